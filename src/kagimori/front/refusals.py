@@ -1,0 +1,49 @@
+"""Refusals to HTTP: the one table. Query services have other names for the front end's refusals.
+
+Source: reference, sections 5.5 (JSON) and 23.1 (Query).
+"""
+
+from typing import Final
+
+from kagimori.front import json11, query
+from kagimori.front.models import ServiceModel
+from kagimori.rules.identity import refusals as iam
+from kagimori.rules.refusal import (
+    AccessDeniedException,
+    ExpiredTokenException,
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    KMSInternalException,
+    MissingAuthenticationTokenException,
+    Refusal,
+    ThrottlingException,
+    UnrecognizedClientException,
+    ValidationException,
+)
+from kagimori.rules.request import RawAnswer
+
+_IN_QUERY: Final[dict[type[Refusal], type[Refusal]]] = {
+    AccessDeniedException: iam.AccessDenied,
+    ExpiredTokenException: iam.ExpiredToken,
+    IncompleteSignatureException: iam.IncompleteSignature,
+    InvalidSignatureException: iam.SignatureDoesNotMatch,
+    KMSInternalException: iam.ServiceFailure,
+    MissingAuthenticationTokenException: iam.MissingAuthenticationToken,
+    ThrottlingException: iam.Throttling,
+    UnrecognizedClientException: iam.InvalidClientTokenId,
+    ValidationException: iam.ValidationError,
+}
+
+
+def json_refusal(refusal: Refusal) -> RawAnswer:
+    """Return the answer of a JSON service."""
+    return RawAnswer(refusal.status, json11.encode_refusal(refusal))
+
+
+def query_refusal(model: ServiceModel, refusal: Refusal, request_id: str) -> RawAnswer:
+    """Return the answer of a Query service."""
+    kind = _IN_QUERY.get(type(refusal))
+    if kind is not None:
+        refusal = kind(refusal.message)
+    body = query.encode_refusal(model, refusal, request_id)
+    return RawAnswer(refusal.status, body, b"text/xml")

@@ -1,0 +1,94 @@
+"""A service as its model describes it: shapes and operations, without the prose.
+
+The model files lie inside botocore; they are read as data, and none of botocore's code runs.
+Decoding straight into these types skips the documentation, nine tenths of each file, before it
+ever becomes an object.
+"""
+
+import gzip
+from importlib import resources
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+TypeName = Literal[
+    "structure", "list", "map", "string", "blob", "boolean",
+    "integer", "long", "float", "double", "timestamp",
+]  # fmt: skip
+
+
+class Ref(Struct, frozen=True, gc=False, rename="camel"):
+    """A use of a shape: as a member, an element, a key or a value; perhaps with a wire name."""
+
+    shape: str
+    location_name: str | None = None
+    flattened: bool = False
+
+
+class ErrorTrait(Struct, frozen=True, gc=False, rename="camel"):
+    """What a Query service answers for an error shape."""
+
+    code: str
+    http_status_code: int
+
+
+class Shape(Struct, frozen=True, gc=False):
+    """One shape with its constraints. `min` and `max` bound a value, or a length."""
+
+    type: TypeName
+    members: dict[str, Ref] = {}
+    required: tuple[str, ...] = ()
+    member: Ref | None = None
+    key: Ref | None = None
+    value: Ref | None = None
+    enum: tuple[str, ...] | None = None
+    min: int | None = None
+    max: int | None = None
+    pattern: str | None = None
+    sensitive: bool = False
+    flattened: bool = False
+    exception: bool = False
+    fault: bool = False
+    error: ErrorTrait | None = None
+
+
+class OutputRef(Struct, frozen=True, gc=False, rename="camel"):
+    shape: str
+    result_wrapper: str | None = None
+
+
+class OperationDescription(Struct, frozen=True, gc=False):
+    name: str
+    input: Ref | None = None
+    output: OutputRef | None = None
+    errors: tuple[Ref, ...] = ()
+
+
+class Metadata(Struct, frozen=True, gc=False, rename="camel"):
+    api_version: str
+    protocol: str
+    target_prefix: str | None = None
+    xml_namespace: str | None = None
+
+
+class Description(Struct, frozen=True, gc=False):
+    """A whole service."""
+
+    metadata: Metadata
+    operations: dict[str, OperationDescription]
+    shapes: dict[str, Shape]
+
+
+def describe(service: str) -> Description:
+    """Return the newest description of a service that botocore carries.
+
+    Raises:
+        LookupError: botocore has no such service.
+    """
+    versions = resources.files("botocore") / "data" / service
+    if not versions.is_dir():
+        raise LookupError(f"botocore describes no service {service!r}")
+    newest = max(entry.name for entry in versions.iterdir())
+    packed = (versions / newest / "service-2.json.gz").read_bytes()
+    return msgspec.json.decode(gzip.decompress(packed), type=Description)

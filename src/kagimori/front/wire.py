@@ -1,0 +1,104 @@
+"""Which action of which service a request is for, and the codec its protocol speaks."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.front import json11, query
+from kagimori.front.models import ServiceModel
+from kagimori.front.refusals import json_refusal, query_refusal
+from kagimori.rules.refusal import Refusal, UnknownOperationException
+from kagimori.rules.request import RawAnswer, RawRequest
+
+_FORM: Final = b"application/x-www-form-urlencoded"
+
+
+class Target(Struct, frozen=True, gc=False):
+    """An action that the service model knows, and the request's form if it came as one."""
+
+    model: ServiceModel
+    operation: str
+    fields: Mapping[str, str] | None = None
+
+
+class Wire:
+    """The services of one endpoint."""
+
+    def __init__(self, services: tuple[str, ...]) -> None:
+        self._models = {service: ServiceModel.load(service) for service in services}
+        self._by_prefix = {
+            model.target_prefix.encode(): model
+            for model in self._models.values()
+            if model.target_prefix
+        }
+        self._targets: dict[bytes, Target] = {}
+
+    def model(self, service: str) -> ServiceModel:
+        return self._models[service]
+
+    def is_query(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request speaks the Query protocol, so that its refusals are XML."""
+        return b"x-amz-target" not in headers and headers.get(b"content-type", b"").startswith(
+            _FORM
+        )
+
+    def target(self, raw: RawRequest, headers: Mapping[bytes, bytes], service: str) -> Target:
+        """Return the action asked for; `service` is what the signature is scoped to.
+
+        Raises:
+            UnknownOperationException, InvalidAction: there is no such action.
+            MalformedQueryString: the form cannot be read.
+        """
+        name = headers.get(b"x-amz-target")
+        if name is not None:
+            return self._targets.get(name) or self._json_target(name)
+        if not self.is_query(headers):
+            raise UnknownOperationException
+        fields = query.parse_form(raw.target.partition(b"?")[2], raw.body)
+        model = self._models.get(service)
+        if model is None or model.protocol != "query":
+            raise UnknownOperationException
+        operation = model.operation(fields.get("Action", ""))
+        return Target(model, operation.name, fields)
+
+    def decode(self, target: Target, raw: RawRequest) -> Any:
+        """Return the members of the request, held to the service model.
+
+        Raises:
+            SerializationException, ValidationException: they are not as the model says.
+            MalformedInput, ValidationError: likewise, of a Query service.
+        """
+        operation = target.model.operation(target.operation)
+        if target.fields is not None:
+            return query.decode(target.model, operation, target.fields)
+        return json11.decode(target.model, operation, raw.body)
+
+    def encode(
+        self, target: Target, answer: Mapping[str, Any] | None, request_id: str
+    ) -> RawAnswer:
+        if target.fields is None:
+            return RawAnswer(200, json11.encode(answer))
+        operation = target.model.operation(target.operation)
+        body = query.encode(target.model, operation, answer, request_id)
+        return RawAnswer(200, body, b"text/xml")
+
+    def refuse(
+        self, headers: Mapping[bytes, bytes], service: str, refusal: Refusal, request_id: str
+    ) -> RawAnswer:
+        """Return a refusal in the protocol the request speaks."""
+        if not self.is_query(headers):
+            return json_refusal(refusal)
+        model = self._models.get(service)
+        if model is None or model.protocol != "query":
+            model = self._models["sts"]
+        return query_refusal(model, refusal, request_id)
+
+    def _json_target(self, name: bytes) -> Target:
+        prefix, _, operation = name.rpartition(b".")
+        model = self._by_prefix.get(prefix)
+        if model is None:
+            raise UnknownOperationException
+        compiled = model.operation(operation.decode("latin-1"))
+        target = self._targets[name] = Target(model, compiled.name)
+        return target

@@ -1,0 +1,1 @@
+"""The world: stores, the HSM client, the audit journal, the clock, telemetry."""

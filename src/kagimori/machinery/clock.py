@@ -1,0 +1,24 @@
+"""The one clock. In `kagimori dev` it can be moved, so that tests see deadlines pass."""
+
+import time
+
+
+class Clock:
+    """The time of day, as float seconds since the epoch."""
+
+    def now(self) -> float:
+        return time.time()
+
+
+class MovableClock(Clock):
+    """The time of day plus an offset, in seconds, that only grows."""
+
+    def __init__(self) -> None:
+        self._offset_seconds = 0.0
+
+    def now(self) -> float:
+        return time.time() + self._offset_seconds
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward; time never runs back."""
+        self._offset_seconds += max(0.0, seconds)

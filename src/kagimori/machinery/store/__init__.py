@@ -1,0 +1,1 @@
+"""Where truth lives: one port, several implementations."""

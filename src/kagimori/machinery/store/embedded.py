@@ -1,0 +1,177 @@
+"""The store port over SQLite: memory in front, one thread to read, one to write."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.memory import Memory
+from kagimori.machinery.store.sqlite import (
+    Commit,
+    Database,
+    as_store_failure,
+    cache_keys,
+    connect,
+    open_database,
+)
+from kagimori.machinery.store.thread import WorkerThread
+from kagimori.pending import Pending
+from kagimori.ports import Expect, StoreFailed, Table, Write
+
+COMMITS_TOGETHER_MAX: Final = 256
+RELEASE_SECONDS: Final = 1.0
+
+
+class EmbeddedStore:
+    """One worker's store. Made and used on the loop."""
+
+    def __init__(
+        self, path: Path, signal: ChangeSignal, *, stream: str, tables: Sequence[Table]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._writer_connection = open_database(path)
+        self._reader_connection = connect(path)
+        self._writer = Database(self._writer_connection, stream, tables)
+        self._reader = Database(self._reader_connection, stream, tables)
+        self._writing, self._reading = WorkerThread("store-write"), WorkerThread("store-read")
+        self._signal, self._seen = signal, b""
+        self._changes_read, _ = self._reader.changes_since(0)
+        self._commits: list[Commit] = []
+        self._released: list[str] = []
+        self._busy = False
+        self._release_timer: asyncio.TimerHandle | None = None
+        self.healthy = True
+        self.journal_sequence: Callable[[], int] = lambda: 0
+        self.view = Memory(self._reader, self._load, tables)
+
+    def is_fresh(self) -> bool:
+        """Whether nobody on this node has committed since we last looked."""
+        return self._signal.get() == self._seen
+
+    def refresh(self) -> Pending[None]:
+        """Drop from memory what others have changed since we last looked."""
+        seen, since = self._signal.get(), self._changes_read
+        done: Pending[None] = Pending()
+        job = self._reading.call(lambda: self._reader.changes_since(since))
+
+        def take() -> None:
+            try:
+                newest, stale = job.result()
+            except sqlite3.Error as failure:
+                done.fail(StoreFailed(str(failure)))
+                return
+            if newest > self._changes_read:
+                self._changes_read = newest
+            if stale is None or stale:
+                self.view.forget(stale)
+            self._seen = seen
+            done.settle(None)
+
+        job.then(take)
+        return done
+
+    def commit(self, writes: Sequence[Write], event_id: str, record: bytes) -> Pending[None]:
+        commit = Commit(writes, event_id, record, self.journal_sequence())
+        self._commits.append(commit)
+        self._write_on()
+        return commit.pending
+
+    def release(self, event_ids: Sequence[str]) -> None:
+        self._released.extend(event_ids)
+        if self._release_timer is None:
+            self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release_now)
+
+    def outbox(self) -> list[tuple[str, str, int, bytes]]:
+        """Return what a crash may have kept from the journal; called once, before serving."""
+        return self._reader.outbox()
+
+    def close(self) -> None:
+        if self._release_timer is not None:
+            self._release_timer.cancel()
+        self._write_on()
+        self._writing.close()
+        self._reading.close()
+        self._writer_connection.close()
+        self._reader_connection.close()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def _load(self, read: Callable[[], Any], keep: Callable[[Any], None]) -> Pending[None]:
+        done: Pending[None] = Pending()
+        self._load_once(read, keep, done)
+        return done
+
+    def _load_once(
+        self, read: Callable[[], Any], keep: Callable[[Any], None], done: Pending[None]
+    ) -> None:
+        epoch = self.view.epoch
+        job = self._reading.call(read)
+
+        def take() -> None:
+            try:
+                value = job.result()
+            except sqlite3.Error as failure:
+                self.healthy = False
+                done.fail(StoreFailed(str(failure)))
+                return
+            if self.view.epoch != epoch:
+                # Something changed while we read: what we have may be from before it.
+                self._load_once(read, keep, done)
+                return
+            keep(value)
+            done.settle(None)
+
+        job.then(take)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def _release_now(self) -> None:
+        self._release_timer = None
+        self._write_on()
+
+    def _write_on(self) -> None:
+        if self._busy or not (self._commits or self._released):
+            return
+        self._busy = True
+        commits = self._commits[:COMMITS_TOGETHER_MAX]
+        del self._commits[:COMMITS_TOGETHER_MAX]
+        released, self._released = self._released, []
+        job = self._writing.call(lambda: self._writer.commit_all(commits, released))
+        job.then(lambda: self._written(job, commits, released))
+
+    def _written(self, job: Pending[int], commits: list[Commit], released: list[str]) -> None:
+        self._busy = False
+        failure: Exception | None = None
+        try:
+            newest = job.result()
+        except sqlite3.Error as error:
+            failure = as_store_failure(error)
+            self._released = released + self._released
+        else:
+            self.healthy = True
+            if commits:
+                self._signal.set(newest)
+        for commit in commits:
+            self._settle(commit, failure or commit.failure)
+        self._write_on()
+
+    def _settle(self, commit: Commit, failure: Exception | None) -> None:
+        if failure is not None:
+            self.view.forget(self._touched(commit))
+            commit.pending.fail(failure)
+            return
+        self.view.apply(commit.writes, self._touched(commit))
+        commit.pending.settle(None)
+
+    @staticmethod
+    def _touched(commit: Commit) -> list[tuple[str, ...]]:
+        """The cache keys of all that a commit wrote or relied upon."""
+        touched: list[tuple[str, ...]] = []
+        for write in commit.writes:
+            if isinstance(write, Expect):
+                touched.append((write.table.name, *write.table.key_of(write.entity)))
+            else:
+                touched += cache_keys(write)
+        return touched

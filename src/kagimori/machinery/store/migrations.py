@@ -1,0 +1,42 @@
+"""Numbered, forward-only migrations; each is applied whole, in a transaction of its own."""
+
+import sqlite3
+from importlib import resources
+
+SCHEMA = "kagimori.machinery.store"
+
+
+class NewerSchema(Exception):  # noqa: N818
+    """The store was made by a newer version than this one."""
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Return number and SQL text of every migration, in order."""
+    folder = resources.files(SCHEMA) / "schema"
+    found = [
+        (int(file.name.split("_", 1)[0]), file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    ]
+    return sorted(found)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to the newest version.
+
+    Raises:
+        NewerSchema: it is beyond what this version knows; nothing was touched.
+    """
+    known = migrations()
+    at = schema_version(connection)
+    if at > known[-1][0]:
+        raise NewerSchema(f"schema {at}; this version knows {known[-1][0]}")
+    for number, text in known:
+        if number > at:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )

@@ -1,0 +1,58 @@
+"""The statements for one table, made once from its declaration; columns are always named."""
+
+from typing import Any, Final
+
+import msgspec
+
+from kagimori.ports import Key, Table
+
+
+class Statements:
+    """SQL text and parameters for the entities of one table, in SQLite's parameter style."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.encode: Final = msgspec.json.Encoder().encode
+        self.decode: Final = msgspec.json.Decoder(table.entity).decode
+        extra = {field for fields in table.groups.values() for field in fields} - set(table.key)
+        self._columns = (*table.key, *sorted(extra))
+        self._is_this = " AND ".join(f"{column} = ?" for column in table.key)
+        names = ", ".join((*self._columns, "version", "body"))
+        marks = ", ".join("?" * (len(self._columns) + 2))
+        sets = ", ".join(f"{column} = ?" for column in (*self._columns, "version", "body"))
+        # Names come from our own declarations, never from a request.
+        self.insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
+        self.update = f"UPDATE {table.name} SET {sets} WHERE {self._is_this} AND version = ?"  # noqa: S608
+        self.delete = f"DELETE FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
+        self.expect = f"SELECT 1 FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
+        self.select = f"SELECT body FROM {table.name} WHERE {self._is_this}"  # noqa: S608
+
+    def row(self, entity: Any) -> tuple[Any, ...]:
+        columns = tuple(getattr(entity, column) for column in self._columns)
+        return (*columns, entity.version, self.encode(entity))
+
+    def this(self, entity: Any) -> tuple[Any, ...]:
+        return (*self.table.key_of(entity), entity.version)
+
+    def page(
+        self, prefix: Key, after: Key | None, limit: int | None, group: str | None
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return the statement for a page in key order, and its parameters."""
+        fields = self.table.groups[group] if group else self.table.key[: len(prefix)]
+        conditions = [f"{field} = ?" for field in fields]
+        parameters: list[Any] = list(prefix)
+        order = [field for field in self.table.key if field not in fields]
+        if after is not None:
+            rest = after[-len(order) :]
+            marks = ", ".join("?" * len(order))
+            conditions.append(f"({', '.join(order)}) > ({marks})")
+            parameters += rest
+        text = f"SELECT body FROM {self.table.name}"  # noqa: S608
+        if conditions:
+            text += " WHERE " + " AND ".join(conditions)
+        if order:
+            text += " ORDER BY " + ", ".join(order)
+        if limit is not None:
+            text += " LIMIT ?"
+            parameters.append(limit)
+        return text, tuple(parameters)

@@ -1,0 +1,199 @@
+"""The embedded store: SQLite in WAL mode, `synchronous=FULL`.
+
+One thread writes, one reads. Commits that wait together are made in one transaction, each in a
+savepoint of its own, so that one fsync serves them all and one conflict harms nobody else.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from kagimori.machinery.store.migrations import migrate
+from kagimori.machinery.store.sql import Statements
+from kagimori.pending import Pending
+from kagimori.ports import (
+    Delete,
+    Expect,
+    Key,
+    Put,
+    StoreConflict,
+    StoreFailed,
+    Table,
+    Write,
+)
+
+BUSY_SECONDS: Final = 5.0
+CHANGES_KEPT: Final = 10_000
+
+CacheKey = tuple[str, ...]
+
+class Commit:
+    """One commit on its way: what to write, its record, and who waits."""
+
+    __slots__ = ("event_id", "failure", "journal_sequence", "pending", "record", "writes")
+
+    def __init__(
+        self,
+        writes: Sequence[Write],
+        event_id: str,
+        record: bytes,
+        journal_sequence: int,
+    ) -> None:
+        self.writes = writes
+        self.event_id = event_id
+        self.record = record
+        self.journal_sequence = journal_sequence
+        self.pending: Pending[None] = Pending()
+        self.failure: Exception | None = None
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Return a connection in autocommit mode, usable from the thread that is given it."""
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"file:{_quoted(path)}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+    # INVARIANT(acknowledged-is-durable): each commit is on disk before it is acknowledged.
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Return a writing connection to a database of the newest schema."""
+    connection = connect(path)
+    migrate(connection)
+    return connection
+
+class Database:
+    """SQL over one connection; every method blocks, and belongs on a thread."""
+
+    def __init__(self, connection: sqlite3.Connection, stream: str, tables: Sequence[Table]) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._statements = {table.name: Statements(table) for table in tables}
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def one(self, table: Table, key: Key) -> Any:
+        statements = self._statements[table.name]
+        row = self._connection.execute(statements.select, key).fetchone()
+        return None if row is None else statements.decode(row[0])
+
+    def page(
+        self, table: Table, prefix: Key, after: Key | None, limit: int | None, group: str | None
+    ) -> list[Any]:
+        statements = self._statements[table.name]
+        text, parameters = statements.page(prefix, after, limit, group)
+        return [statements.decode(body) for (body,) in self._connection.execute(text, parameters)]
+
+    def changes_since(self, sequence: int) -> tuple[int, list[CacheKey] | None]:
+        """Return the newest sequence, and the cache keys changed by others since the one given.
+
+        None instead of keys: the feed no longer reaches back so far; everything may have changed.
+        """
+        oldest, newest = self._connection.execute(
+            "SELECT min(sequence), max(sequence) FROM changes"
+        ).fetchone()
+        if newest is None or newest <= sequence:
+            return sequence, []
+        if oldest > sequence + 1:
+            return newest, None
+        rows = self._connection.execute(
+            "SELECT cache_keys FROM changes WHERE sequence > ? AND stream <> ?",
+            (sequence, self._stream),
+        )
+        return newest, [tuple(key) for (keys,) in rows for key in json.loads(keys)]
+
+    def outbox(self) -> list[tuple[str, str, int, bytes]]:
+        """Return event id, stream, journal sequence and record of what may not be journalled."""
+        return self._connection.execute(
+            "SELECT event_id, stream, journal_sequence, record FROM outbox "
+            "ORDER BY journal_sequence"
+        ).fetchall()
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def commit_all(self, commits: Sequence[Commit], released: Sequence[str]) -> int:
+        """Make the commits that do not conflict, in one transaction; mark the others failed.
+
+        Returns the newest change sequence. Raises sqlite3.Error: nothing at all was changed.
+        """
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            for commit in commits:
+                self._in_savepoint(commit)
+            for event_id in released:
+                execute("DELETE FROM outbox WHERE event_id = ?", (event_id,))
+            newest = execute("SELECT max(sequence) FROM changes").fetchone()[0] or 0
+            execute("DELETE FROM changes WHERE sequence < ?", (newest - CHANGES_KEPT,))
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        return int(newest)
+
+    def _in_savepoint(self, commit: Commit) -> None:
+        execute = self._connection.execute
+        execute("SAVEPOINT one")
+        try:
+            keys = [key for write in commit.writes for key in self._apply(write)]
+            execute(
+                "INSERT INTO changes (stream, cache_keys) VALUES (?, ?)",
+                (self._stream, json.dumps(keys)),
+            )
+            execute(
+                "INSERT INTO outbox (event_id, stream, journal_sequence, record) "
+                "VALUES (?, ?, ?, ?)",
+                (commit.event_id, self._stream, commit.journal_sequence, commit.record),
+            )
+        except (StoreConflict, sqlite3.IntegrityError) as conflict:
+            execute("ROLLBACK TO one")
+            commit.failure = StoreConflict(str(conflict))
+        execute("RELEASE one")
+
+    def _apply(self, write: Write) -> list[CacheKey]:
+        statements = self._statements[write.table.name]
+        execute = self._connection.execute
+        entity = write.entity
+        if isinstance(write, Expect):
+            if execute(statements.expect, statements.this(entity)).fetchone() is None:
+                raise StoreConflict(write.table.name)
+            return []
+        if isinstance(write, Delete):
+            done = execute(statements.delete, statements.this(entity))
+        elif write.before is None:
+            done = execute(statements.insert, statements.row(entity))
+        else:
+            where = statements.this(write.before)
+            done = execute(statements.update, (*statements.row(entity), *where))
+        if done.rowcount != 1:
+            raise StoreConflict(write.table.name)
+        return cache_keys(write)
+
+def cache_keys(write: Put | Delete) -> list[CacheKey]:
+    """Return what a write makes stale: the entity, and each group it is or was in."""
+    table = write.table
+    keys: list[CacheKey] = [(table.name, *table.key_of(write.entity))]
+    for group in table.groups:
+        name = f"{table.name}/{group}"
+        keys.append((name, *table.group_of(group, write.entity)))
+        if isinstance(write, Put) and write.before is not None:
+            keys.append((name, *table.group_of(group, write.before)))
+    return keys
+
+def as_store_failure(failure: Exception) -> Exception:
+    """Return what a caller of the port sees of an SQL failure."""
+    return failure if isinstance(failure, StoreConflict) else StoreFailed(str(failure))
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+

@@ -1,0 +1,1 @@
+"""One class for each API action, under AWS's names: what it reads, asks of the HSM, and changes."""

@@ -1,0 +1,31 @@
+"""What the HSM could not do, as the AWS error that says so."""
+
+from typing import Final
+
+from kagimori.rules.refusal import (
+    IncorrectKeyMaterialException,
+    InvalidCiphertextException,
+    KMSInternalException,
+    KMSInvalidMacException,
+    KMSInvalidSignatureException,
+    Refusal,
+    UnsupportedOperationException,
+    ValidationException,
+)
+from kagimori_boundary.messages import Failure
+
+_REFUSALS: Final[dict[Failure, type[Refusal]]] = {
+    Failure.INVALID_CIPHERTEXT: InvalidCiphertextException,
+    Failure.INVALID_SIGNATURE: KMSInvalidSignatureException,
+    Failure.INVALID_MAC: KMSInvalidMacException,
+    Failure.INCORRECT_KEY_MATERIAL: IncorrectKeyMaterialException,
+    Failure.INVALID_PUBLIC_KEY: ValidationException,  # with no message (reference, 3.6)
+    Failure.UNSUPPORTED: UnsupportedOperationException,
+    Failure.TOO_LONG: ValidationException,
+    Failure.BAD_DIGEST_LENGTH: ValidationException,
+}
+
+
+def refusal_for(failure: Failure) -> Refusal:
+    """Return the refusal for a failure; what the caller did not cause is an internal error."""
+    return _REFUSALS.get(failure, KMSInternalException)()

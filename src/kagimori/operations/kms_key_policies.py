@@ -1,0 +1,60 @@
+"""Key policies: read, replaced as a whole, listed."""
+
+from typing import Any, Final
+
+from kagimori.operations.key_policy_checks import check_new_policy
+from kagimori.operations.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.pages import limit_of, start_of
+from kagimori.ports import Put, changed
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.policy.document import pretty
+from kagimori.rules.refusal import NotFoundException, ValidationException
+from kagimori.tables import KMS_KEYS
+from kagimori_boundary.messages import Command
+
+DEFAULT: Final = "default"
+_SHARED: Final = "AWS_RAM"
+
+
+class GetKeyPolicy(OnKey):
+    read_only = True
+
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        if (asked.call.input.PolicyName or DEFAULT) != DEFAULT:
+            raise NotFoundException("No such policy exists")
+        return super().ask(asked, facts)
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        return Outcome({"Policy": pretty(facts.kms_key.key_policy), "PolicyName": DEFAULT})
+
+
+class PutKeyPolicy(OnKey):
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        given = asked.call.input
+        name = given.PolicyName or DEFAULT
+        if name == _SHARED:
+            raise ValidationException("The AWS_RAM policy can only be managed by the RAM service")
+        if name != DEFAULT:
+            raise NotFoundException("No such policy exists")
+        bypass = bool(given.BypassPolicyLockoutSafetyCheck)
+        check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
+        return super().ask(asked, facts)
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        kms_key: KmsKey = facts.kms_key
+        after = changed(kms_key, key_policy=asked.call.input.Policy)
+        return Outcome(writes=(Put(KMS_KEYS, after, kms_key),))
+
+
+class ListKeyPolicies(OnKey):
+    read_only = True
+
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        given = asked.call.input
+        limit_of(given.Limit, default=100, most=1000)
+        start_of(given.Marker, self.name, facts.kms_key.arn)
+        return super().ask(asked, facts)
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        return Outcome({"PolicyNames": [DEFAULT], "Truncated": False})

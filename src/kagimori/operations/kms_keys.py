@@ -1,0 +1,133 @@
+"""Keys and their life: create, describe, list, enable, disable, delete."""
+
+from typing import Any, Final
+
+from kagimori.operations.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.pages import limit_of, page_of, start_of
+from kagimori.ports import Put, changed
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.metadata import key_metadata
+from kagimori.rules.keys.states import KeyState
+from kagimori.rules.refusal import ValidationException
+from kagimori.tables import KMS_KEYS
+from kagimori_boundary.messages import Command
+
+_SECONDS_PER_DAY: Final = 86_400
+_WINDOW_DAYS_MIN, _WINDOW_DAYS_MAX, _WINDOW_DAYS_DEFAULT = 7, 30, 30
+
+
+class DescribeKey(OnKey):
+    read_only = True
+    aliases = True
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        return Outcome({"KeyMetadata": key_metadata(facts.kms_key)})
+
+
+class ListedKeys(Facts):
+    keys: Any = ()
+
+
+class ListKeys(Operation):
+    read_only = True
+
+    def look_up(self, asked: Asked) -> ListedKeys:
+        given, scope = asked.call.input, self._scope(asked)
+        limit = limit_of(given.Limit, default=100, most=1000)
+        after = start_of(given.Marker, *scope)
+        if given.ResourceOwners is not None and "SELF" not in given.ResourceOwners:
+            return ListedKeys((Need("kms:ListKeys"),))  # no key is shared into an account here
+        owner = (asked.caller.account_id, asked.call.region)
+        keys = asked.view.page(KMS_KEYS, owner, after and (*owner, *after), limit + 1)
+        return ListedKeys((Need("kms:ListKeys"),), keys=keys)
+
+    def finish(self, asked: Asked, facts: ListedKeys, reply: Any) -> Outcome:  # noqa: ARG002
+        limit = limit_of(asked.call.input.Limit, default=100, most=1000)
+        page = page_of(
+            facts.keys,
+            limit,
+            *self._scope(asked),
+            name="Keys",
+            shown=lambda key: {"KeyId": key.key_id, "KeyArn": key.arn},
+            key=lambda key: [key.key_id],
+        )
+        return Outcome(page)
+
+    def _scope(self, asked: Asked) -> tuple[str, ...]:
+        return (self.name, *(asked.call.input.ResourceOwners or ["SELF"]))
+
+
+class _Change(OnKey):
+    """A change of one key that answers nothing."""
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        kms_key: KmsKey = facts.kms_key
+        after = self.after(asked, kms_key)
+        writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
+        return Outcome(writes=writes, response_elements=self.response_elements(kms_key))
+
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+        """Return the key as it is afterwards."""
+        raise NotImplementedError
+
+    def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:
+        return {"keyId": kms_key.arn}
+
+
+class EnableKey(_Change):
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:  # noqa: ARG002
+        if kms_key.state is not KeyState.DISABLED:
+            return kms_key
+        return changed(kms_key, state=KeyState.ENABLED)
+
+
+class DisableKey(_Change):
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:  # noqa: ARG002
+        if kms_key.state is not KeyState.ENABLED:
+            return kms_key
+        return changed(kms_key, state=KeyState.DISABLED)
+
+
+class UpdateKeyDescription(_Change):
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+        return changed(kms_key, description=asked.call.input.Description)
+
+    def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:  # noqa: ARG002
+        return None
+
+
+class ScheduleKeyDeletion(OnKey):
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        days = asked.call.input.PendingWindowInDays
+        if days is not None and not _WINDOW_DAYS_MIN <= days <= _WINDOW_DAYS_MAX:
+            raise ValidationException("PendingWindowInDays must be between 7 and 30")
+        return super().ask(asked, facts)
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        kms_key: KmsKey = facts.kms_key
+        days = asked.call.input.PendingWindowInDays or _WINDOW_DAYS_DEFAULT
+        after = changed(
+            kms_key,
+            state=KeyState.PENDING_DELETION,
+            deletion_at=asked.now + days * _SECONDS_PER_DAY,
+            pending_window_days=days,
+        )
+        answer = {
+            "KeyId": kms_key.arn,
+            "DeletionDate": after.deletion_at,
+            "KeyState": after.state.value,
+            "PendingWindowInDays": days,
+        }
+        return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
+
+
+class CancelKeyDeletion(OnKey):
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        kms_key: KmsKey = facts.kms_key
+        state = KeyState.DISABLED if kms_key.has_all_material else KeyState.PENDING_IMPORT
+        after = changed(kms_key, state=state, deletion_at=None, pending_window_days=None)
+        answer = {"KeyId": kms_key.arn}
+        return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
+
+

@@ -1,0 +1,222 @@
+"""The path of one request, from bytes to bytes. Read this first.
+
+    front -> who (SigV4) -> look up -> may they (authorize) -> HSM -> commit and record -> front
+
+One request is one decision, at most one HSM command, one transaction, one audit record.
+"""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Final
+
+from kagimori.front.wire import Target, Wire
+from kagimori.machinery.hsm_client import HsmGone
+from kagimori.machinery.journal import JournalFailed
+from kagimori.may_they import authorize_all
+from kagimori.operations.hsm_failures import refusal_for
+from kagimori.operations.operation import Asked, Facts, Operation, Outcome
+from kagimori.pending import start
+from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
+from kagimori.rules.audit.record import record_of
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.refusal import (
+    InternalFailure,
+    KMSInternalException,
+    Refusal,
+    UnsupportedOperationException,
+)
+from kagimori.rules.request import Call, RawAnswer, RawRequest
+from kagimori.rules.sigv4.canonical import header_values
+from kagimori.rules.sigv4.claim import Claim, read_claim
+from kagimori.telemetry import Telemetry
+from kagimori.who import Who
+from kagimori_boundary.messages import Failed
+
+# How often a change is decided anew because somebody else changed the same thing meanwhile.
+ATTEMPTS_MAX: Final = 20
+
+
+class Progress:
+    """What is known of a request so far: what its record can say if it ends here."""
+
+    __slots__ = ("call", "caller", "claim", "facts", "headers", "operation", "raw", "target")
+
+    def __init__(self, raw: RawRequest) -> None:
+        self.raw = raw
+        self.headers: Mapping[bytes, bytes] = header_values(raw.headers)
+        self.claim: Claim | None = None
+        self.target: Target | None = None
+        self.operation: Operation | None = None
+        self.caller: Caller | None = None
+        self.call: Call | None = None
+        self.facts: Facts | None = None
+
+    @property
+    def service(self) -> str:
+        if self.target is not None:
+            return self.target.model.service
+        return self.claim.scope.service if self.claim is not None else "kms"
+
+    @property
+    def name(self) -> str:
+        return self.target.operation if self.target is not None else "Unknown"
+
+
+class Path:
+    """Takes whole requests in, and answers each exactly once."""
+
+    def __init__(
+        self,
+        *,
+        wire: Wire,
+        who: Who,
+        operations: Mapping[tuple[str, str], Operation],
+        view: View,
+        store: Store,
+        key_holder: KeyHolder,
+        archive: Archive,
+        now: Callable[[], float],
+        draw: Callable[[], str],
+        telemetry: Telemetry,
+    ) -> None:
+        self._wire = wire
+        self._who = who
+        self._operations = operations
+        self._view = view
+        self._store = store
+        self._key_holder = key_holder
+        self._archive = archive
+        self._now = now
+        self._draw = draw
+        self._telemetry = telemetry
+
+    def handle(self, raw: RawRequest, respond: Callable[[RawAnswer], None]) -> None:
+        """Answer one request, now or later."""
+        start(self._answer(raw, respond))
+
+    async def _answer(self, raw: RawRequest, respond: Callable[[RawAnswer], None]) -> None:
+        began = perf_counter()
+        progress = Progress(raw)
+        result = "ok"
+        try:
+            try:
+                answer = await self._serve(progress)
+            except Exception as problem:  # noqa: BLE001 - the one catch-all
+                refusal = self._as_refusal(problem)
+                result = refusal.code
+                answer = await self._refuse(progress, refusal)
+        except JournalFailed:
+            # INVARIANT(record-before-release): without a record there is no other answer.
+            result = KMSInternalException.code
+            answer = self._encode_refusal(progress, KMSInternalException())
+        self._telemetry.request(progress.service, progress.name, result, perf_counter() - began)
+        respond(answer)
+
+    async def _serve(self, progress: Progress) -> RawAnswer:
+        raw, headers, now = progress.raw, progress.headers, self._now()
+        clock = perf_counter()
+        claim = progress.claim = read_claim(headers.get(b"authorization"))
+        target = progress.target = self._wire.target(raw, headers, claim.scope.service)
+        service = target.model.service
+        operation = self._operations.get((service, target.operation))
+        progress.operation = operation
+        if not self._store.is_fresh():
+            await self._store.refresh()
+        caller = await self._who.identify(raw, headers, claim, service, now)
+        progress.caller = caller
+        if operation is None:
+            raise UnsupportedOperationException(f"{target.operation} is not offered here.")
+        given = self._wire.decode(target, raw)
+        call = progress.call = Call(service, target.operation, claim.scope.region, given)
+        asked = Asked(call, caller, raw, now, self._view, self._draw)
+        clock = self._telemetry.stage("who", clock)
+        for _ in range(ATTEMPTS_MAX):
+            facts = progress.facts = await self._look_up(operation, asked)
+            authorize_all(asked, facts.needs)
+            command = operation.ask(asked, facts)
+            clock = self._telemetry.stage("decide", clock)
+            reply: Any = None
+            if command is not None:
+                reply = await self._key_holder.perform(command)
+                clock = self._telemetry.stage("hsm", clock)
+                if reply.__class__ is Failed:
+                    raise refusal_for(reply.failure)
+            outcome = operation.finish(asked, facts, reply)
+            answer = self._wire.encode(target, outcome.answer, raw.request_id)
+            try:
+                await self._keep(progress, outcome, now)
+            except StoreConflict:
+                continue  # decided on what is no longer so: look again
+            self._telemetry.stage("record", clock)
+            return answer
+        raise KMSInternalException
+
+    async def _look_up(self, operation: Operation, asked: Asked) -> Facts:
+        while True:
+            try:
+                return operation.look_up(asked)
+            except Absent as absent:
+                await absent.load()
+
+    async def _keep(self, progress: Progress, outcome: Outcome, now: float) -> None:
+        """Make the changes and the record durable, together."""
+        event_id = self._draw()
+        record = self._record(progress, event_id, now, outcome=outcome)
+        if outcome.writes:
+            self._archive.check()
+            # INVARIANT(record-before-release): the record is committed with the change, so it is
+            # durable from here on; the journal has it as well before the answer leaves, or as
+            # soon as the disk lets it.
+            await self._store.commit(outcome.writes, event_id, record)
+            await self._archive.append_committed(event_id, record)
+        else:
+            await self._archive.append(record)
+
+    async def _refuse(self, progress: Progress, refusal: Refusal) -> RawAnswer:
+        answer = self._encode_refusal(progress, refusal)
+        record = self._record(progress, self._draw(), self._now(), refusal=refusal)
+        await self._archive.append(record)
+        return answer
+
+    def _record(
+        self,
+        progress: Progress,
+        event_id: str,
+        now: float,
+        *,
+        outcome: Outcome | None = None,
+        refusal: Refusal | None = None,
+    ) -> bytes:
+        operation, claim, facts = progress.operation, progress.claim, progress.facts
+        return record_of(
+            event_id=event_id,
+            now=now,
+            raw=progress.raw,
+            headers=progress.headers,
+            service=progress.service,
+            event_name=progress.name,
+            region=claim.scope.region if claim is not None else "",
+            read_only=operation.read_only if operation is not None else False,
+            caller=progress.caller,
+            claimed_access_key=claim.scope.access_key_id if claim is not None else "",
+            call=progress.call,
+            resources=facts.resources if facts is not None else (),
+            response_elements=outcome.response_elements if outcome is not None else None,
+            additional=outcome.additional if outcome is not None else None,
+            refusal=refusal,
+        )
+
+    def _encode_refusal(self, progress: Progress, refusal: Refusal) -> RawAnswer:
+        raw = progress.raw
+        return self._wire.refuse(progress.headers, progress.service, refusal, raw.request_id)
+
+    def _as_refusal(self, problem: Exception) -> Refusal:
+        if isinstance(problem, Refusal):
+            return problem
+        if isinstance(problem, JournalFailed):
+            raise problem
+        if isinstance(problem, HsmGone | StoreFailed):
+            self._telemetry.trouble(type(problem).__name__, str(problem))
+            return KMSInternalException()
+        self._telemetry.fault(problem)
+        return InternalFailure()

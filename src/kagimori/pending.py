@@ -1,0 +1,74 @@
+"""A value that will come, and the runner of coroutines that wait for nothing else.
+
+A request waits twice or three times (HSM, store, journal), each time for one answer that arrives
+in a batch. An asyncio task and future for each would cost a loop turn and several objects every
+time; here the arrival of the value runs the coroutine on, at once (docs/decisions/0002).
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Pending(Generic[T]):
+    """A value to be settled once; awaited by at most one coroutine."""
+
+    __slots__ = ("_continue", "_failure", "_settled", "_value")
+
+    def __init__(self) -> None:
+        self._continue: Callable[[], None] | None = None
+        self._settled = False
+        self._failure: BaseException | None = None
+        self._value: T | None = None
+
+    def settle(self, value: T) -> None:
+        """Give the value, and run on whoever waits for it. A second call changes nothing."""
+        if not self._settled:
+            self._settled, self._value = True, value
+            self._run_on()
+
+    def fail(self, failure: BaseException) -> None:
+        """Give a failure instead, raised in whoever waits."""
+        if not self._settled:
+            self._settled, self._failure = True, failure
+            self._run_on()
+
+    def then(self, run_on: Callable[[], None]) -> None:
+        """Call `run_on` once settled; now, if that was already."""
+        if self._settled:
+            run_on()
+        else:
+            self._continue = run_on
+
+    def result(self) -> T:
+        """Return the value, or raise the failure, of what is settled."""
+        if self._failure is not None:
+            raise self._failure
+        return self._value  # type: ignore[return-value] # settled, so it is a T
+
+    def __await__(self) -> Generator["Pending[T]", None, T]:
+        if not self._settled:
+            yield self
+        return self.result()
+
+    def _run_on(self) -> None:
+        if self._continue is not None:
+            self._continue()
+
+
+def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:
+    """Run a coroutine to its first wait, and on from there as its values come.
+
+    The coroutine must await `Pending`s only, and must not let an exception escape.
+    """
+    send = coroutine.send
+
+    def run_on() -> None:
+        try:
+            pending = send(None)
+        except StopIteration:
+            return
+        pending.then(run_on)
+
+    run_on()

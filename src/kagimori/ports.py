@@ -1,0 +1,125 @@
+"""What the path and the operations need of the world, as protocols.
+
+Implementations live in `machinery`; one contract suite for each port holds them to it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kagimori.pending import Pending
+from kagimori_boundary.messages import Command, Reply
+
+E = TypeVar("E")
+Key = tuple[str, ...]
+
+
+class Table(Struct, frozen=True):
+    """A noun as it is stored: its entity type, the fields that are its key, and its groups.
+
+    A group is a further way of finding entities: by the values of some fields (the aliases of a
+    KMS key, say). Every entity has a `version: int` that grows by one with each change.
+    """
+
+    name: str
+    entity: type[Any]
+    key: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]] = {}
+
+    def key_of(self, entity: Any) -> Key:
+        return tuple(getattr(entity, field) for field in self.key)
+
+    def group_of(self, group: str, entity: Any) -> Key:
+        return tuple(getattr(entity, field) for field in self.groups[group])
+
+
+class Put(Struct, frozen=True):
+    """Store an entity: a new one (version 1), or the successor of the one that was read before."""
+
+    table: Table
+    entity: Any
+    before: Any = None
+
+
+class Delete(Struct, frozen=True):
+    """Remove an entity, if it still is the version given."""
+
+    table: Table
+    entity: Any
+
+
+class Expect(Struct, frozen=True):
+    """Go ahead only if this entity has not changed since it was read."""
+
+    table: Table
+    entity: Any
+
+
+Write = Put | Delete | Expect
+
+
+def changed(entity: E, **fields: Any) -> E:
+    """Return the successor of an entity: some fields other, the version one higher."""
+    successor: E = replace(entity, version=entity.version + 1, **fields)  # type: ignore[type-var,attr-defined]
+    return successor
+
+
+class StoreConflict(Exception):  # noqa: N818
+    """Somebody else changed what this commit was decided upon; look again and decide anew."""
+
+
+class StoreFailed(Exception):  # noqa: N818
+    """The store did not do it; nothing has changed."""
+
+
+class Absent(Exception):  # noqa: N818
+    """Not in memory; the path awaits `load()` and looks again."""
+
+    def __init__(self, load: Callable[[], Pending[None]]) -> None:
+        super().__init__()
+        self.load = load
+
+
+class View(Protocol):
+    """What an operation reads through: memory, which raises `Absent` for what must be fetched."""
+
+    def one(self, table: Table, key: Key) -> Any:
+        """Return the entity with this key, or None if there is none."""
+
+    def group(self, table: Table, group: str, values: Key) -> Sequence[Any]:
+        """Return all entities of a group, in key order."""
+
+    def page(
+        self, table: Table, prefix: Key, after: Key | None, limit: int, group: str | None = None
+    ) -> Sequence[Any]:
+        """Return up to `limit` entities in key order: those whose key begins with `prefix` (or
+        whose group values are `prefix`), after the key `after`."""
+
+
+class Store(Protocol):
+    """Where truth lives. Every method answers later."""
+
+    def commit(self, writes: Sequence[Write], event_id: str, record: bytes) -> Pending[None]:
+        """Make all changes and keep the record of them beside, or change nothing.
+
+        Fails with `StoreConflict` or `StoreFailed`.
+        """
+
+    def release(self, event_ids: Sequence[str]) -> None:
+        """Forget records that have reached the journal; some time soon is soon enough."""
+
+
+class Archive(Protocol):
+    """The audit journal."""
+
+    def append(self, record: bytes) -> Pending[None]:
+        """Settle once the record is durable; fail if it cannot be made so."""
+
+
+class KeyHolder(Protocol):
+    """Who holds the keys: the HSM."""
+
+    def perform(self, command: Command) -> Pending[Reply]:
+        """Settle with the reply; fail with `HsmGone` when nobody is there."""

@@ -1,0 +1,1 @@
+"""Audit records in CloudTrail's form, and the chain that ties them together."""

@@ -1,0 +1,26 @@
+"""Accounts and access keys, as stored."""
+
+from msgspec import Struct
+
+
+class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Twelve digits, and when they were given out (seconds since the epoch)."""
+
+    account_id: str
+    created_at: float
+    version: int = 1
+
+
+class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A long-term access key; its secret is stored sealed by the HSM.
+
+    `user_name` is the IAM user's; none means the account's root user.
+    """
+
+    access_key_id: str
+    account_id: str
+    sealed_secret: bytes
+    created_at: float
+    user_name: str | None = None
+    active: bool = True
+    version: int = 1

@@ -1,0 +1,1 @@
+"""KMS keys, their states, aliases and materials, as values."""

@@ -1,0 +1,140 @@
+"""The KMS key: a container with an id, a policy and a state, owning one or more backing keys."""
+
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kagimori.rules.keys.states import KeyState
+from kagimori.rules.names import key_arn
+from kagimori.rules.policy.document import Kind, parse_policy
+from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
+from kagimori_boundary.messages import BoundToken
+
+SYMMETRIC_DEFAULT: Final = "SYMMETRIC_DEFAULT"
+CUSTOMER, AWS = "CUSTOMER", "AWS"
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class BackingKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One generation of key material: its id (hex, 64), and its token (none once destroyed)."""
+
+    material_id: str
+    key_token: bytes | None = None
+    created_at: float
+    public_key: bytes = b""
+    rotated_at: float | None = None
+    rotation_type: str | None = None
+    description: str | None = None
+    expiration_model: str | None = None
+    valid_to: float | None = None
+    pending: bool = False
+
+
+class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """A KMS key as stored. Times are seconds since the epoch; `version` counts its changes.
+
+    What is computed from it is computed once, since a value never changes.
+    """
+
+    account_id: str
+    region: str
+    key_id: str
+    version: int = 1
+    created_at: float
+    description: str = ""
+    key_spec: str = SYMMETRIC_DEFAULT
+    key_usage: str = "ENCRYPT_DECRYPT"
+    origin: str = "AWS_KMS"
+    key_manager: str = CUSTOMER
+    state: KeyState = KeyState.ENABLED
+    key_policy: str
+    tags: dict[str, str] = {}
+    deletion_at: float | None = None
+    pending_window_days: int | None = None
+    # Oldest first; the current one is named, since a pending one may stand behind it.
+    backing_keys: tuple[BackingKey, ...] = ()
+    current_material_id: str | None = None
+
+    @cached_property
+    def arn(self) -> str:
+        return key_arn(self.account_id, self.region, self.key_id)
+
+    @property
+    def is_multi_region(self) -> bool:
+        return self.key_id.startswith("mrk-")
+
+    @property
+    def has_all_material(self) -> bool:
+        """Whether every generation that the key was ever used with is present."""
+        used = [key for key in self.backing_keys if not key.pending]
+        return bool(used) and all(key.key_token is not None for key in used)
+
+    @cached_property
+    def current(self) -> BackingKey | None:
+        return self.backing_key(self.current_material_id)
+
+    @cached_property
+    def bound_tokens(self) -> dict[str, bytes]:
+        """The tokens as the HSM takes them, by material id: encoded with all they are bound to."""
+        return {
+            backing_key.material_id: _encode(
+                BoundToken(
+                    self.account_id,
+                    self.region,
+                    self.key_id,
+                    self.key_spec,
+                    self.key_usage,
+                    self.origin,
+                    bytes.fromhex(backing_key.material_id),
+                    backing_key.key_token,
+                )
+            )
+            for backing_key in self.backing_keys
+            if backing_key.key_token is not None
+        }
+
+    @cached_property
+    def current_token(self) -> bytes | None:
+        """The bound token that new ciphertexts and signatures are made with."""
+        return self.bound_tokens.get(self.current_material_id or "")
+
+    @cached_property
+    def compiled_policy(self) -> CompiledPolicy:
+        return compile_policy(parse_policy(self.key_policy, Kind.KEY, stored=True))
+
+    def with_first_material(self, backing_key: BackingKey) -> "KmsKey":
+        """Return a new key with the material it was made with."""
+        return replace(
+            self, backing_keys=(backing_key,), current_material_id=backing_key.material_id
+        )
+
+    def backing_key(self, material_id: str | None) -> BackingKey | None:
+        for backing_key in self.backing_keys:
+            if backing_key.material_id == material_id:
+                return backing_key
+        return None
+
+
+class Material(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which KMS key a key material belongs to: how Decrypt finds the key from the ciphertext."""
+
+    region: str
+    material_id: str
+    account_id: str
+    key_id: str
+    version: int = 1
+
+
+class Alias(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A name for a KMS key; `alias_name` carries the prefix `alias/`."""
+
+    account_id: str
+    region: str
+    alias_name: str
+    target_key_id: str
+    created_at: float
+    updated_at: float
+    version: int = 1

@@ -1,0 +1,59 @@
+"""KeyMetadata, as DescribeKey, CreateKey and ReplicateKey answer it.
+
+Source: reference, section 3.1.
+"""
+
+from typing import Any, Final
+
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.states import KeyState
+from kagimori_boundary.key_specs import SPECS, KeyUsage
+
+# Under which member each usage's algorithms are listed.
+ALGORITHM_MEMBERS: Final = {
+    KeyUsage.ENCRYPT_DECRYPT: "EncryptionAlgorithms",
+    KeyUsage.SIGN_VERIFY: "SigningAlgorithms",
+    KeyUsage.GENERATE_VERIFY_MAC: "MacAlgorithms",
+    KeyUsage.KEY_AGREEMENT: "KeyAgreementAlgorithms",
+    KeyUsage.ENCAPSULATE_DECAPSULATE: "EncapsulationAlgorithms",
+}
+# Specs newer than the deprecated CustomerMasterKeySpec enumeration are not shown under it.
+_NEWER: Final = ("ML_", "ECC_NIST_EDWARDS25519")
+
+
+def key_metadata(kms_key: KmsKey) -> dict[str, Any]:
+    """Return the members of KeyMetadata; absent ones are left out."""
+    metadata: dict[str, Any] = {
+        "AWSAccountId": kms_key.account_id,
+        "KeyId": kms_key.key_id,
+        "Arn": kms_key.arn,
+        "CreationDate": kms_key.created_at,
+        "Enabled": kms_key.state is KeyState.ENABLED,
+        "Description": kms_key.description,
+        "KeyState": kms_key.state.value,
+        "Origin": kms_key.origin,
+        "KeyManager": kms_key.key_manager,
+        **spec_members(kms_key),
+        "MultiRegion": kms_key.is_multi_region,
+    }
+    if kms_key.state is KeyState.PENDING_DELETION:
+        metadata["DeletionDate"] = kms_key.deletion_at
+    if kms_key.state is KeyState.PENDING_REPLICA_DELETION:
+        metadata["PendingDeletionWindowInDays"] = kms_key.pending_window_days
+    if kms_key.current_material_id is not None and kms_key.key_spec == "SYMMETRIC_DEFAULT":
+        metadata["CurrentKeyMaterialId"] = kms_key.current_material_id
+    return metadata
+
+
+def spec_members(kms_key: KmsKey) -> dict[str, Any]:
+    """Return the members that tell spec, usage and algorithms (shared with GetPublicKey)."""
+    usage = KeyUsage(kms_key.key_usage)
+    algorithms = SPECS[kms_key.key_spec].algorithms[usage]
+    members: dict[str, Any] = {
+        "KeyUsage": kms_key.key_usage,
+        "KeySpec": kms_key.key_spec,
+        ALGORITHM_MEMBERS[usage]: list(algorithms),
+    }
+    if not kms_key.key_spec.startswith(_NEWER):
+        members["CustomerMasterKeySpec"] = kms_key.key_spec
+    return members

@@ -1,0 +1,22 @@
+"""The header of a symmetric ciphertext, as far as the service may read it: whose material it is.
+
+Source: docs/look-up/ciphertext-format.md.
+"""
+
+from typing import Final
+
+from kagimori_boundary.messages import (
+    CIPHERTEXT_VERSION,
+    HEADER_BYTES,
+    MATERIAL_ID_BYTES,
+    TAG_BYTES,
+)
+
+_BYTES_MIN: Final = HEADER_BYTES + TAG_BYTES
+
+
+def material_id_of(blob: bytes) -> str | None:
+    """Return the key material's id (hex, 64); None if this is no ciphertext of ours."""
+    if len(blob) < _BYTES_MIN or blob[0] != CIPHERTEXT_VERSION:
+        return None
+    return blob[1 : 1 + MATERIAL_ID_BYTES].hex()

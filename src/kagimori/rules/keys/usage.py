@@ -1,0 +1,47 @@
+"""Whether a key is for what is asked of it.
+
+Source: reference, sections 3.2 to 3.5; messages: section 5.2.
+"""
+
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.refusal import InvalidKeyUsageException, ValidationException
+from kagimori_boundary.key_specs import SPECS, KeyUsage
+
+
+def check_usage(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
+    """Return if the key's usage is the one this operation needs.
+
+    Raises:
+        InvalidKeyUsageException: it is another.
+    """
+    if kms_key.key_usage != usage:
+        name = operation.removesuffix("WithoutPlaintext")
+        raise InvalidKeyUsageException(
+            f"{kms_key.arn} key usage is {kms_key.key_usage} which is not valid for {name}."
+        )
+
+
+def check_algorithm(kms_key: KmsKey, usage: KeyUsage, algorithm: str) -> None:
+    """Return if the key's spec offers this algorithm.
+
+    Raises:
+        InvalidKeyUsageException: it does not.
+    """
+    if not SPECS[kms_key.key_spec].allows(usage, algorithm):
+        raise InvalidKeyUsageException(
+            f"Algorithm {algorithm} is incompatible with key spec {kms_key.key_spec}."
+        )
+
+
+def check_plaintext_size(kms_key: KmsKey, algorithm: str, plaintext: bytes) -> None:
+    """Return if the plaintext fits the algorithm.
+
+    Raises:
+        ValidationException: too long for this key.
+    """
+    most = SPECS[kms_key.key_spec].plaintext_bytes_max[algorithm]
+    if len(plaintext) > most:
+        raise ValidationException(
+            f"Algorithm {algorithm} and key spec {kms_key.key_spec} cannot encrypt data larger "
+            f"than {most} bytes."
+        )

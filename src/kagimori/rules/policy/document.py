@@ -1,0 +1,214 @@
+"""A policy document: parsed from JSON text, checked, frozen. Three kinds, one grammar.
+
+Refuses when a policy is written what could not be decided when it is used. `stored=True` reads
+text that was accepted once (perhaps by an older version): what has no sense then has no effect
+(in an Allow) or full effect (in a Deny), and nothing raises but text that is no policy at all.
+
+Source: reference, sections 5.2, 9.1, 9.3, 23.1; IAM User Guide, reference_policies_grammar.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from kagimori.rules.refusal import (
+    InvalidArnException,
+    LimitExceededException,
+    MalformedPolicyDocumentException,
+)
+
+from .checks import check_statement
+from .condition import Condition
+from .grammar import VERSION_WITH_VARIABLES, Document, Fault, Kind, Statement
+from .json_text import NotJson, Number, has_only_policy_characters, print_json, read_json
+from .principal import Principals
+from .principal_element import BadPrincipal, read_principals, renamed_element
+
+KEY_POLICY_BYTES_MAX: Final = 32_768
+_VERSIONS: Final = (VERSION_WITH_VARIABLES, "2008-10-17")
+_DOCUMENT: Final = frozenset({"Version", "Id", "Statement"})
+_NEGATABLE: Final = ("Principal", "Action", "Resource")
+_STATEMENT: Final = frozenset(
+    {"Sid", "Effect", "Condition", *_NEGATABLE, *(f"Not{name}" for name in _NEGATABLE)}
+)
+
+
+class MalformedPolicy(Exception):  # noqa: N818 - the IAM operations answer MalformedPolicyDocument
+    """An identity or trust policy that IAM refuses, with IAM's message."""
+
+
+def parse_policy(text: str, kind: Kind, *, stored: bool = False) -> Document:
+    """Return the document that a JSON text holds.
+
+    Raises:
+        MalformedPolicyDocumentException, InvalidArnException, LimitExceededException: a key
+            policy that KMS refuses.
+        MalformedPolicy: an identity or trust policy that IAM refuses.
+    """
+    if kind is Kind.KEY and not stored and len(_encoded(text)) > KEY_POLICY_BYTES_MAX:
+        raise LimitExceededException(f"Key policy is larger than {KEY_POLICY_BYTES_MAX} bytes.")
+    try:
+        return _read_document(_read_text(text), kind, stored=stored)
+    except NotJson:
+        _refuse(kind, Fault("This policy contains invalid Json"))
+    except Fault as fault:
+        _refuse(kind, fault)
+
+
+def _read_text(text: str) -> Any:
+    if not has_only_policy_characters(text):
+        raise Fault("The policy contains characters that are not allowed.")
+    return read_json(text)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _refuse(kind: Kind, fault: Fault) -> NoReturn:
+    if kind is not Kind.KEY:
+        raise MalformedPolicy(str(fault)) from fault
+    if fault.bad_arn:
+        raise InvalidArnException("An ARN in the specified key policy is invalid.") from fault
+    raise MalformedPolicyDocumentException(str(fault)) from fault
+
+
+def pretty(text: str, renamed: Mapping[str, str] | None = None) -> str:
+    """Return a policy's text as GetKeyPolicy shows it: the same JSON, printed as Jackson does.
+
+    Bare account ids have become root ARNs; `renamed` maps ARNs of deleted principals to ids.
+
+    Raises:
+        NotJson: the text is not JSON.
+    """
+    policy = read_json(text)
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if isinstance(statement, dict):
+            for element in ("Principal", "NotPrincipal"):
+                if element in statement:
+                    statement[element] = renamed_element(statement[element], renamed or {})
+    return print_json(policy)
+
+
+def principals_named(document: Document) -> frozenset[str]:
+    """Return the user, role and session ARNs that must exist when the policy is written."""
+    named = (s.principals.names for s in document.statements if s.principals is not None)
+    return frozenset().union(*named)
+
+
+def _read_document(policy: Any, kind: Kind, *, stored: bool) -> Document:
+    if not isinstance(policy, dict) or not policy.keys() <= _DOCUMENT:
+        raise Fault("Syntax errors in policy.")
+    version = policy.get("Version", "2008-10-17")
+    policy_id = policy.get("Id", "")
+    listed = policy.get("Statement")
+    statements = listed if isinstance(listed, list) else [listed]
+    if version not in _VERSIONS or not _is_text(policy_id) or not statements:
+        raise Fault("Syntax errors in policy.")
+    variables = version == VERSION_WITH_VARIABLES
+    read = tuple(_read_statement(s, kind, stored=stored, variables=variables) for s in statements)
+    sids = [statement.sid for statement in read if statement.sid]
+    if kind is not Kind.KEY and not stored and len(set(sids)) != len(sids):
+        raise Fault("Statement IDs (SID) in a single policy must be unique.")
+    return Document(kind, version, policy_id, read)
+
+
+def _read_statement(statement: Any, kind: Kind, *, stored: bool, variables: bool) -> Statement:
+    if not isinstance(statement, dict) or not statement.keys() <= _STATEMENT:
+        raise Fault("Syntax errors in policy.")
+    effect = statement.get("Effect")
+    sid = statement.get("Sid", "")
+    if effect not in ("Allow", "Deny") or not _is_text(sid):
+        raise Fault("Syntax errors in policy.")
+    actions, not_action = _either(statement, "Action")
+    resources, not_resource = _either(statement, "Resource")
+    principals, not_principal = _read_principal(statement, kind, stored=stored)
+    read = Statement(
+        sid,
+        effect == "Allow",
+        actions,
+        not_action,
+        resources,
+        not_resource,
+        principals,
+        not_principal,
+        _read_conditions(statement.get("Condition", {})),
+    )
+    if not stored:
+        check_statement(read, kind, variables=variables)
+    return read
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Number)
+
+
+def _either(statement: dict[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
+    """Return the texts of an element or of its negated twin, and which it was."""
+    if name in statement and f"Not{name}" in statement:
+        raise Fault("Syntax errors in policy.")
+    negated = f"Not{name}" in statement
+    listed = statement.get(f"Not{name}" if negated else name)
+    if listed is None and name not in statement and not negated:
+        return None, False
+    texts = tuple(listed) if isinstance(listed, list) else (listed,)
+    if not all(_is_text(text) for text in texts):
+        raise Fault("Syntax errors in policy.")
+    return texts, negated
+
+
+def _read_principal(
+    statement: dict[str, Any], kind: Kind, *, stored: bool
+) -> tuple[Principals | None, bool]:
+    given = [name for name in ("Principal", "NotPrincipal") if name in statement]
+    if kind is Kind.IDENTITY:
+        if given:
+            raise Fault("Policy document should not specify a principal.")
+        return None, False
+    not_principal = given == ["NotPrincipal"]
+    # An Allow for everybody but a few would let in the unknown; trust policies have no exceptions.
+    useless = not_principal and (statement["Effect"] == "Allow" or kind is Kind.TRUST)
+    if len(given) != 1 or (useless and not stored):
+        raise Fault("Policy contains a statement with one or more invalid principals.")
+    try:
+        federated = kind is Kind.TRUST
+        element = statement[given[0]]
+        return read_principals(element, federated=federated, stored=stored), not_principal
+    except BadPrincipal as bad:
+        if kind is Kind.TRUST:
+            raise Fault(f"Invalid principal in policy: {bad}") from bad
+        message = "Policy contains a statement with one or more invalid principals."
+        raise Fault(message, bad_arn=bad.is_arn) from bad
+
+
+def _read_conditions(block: Any) -> tuple[Condition, ...]:
+    if not isinstance(block, dict):
+        raise Fault("Syntax errors in policy.")
+    conditions: list[Condition] = []
+    for operator, entries in block.items():
+        if not isinstance(entries, dict):
+            raise Fault("Syntax errors in policy.")
+        for key, listed in entries.items():
+            operands = listed if isinstance(listed, list) else [listed]
+            conditions.append(Condition(operator, key, tuple(_scalar(o) for o in operands)))
+    return tuple(conditions)
+
+
+def _scalar(value: Any) -> str:
+    """Return a JSON scalar as the string it compares as."""
+    if isinstance(value, str):
+        return str(value)
+    if value is True or value is False:
+        return "true" if value else "false"
+    raise Fault("Syntax errors in policy.")
+
+
+__all__ = [
+    "Document",
+    "Kind",
+    "MalformedPolicy",
+    "Statement",
+    "parse_policy",
+    "pretty",
+    "principals_named",
+]

@@ -1,0 +1,260 @@
+"""A policy compiled once, and what it says to one question.
+
+Each statement becomes a few tests; which statements an action concerns is remembered for each
+action, so that a question costs only the statements that can answer it. Denies come first.
+
+Source: reference, sections 9.1, 9.4, 9.7; IAM User Guide, reference_policies_evaluation-logic.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+from .condition import Holds, compile_condition
+from .grammar import Document, Kind, Statement
+from .match import Test, action_glob, glob, resource_pieces
+from .principal import Principal, PrincipalKind, Principals, Way, is_spared, pinned, way_of
+from .question import Question
+from .template import BadVariable, Pieces, filled, has_variables, parse_template
+from .values import Values, fold_key
+
+ResourceTest = Callable[[str, Values], bool]
+
+# Questions come from a fixed list of actions; the bound only guards against a caller's mistake.
+_ACTIONS_REMEMBERED_MAX: Final = 512
+_NO_WAY: Final = Way.NONE
+_EVERYONE: Final = Way.EVERYONE
+_NOBODY: Final = Principal(PrincipalKind.ANONYMOUS, "", "anonymous", "")
+
+
+class Effect(Enum):
+    """What a policy says; NONE is the implicit deny."""
+
+    NONE = "None"
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class Finding(Struct, frozen=True):
+    """What one policy says, by which statement, and how that statement named the caller."""
+
+    effect: Effect
+    statement: "CompiledStatement | None" = None
+    way: Way = Way.NONE
+
+
+NOTHING: Final = Finding(Effect.NONE)
+
+
+class CompiledStatement:
+    """One statement as tests; `resource` None stands for every resource."""
+
+    __slots__ = (
+        "_findings",
+        "_has_action",
+        "allows",
+        "index",
+        "policy_name",
+        "principals",
+        "resource",
+        "tests",
+        "written",
+    )
+
+    def __init__(self, written: Statement, index: int, document: Document, name: str) -> None:
+        self.written = written
+        self.index = index
+        self.policy_name = name
+        self.allows = written.allows
+        self.principals = written.principals
+        self._has_action = _action_test(written, document.kind)
+        self.resource = _resource_test(written, variables=document.has_variables)
+        self.tests: tuple[Holds, ...] = tuple(
+            compile_condition(
+                condition,
+                denies=not written.allows,
+                variables=document.has_variables,
+                in_key_policy=document.kind is Kind.KEY,
+            )
+            for condition in written.conditions
+        )
+        self._findings: dict[Way, Finding] = {}
+
+    def concerns(self, action: str) -> bool:
+        """Say whether the statement speaks about an action."""
+        return self._has_action(fold_key(action))
+
+    def fits_resource(self, question: Question) -> bool:
+        """Say whether the statement speaks about the resource."""
+        return self.resource is None or self.resource(question.resource, question.values)
+
+    def way(self, caller: Principal | None, *, has_boundary: bool) -> Way:
+        """Return how the statement names the caller; without Principal it is the attached one."""
+        if self.principals is None:
+            return _EVERYONE
+        if not self.written.not_principal:
+            return way_of(self.principals, caller or _NOBODY, denies=not self.allows)
+        if self.allows or is_spared(self.principals, caller or _NOBODY, has_boundary=has_boundary):
+            return _NO_WAY
+        return _EVERYONE
+
+    def finding(self, way: Way) -> Finding:
+        """Return the finding that this statement decided; one object for each way."""
+        try:
+            return self._findings[way]
+        except KeyError:
+            effect = Effect.ALLOW if self.allows else Effect.DENY
+            return self._findings.setdefault(way, Finding(effect, self, way))
+
+
+class CompiledPolicy:
+    """A document ready for questions; cached by the caller, shared, never changed."""
+
+    __slots__ = ("document", "name", "remembered", "statements")
+
+    def __init__(self, document: Document, name: str, statements: tuple[Statement, ...]) -> None:
+        self.document = document
+        self.name = name
+        self.statements = tuple(
+            CompiledStatement(statement, index, document, name)
+            for index, statement in enumerate(statements)
+        )
+        self.remembered: dict[str, tuple[CompiledStatement, ...]] = {}
+
+    def applicable(self, action: str) -> tuple[CompiledStatement, ...]:
+        """Return the statements that speak about an action, Denies first."""
+        try:
+            return self.remembered[action]
+        except KeyError:
+            found = [statement for statement in self.statements if statement.concerns(action)]
+            found.sort(key=lambda statement: statement.allows)
+            if len(self.remembered) < _ACTIONS_REMEMBERED_MAX:
+                self.remembered[action] = tuple(found)
+            return tuple(found)
+
+
+def compile_policy(
+    document: Document, name: str = "", pins: Mapping[str, str] | None = None
+) -> CompiledPolicy:
+    """Return the document compiled.
+
+    `name` (a policy's ARN or name) is carried into findings. `pins` maps the ARNs of principals to
+    the unique ids they had when the policy was written.
+    """
+    statements = tuple(
+        _with_principals(s, pinned(s.principals, pins)) if pins and s.principals is not None else s
+        for s in document.statements
+    )
+    return CompiledPolicy(document, name, statements)
+
+
+def evaluate(
+    policy: CompiledPolicy,
+    question: Question,
+    principal: Principal | None = None,
+    *,
+    has_boundary: bool = False,
+) -> Finding:
+    """Return what a policy says: a Deny if one applies, else its strongest Allow, else nothing.
+
+    Identity policies have no Principal element and need no `principal`.
+    """
+    values = question.values
+    resource = question.resource
+    best = NOTHING
+    for statement in policy.remembered.get(question.action) or policy.applicable(question.action):
+        if statement.resource is not None and not statement.resource(resource, values):
+            continue
+        if statement.principals is None:
+            way = _EVERYONE
+        else:
+            way = statement.way(principal, has_boundary=has_boundary)
+        if way <= best.way:  # names nobody, or says nothing that is not already said
+            continue
+        for holds in statement.tests:
+            if not holds(values):
+                break
+        else:
+            best = statement.finding(way)
+            if way is _EVERYONE or not statement.allows:
+                return best
+    return best
+
+
+def _with_principals(statement: Statement, principals: Principals) -> Statement:
+    fields = {name: getattr(statement, name) for name in statement.__struct_fields__}
+    return Statement(**{**fields, "principals": principals})
+
+
+def _nothing(_folded: str) -> bool:
+    return False
+
+
+def _action_test(written: Statement, kind: Kind) -> Test:
+    # A statement stored without Action, or without Resource where one belongs, has no effect.
+    if not written.actions or (not written.resources and kind is not Kind.TRUST):
+        return _nothing
+    tests = [action_glob(action) for action in written.actions]
+    negated = written.not_action
+    return lambda folded: any(test(folded) for test in tests) is not negated
+
+
+def _resource_test(written: Statement, *, variables: bool) -> ResourceTest | None:
+    """Return the test of the Resource element; None when every resource fits."""
+    texts = written.resources or ()
+    if not texts or ("*" in texts and not written.not_resource):
+        return None
+    fixed: list[Test] = []
+    open_ones: list[Pieces | None] = []
+    for text in texts:
+        pieces = _resource_template(text, variables=variables)
+        if pieces is not None and not has_variables(pieces):
+            fixed.append(glob(pieces))  # type: ignore[arg-type]  # no variable is left
+        elif pieces is not None or written.not_resource or not written.allows:
+            open_ones.append(pieces)
+    if not open_ones and not written.not_resource:
+        return _fixed_test(fixed)
+    return _open_test(fixed, open_ones, negated=written.not_resource, denies=not written.allows)
+
+
+def _resource_template(text: str, *, variables: bool) -> Pieces | None:
+    """Return the pattern, or None for text that can name no resource."""
+    try:
+        return resource_pieces(parse_template(text, variables=variables, wildcards=True))
+    except BadVariable:
+        return None
+
+
+def _fixed_test(tests: list[Test]) -> ResourceTest:
+    if len(tests) == 1:
+        only = tests[0]
+        return lambda resource, _values: only(resource)
+    return lambda resource, _values: any(test(resource) for test in tests)
+
+
+def _open_test(
+    fixed: list[Test], open_ones: list[Pieces | None], *, negated: bool, denies: bool
+) -> ResourceTest:
+    """Return the test of a Resource element with variables or exceptions.
+
+    An entry without its value names no resource. As an exception (NotResource) it would widen an
+    Allow, so the whole Allow does not apply then; a Deny does.
+    """
+
+    def fits(resource: str, values: Values) -> bool:
+        try:
+            named = any(test(resource) for test in fixed)
+            for pieces in open_ones:
+                ready = None if pieces is None else filled(pieces, values)
+                if ready is None:
+                    if negated:
+                        return denies
+                    continue
+                named = glob(ready)(resource) or named
+        except Exception:  # noqa: BLE001 - INVARIANT(deny-by-default): fail closed, whatever failed
+            return denies
+        return named is not negated
+
+    return fits

@@ -1,0 +1,53 @@
+"""One request in its stages: as received, as a call, as an answer.
+
+Frozen values; each stage is made by one part of the path and read by the next.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class TlsDetails(Struct, frozen=True):
+    """What the handshake settled, for the audit record."""
+
+    tls_version: str
+    cipher_suite: str
+
+
+class RawRequest(Struct, frozen=True, gc=False):
+    """A whole HTTP request, as received.
+
+    `target` is the request target (path and query) byte for byte. Header names are lower-case;
+    values are as received without surrounding white space; order and repetition are kept.
+    """
+
+    request_id: str
+    method: bytes
+    target: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    source_ip: str
+    tls: TlsDetails | None = None
+
+
+class RawAnswer(Struct, frozen=True, gc=False):
+    """Status, content type and body; the front adds the request id and the other headers."""
+
+    status: int
+    body: bytes
+    content_type: bytes = b"application/x-amz-json-1.1"
+
+
+class Call(Struct, frozen=True, gc=False):
+    """What is asked: an action of a service in a region, with its validated members.
+
+    `input` is a struct made from the service model's input shape: one attribute for each member,
+    under AWS's names, `None` when absent; blobs are bytes, timestamps float seconds since the
+    epoch, structures again structs, maps dicts, lists lists.
+    """
+
+    service: str
+    operation: str
+    region: str
+    input: Any

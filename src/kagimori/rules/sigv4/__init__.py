@@ -1,0 +1,1 @@
+"""Signature Version 4, header form: what was signed, by whom, and whether it holds."""

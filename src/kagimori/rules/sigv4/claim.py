@@ -1,0 +1,108 @@
+"""What the Authorization header claims: who signed, for which day, region and service.
+
+Source: IAM User Guide, "Create a signed AWS API request"; messages: reference, section 5.5.
+"""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from kagimori.rules.refusal import (
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+)
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+TERMINATOR: Final = "aws4_request"
+_HEX_SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
+_PARTS: Final = ("Credential", "Signature", "SignedHeaders")
+_SCOPE_PARTS: Final = 5
+
+
+class Scope(Struct, frozen=True, gc=False):
+    """The credential: the access key, and the day, region and service its signing key is for."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
+
+
+class Claim(Struct, frozen=True, gc=False):
+    """An Authorization header, taken apart; nothing of it is proved yet."""
+
+    scope: Scope
+    signed_headers: str
+    signature: str
+
+
+def read_claim(authorization: bytes | None) -> Claim:
+    """Return what an Authorization header claims.
+
+    Raises:
+        MissingAuthenticationTokenException: there is none.
+        IncompleteSignatureException: parts are missing or malformed.
+        InvalidSignatureException: a credential scope that ends in something else.
+    """
+    if not authorization:
+        raise MissingAuthenticationTokenException("Missing Authentication Token")
+    text = authorization.decode("latin-1")
+    algorithm, _, rest = text.partition(" ")
+    parts = _split(rest, text) if algorithm == ALGORITHM else {}
+    missing = [name for name in _PARTS if not parts.get(name)]
+    if missing:
+        needs = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
+        raise IncompleteSignatureException(f"{needs} Authorization={text}")
+    scope = _read_scope(parts["Credential"])
+    return Claim(scope, parts["SignedHeaders"], _signature(parts["Signature"]))
+
+
+def _split(rest: str, whole: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in rest.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals:
+            raise IncompleteSignatureException(
+                f"'{part.strip()}' not a valid key=value pair (missing equal-sign) "
+                f"in Authorization header: '{whole}'."
+            )
+        if name in parts:
+            raise IncompleteSignatureException(
+                f"Authorization header repeats the '{name}' parameter. Authorization={whole}"
+            )
+        parts[name] = value
+    return parts
+
+
+def _read_scope(credential: str) -> Scope:
+    elements = credential.split("/")
+    if len(elements) != _SCOPE_PARTS:
+        raise IncompleteSignatureException(
+            "Credential must have exactly 5 slash-delimited elements, "
+            f"e.g. keyid/date/region/service/term, got '{credential}'"
+        )
+    access_key_id, date, region, service, terminator = elements
+    if terminator != TERMINATOR:
+        raise InvalidSignatureException(
+            f"Credential should be scoped with a valid terminator: '{TERMINATOR}', "
+            f"not '{terminator}'."
+        )
+    return Scope(access_key_id, date, region, service)
+
+
+def _signature(text: str) -> str:
+    if not _HEX_SIGNATURE.fullmatch(text):
+        raise InvalidSignatureException(MISMATCH)
+    return text
+
+
+MISMATCH: Final = (
+    "The request signature we calculated does not match the signature you provided. Check your "
+    "AWS Secret Access Key and signing method. Consult the service documentation for details."
+)

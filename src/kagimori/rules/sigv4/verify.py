@@ -1,0 +1,127 @@
+"""Whether a request was signed with the access key it names, for here and for now.
+
+Source: IAM User Guide, "Create a signed AWS API request"; reference, sections 5.5 and 19.2.
+"""
+
+import hashlib
+import hmac
+from calendar import timegm
+from email.utils import parsedate_to_datetime
+from time import gmtime, strftime, strptime
+from typing import Final
+
+from kagimori.rules.refusal import IncompleteSignatureException, InvalidSignatureException
+from kagimori.rules.request import RawRequest
+from kagimori.rules.sigv4.canonical import canonical_request, header_values
+from kagimori.rules.sigv4.claim import ALGORITHM, MISMATCH, Claim, Scope
+
+_BASIC_ISO: Final = "%Y%m%dT%H%M%SZ"
+_BASIC_ISO_LENGTH: Final = 16
+# STS is asked by machines whose clocks are about to be set; AWS gives them more room.
+WINDOW_SECONDS: Final = {"sts": 15 * 60}
+WINDOW_SECONDS_DEFAULT: Final = 5 * 60
+
+
+def check_scope(scope: Scope, *, service: str, regions: frozenset[str]) -> None:
+    """Return if a credential scope is for this service in a region served here.
+
+    Raises:
+        InvalidSignatureException: another service or region.
+    """
+    if scope.service != service:
+        raise InvalidSignatureException(
+            f"Credential should be scoped to correct service: '{service}'. "
+        )
+    if scope.region not in regions:
+        raise InvalidSignatureException("Credential should be scoped to a valid region. ")
+
+
+def check_time(scope: Scope, values: dict[bytes, bytes], now: float) -> str:
+    """Return the time of signing, in ISO 8601 basic form, if it is near enough to `now`.
+
+    Raises:
+        IncompleteSignatureException: there is no date, or none that can be read.
+        InvalidSignatureException: too old, too new, or of another day than the scope.
+    """
+    date, signed_at = _signing_date(values)
+    if date[:8] != scope.date:
+        raise InvalidSignatureException(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            f"HTTP: '{scope.date}' != '{date[:8]}', from '{date}'."
+        )
+    window = WINDOW_SECONDS.get(scope.service, WINDOW_SECONDS_DEFAULT)
+    if abs(now - signed_at) > window:
+        raise InvalidSignatureException(_out_of_window(date, signed_at, now, window))
+    return date
+
+
+def verify(
+    raw: RawRequest,
+    claim: Claim,
+    values: dict[bytes, bytes],
+    date: str,
+    signing_key: bytes,
+) -> None:
+    """Return if the signature is the one this request has under this signing key.
+
+    Raises:
+        InvalidSignatureException: it is not, or the body is not the one that was hashed.
+    """
+    payload_hash = hashlib.sha256(raw.body).hexdigest()
+    claimed_hash = values.get(b"x-amz-content-sha256")
+    if claimed_hash is not None and not hmac.compare_digest(claimed_hash, payload_hash.encode()):
+        raise InvalidSignatureException(MISMATCH)
+    canonical = canonical_request(raw, values, claim.signed_headers, payload_hash)
+    text = (
+        f"{ALGORITHM}\n{date}\n{claim.scope.text}\n{hashlib.sha256(canonical).hexdigest()}"
+    ).encode("latin-1")
+    expected = hmac.digest(signing_key, text, "sha256").hex()
+    if not hmac.compare_digest(expected, claim.signature):
+        raise InvalidSignatureException(MISMATCH)
+
+
+def _signing_date(values: dict[bytes, bytes]) -> tuple[str, float]:
+    text = values.get(b"x-amz-date") or values.get(b"date")
+    if not text:
+        raise IncompleteSignatureException(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+        )
+    date = text.decode("latin-1")
+    try:
+        if len(date) == _BASIC_ISO_LENGTH and date.isascii():
+            return date, _epoch(date)
+        signed_at = parsedate_to_datetime(date).timestamp()
+        return strftime(_BASIC_ISO, gmtime(signed_at)), signed_at
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise IncompleteSignatureException(
+            f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
+            "See http://en.wikipedia.org/wiki/ISO_8601"
+        ) from None
+
+
+def _epoch(date: str) -> float:
+    """Seconds since the epoch of `YYYYMMDDTHHMMSSZ`, remembered: many requests share a second."""
+    known = _EPOCHS.get(date)
+    if known is None:
+        known = float(timegm(strptime(date, _BASIC_ISO)))
+        if len(_EPOCHS) > _EPOCHS_MAX:
+            _EPOCHS.clear()
+        _EPOCHS[date] = known
+    return known
+
+
+_EPOCHS: Final[dict[str, float]] = {}
+_EPOCHS_MAX: Final = 1000
+
+
+def _out_of_window(date: str, signed_at: float, now: float, window: int) -> str:
+    minutes = window // 60
+    here = strftime(_BASIC_ISO, gmtime(now))
+    if signed_at < now:
+        edge = strftime(_BASIC_ISO, gmtime(now - window))
+        return f"Signature expired: {date} is now earlier than {edge} ({here} - {minutes} min.)"
+    edge = strftime(_BASIC_ISO, gmtime(now + window))
+    return f"Signature not yet current: {date} is still later than {edge} ({here} + {minutes} min.)"
+
+
+__all__ = ["check_scope", "check_time", "header_values", "verify"]

@@ -1,0 +1,94 @@
+"""Who asks: the caller whose signature holds on this request.
+
+The signing key of the day comes from the HSM, once for each access key, region and service; the
+secret access key never comes here.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from kagimori.ports import Absent, KeyHolder, View
+from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.caller import Caller, root_caller
+from kagimori.rules.refusal import KMSInternalException, UnrecognizedClientException
+from kagimori.rules.request import RawRequest
+from kagimori.rules.sigv4.claim import Claim, Scope
+from kagimori.rules.sigv4.verify import check_scope, check_time, verify
+from kagimori.tables import ACCESS_KEYS
+from kagimori_boundary.messages import Bytes, DeriveSigningKey
+
+SIGNING_KEYS_MAX: Final = 10_000
+GLOBAL_REGION: Final = "us-east-1"  # IAM's scope, whatever regions are served
+
+
+class Who:
+    """Verifies signatures; remembers signing keys and callers."""
+
+    def __init__(self, view: View, key_holder: KeyHolder, regions: frozenset[str]) -> None:
+        self._view = view
+        self._key_holder = key_holder
+        self._regions = regions
+        self._signing_keys: dict[Scope, tuple[bytes, bytes]] = {}
+        self._callers: dict[str, tuple[AccessKey, Caller]] = {}
+
+    async def identify(
+        self, raw: RawRequest, headers: Mapping[bytes, bytes], claim: Claim, service: str, now: float
+    ) -> Caller:
+        """Return the caller.
+
+        Raises:
+            InvalidSignatureException, IncompleteSignatureException: not signed for here and now.
+            UnrecognizedClientException: no such access key, or not in use.
+        """
+        scope = claim.scope
+        regions = frozenset((GLOBAL_REGION,)) if service == "iam" else self._regions
+        check_scope(scope, service=service, regions=regions)
+        date = check_time(scope, headers, now)
+        access_key = await self._access_key(scope.access_key_id)
+        if access_key is None or not access_key.active or b"x-amz-security-token" in headers:
+            raise UnrecognizedClientException(
+                "The security token included in the request is invalid."
+            )
+        known = self._signing_keys.get(scope)
+        if known is None or known[0] is not access_key.sealed_secret:
+            known = await self._derive(scope, access_key)
+        verify(raw, claim, headers, date, known[1])
+        return self._caller(access_key)
+
+    async def _access_key(self, access_key_id: str) -> AccessKey | None:
+        while True:
+            try:
+                found: AccessKey | None = self._view.one(ACCESS_KEYS, (access_key_id,))
+            except Absent as absent:
+                await absent.load()
+            else:
+                return found
+
+    async def _derive(self, scope: Scope, access_key: AccessKey) -> tuple[bytes, bytes]:
+        command = DeriveSigningKey(
+            access_key.account_id,
+            access_key.access_key_id,
+            access_key.sealed_secret,
+            scope.date,
+            scope.region,
+            scope.service,
+        )
+        reply = await self._key_holder.perform(command)
+        if not isinstance(reply, Bytes):
+            raise KMSInternalException
+        if len(self._signing_keys) >= SIGNING_KEYS_MAX:
+            self._signing_keys.clear()
+        known = self._signing_keys[scope] = (access_key.sealed_secret, reply.value)
+        return known
+
+    def _caller(self, access_key: AccessKey) -> Caller:
+        known = self._callers.get(access_key.access_key_id)
+        if known is not None and known[0] is access_key:
+            return known[1]
+        caller = root_caller(access_key)
+        if len(self._callers) >= SIGNING_KEYS_MAX:
+            self._callers.clear()
+        self._callers[access_key.access_key_id] = (access_key, caller)
+        return caller
+
+

@@ -1,0 +1,1 @@
+"""The `kagimori` command."""

@@ -1,0 +1,1 @@
+"""The key specs of AWS KMS over the `cryptography` library, one file a family; bytes in, bytes out."""

@@ -1,0 +1,103 @@
+"""Backing keys: made here, opened from their tokens here, used here.
+
+A key arrives with each command as a token bound to its KMS key. What was opened is remembered,
+up to a bound, under the exact bytes that arrived: another binding is another entry, so the cache
+cannot lend a key to a KMS key that the token was not made for.
+"""
+
+from typing import Final
+
+import msgspec
+
+from kagimori_boundary.messages import BoundToken
+from kagimori_hsm.algorithms import dispatch
+from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+
+KEYS_REMEMBERED_MAX: Final = 20_000
+
+_decode_bound_token = msgspec.msgpack.Decoder(BoundToken).decode
+
+
+class BackingKey:
+    """One opened backing key. Its repr shows nothing of the material."""
+
+    __slots__ = ("_loaded", "identity", "key_spec", "key_usage", "material", "material_id")
+
+    def __init__(self, bound: BoundToken, material: bytes) -> None:
+        self.material = material
+        self.material_id = bound.material_id
+        self.key_spec = bound.key_spec
+        self.key_usage = bound.key_usage
+        self.identity = key_identity(bound.account_id, bound.key_id)
+        self._loaded: dispatch.Loaded | None = None
+
+    def load(self) -> dispatch.Loaded:
+        """Return the library's key object; parsing the material once is enough."""
+        if self._loaded is None:
+            self._loaded = dispatch.load(self.key_spec, self.material)
+        return self._loaded
+
+
+def key_identity(account_id: str, key_id: str) -> bytes:
+    """Return what a ciphertext is bound to: the KMS key, whatever region holds it.
+
+    Related multi-Region keys share it, so that a ciphertext of one opens under the other.
+    """
+    return binding_of(account_id, key_id)
+
+
+def token_binding(bound: BoundToken) -> bytes:
+    return binding_of(
+        "backing key",
+        bound.account_id,
+        bound.region,
+        bound.key_id,
+        bound.key_spec,
+        bound.key_usage,
+        bound.origin,
+        bound.material_id,
+    )
+
+
+class BackingKeys:
+    """Opens bound tokens, and remembers what it opened."""
+
+    def __init__(self, domains: dict[str, Domain]) -> None:
+        self._domains = domains
+        self._opened: dict[bytes, BackingKey] = {}
+
+    def open(self, bound_token: bytes) -> BackingKey:
+        """Return the backing key in a bound token.
+
+        Raises:
+            TokenRefused: not a token of the key it is presented for.
+        """
+        backing_key = self._opened.get(bound_token)
+        return backing_key if backing_key is not None else self._open_anew(bound_token)
+
+    def wrap(self, bound: BoundToken, material: bytes) -> bytes:
+        """Return the key token for new material; `bound.key_token` is not looked at."""
+        return self._domain(bound.region).wrap(material, token_binding(bound))
+
+    def forget(self, material_id: bytes) -> None:
+        """Drop what was opened of a destroyed material."""
+        for bound_token, backing_key in list(self._opened.items()):
+            if backing_key.material_id == material_id:
+                del self._opened[bound_token]
+
+    def _open_anew(self, bound_token: bytes) -> BackingKey:
+        try:
+            bound = _decode_bound_token(bound_token)
+        except ValueError:
+            raise TokenRefused from None
+        material = self._domain(bound.region).unwrap(bound.key_token, token_binding(bound))
+        if len(self._opened) >= KEYS_REMEMBERED_MAX:
+            del self._opened[next(iter(self._opened))]
+        backing_key = self._opened[bound_token] = BackingKey(bound, material)
+        return backing_key
+
+    def _domain(self, region: str) -> Domain:
+        domain = self._domains.get(region)
+        if domain is None:
+            raise TokenRefused
+        return domain

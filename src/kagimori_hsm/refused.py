@@ -1,0 +1,28 @@
+"""The one way an algorithm says no: `Refused`, with a reason and never a secret.
+
+The HSM's front turns a reason into the boundary's answer; AWS's error names are not known here.
+"""
+
+from enum import StrEnum, unique
+
+
+@unique
+class Reason(StrEnum):
+    """Why an operation was refused. The text is safe to log."""
+
+    INVALID_CIPHERTEXT = "invalid ciphertext"
+    INVALID_SIGNATURE = "invalid signature"
+    INVALID_MAC = "invalid mac"
+    INCORRECT_KEY_MATERIAL = "incorrect key material"
+    INVALID_PUBLIC_KEY = "invalid public key"
+    UNSUPPORTED = "unsupported"
+    TOO_LONG = "too long"
+    BAD_DIGEST_LENGTH = "bad digest length"
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not an error of the program
+    """An operation was refused; `reason` says why, and nothing else is told."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason

@@ -3,7 +3,7 @@
 from kagimori.operations.operation import Asked, Need
 from kagimori.rules.authorization import Allowed, KeyRules, authorize
 from kagimori.rules.policy.question import Question
-from kagimori.rules.request_values import RequestValues
+from kagimori.operations.request_values import RequestValues
 
 
 def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> tuple[Allowed, ...]:

@@ -30,7 +30,7 @@ from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import Claim, read_claim
 from kagimori.telemetry import Telemetry
 from kagimori.who import Who
-from kagimori_boundary.messages import Failed
+from kagimori_boundary.messages import Command, Failed
 
 # How often a change is decided anew because somebody else changed the same thing meanwhile.
 ATTEMPTS_MAX: Final = 20
@@ -113,7 +113,7 @@ class Path:
         respond(answer)
 
     async def _serve(self, progress: Progress) -> RawAnswer:
-        raw, headers, now = progress.raw, progress.headers, self._now()
+        raw, headers, now = progress.raw, progress.headers, round(self._now(), 3)
         clock = perf_counter()
         claim = progress.claim = read_claim(headers.get(b"authorization"))
         target = progress.target = self._wire.target(raw, headers, claim.scope.service)
@@ -131,9 +131,7 @@ class Path:
         asked = Asked(call, caller, raw, now, self._view, self._draw)
         clock = self._telemetry.stage("who", clock)
         for _ in range(ATTEMPTS_MAX):
-            facts = progress.facts = await self._look_up(operation, asked)
-            authorize_all(asked, facts.needs)
-            command = operation.ask(asked, facts)
+            facts, command = await self._decide(operation, asked, progress)
             clock = self._telemetry.stage("decide", clock)
             reply: Any = None
             if command is not None:
@@ -151,10 +149,15 @@ class Path:
             return answer
         raise KMSInternalException
 
-    async def _look_up(self, operation: Operation, asked: Asked) -> Facts:
+    async def _decide(
+        self, operation: Operation, asked: Asked, progress: Progress
+    ) -> tuple[Facts, Command | None]:
+        """Return what was found, and the command for the HSM: only if all of it is allowed."""
         while True:
             try:
-                return operation.look_up(asked)
+                facts = progress.facts = operation.look_up(asked)
+                authorize_all(asked, facts.needs)
+                return facts, operation.ask(asked, facts)
             except Absent as absent:
                 await absent.load()
 

@@ -74,8 +74,11 @@ class StoreFailed(Exception):  # noqa: N818
     """The store did not do it; nothing has changed."""
 
 
-class Absent(Exception):  # noqa: N818
-    """Not in memory; the path awaits `load()` and looks again."""
+class Absent(BaseException):  # noqa: N818
+    """Not in memory; the path awaits `load()` and looks again.
+
+    It is no `Exception`, so that no catch-all on the way mistakes it for a failure.
+    """
 
     def __init__(self, load: Callable[[], Pending[None]]) -> None:
         super().__init__()
@@ -99,7 +102,13 @@ class View(Protocol):
 
 
 class Store(Protocol):
-    """Where truth lives. Every method answers later."""
+    """Where truth lives."""
+
+    def is_fresh(self) -> bool:
+        """Whether memory holds nothing that another worker of this node has changed."""
+
+    def refresh(self) -> Pending[None]:
+        """Drop from memory what others have changed."""
 
     def commit(self, writes: Sequence[Write], event_id: str, record: bytes) -> Pending[None]:
         """Make all changes and keep the record of them beside, or change nothing.
@@ -114,8 +123,14 @@ class Store(Protocol):
 class Archive(Protocol):
     """The audit journal."""
 
+    def check(self) -> None:
+        """Return if records can be taken; raise if not, so that no change is made."""
+
     def append(self, record: bytes) -> Pending[None]:
         """Settle once the record is durable; fail if it cannot be made so."""
+
+    def append_committed(self, event_id: str, record: bytes) -> Pending[None]:
+        """Take a record that the store has committed with its change; settle soon."""
 
 
 class KeyHolder(Protocol):

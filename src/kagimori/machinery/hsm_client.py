@@ -6,7 +6,7 @@ nothing is repeated by itself, since the caller's SDK repeats what is safe to re
 
 import asyncio
 import struct
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -113,8 +113,7 @@ class HsmClient(asyncio.Protocol):
     # --- asyncio.Protocol ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream client gets
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self._unread = b""
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002

@@ -91,6 +91,12 @@ class Journal:
         self._gathering.append((record, pending))
         return pending
 
+    def probe(self) -> None:
+        """Try the disk again with nothing to write, so that service resumes when room returns."""
+        if self._group is None and not self._gathering:
+            self._gathering.append((b"", Pending()))
+            self._send_group()
+
     async def close(self) -> None:
         """Wait for what is under way, then end the thread."""
         deadline = self._loop.time() + WAIT_SECONDS_MAX
@@ -124,6 +130,8 @@ class Journal:
             return
         link, lines = self._end, []
         for record, _ in gathered:
+            if not record:  # a probe
+                continue
             line, link = join(link, record)
             lines.append(line)
         self._group = _Group(b"".join(lines), link, [pending for _, pending in gathered])

@@ -53,10 +53,11 @@ def key_for_decryption(
     kms_key, _ = key_named(asked, named, action)
     if algorithm not in (None, "SYMMETRIC_DEFAULT") or blob is None:
         return kms_key, None, True
-    material_id = material_id_of(blob)
-    owner = _owner(asked, material_id) if material_id is not None else None
-    fits = owner is not None and owner.arn == kms_key.arn
-    return kms_key, material_id if owner is not None else None, fits
+    written = material_id_of(blob)
+    owner = _owner(asked, written) if written is not None else None
+    if owner is None:
+        return kms_key, None, False
+    return kms_key, written, owner.arn == kms_key.arn
 
 
 def refuse_wrong_key(material_id: str | None) -> NoReturn:

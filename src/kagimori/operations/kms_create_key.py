@@ -28,12 +28,18 @@ class Planned(Facts):
     planned: Any = None
 
 
+    @property
+    def resources(self) -> tuple[tuple[str, str], ...]:
+        return ((self.kms_key.account_id, self.kms_key.arn),) if self.kms_key else ()
+
+
 class CreateKey(Operation):
     def look_up(self, asked: Asked) -> Planned:
-        needs = [Need("kms:CreateKey")]
+        planned = _plan(asked)
+        needs = [Need("kms:CreateKey", planned=planned)]
         if asked.call.input.Tags:
-            needs.append(Need("kms:TagResource"))
-        return Planned(tuple(needs), planned=_plan(asked))
+            needs.append(Need("kms:TagResource", resource="", planned=planned))
+        return Planned(tuple(needs), planned=planned)
 
     def ask(self, asked: Asked, facts: Planned) -> Command | None:
         planned: KmsKey = facts.planned

@@ -11,6 +11,7 @@ from kagimori.operations.cryptographic import (
     current_token,
     encryption_algorithm,
 )
+from kagimori.operations.key_refs import key_named
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
 from kagimori.operations.recipient import refuse_recipient
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
@@ -118,8 +119,6 @@ class ReEncrypt(Operation):
     read_only = True
 
     def look_up(self, asked: Asked) -> _ReEncryption:
-        from kagimori.operations.key_refs import key_named
-
         given = asked.call.input
         check_modifiers(given, given.SourceKeyId)
         source_context = checked_context(given.SourceEncryptionContext)
@@ -132,9 +131,22 @@ class ReEncrypt(Operation):
             "kms:ReEncryptFrom",
         )
         destination, ref = key_named(asked, given.DestinationKeyId, "kms:ReEncryptTo")
+        same = source.arn == destination.arn
         needs = (
-            Need("kms:ReEncryptFrom", source, "*", source_context, alias_in(given.SourceKeyId)),
-            Need("kms:ReEncryptTo", destination, "*", context, ref.alias_name),
+            Need(
+                "kms:ReEncryptFrom",
+                source,
+                encryption_context=source_context,
+                alias_name=alias_in(given.SourceKeyId),
+                re_encrypts_on_same_key=same,
+            ),
+            Need(
+                "kms:ReEncryptTo",
+                destination,
+                encryption_context=context,
+                alias_name=ref.alias_name,
+                re_encrypts_on_same_key=same,
+            ),
         )
         return _ReEncryption(
             needs, source, material_id=material_id, fits=fits, destination=destination

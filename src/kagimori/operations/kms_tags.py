@@ -52,7 +52,6 @@ class ListResourceTags(OnKey):
 
 
 def _retagged(kms_key: KmsKey, tags: dict[str, str]) -> Outcome:
-    writes = ()
-    if tags != kms_key.tags:
-        writes = (Put(KMS_KEYS, changed(kms_key, tags=tags), kms_key),)
+    put = Put(KMS_KEYS, changed(kms_key, tags=tags), kms_key)
+    writes = () if tags == kms_key.tags else (put,)
     return Outcome(writes=writes, response_elements={"keyId": kms_key.arn})

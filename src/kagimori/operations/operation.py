@@ -34,13 +34,19 @@ class Asked(Struct, gc=False):
 
 
 class Need(Struct, frozen=True, gc=False):
-    """One thing that must be allowed: an action on a KMS key, or (without one) on a resource."""
+    """One thing that must be allowed: an action on a KMS key, or (without one) on a resource.
+
+    The other fields are what conditions may ask about: the context (None where there is none),
+    the alias the key was named by, the key that CreateKey would make.
+    """
 
     action: str
     kms_key: KmsKey | None = None
     resource: str = "*"
     encryption_context: dict[str, str] | None = None
     alias_name: str | None = None
+    planned: KmsKey | None = None
+    re_encrypts_on_same_key: bool = False
 
 
 class Facts(Struct, gc=False):

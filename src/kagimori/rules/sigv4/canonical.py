@@ -4,6 +4,7 @@ Source: IAM User Guide, "Create a signed AWS API request", step 1. Everything is
 request exactly as received; nothing the front may have understood of it is used.
 """
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from kagimori.rules.refusal import InvalidSignatureException
@@ -24,7 +25,7 @@ def header_values(headers: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes
 
 
 def canonical_request(
-    raw: RawRequest, values: dict[bytes, bytes], signed_headers: str, payload_hash: str
+    raw: RawRequest, values: Mapping[bytes, bytes], signed_headers: str, payload_hash: str
 ) -> bytes:
     """Return the six parts joined by newlines.
 
@@ -44,7 +45,7 @@ def canonical_request(
     return b"\n".join(lines)
 
 
-def _check_signed(names: list[bytes], values: dict[bytes, bytes]) -> None:
+def _check_signed(names: list[bytes], values: Mapping[bytes, bytes]) -> None:
     if b"host" not in names:
         raise InvalidSignatureException(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."

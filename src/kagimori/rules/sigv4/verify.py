@@ -6,13 +6,14 @@ Source: IAM User Guide, "Create a signed AWS API request"; reference, sections 5
 import hashlib
 import hmac
 from calendar import timegm
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import gmtime, strftime, strptime
 from typing import Final
 
 from kagimori.rules.refusal import IncompleteSignatureException, InvalidSignatureException
 from kagimori.rules.request import RawRequest
-from kagimori.rules.sigv4.canonical import canonical_request, header_values
+from kagimori.rules.sigv4.canonical import canonical_request
 from kagimori.rules.sigv4.claim import ALGORITHM, MISMATCH, Claim, Scope
 
 _BASIC_ISO: Final = "%Y%m%dT%H%M%SZ"
@@ -36,7 +37,7 @@ def check_scope(scope: Scope, *, service: str, regions: frozenset[str]) -> None:
         raise InvalidSignatureException("Credential should be scoped to a valid region. ")
 
 
-def check_time(scope: Scope, values: dict[bytes, bytes], now: float) -> str:
+def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
     """Return the time of signing, in ISO 8601 basic form, if it is near enough to `now`.
 
     Raises:
@@ -58,7 +59,7 @@ def check_time(scope: Scope, values: dict[bytes, bytes], now: float) -> str:
 def verify(
     raw: RawRequest,
     claim: Claim,
-    values: dict[bytes, bytes],
+    values: Mapping[bytes, bytes],
     date: str,
     signing_key: bytes,
 ) -> None:
@@ -80,7 +81,7 @@ def verify(
         raise InvalidSignatureException(MISMATCH)
 
 
-def _signing_date(values: dict[bytes, bytes]) -> tuple[str, float]:
+def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:
     text = values.get(b"x-amz-date") or values.get(b"date")
     if not text:
         raise IncompleteSignatureException(
@@ -123,5 +124,3 @@ def _out_of_window(date: str, signed_at: float, now: float, window: int) -> str:
     edge = strftime(_BASIC_ISO, gmtime(now + window))
     return f"Signature not yet current: {date} is still later than {edge} ({here} + {minutes} min.)"
 
-
-__all__ = ["check_scope", "check_time", "header_values", "verify"]

@@ -1,0 +1,293 @@
+"""The parts put together: what `kagimori init`, `serve` and `dev` do. Alone knows them all."""
+
+import ipaddress
+import shutil
+import socket
+import sqlite3
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from kagimori.chance import new_access_key_id, new_account_id
+from kagimori.deployment import (
+    Facts,
+    Layout,
+    Unusable,
+    check_exists,
+    lock,
+    make_folder,
+    read_facts,
+    store_facts,
+    write_private,
+)
+from kagimori.front.tls import make_certificate_authority
+from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.logs import configure
+from kagimori.machinery.store.sql import Statements
+from kagimori.machinery.store.sqlite import open_database
+from kagimori.rules.identity.account import AccessKey, Account
+from kagimori.rules.names import ACCOUNT_ID, REGION
+from kagimori.supervisor import ServeOptions, Supervisor
+from kagimori.tables import ACCESS_KEYS, ACCOUNTS
+from kagimori_boundary.messages import (
+    IDENTITY_DOMAIN,
+    CreateDomains,
+    CreateSecret,
+    NewSecret,
+    SealedDomains,
+)
+
+__all__ = [
+    "DEFAULT_LISTEN",
+    "DEFAULT_REGION",
+    "RootAccessKey",
+    "Unusable",
+    "initialise",
+    "root_access_key",
+    "running_server",
+    "serve",
+    "serve_dev",
+]
+
+DEFAULT_REGION: Final = "us-east-1"
+DEFAULT_LISTEN: Final = "127.0.0.1:8567"
+SOCKET_PATH_BYTES_MAX: Final = 100
+# What `dev` serves: it makes no difference there, so every region that a test may name.
+DEV_REGIONS: Final = tuple(
+    f"{area}-{number}"
+    for area, numbers in {
+        "us-east": "12", "us-west": "12", "af-south": "1", "ap-east": "12", "ap-south": "12",
+        "ap-southeast": "1234567", "ap-northeast": "123", "ca-central": "1", "ca-west": "1",
+        "eu-central": "12", "eu-west": "123", "eu-south": "12", "eu-north": "1",
+        "il-central": "1", "me-south": "1", "me-central": "1", "mx-central": "1", "sa-east": "1",
+        "cn-north": "1", "cn-northwest": "1", "us-gov-east": "1", "us-gov-west": "1",
+    }.items()
+    for number in numbers
+)  # fmt: skip
+
+
+class RootAccessKey(Struct, frozen=True):
+    """What `init` prints, and `env` later."""
+
+    account_id: str
+    region: str
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str
+    ca_bundle: str | None = None
+
+
+def initialise(
+    data: Path,
+    *,
+    account_id: str | None = None,
+    regions: tuple[str, ...] = (DEFAULT_REGION,),
+    tls_hosts: tuple[str, ...] | None = None,
+) -> RootAccessKey:
+    """Make a deployment: store, domains, and the account's root access key.
+
+    Raises:
+        Unusable: the folder, an account id that is none, or a region that is none.
+    """
+    account_id = account_id or new_account_id()
+    if not ACCOUNT_ID.fullmatch(account_id):
+        raise Unusable(f"an account id is 12 digits, not {account_id!r}")
+    for region in regions:
+        if not REGION.fullmatch(region):
+            raise Unusable(f"{region!r} is not the name of a region")
+    layout = make_folder(data)
+    try:
+        return _fill(layout, account_id, regions, tls_hosts)
+    except (OSError, sqlite3.Error, HsmRefused) as problem:
+        raise Unusable(f"cannot make a deployment in {data}: {problem}") from None
+
+
+def _fill(
+    layout: Layout, account_id: str, regions: tuple[str, ...], tls_hosts: tuple[str, ...] | None
+) -> RootAccessKey:
+    scheme = "http" if tls_hosts is None else "https"
+    host = "127.0.0.1" if tls_hosts is None else "localhost"
+    endpoint_url = f"{scheme}://{host}:{DEFAULT_LISTEN.rpartition(':')[2]}"
+    access_key_id = new_access_key_id()
+    with ExitStack() as stack:
+        hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key)
+        stack.callback(hsm.end)
+        sealed = hsm.ask(CreateDomains([IDENTITY_DOMAIN, *regions]))
+        secret = hsm.ask(CreateSecret(account_id, access_key_id))
+    if not isinstance(sealed, SealedDomains) or not isinstance(secret, NewSecret):
+        raise HsmRefused("the HSM answered something else")
+    ca_bundle = None
+    if tls_hosts is not None:
+        ca_bundle = str(make_certificate_authority(layout.tls, list(tls_hosts)).authority)
+    store_facts(
+        layout, Facts(regions, endpoint_url, sealed.sealed_domains, tls=tls_hosts is not None)
+    )
+    _store_account(layout, account_id, access_key_id, secret.sealed_secret)
+    made = RootAccessKey(
+        account_id, regions[0], endpoint_url, access_key_id, secret.secret_access_key, ca_bundle
+    )
+    write_private(layout.credentials, msgspec.json.encode(made))
+    return made
+
+
+def _store_account(
+    layout: Layout, account_id: str, access_key_id: str, sealed_secret: bytes
+) -> None:
+    now = time.time()
+    account = Account(account_id=account_id, created_at=now)
+    access_key = AccessKey(
+        access_key_id=access_key_id,
+        account_id=account_id,
+        sealed_secret=sealed_secret,
+        created_at=now,
+    )
+    connection = open_database(layout.database)
+    connection.execute("BEGIN IMMEDIATE")
+    for table, entity in ((ACCOUNTS, account), (ACCESS_KEYS, access_key)):
+        statements = Statements(table)
+        connection.execute(statements.insert, statements.row(entity))
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def root_access_key(data: Path) -> RootAccessKey:
+    """Return what `init` printed, with the endpoint of the server that runs now, if one does.
+
+    Raises:
+        Unusable: no deployment, or the file with the access key was taken away.
+    """
+    layout = Layout(data)
+    check_exists(layout)
+    try:
+        made = msgspec.json.decode(layout.credentials.read_bytes(), type=RootAccessKey)
+    except (OSError, ValueError):
+        raise Unusable(f"{layout.credentials} cannot be read") from None
+    running = running_server(data)
+    if running is None:
+        return made
+    return msgspec.structs.replace(made, endpoint_url=running["endpoint_url"])
+
+
+def running_server(data: Path) -> dict[str, str] | None:
+    """Return the facts of the server that uses this folder; None if there is none."""
+    try:
+        found: dict[str, str] = msgspec.json.decode(Layout(data).running.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def serve(
+    data: Path,
+    *,
+    listen: str = DEFAULT_LISTEN,
+    admin_listen: str = "127.0.0.1:0",
+    workers: int = 1,
+    connections: int = 4096,
+    certificate: Path | None = None,
+    private_key: Path | None = None,
+    dev: bool = False,
+) -> str | None:
+    """Serve until told to stop; return why not, if it could not be done.
+
+    Raises:
+        Unusable: the folder or the addresses.
+    """
+    layout = Layout(data)
+    configure()
+    with ExitStack() as stack:
+        held = lock(layout)
+        facts = read_facts(layout)
+        if facts.tls and certificate is None:
+            certificate, private_key = layout.tls / "server.pem", layout.tls / "server.key"
+        if (certificate is None) != (private_key is None):
+            raise Unusable("--tls-certificate and --tls-key go together")
+        listener = stack.enter_context(_bind(listen, plain=certificate is None))
+        admin = stack.enter_context(_bind(admin_listen, plain=True))
+        options = ServeOptions(
+            url=_url(listener, secure=certificate is not None),
+            workers=workers,
+            connections=connections,
+            certificate=None if certificate is None else str(certificate),
+            private_key=None if private_key is None else str(private_key),
+            dev=dev,
+        )
+        hsm_socket = _hsm_socket(layout, stack)
+
+        def on_ready() -> None:
+            sys.stdout.write(f"kagimori ready at {options.url}\n")
+            sys.stdout.flush()
+
+        async def run() -> str | None:
+            supervisor = Supervisor(
+                layout,
+                facts,
+                options,
+                listener=listener,
+                admin=admin,
+                lock=held,
+                hsm_socket=hsm_socket,
+                on_ready=on_ready,
+            )
+            return await supervisor.run()
+
+        return uvloop.run(run())
+
+
+def serve_dev(*, listen: str = DEFAULT_LISTEN) -> str | None:
+    """Serve a throwaway deployment for tests: any credentials, a clock that moves."""
+    with tempfile.TemporaryDirectory(prefix="kagimori-dev-") as folder:
+        data = Path(folder) / "data"
+        initialise(data, account_id="000000000000", regions=DEV_REGIONS)
+        return serve(data, listen=listen, dev=True)
+
+
+def _bind(address: str, *, plain: bool) -> socket.socket:
+    host, _, port_text = address.rpartition(":")
+    host = host.strip("[]")
+    if not port_text.isdigit() or not host or int(port_text) > 65535:  # noqa: PLR2004
+        raise Unusable(f"an address is HOST:PORT, not {address!r}")
+    if plain and not _is_loopback(host):
+        raise Unusable(
+            f"plain HTTP is for loopback only, and {host} is not: give --tls-certificate and "
+            "--tls-key, or make the deployment with `kagimori init --tls`"
+        )
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, int(port_text)))
+    except OSError as problem:
+        raise Unusable(f"cannot listen on {address}: {problem.strerror}") from None
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _url(listener: socket.socket, *, secure: bool) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{shown}:{port}"
+
+
+def _hsm_socket(layout: Layout, stack: ExitStack) -> Path:
+    """Return where the HSM's socket goes: in the folder, unless its path is too long for one."""
+    layout.run.mkdir(mode=0o700, exist_ok=True)
+    path = layout.run / "hsm.sock"
+    if len(str(path)) <= SOCKET_PATH_BYTES_MAX:
+        return path
+    folder = tempfile.mkdtemp(prefix="kagimori-")
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder) / "hsm.sock"

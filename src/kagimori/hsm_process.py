@@ -1,0 +1,114 @@
+"""The HSM's process, seen from its operator: started, unsealed, ended.
+
+The operator speaks over an inherited socket: a blocking conversation, since nothing else can be
+done until it is over. When the operator's end closes, the HSM ends.
+"""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kagimori_boundary.messages import (
+    PROTOCOL_VERSION,
+    Command,
+    Failed,
+    Failure,
+    Greeting,
+    Hello,
+    HsmState,
+    Reply,
+    Unseal,
+)
+
+START_SECONDS_MAX: Final = 20.0
+_HEAD: Final = struct.Struct(">II")
+_decode_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+class HsmRefused(Exception):  # noqa: N818
+    """The HSM did not start, or did not do what its operator asked."""
+
+
+class HsmProcess:
+    """A running HSM and the operator's connection to it."""
+
+    def __init__(self, socket_path: Path, seal_key_file: Path) -> None:
+        socket_path.unlink(missing_ok=True)
+        ours, theirs = socket.socketpair()
+        seal_key = os.open(seal_key_file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [
+                    *(sys.executable, "-m", "kagimori_hsm"),
+                    *("--socket", str(socket_path)),
+                    *("--seal-key-fd", str(seal_key)),
+                    *("--operator-fd", str(theirs.fileno())),
+                ],
+                pass_fds=(seal_key, theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        finally:
+            os.close(seal_key)
+            theirs.close()
+        ours.settimeout(START_SECONDS_MAX)
+        self._socket = ours
+
+    def ask(self, command: Command) -> Reply:
+        """Return the reply to an operator's command.
+
+        Raises:
+            HsmRefused: it failed, or the HSM is gone.
+        """
+        body = msgspec.msgpack.encode(command)
+        try:
+            self._socket.sendall(_HEAD.pack(len(body) + 4, 1) + body)
+            length, _ = _HEAD.unpack(self._read(_HEAD.size))
+            reply: Reply = _decode_reply(self._read(length - 4))
+        except (OSError, ValueError) as problem:
+            raise HsmRefused(f"the HSM does not answer: {problem}") from None
+        if isinstance(reply, Failed):
+            raise HsmRefused(_WHY.get(reply.failure, f"the HSM refused: {reply.failure.name}"))
+        return reply
+
+    def unseal(self, sealed_domains: bytes) -> None:
+        """Make the HSM operational.
+
+        Raises:
+            HsmRefused: another seal key, altered domains, or a failed self-test.
+        """
+        greeting = self.ask(Hello(PROTOCOL_VERSION))
+        if isinstance(greeting, Greeting) and greeting.state is HsmState.ERROR:
+            raise HsmRefused("the HSM failed its self-test")
+        self.ask(Unseal(sealed_domains))
+
+    def end(self, seconds: float = 5.0) -> None:
+        """Let it end, and see that it does."""
+        self._socket.close()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _read(self, length: int) -> bytes:
+        parts = []
+        while length > 0:
+            part = self._socket.recv(length)
+            if not part:
+                raise OSError("closed")
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+
+_WHY: Final = {
+    Failure.SEAL_REFUSED: "the seal key does not open this deployment's domains",
+    Failure.NOT_OPERATIONAL: "the HSM is in its error state",
+}

@@ -1,0 +1,238 @@
+"""The condition values of one request: what `aws:` and `kms:` keys mean here.
+
+Values are worked out only for the keys that a policy asks about. Source: reference, sections 9.5
+and 9.6. A key that is not in the tables is absent.
+"""
+
+from collections.abc import Callable, Iterable
+from time import gmtime, strftime
+from typing import Any, Final
+
+from kagimori.operations.operation import Asked, Need
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.policy.principal import PrincipalKind
+from kagimori.rules.policy.values import Given, Values
+from kagimori.tables import ALIASES
+
+ALIASES_COUNTED_MAX: Final = 50
+
+
+class RequestValues(Values):
+    """The values for one need of one request."""
+
+    __slots__ = ("asked", "need")
+
+    def __init__(self, asked: Asked, need: Need) -> None:
+        super().__init__({})
+        self.asked = asked
+        self.need = need
+
+    def _given(self, key: str) -> Given:
+        provider = KEYS.get(key)
+        if provider is not None:
+            return provider(self)
+        for prefix, family in FAMILIES.items():
+            if key.startswith(prefix):
+                return family(self, key[len(prefix) :])
+        return None
+
+    @property
+    def key(self) -> KmsKey | None:
+        return self.need.kms_key
+
+    def member(self, name: str) -> Any:
+        return getattr(self.asked.call.input, name, None)
+
+
+def _of_key(field: str) -> Callable[[RequestValues], Given]:
+    """A property of the key the operation is on; for CreateKey, of the key that is asked for."""
+
+    def value(values: RequestValues) -> Given:
+        key = values.key if values.key is not None else values.need.planned
+        return str(getattr(key, field)) if key is not None else None
+
+    return value
+
+
+def _member(name: str) -> Callable[[RequestValues], Given]:
+    def value(values: RequestValues) -> Given:
+        found = values.member(name)
+        return None if found is None else _text(found)
+
+    return value
+
+
+def _text(value: Any) -> str | list[str]:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _caller_account(values: RequestValues) -> Given:
+    on_key = values.key is not None or values.asked.call.operation == "CreateKey"
+    return values.asked.caller.account_id if on_key else None
+
+
+def _context_keys(values: RequestValues) -> Given:
+    return list(values.need.encryption_context or ())
+
+
+def _context_value(values: RequestValues, name: str) -> Given:
+    context = values.need.encryption_context or {}
+    return [value for key, value in context.items() if key.lower() == name]
+
+
+def _encryption_algorithm(values: RequestValues) -> Given:
+    if values.need.encryption_context is None:
+        return None
+    names = {
+        "kms:ReEncryptFrom": "SourceEncryptionAlgorithm",
+        "kms:ReEncryptTo": "DestinationEncryptionAlgorithm",
+    }
+    member = names.get(values.need.action, "EncryptionAlgorithm")
+    return str(values.member(member) or "SYMMETRIC_DEFAULT")
+
+
+def _multi_region(values: RequestValues) -> Given:
+    key = values.key or values.need.planned
+    return None if key is None else _text(key.is_multi_region)
+
+
+def _resource_aliases(values: RequestValues) -> Given:
+    key = values.key
+    if key is None:
+        return None
+    group = (key.account_id, key.region, key.key_id)
+    aliases = values.asked.view.group(ALIASES, "by_key", group)
+    if len(aliases) > ALIASES_COUNTED_MAX:
+        raise ValueError("more aliases than conditions may look at")
+    return [alias.alias_name for alias in aliases]
+
+
+def _resource_tag(values: RequestValues, name: str) -> Given:
+    tags = values.key.tags if values.key is not None else {}
+    return [value for key, value in tags.items() if key.lower() == name]
+
+
+def _request_tags(values: RequestValues) -> Iterable[Any]:
+    return values.member("Tags") or ()
+
+
+def _request_tag(values: RequestValues, name: str) -> Given:
+    return [tag.TagValue for tag in _request_tags(values) if tag.TagKey.lower() == name]
+
+
+def _tag_keys(values: RequestValues) -> Given:
+    return [tag.TagKey for tag in _request_tags(values)] + list(values.member("TagKeys") or ())
+
+
+def _same_key(values: RequestValues) -> Given:
+    if values.asked.call.operation != "ReEncrypt":
+        return None
+    return _text(values.need.re_encrypts_on_same_key)
+
+
+def _message_type(values: RequestValues) -> Given:
+    if values.asked.call.operation not in ("Sign", "Verify"):
+        return None
+    return str(values.member("MessageType") or "RAW")
+
+
+def _window_days(values: RequestValues) -> Given:
+    if values.asked.call.operation != "ScheduleKeyDeletion":
+        return None
+    return str(values.member("PendingWindowInDays") or 30)
+
+
+def _rotation_days(values: RequestValues) -> Given:
+    if values.asked.call.operation != "EnableKeyRotation":
+        return None
+    return str(values.member("RotationPeriodInDays") or 365)
+
+
+def _policy_name(values: RequestValues) -> Given:
+    if values.asked.call.operation not in ("GetKeyPolicy", "PutKeyPolicy"):
+        return None
+    return str(values.member("PolicyName") or "default")
+
+
+_PRINCIPAL_TYPES: Final = {
+    PrincipalKind.ROOT: "Account",
+    PrincipalKind.USER: "User",
+    PrincipalKind.USER_SESSION: "User",
+    PrincipalKind.ROLE_SESSION: "AssumedRole",
+    PrincipalKind.FEDERATED_USER: "FederatedUser",
+}
+
+
+def _header(name: bytes) -> Callable[[RequestValues], Given]:
+    def value(values: RequestValues) -> Given:
+        found = dict(values.asked.raw.headers).get(name)
+        return None if found is None else found.decode("latin-1")
+
+    return value
+
+
+def _current_time(values: RequestValues) -> Given:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(values.asked.now))
+
+
+KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
+    "aws:currenttime": _current_time,
+    "aws:epochtime": lambda values: str(int(values.asked.now)),
+    "aws:principalaccount": lambda values: values.asked.caller.account_id,
+    "aws:principalarn": lambda values: values.asked.caller.principal.principal_arn,
+    "aws:principalisawsservice": lambda _: "false",
+    "aws:principaltype": lambda values: _PRINCIPAL_TYPES.get(values.asked.caller.principal.kind),
+    "aws:referer": _header(b"referer"),
+    "aws:requestedregion": lambda values: values.asked.call.region,
+    "aws:resourceaccount": lambda values: values.key.account_id if values.key else None,
+    "aws:securetransport": lambda values: _text(values.asked.raw.tls is not None),
+    "aws:sourceip": lambda values: values.asked.raw.source_ip,
+    "aws:tagkeys": _tag_keys,
+    "aws:useragent": _header(b"user-agent"),
+    "aws:userid": lambda values: values.asked.caller.user_id,
+    "aws:username": lambda values: values.asked.caller.user_name,
+    "aws:viaawsservice": lambda _: "false",
+    "kms:bypasspolicylockoutsafetycheck": _member("BypassPolicyLockoutSafetyCheck"),
+    "kms:calleraccount": _caller_account,
+    "kms:customermasterkeyspec": _of_key("key_spec"),
+    "kms:customermasterkeyusage": _of_key("key_usage"),
+    "kms:datakeypairspec": _member("KeyPairSpec"),
+    "kms:encryptionalgorithm": _encryption_algorithm,
+    "kms:encryptioncontextkeys": _context_keys,
+    "kms:expirationmodel": _member("ExpirationModel"),
+    "kms:keyagreementalgorithm": _member("KeyAgreementAlgorithm"),
+    "kms:keyorigin": _of_key("origin"),
+    "kms:keyspec": _of_key("key_spec"),
+    "kms:keyusage": _of_key("key_usage"),
+    "kms:macalgorithm": _member("MacAlgorithm"),
+    "kms:messagetype": _message_type,
+    "kms:multiregion": _multi_region,
+    "kms:policyname": _policy_name,
+    "kms:primaryregion": _member("PrimaryRegion"),
+    "kms:reencryptonsamekey": _same_key,
+    "kms:replicaregion": _member("ReplicaRegion"),
+    "kms:requestalias": lambda values: values.need.alias_name,
+    "kms:resourcealiases": _resource_aliases,
+    "kms:rotationperiodindays": _rotation_days,
+    "kms:schedulekeydeletionpendingwindowindays": _window_days,
+    "kms:signingalgorithm": _member("SigningAlgorithm"),
+    "kms:validto": _member("ValidTo"),
+    "kms:wrappingalgorithm": _member("WrappingAlgorithm"),
+    "kms:wrappingkeyspec": _member("WrappingKeySpec"),
+}
+
+FAMILIES: Final[dict[str, Callable[[RequestValues, str], Given]]] = {
+    "kms:encryptioncontext:": _context_value,
+    "aws:resourcetag/": _resource_tag,
+    "aws:requesttag/": _request_tag,
+}

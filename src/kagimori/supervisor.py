@@ -1,0 +1,280 @@
+"""The supervisor: starts the HSM and the workers, keeps them running, and stops them in order.
+
+It serves no request of the API and holds no key: the seal key goes to the HSM as an open file.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.chance import new_uuid
+from kagimori.deployment import Facts, Layout, write_private
+from kagimori.front.http import Front, FrontLimits, Respond
+from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.metrics import Snapshot, exposition
+from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.worker import DRAIN_SECONDS, WorkerConfig
+
+STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
+RESTART_SECONDS_MAX: Final = 5.0
+SNAPSHOT_SECONDS_MAX: Final = 2.0
+
+
+class ServeOptions(Struct, frozen=True):
+    """How to serve; sockets are bound already."""
+
+    url: str
+    workers: int
+    connections: int
+    certificate: str | None = None
+    private_key: str | None = None
+    dev: bool = False
+
+
+class _Worker:
+    """A worker's process and the control connection to it."""
+
+    def __init__(self, config: WorkerConfig, listener: socket.socket, lock: int) -> None:
+        ours, theirs = socket.socketpair()
+        config = msgspec.structs.replace(
+            config, control_fd=theirs.fileno(), listen_fd=listener.fileno()
+        )
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "kagimori", msgspec.json.encode(config).decode()],
+            # The lock is inherited: it is free only when nobody of this server is left.
+            pass_fds=(theirs.fileno(), listener.fileno(), lock),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._socket = ours
+        self._asking = asyncio.Lock()
+
+    async def connect(self) -> None:
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+
+    async def wait_ready(self) -> bool:
+        return bool(await self._reader.readline())
+
+    async def snapshot(self) -> Snapshot | None:
+        """Return what the worker has counted; None if it does not answer."""
+        try:
+            async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
+                self._writer.write(b"snapshot\n")
+                line = await self._reader.readline()
+            found: Snapshot = json.loads(line)
+        except (OSError, ValueError, TimeoutError):
+            return None
+        return found
+
+    def drain(self) -> None:
+        with contextlib.suppress(OSError):
+            self._writer.write(b"drain\n")
+
+
+class Supervisor:
+    """Runs one server."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        facts: Facts,
+        options: ServeOptions,
+        *,
+        listener: socket.socket,
+        admin: socket.socket,
+        lock: int,
+        hsm_socket: Path,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._layout, self._facts, self._options = layout, facts, options
+        self._listener, self._admin, self._lock = listener, admin, lock
+        self._hsm_socket = hsm_socket
+        self._on_ready = on_ready
+        self._workers: dict[str, _Worker] = {}
+        self._restarts = {"hsm": 0, "worker": 0}
+        self._stopping = asyncio.Event()
+        self._failure: str | None = None
+
+    async def run(self) -> str | None:
+        """Serve until told to stop; return why it could not, if it could not."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        try:
+            self._hsm = await asyncio.to_thread(self._start_hsm)
+        except HsmRefused as refused:
+            return str(refused)
+        names = [f"w{number}" for number in range(self._options.workers)]
+        if not all(await asyncio.gather(*(self._start_worker(name) for name in names))):
+            self._end_hsm()
+            return "a worker did not start; its reason stands above"
+        watches = [loop.create_task(self._keep_hsm())]
+        watches += [loop.create_task(self._keep_worker(name)) for name in names]
+        front = await self._serve_admin()
+        self._write_running()
+        self._on_ready()
+        await self._stopping.wait()
+        await self._stop(watches)
+        await front.drain(1.0)
+        self._layout.running.unlink(missing_ok=True)
+        return self._failure
+
+    # --- the HSM ------------------------------------------------------------------------------
+
+    def _start_hsm(self) -> HsmProcess:
+        hsm = HsmProcess(self._hsm_socket, self._layout.seal_key)
+        try:
+            hsm.unseal(self._facts.sealed_domains)
+        except HsmRefused:
+            hsm.end()
+            raise
+        return hsm
+
+    async def _keep_hsm(self) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            await asyncio.to_thread(self._hsm.process.wait)
+            if self._stopping.is_set():
+                return
+            self._restarts["hsm"] += 1
+            pause = _next_pause(pause, time.monotonic() - began)
+            await asyncio.sleep(pause)
+            self._hsm.end()
+            with contextlib.suppress(HsmRefused):
+                self._hsm = await asyncio.to_thread(self._start_hsm)
+
+    def _end_hsm(self) -> None:
+        self._hsm.end()
+        self._hsm_socket.unlink(missing_ok=True)
+
+    # --- workers ------------------------------------------------------------------------------
+
+    async def _start_worker(self, name: str) -> bool:
+        options = self._options
+        config = WorkerConfig(
+            data=str(self._layout.data),
+            stream=name,
+            hsm_socket=str(self._hsm_socket),
+            listen_fd=-1,
+            control_fd=-1,
+            regions=self._facts.regions,
+            connections=options.connections,
+            certificate=options.certificate,
+            private_key=options.private_key,
+            dev=options.dev,
+        )
+        worker = self._workers[name] = _Worker(config, self._listener, self._lock)
+        await worker.connect()
+        return await worker.wait_ready()
+
+    async def _keep_worker(self, name: str) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            await asyncio.to_thread(self._workers[name].process.wait)
+            if self._stopping.is_set():
+                return
+            self._restarts["worker"] += 1
+            pause = _next_pause(pause, time.monotonic() - began)
+            await asyncio.sleep(pause)
+            await self._start_worker(name)
+
+    async def _stop(self, watches: list[asyncio.Task[None]]) -> None:
+        """Drain the workers, then end the HSM they use."""
+        for worker in self._workers.values():
+            worker.drain()
+        processes = [worker.process for worker in self._workers.values()]
+        ends = [asyncio.to_thread(process.wait, STOP_SECONDS_MAX) for process in processes]
+        for process, end in zip(
+            processes, await asyncio.gather(*ends, return_exceptions=True), strict=True
+        ):
+            if isinstance(end, BaseException):
+                process.kill()
+                self._failure = "a worker did not stop in time"
+        await asyncio.to_thread(self._end_hsm)
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    # --- the admin listener -------------------------------------------------------------------
+
+    async def _serve_admin(self) -> Front:
+        front = Front(
+            self._admin_request,
+            FrontLimits(connections=64),
+            new_request_id=new_uuid,
+            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+        )
+        await front.listen(sock=self._admin, ssl=None)
+        return front
+
+    def _admin_request(self, raw: RawRequest, respond: Respond) -> None:
+        pages = {b"/metrics": self._metrics, b"/status": self._status}
+        page = pages.get(raw.target)
+        if page is None or raw.method != b"GET":
+            respond(RawAnswer(404, b"", b""))
+            return
+        task = asyncio.get_running_loop().create_task(page())
+        task.add_done_callback(lambda done: respond(_page_of(done)))
+
+    async def _metrics(self) -> RawAnswer:
+        page = exposition(await self._snapshots(), self._restarts)
+        return RawAnswer(200, page, b"text/plain; version=1.0.0; charset=utf-8")
+
+    async def _status(self) -> RawAnswer:
+        snapshots = await self._snapshots()
+        troubles = sorted({trouble for snapshot in snapshots for trouble in snapshot["troubles"]})
+        if len(snapshots) < len(self._workers):
+            troubles.append("worker")
+        status = {
+            "status": "not ready" if troubles else "ready",
+            "troubles": troubles,
+            "endpoint_url": self._options.url,
+            "regions": list(self._facts.regions),
+            "workers": len(self._workers),
+            "restarts": self._restarts,
+            "records": sum(snapshot["records_synced"] for snapshot in snapshots),
+            "pid": os.getpid(),
+        }
+        return RawAnswer(200, msgspec.json.encode(status), b"application/json")
+
+    async def _snapshots(self) -> list[Snapshot]:
+        found = await asyncio.gather(*(worker.snapshot() for worker in self._workers.values()))
+        return [snapshot for snapshot in found if snapshot is not None]
+
+    def _write_running(self) -> None:
+        host, port = self._admin.getsockname()[:2]
+        running: dict[str, Any] = {
+            "endpoint_url": self._options.url,
+            "admin_url": f"http://{host}:{port}",
+            "pid": os.getpid(),
+            "processes": {
+                "hsm": self._hsm.process.pid,
+                **{name: worker.process.pid for name, worker in self._workers.items()},
+            },
+        }
+        write_private(self._layout.running, json.dumps(running).encode())
+
+
+def _page_of(done: asyncio.Task[RawAnswer]) -> RawAnswer:
+    return RawAnswer(500, b"", b"") if done.exception() is not None else done.result()
+
+
+def _next_pause(pause: float, lived_seconds: float) -> float:
+    """Seconds to wait before starting again: none after a good life, more after each bad one."""
+    if lived_seconds > RESTART_SECONDS_MAX:
+        return 0.0
+    return min(RESTART_SECONDS_MAX, max(0.05, pause * 2))

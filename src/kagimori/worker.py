@@ -1,0 +1,181 @@
+"""One API worker: its parts, from first breath to last. Started by the supervisor.
+
+Over the control socket (lines of JSON) it says when it serves, answers what it has counted, and
+is told to drain. When the socket closes, the supervisor is gone, and so is the worker, at once:
+nobody would restart the HSM, and another server may already want the folder.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import time
+from email.utils import formatdate
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.chance import new_uuid
+from kagimori.doors import Doors
+from kagimori.front.http import Front, FrontLimits
+from kagimori.front.tls import server_context
+from kagimori.front.wire import Wire
+from kagimori.machinery.archive import AuditArchive, not_journalled
+from kagimori.machinery.clock import Clock, MovableClock
+from kagimori.machinery.hsm_client import HsmClient
+from kagimori.machinery.journal import Journal
+from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.operations.registry import OPERATIONS
+from kagimori.path import Path as RequestPath
+from kagimori.tables import TABLES
+from kagimori.telemetry import Telemetry
+from kagimori.who import Anyone, Who
+
+SERVICES: Final = ("kms", "sts")
+DRAIN_SECONDS: Final = 20.0
+HOUSEKEEPING_SECONDS: Final = 1.0
+
+
+class WorkerConfig(Struct, frozen=True):
+    """What the supervisor tells a worker, as JSON. Descriptors are inherited."""
+
+    data: str
+    stream: str
+    hsm_socket: str
+    listen_fd: int
+    control_fd: int
+    regions: tuple[str, ...]
+    connections: int = 4096
+    certificate: str | None = None
+    private_key: str | None = None
+    dev: bool = False
+
+
+class Worker:
+    """All parts of one worker. Made on the loop."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        data = Path(config.data)
+        self._config = config
+        self._data = data
+        self.telemetry = Telemetry()
+        self._clock = MovableClock() if config.dev else Clock()
+        self._hsm = HsmClient(config.hsm_socket)
+        self._store = EmbeddedStore(
+            data / "kagimori.db",
+            ChangeSignal(data / "run" / "changes"),
+            stream=config.stream,
+            tables=tuple(TABLES.values()),
+        )
+        self._journal = Journal(
+            data / "audit" / config.stream,
+            on_synced=self.telemetry.synced,
+            on_failed=lambda failure: self.telemetry.trouble("journal", os.strerror(failure.errno or 0)),
+        )
+        self._store.journal_sequence = lambda: self._journal.end.sequence
+        self._archive = AuditArchive(self._journal, self._store)
+        kind = Anyone if config.dev else Who
+        who = kind(self._store.view, self._hsm, frozenset(config.regions))
+        path = RequestPath(
+            wire=Wire(SERVICES),
+            who=who,
+            operations=OPERATIONS,
+            view=self._store.view,
+            store=self._store,
+            key_holder=self._hsm,
+            archive=self._archive,
+            now=self._clock.now,
+            draw=new_uuid,
+            telemetry=self.telemetry,
+        )
+        doors = Doors(path.handle, self.troubles, self._clock)
+        self._front = Front(
+            doors.handle,
+            FrontLimits(connections=config.connections),
+            new_request_id=new_uuid,
+            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+            on_refused=self.telemetry.refused,
+        )
+
+    def troubles(self) -> list[str]:
+        """Return which parts do not serve; none of them means ready."""
+        parts = {
+            "store": self._store.healthy,
+            "hsm": self._hsm.operational,
+            "journal": self._journal.healthy,
+        }
+        return [name for name, serves in parts.items() if not serves]
+
+    async def run(self) -> None:
+        """Serve until told to drain."""
+        loop = asyncio.get_running_loop()
+        hsm = loop.create_task(self._hsm.run())
+        reader, writer = await asyncio.open_unix_connection(
+            sock=socket.socket(fileno=self._config.control_fd)
+        )
+        await self._journal_outbox()
+        while not self._hsm.operational:
+            await asyncio.sleep(0.01)
+        listener = socket.socket(fileno=self._config.listen_fd)
+        await self._front.listen(sock=listener, ssl=self._tls())
+        housekeeping = loop.create_task(self._housekeeping())
+        writer.write(b'{"ready":true}\n')
+        await self._obey(reader, writer)
+        await self._front.drain(DRAIN_SECONDS)
+        housekeeping.cancel()
+        await self._journal.close()
+        self._store.close()
+        self._hsm.close()
+        hsm.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await hsm
+
+    async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line = await reader.readline()
+            if not line:
+                os._exit(1)
+            if line == b"drain\n":
+                return
+            if line == b"snapshot\n":
+                writer.write(msgspec.json.encode(self.snapshot()) + b"\n")
+
+    def snapshot(self) -> dict[str, object]:
+        return {
+            **self.telemetry.snapshot(),
+            "troubles": self.troubles(),
+            "connections": self._front.connections_open,
+            "in_flight": self._front.requests_in_flight,
+            "hsm_in_flight": self._hsm.in_flight,
+            "journal_sequence": self._journal.end.sequence,
+        }
+
+    async def _journal_outbox(self) -> None:
+        """Put into the journal what a crash kept from it, before anything new goes there."""
+        outbox = self._store.outbox()
+        missing, present = not_journalled(outbox, self._data / "audit")
+        self._store.release(present)
+        for event_id, record in missing:
+            await _as_future(self._archive.append_committed(event_id, record))
+
+    async def _housekeeping(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self._journal.give_up_waiting()
+            if not self._journal.healthy:
+                self._journal.probe()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._config.certificate is None or self._config.private_key is None:
+            return None
+        return server_context(Path(self._config.certificate), Path(self._config.private_key))
+
+
+def _as_future(pending: object) -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    pending.then(lambda: future.set_result(None))  # type: ignore[attr-defined]
+    return future

@@ -127,7 +127,14 @@ def _fill(
     if tls_hosts is not None:
         ca_bundle = str(make_certificate_authority(layout.tls, list(tls_hosts)).authority)
     store_facts(
-        layout, Facts(regions, endpoint_url, sealed.sealed_domains, tls=tls_hosts is not None)
+        layout,
+        Facts(
+            regions,
+            endpoint_url,
+            sealed.sealed_domains,
+            tls=tls_hosts is not None,
+            created_at=round(time.time(), 3),
+        ),
     )
     _store_account(layout, account_id, access_key_id, secret.sealed_secret)
     made = RootAccessKey(
@@ -169,10 +176,21 @@ def root_access_key(data: Path) -> RootAccessKey:
         made = msgspec.json.decode(layout.credentials.read_bytes(), type=RootAccessKey)
     except (OSError, ValueError):
         raise Unusable(f"{layout.credentials} cannot be read") from None
+    if made.ca_bundle is not None:
+        # Wherever the folder is now, and whatever folder the reader is in.
+        bundle = layout.tls.resolve() / Path(made.ca_bundle).name
+        made = msgspec.structs.replace(made, ca_bundle=str(bundle))
     running = running_server(data)
     if running is None:
         return made
-    return msgspec.structs.replace(made, endpoint_url=running["endpoint_url"])
+    return msgspec.structs.replace(made, endpoint_url=_reachable(running["endpoint_url"]))
+
+
+def _reachable(url: str) -> str:
+    """Return a URL that a client on this machine can use; "every address" is none."""
+    for every in ("0.0.0.0", "[::]"):  # noqa: S104 - read here, not listened on
+        url = url.replace(f"//{every}:", "//localhost:")
+    return url
 
 
 def running_server(data: Path) -> dict[str, str] | None:

@@ -77,6 +77,7 @@ class Facts(Struct, frozen=True):
     endpoint_url: str
     sealed_domains: bytes
     tls: bool
+    created_at: float
 
 
 def make_folder(data: Path) -> Layout:
@@ -173,6 +174,7 @@ def read_facts(layout: Layout) -> Facts:
             endpoint_url=json.loads(rows["endpoint_url"]),
             sealed_domains=rows["sealed_domains"],
             tls=json.loads(rows["tls"]),
+            created_at=json.loads(rows["created_at"]),
         )
     except (KeyError, ValueError, TypeError):
         raise Unusable(f"{layout.database} is not a store of Kagimori") from None
@@ -187,7 +189,7 @@ def store_facts(layout: Layout, facts: Facts) -> None:
         "endpoint_url": json.dumps(facts.endpoint_url),
         "sealed_domains": facts.sealed_domains,
         "tls": json.dumps(facts.tls),
-        "created_at": json.dumps(time.time()),
+        "created_at": json.dumps(facts.created_at),
     }
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(

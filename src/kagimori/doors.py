@@ -1,7 +1,8 @@
 """Which door a request goes through: the API, the health pages, or (in `dev`) the clock."""
 
-from collections.abc import Callable
-from typing import Final
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -25,21 +26,30 @@ _decode_advance = msgspec.json.Decoder(_Advance).decode
 class Doors:
     """Sends each request where it belongs."""
 
-    def __init__(self, api: Handler, troubles: Callable[[], list[str]], clock: Clock) -> None:
+    def __init__(
+        self,
+        api: Handler,
+        troubles: Callable[[], list[str]],
+        clock: Clock,
+        *,
+        on_clock_moved: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
         self._api = api
         self._troubles = troubles
         self._clock = clock
+        self._on_clock_moved = on_clock_moved
+        self._moving: set[asyncio.Task[None]] = set()
 
     def handle(self, raw: RawRequest, respond: Respond) -> None:
         """Answer one request."""
         if raw.method == b"POST" and (raw.target == b"/" or raw.target.startswith(b"/?")):
             self._api(raw, respond)
+        elif raw.target == CLOCK_PATH and isinstance(self._clock, MovableClock):
+            self._at_clock(self._clock, raw, respond)
         else:
             respond(self._page(raw))
 
     def _page(self, raw: RawRequest) -> RawAnswer:
-        if raw.target == CLOCK_PATH and isinstance(self._clock, MovableClock):
-            return self._move_clock(self._clock, raw)
         if raw.method not in (b"GET", b"HEAD"):
             return _NOT_FOUND
         if raw.target == b"/healthz":
@@ -50,12 +60,25 @@ class Doors:
             return RawAnswer(503 if troubles else 200, msgspec.json.encode(body), _JSON)
         return _NOT_FOUND
 
-    @staticmethod
-    def _move_clock(clock: MovableClock, raw: RawRequest) -> RawAnswer:
-        if raw.method == b"POST":
-            try:
-                clock.advance(_decode_advance(raw.body).advance_seconds)
-            except ValueError:
-                why = b'{"error":"send {\\"advance_seconds\\": NUMBER}"}'
-                return RawAnswer(400, why, _JSON)
-        return RawAnswer(200, msgspec.json.encode({"now": clock.now()}), _JSON)
+    def _at_clock(self, clock: MovableClock, raw: RawRequest, respond: Respond) -> None:
+        """Tell the time, or move it: answered when all that is due by then is done."""
+        if raw.method != b"POST":
+            respond(_time_page(clock))
+            return
+        try:
+            clock.advance(_decode_advance(raw.body).advance_seconds)
+        except ValueError:
+            respond(RawAnswer(400, b'{"error":"send {\\"advance_seconds\\": NUMBER}"}', _JSON))
+            return
+        moving = asyncio.get_running_loop().create_task(self._on_clock_moved())
+        self._moving.add(moving)
+
+        def moved(done: asyncio.Task[None]) -> None:
+            self._moving.discard(done)
+            respond(_time_page(clock))
+
+        moving.add_done_callback(moved)
+
+
+def _time_page(clock: MovableClock) -> RawAnswer:
+    return RawAnswer(200, msgspec.json.encode({"now": clock.now()}), _JSON)

@@ -14,11 +14,12 @@ from kagimori.machinery.hsm_client import HsmGone
 from kagimori.machinery.journal import JournalFailed
 from kagimori.may_they import authorize_all
 from kagimori.operations.hsm_failures import refusal_for
-from kagimori.operations.operation import Asked, Facts, Operation, Outcome
+from kagimori.operations.operation import Asked, Facts, Operation, Outcome, Settings
 from kagimori.pending import start
 from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
 from kagimori.rules.audit.record import record_of
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
 from kagimori.rules.refusal import (
     InternalFailure,
     KMSInternalException,
@@ -78,6 +79,9 @@ class Path:
         now: Callable[[], float],
         draw: Callable[[], str],
         telemetry: Telemetry,
+        settings: Settings,
+        usages: Usages,
+        on_due: Callable[[float], None],
     ) -> None:
         self._wire = wire
         self._who = who
@@ -89,6 +93,9 @@ class Path:
         self._now = now
         self._draw = draw
         self._telemetry = telemetry
+        self._settings = settings
+        self._usages = usages
+        self._on_due = on_due
 
     def handle(self, raw: RawRequest, respond: Callable[[RawAnswer], None]) -> None:
         """Answer one request, now or later."""
@@ -128,7 +135,9 @@ class Path:
             raise UnsupportedOperationException(f"{target.operation} is not offered here.")
         given = self._wire.decode(target, raw)
         call = progress.call = Call(service, target.operation, claim.scope.region, given)
-        asked = Asked(call, caller, raw, now, self._view, self._draw)
+        asked = Asked(
+            call, caller, raw, now, self._view, self._draw, self._settings, self._usages
+        )
         clock = self._telemetry.stage("who", clock)
         for _ in range(ATTEMPTS_MAX):
             facts, command = await self._decide(operation, asked, progress)
@@ -172,8 +181,28 @@ class Path:
             # soon as the disk lets it.
             await self._store.commit(outcome.writes, event_id, record)
             await self._archive.append_committed(event_id, record)
+            self._on_due(now)
         else:
             await self._archive.append(record)
+            if progress.operation is not None and progress.operation.uses_keys:
+                self._note_use(progress, event_id, now)
+
+    def _note_use(self, progress: Progress, event_id: str, now: float) -> None:
+        request_id = progress.raw.request_id
+        for need in progress.facts.needs if progress.facts is not None else ():
+            key = need.kms_key
+            if key is not None:
+                self._usages.note(
+                    KeyUsageRecord(
+                        account_id=key.account_id,
+                        region=key.region,
+                        key_id=key.key_id,
+                        operation=progress.name,
+                        at=now,
+                        event_id=event_id,
+                        request_id=request_id,
+                    )
+                )
 
     async def _refuse(self, progress: Progress, refusal: Refusal) -> RawAnswer:
         answer = self._encode_refusal(progress, refusal)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from kagimori.pending import Pending
 from kagimori_boundary.messages import Command, Reply
@@ -27,6 +26,8 @@ class Table(Struct, frozen=True):
     entity: type[Any]
     key: tuple[str, ...]
     groups: dict[str, tuple[str, ...]] = {}
+    # Whether entities have a `due_at`, by which the timer finds them.
+    has_due: bool = False
 
     def key_of(self, entity: Any) -> Key:
         return tuple(getattr(entity, field) for field in self.key)
@@ -58,12 +59,6 @@ class Expect(Struct, frozen=True):
 
 
 Write = Put | Delete | Expect
-
-
-def changed(entity: E, **fields: Any) -> E:
-    """Return the successor of an entity: some fields other, the version one higher."""
-    successor: E = replace(entity, version=entity.version + 1, **fields)  # type: ignore[type-var,attr-defined]
-    return successor
 
 
 class StoreConflict(Exception):  # noqa: N818
@@ -101,6 +96,10 @@ class View(Protocol):
         whose group values are `prefix`), after the key `after`."""
 
 
+    def count(self, table: Table, group: str, values: Key) -> int:
+        """Return how many entities a group has."""
+
+
 class Store(Protocol):
     """Where truth lives."""
 
@@ -115,6 +114,12 @@ class Store(Protocol):
 
         Fails with `StoreConflict` or `StoreFailed`.
         """
+
+    def due(self, table: Table, now: float, limit: int) -> Pending[Sequence[Any]]:
+        """Settle with up to `limit` entities whose time has come, the longest due first."""
+
+    def note(self, table: Table, entities: Sequence[Any]) -> None:
+        """Keep entities that are no change of anything, in the place of older ones; soon."""
 
     def release(self, event_ids: Sequence[str]) -> None:
         """Forget records that have reached the journal; some time soon is soon enough."""

@@ -30,6 +30,7 @@ from kagimori.worker import DRAIN_SECONDS, WorkerConfig
 
 STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
 RESTART_SECONDS_MAX: Final = 5.0
+TIMER_WORKER: Final = "w0"  # one worker of a node does what time asks for
 SNAPSHOT_SECONDS_MAX: Final = 2.0
 
 
@@ -177,6 +178,8 @@ class Supervisor:
             certificate=options.certificate,
             private_key=options.private_key,
             dev=options.dev,
+            timer=name == TIMER_WORKER,
+            created_at=self._facts.created_at,
         )
         worker = self._workers[name] = _Worker(config, self._listener, self._lock)
         await worker.connect()

@@ -4,11 +4,19 @@ from typing import Final
 
 from kagimori.ports import Table
 from kagimori.rules.identity.account import AccessKey, Account
+from kagimori.rules.keys.stored_grant import StoredGrant
+from kagimori.rules.keys.usage_record import KeyUsageRecord
 from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
 
 ACCOUNTS: Final = Table("accounts", Account, ("account_id",))
 ACCESS_KEYS: Final = Table("access_keys", AccessKey, ("access_key_id",))
-KMS_KEYS: Final = Table("kms_keys", KmsKey, ("account_id", "region", "key_id"))
+KMS_KEYS: Final = Table(
+    "kms_keys",
+    KmsKey,
+    ("account_id", "region", "key_id"),
+    {"by_id": ("account_id", "key_id")},
+    has_due=True,
+)
 MATERIALS: Final = Table("materials", Material, ("region", "material_id"))
 ALIASES: Final = Table(
     "aliases",
@@ -16,5 +24,17 @@ ALIASES: Final = Table(
     ("account_id", "region", "alias_name"),
     {"by_key": ("account_id", "region", "target_key_id")},
 )
+KEY_USAGES: Final = Table("key_usages", KeyUsageRecord, ("account_id", "region", "key_id"))
+GRANTS: Final = Table(
+    "grants",
+    StoredGrant,
+    ("account_id", "region", "key_id", "grant_id"),
+    {
+        "by_key": ("account_id", "region", "key_id"),
+        "by_grantee": ("account_id", "region", "key_id", "grantee"),
+        "by_retiring": ("region", "retiring"),
+        "by_name": ("account_id", "region", "key_id", "name"),
+    },
+)
 
-TABLES: Final = {table.name: table for table in (ACCOUNTS, ACCESS_KEYS, KMS_KEYS, MATERIALS, ALIASES)}
+TABLES: Final = {table.name: table for table in (ACCOUNTS, ACCESS_KEYS, KMS_KEYS, MATERIALS, ALIASES, GRANTS, KEY_USAGES)}

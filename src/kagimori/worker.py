@@ -29,15 +29,19 @@ from kagimori.machinery.hsm_client import HsmClient
 from kagimori.machinery.journal import Journal
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.operations.operation import Settings
 from kagimori.operations.registry import OPERATIONS
 from kagimori.path import Path as RequestPath
-from kagimori.tables import TABLES
+from kagimori.rules.keys.usage_record import Usages
+from kagimori.tables import KEY_USAGES, TABLES
 from kagimori.telemetry import Telemetry
+from kagimori.timekeeper import Timekeeper
 from kagimori.who import Anyone, Who
 
 SERVICES: Final = ("kms", "sts")
 DRAIN_SECONDS: Final = 20.0
 HOUSEKEEPING_SECONDS: Final = 1.0
+USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
 
 
 class WorkerConfig(Struct, frozen=True):
@@ -53,6 +57,9 @@ class WorkerConfig(Struct, frozen=True):
     certificate: str | None = None
     private_key: str | None = None
     dev: bool = False
+    timer: bool = False
+    created_at: float = 0.0
+    trust_roots: tuple[str, ...] = ()
 
 
 class Worker:
@@ -80,6 +87,22 @@ class Worker:
         self._archive = AuditArchive(self._journal, self._store)
         kind = Anyone if config.dev else Who
         who = kind(self._store.view, self._hsm, frozenset(config.regions))
+        settings = Settings(
+            regions=frozenset(config.regions),
+            trust_roots=tuple(root.encode() for root in config.trust_roots),
+            dev=config.dev,
+            tracking_started_at=config.created_at,
+        )
+        self._usages = Usages()
+        self._timekeeper = Timekeeper(
+            view=self._store.view,
+            store=self._store,
+            key_holder=self._hsm,
+            archive=self._archive,
+            now=self._clock.now,
+            draw=new_uuid,
+            telemetry=self.telemetry,
+        )
         path = RequestPath(
             wire=Wire(SERVICES),
             who=who,
@@ -91,8 +114,12 @@ class Worker:
             now=self._clock.now,
             draw=new_uuid,
             telemetry=self.telemetry,
+            settings=settings,
+            usages=self._usages,
+            on_due=self._timekeeper.wake,
         )
-        doors = Doors(path.handle, self.troubles, self._clock)
+        turn = self._timekeeper.turn
+        doors = Doors(path.handle, self.troubles, self._clock, on_clock_moved=turn)
         self._front = Front(
             doors.handle,
             FrontLimits(connections=config.connections),
@@ -122,11 +149,15 @@ class Worker:
             await asyncio.sleep(0.01)
         listener = socket.socket(fileno=self._config.listen_fd)
         await self._front.listen(sock=listener, ssl=self._tls())
-        housekeeping = loop.create_task(self._housekeeping())
+        tasks = [loop.create_task(self._housekeeping())]
+        if self._config.timer:
+            tasks.append(loop.create_task(self._timekeeper.run()))
         writer.write(b'{"ready":true}\n')
         await self._obey(reader, writer)
         await self._front.drain(DRAIN_SECONDS)
-        housekeeping.cancel()
+        for task in tasks:
+            task.cancel()
+        self._store.note(KEY_USAGES, self._usages.take())
         await self._journal.close()
         self._store.close()
         self._hsm.close()
@@ -163,11 +194,15 @@ class Worker:
             await _as_future(self._archive.append_committed(event_id, record))
 
     async def _housekeeping(self) -> None:
+        turns = 0
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             self._journal.give_up_waiting()
             if not self._journal.healthy:
                 self._journal.probe()
+            turns += 1
+            if turns % USAGE_TURNS == 0:
+                self._store.note(KEY_USAGES, self._usages.take())
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._config.certificate is None or self._config.private_key is None:

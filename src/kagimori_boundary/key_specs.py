@@ -12,7 +12,6 @@ from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import Final
 
-
 PLAINTEXT_BYTES_MAX: Final = 4096
 MESSAGE_BYTES_MAX: Final = 4096
 HMAC_MATERIAL_BYTES_MAX: Final = 128

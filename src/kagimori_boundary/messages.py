@@ -54,7 +54,7 @@ class Failure(IntEnum):
     SEAL_REFUSED = 12  # the sealed domains do not open under this seal
     INTERNAL = 13
     INVALID_TOKEN = 14  # a sealed token of a client (session, import) does not open
-    INCORRECT_KEY = 15
+    EXPIRED_TOKEN = 15
 
 
 # --- what a key token is bound to ----------------------------------------------------------------
@@ -96,12 +96,15 @@ class CreateDomains(Struct, frozen=True, array_like=True, tag=3):
 
 
 class GenerateKey(Struct, frozen=True, array_like=True, tag=4):
+    """Make a backing key; answers a token for `region`, and one for each replica region."""
+
     account_id: str
     region: str
     key_id: str
     key_spec: str
     key_usage: str
     origin: str
+    replica_regions: list[str] = []
 
 
 class Encrypt(Struct, frozen=True, array_like=True, tag=5):
@@ -116,6 +119,7 @@ class Decrypt(Struct, frozen=True, array_like=True, tag=6):
     algorithm: str
     ciphertext: bytes
     encryption_context: dict[str, str]
+    recipient: bytes = b""  # public key (SPKI DER) of an attested recipient; none if empty
 
 
 class ReEncrypt(Struct, frozen=True, array_like=True, tag=7):
@@ -135,10 +139,12 @@ class GenerateDataKey(Struct, frozen=True, array_like=True, tag=8):
     number_of_bytes: int
     encryption_context: dict[str, str]
     with_plaintext: bool
+    recipient: bytes = b""
 
 
 class GenerateRandom(Struct, frozen=True, array_like=True, tag=9):
     number_of_bytes: int
+    recipient: bytes = b""
 
 
 class CreateSecret(Struct, frozen=True, array_like=True, tag=10):
@@ -159,6 +165,139 @@ class DeriveSigningKey(Struct, frozen=True, array_like=True, tag=11):
     service: str
 
 
+class GenerateDataKeyPair(Struct, frozen=True, array_like=True, tag=12):
+    bound_token: bytes
+    key_pair_spec: str
+    encryption_context: dict[str, str]
+    with_plaintext: bool
+    recipient: bytes = b""
+
+
+class Sign(Struct, frozen=True, array_like=True, tag=13):
+    bound_token: bytes
+    algorithm: str
+    message_type: str
+    message: bytes
+
+
+class Verify(Struct, frozen=True, array_like=True, tag=14):
+    bound_token: bytes
+    algorithm: str
+    message_type: str
+    message: bytes
+    signature: bytes
+
+
+class GenerateMac(Struct, frozen=True, array_like=True, tag=15):
+    bound_token: bytes
+    algorithm: str
+    message: bytes
+
+
+class VerifyMac(Struct, frozen=True, array_like=True, tag=16):
+    bound_token: bytes
+    algorithm: str
+    message: bytes
+    mac: bytes
+
+
+class DeriveSharedSecret(Struct, frozen=True, array_like=True, tag=17):
+    bound_token: bytes
+    algorithm: str
+    public_key: bytes
+    recipient: bytes = b""
+
+
+class Encapsulate(Struct, frozen=True, array_like=True, tag=18):
+    bound_token: bytes
+    algorithm: str
+
+
+class Decapsulate(Struct, frozen=True, array_like=True, tag=19):
+    bound_token: bytes
+    algorithm: str
+    ciphertext: bytes
+
+
+class CreateImportParameters(Struct, frozen=True, array_like=True, tag=20):
+    """Make a wrapping key pair; the private half leaves only inside the import token.
+
+    `valid_to`: seconds since the epoch.
+    """
+
+    account_id: str
+    region: str
+    key_id: str
+    wrapping_algorithm: str
+    wrapping_key_spec: str
+    valid_to: float
+
+
+class ImportMaterial(Struct, frozen=True, array_like=True, tag=21):
+    account_id: str
+    region: str
+    key_id: str
+    key_spec: str
+    key_usage: str
+    import_token: bytes
+    encrypted_material: bytes
+    now: float
+
+
+class ReplicateMaterial(Struct, frozen=True, array_like=True, tag=22):
+    """Wrap keys of one region's domain for another's; answers one token for each."""
+
+    bound_tokens: list[bytes]
+    region: str
+
+
+class ForgetMaterial(Struct, frozen=True, array_like=True, tag=23):
+    """Drop destroyed materials from memory."""
+
+    material_ids: list[bytes]
+
+
+class CreateSession(Struct, frozen=True, array_like=True, tag=24):
+    """Make a temporary secret and the session token that carries it, sealed, with `claims`."""
+
+    access_key_id: str
+    claims: bytes
+
+
+class OpenSession(Struct, frozen=True, array_like=True, tag=25):
+    """Open a session token presented with its access key; answers claims and signing key."""
+
+    access_key_id: str
+    session_token: bytes
+    date: str
+    region: str
+    service: str
+
+
+class SealClaims(Struct, frozen=True, array_like=True, tag=26):
+    """Seal bytes that a client carries for us and cannot read or change."""
+
+    purpose: str
+    claims: bytes
+
+
+class OpenClaims(Struct, frozen=True, array_like=True, tag=27):
+    purpose: str
+    sealed: bytes
+
+
+class StoreMaterial(Struct, frozen=True, array_like=True, tag=28):
+    """Take in key material as it is; for `dev` alone, which keeps no secrets."""
+
+    account_id: str
+    region: str
+    key_id: str
+    key_spec: str
+    key_usage: str
+    origin: str
+    material: bytes
+
+
 Command = (
     Hello
     | Unseal
@@ -171,6 +310,23 @@ Command = (
     | GenerateRandom
     | CreateSecret
     | DeriveSigningKey
+    | GenerateDataKeyPair
+    | Sign
+    | Verify
+    | GenerateMac
+    | VerifyMac
+    | DeriveSharedSecret
+    | Encapsulate
+    | Decapsulate
+    | CreateImportParameters
+    | ImportMaterial
+    | ReplicateMaterial
+    | ForgetMaterial
+    | CreateSession
+    | OpenSession
+    | SealClaims
+    | OpenClaims
+    | StoreMaterial
 )
 
 # --- replies -------------------------------------------------------------------------------------
@@ -188,13 +344,19 @@ class SealedDomains(Struct, frozen=True, array_like=True, tag=2):
 
 
 class NewKey(Struct, frozen=True, array_like=True, tag=3):
+    """`replica_tokens` are in the order of the regions asked for."""
+
     material_id: bytes
     key_token: bytes
     public_key: bytes
+    replica_tokens: list[bytes] = []
 
 
 class Bytes(Struct, frozen=True, array_like=True, tag=4):
-    """The one value most commands answer: a ciphertext, a plaintext, a signing key."""
+    """The one value most commands answer; empty where success says it all.
+
+    What was to be plain is a CMS envelope when a recipient was named.
+    """
 
     value: bytes
 
@@ -213,4 +375,48 @@ class Failed(Struct, frozen=True, array_like=True, tag=7):
     failure: Failure
 
 
-Reply = Greeting | SealedDomains | NewKey | Bytes | NewDataKey | NewSecret | Failed
+class NewKeyPair(Struct, frozen=True, array_like=True, tag=8):
+    private_key: bytes
+    private_key_ciphertext: bytes
+    public_key: bytes
+
+
+class ImportParameters(Struct, frozen=True, array_like=True, tag=9):
+    import_token: bytes
+    public_key: bytes
+
+
+class Tokens(Struct, frozen=True, array_like=True, tag=10):
+    key_tokens: list[bytes]
+
+
+class Encapsulated(Struct, frozen=True, array_like=True, tag=11):
+    shared_secret: bytes
+    ciphertext: bytes
+
+
+class NewSession(Struct, frozen=True, array_like=True, tag=12):
+    secret_access_key: str
+    session_token: bytes
+
+
+class OpenedSession(Struct, frozen=True, array_like=True, tag=13):
+    claims: bytes
+    signing_key: bytes
+
+
+Reply = (
+    Greeting
+    | SealedDomains
+    | NewKey
+    | Bytes
+    | NewDataKey
+    | NewSecret
+    | Failed
+    | NewKeyPair
+    | ImportParameters
+    | Tokens
+    | Encapsulated
+    | NewSession
+    | OpenedSession
+)

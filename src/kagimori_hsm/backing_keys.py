@@ -75,6 +75,18 @@ class BackingKeys:
         backing_key = self._opened.get(bound_token)
         return backing_key if backing_key is not None else self._open_anew(bound_token)
 
+    def bound(self, bound_token: bytes) -> BoundToken:
+        """Return what a bound token is bound to.
+
+        Raises:
+            TokenRefused: not the encoding of one.
+        """
+        try:
+            bound: BoundToken = _decode_bound_token(bound_token)
+        except ValueError:
+            raise TokenRefused from None
+        return bound
+
     def wrap(self, bound: BoundToken, material: bytes) -> bytes:
         """Return the key token for new material; `bound.key_token` is not looked at."""
         return self._domain(bound.region).wrap(material, token_binding(bound))
@@ -86,10 +98,7 @@ class BackingKeys:
                 del self._opened[bound_token]
 
     def _open_anew(self, bound_token: bytes) -> BackingKey:
-        try:
-            bound = _decode_bound_token(bound_token)
-        except ValueError:
-            raise TokenRefused from None
+        bound = self.bound(bound_token)
         material = self._domain(bound.region).unwrap(bound.key_token, token_binding(bound))
         if len(self._opened) >= KEYS_REMEMBERED_MAX:
             del self._opened[next(iter(self._opened))]

@@ -47,9 +47,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("socket")
         if peer is not None and not _is_same_user(peer):
-            cast(asyncio.Transport, transport).abort()
+            cast("asyncio.Transport", transport).abort()
             return
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
@@ -113,7 +113,8 @@ def _frame(correlation_id: int, reply: Reply) -> bytes:
 
 def _is_same_user(peer: socket.socket) -> bool:
     """Whether the process at the other end runs as we do (Linux; elsewhere the mode of the socket's
-    folder alone keeps others out)."""
+    folder alone keeps others out).
+    """
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

@@ -1,38 +1,31 @@
-"""The module: its state, and one function for each command.
+"""The module: its state, and what each of its two roles may ask.
 
 Self-test, then sealed, then operational; a failed self-test is the error state and no service.
-Two roles: the operator unseals and makes domains, the API worker uses keys.
+The operator unseals and makes domains, the API worker uses keys.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 from kagimori_boundary import messages
 from kagimori_boundary.messages import (
-    IDENTITY_DOMAIN,
     PROTOCOL_VERSION,
-    BoundToken,
-    Bytes,
     Command,
     Failed,
     Failure,
     Greeting,
     HsmState,
-    NewDataKey,
-    NewKey,
-    NewSecret,
     Reply,
     SealedDomains,
 )
-from kagimori_hsm import access_key_secrets, ciphertext
-from kagimori_hsm.algorithms import dispatch, importing, known_answers
-from kagimori_hsm.backing_keys import BackingKey, BackingKeys, key_identity
+from kagimori_hsm.algorithms import known_answers
+from kagimori_hsm.backing_keys import BackingKeys
+from kagimori_hsm.commands.identity import IdentityCommands
+from kagimori_hsm.commands.keep import ExpiredToken, KeepCommands
+from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.domains import Domain, SealRefused, TokenRefused, seal, unseal
 from kagimori_hsm.refused import Reason, Refused
-
-SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
 
 FAILURES: Final = {
     Reason.INVALID_CIPHERTEXT: Failure.INVALID_CIPHERTEXT,
@@ -44,6 +37,8 @@ FAILURES: Final = {
     Reason.TOO_LONG: Failure.TOO_LONG,
     Reason.BAD_DIGEST_LENGTH: Failure.BAD_DIGEST_LENGTH,
 }
+# Tokens that clients carry: when they do not open, the client is told so.
+_CARRIED: Final = (messages.ImportMaterial, messages.OpenSession, messages.OpenClaims)
 
 
 class Module:
@@ -54,22 +49,18 @@ class Module:
         self._seal_key = seal_key
         self._memory_locked = memory_locked
         self._domains: dict[str, Domain] = {}
-        self._keys = BackingKeys(self._domains)
+        keys = BackingKeys(self._domains)
+        identity = IdentityCommands(self._domains)
         self._for_operator: dict[type, Callable[[Any], Reply]] = {
             messages.Hello: self._hello,
             messages.Unseal: self._unseal,
             messages.CreateDomains: self._create_domains,
-            messages.CreateSecret: self._create_secret,
+            messages.CreateSecret: identity.create_secret,
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {
-            messages.Encrypt: self._encrypt,
-            messages.Decrypt: self._decrypt,
-            messages.ReEncrypt: self._re_encrypt,
-            messages.GenerateDataKey: self._generate_data_key,
-            messages.GenerateRandom: self._generate_random,
-            messages.GenerateKey: self._generate_key,
-            messages.CreateSecret: self._create_secret,
-            messages.DeriveSigningKey: self._derive_signing_key,
+            **UseCommands(keys).functions(),
+            **KeepCommands(keys, self._domains).functions(),
+            **identity.functions(),
         }
 
     def self_test(self) -> None:
@@ -95,7 +86,11 @@ class Module:
     @staticmethod
     def is_slow(command: Command) -> bool:
         """Whether a command takes so long that others must not wait for it."""
-        return type(command) is messages.GenerateKey and command.key_spec.startswith("RSA")
+        if isinstance(command, messages.GenerateKey):
+            return command.key_spec.startswith("RSA")
+        if isinstance(command, messages.GenerateDataKeyPair):
+            return command.key_pair_spec.startswith("RSA")
+        return isinstance(command, messages.CreateImportParameters | messages.ImportMaterial)
 
     def _perform(self, table: dict[type, Callable[[Any], Reply]], command: Command) -> Reply:
         function = table.get(type(command))
@@ -104,9 +99,12 @@ class Module:
         try:
             return function(command)
         except TokenRefused:
-            return Failed(Failure.TOKEN_REFUSED)
+            carried = isinstance(command, _CARRIED)
+            return Failed(Failure.INVALID_TOKEN if carried else Failure.TOKEN_REFUSED)
         except Refused as refused:
             return Failed(FAILURES[refused.reason])
+        except ExpiredToken:
+            return Failed(Failure.EXPIRED_TOKEN)
         except SealRefused:
             return Failed(Failure.SEAL_REFUSED)
         except Exception as failure:  # noqa: BLE001
@@ -114,8 +112,6 @@ class Module:
             kind = f"{type(command).__name__}: {type(failure).__name__}"
             print(f"HSM command failed: {kind}", file=sys.stderr, flush=True)  # noqa: T201
             return Failed(Failure.INTERNAL)
-
-    # --- the operator's ----------------------------------------------------------------------
 
     def _hello(self, _: messages.Hello) -> Reply:
         return Greeting(PROTOCOL_VERSION, self.state, sorted(self._domains), self._memory_locked)
@@ -131,89 +127,3 @@ class Module:
                 self._domains[name] = Domain.create()
         self.state = HsmState.OPERATIONAL
         return SealedDomains(seal(self._domains, self._seal_key))
-
-    # --- the worker's ------------------------------------------------------------------------
-
-    def _encrypt(self, command: messages.Encrypt) -> Reply:
-        key = self._keys.open(command.bound_token)
-        context = command.encryption_context
-        return Bytes(_encrypted(key, command.algorithm, command.plaintext, context))
-
-    def _decrypt(self, command: messages.Decrypt) -> Reply:
-        key = self._keys.open(command.bound_token)
-        context = command.encryption_context
-        return Bytes(_decrypted(key, command.algorithm, command.ciphertext, context))
-
-    def _re_encrypt(self, command: messages.ReEncrypt) -> Reply:
-        source = self._keys.open(command.source)
-        destination = self._keys.open(command.destination)
-        plaintext = _decrypted(
-            source, command.source_algorithm, command.ciphertext, command.source_encryption_context
-        )
-        context = command.destination_encryption_context
-        return Bytes(_encrypted(destination, command.destination_algorithm, plaintext, context))
-
-    def _generate_data_key(self, command: messages.GenerateDataKey) -> Reply:
-        key = self._keys.open(command.bound_token)
-        data_key = os.urandom(command.number_of_bytes)
-        blob = ciphertext.seal(key, data_key, command.encryption_context)
-        return NewDataKey(data_key if command.with_plaintext else b"", blob)
-
-    def _generate_random(self, command: messages.GenerateRandom) -> Reply:
-        return Bytes(os.urandom(command.number_of_bytes))
-
-    def _generate_key(self, command: messages.GenerateKey) -> Reply:
-        material = dispatch.generate(command.key_spec)
-        identity = key_identity(command.account_id, command.key_id)
-        material_id = importing.material_id(material, identity)
-        bound = BoundToken(
-            command.account_id,
-            command.region,
-            command.key_id,
-            command.key_spec,
-            command.key_usage,
-            command.origin,
-            material_id,
-            b"",
-        )
-        return NewKey(material_id, self._keys.wrap(bound, material), b"")
-
-    def _create_secret(self, command: messages.CreateSecret) -> Reply:
-        domain = self._identity_domain()
-        account_id, access_key_id = command.account_id, command.access_key_id
-        return NewSecret(*access_key_secrets.create(domain, account_id, access_key_id))
-
-    def _derive_signing_key(self, command: messages.DeriveSigningKey) -> Reply:
-        return Bytes(
-            access_key_secrets.signing_key(
-                self._identity_domain(),
-                account_id=command.account_id,
-                access_key_id=command.access_key_id,
-                sealed_secret=command.sealed_secret,
-                date=command.date,
-                region=command.region,
-                service=command.service,
-            )
-        )
-
-    def _identity_domain(self) -> Domain:
-        domain = self._domains.get(IDENTITY_DOMAIN)
-        if domain is None:
-            raise TokenRefused
-        return domain
-
-
-def _encrypted(
-    key: BackingKey, algorithm: str, plaintext: bytes, encryption_context: dict[str, str]
-) -> bytes:
-    if algorithm == SYMMETRIC:
-        return ciphertext.seal(key, plaintext, encryption_context)
-    return dispatch.encrypt_asymmetric(key.key_spec, key.load(), algorithm, plaintext)
-
-
-def _decrypted(
-    key: BackingKey, algorithm: str, blob: bytes, encryption_context: dict[str, str]
-) -> bytes:
-    if algorithm == SYMMETRIC:
-        return ciphertext.open_sealed(key, blob, encryption_context)
-    return dispatch.decrypt_asymmetric(key.key_spec, key.load(), algorithm, blob)

@@ -6,7 +6,7 @@ It takes plain JSON values and answers "allow", "deny" or "none" for a policy an
 
 import base64
 import ipaddress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from fractions import Fraction
 
 MULTI = {"kms:encryptioncontextkeys", "kms:grantoperations", "kms:resourcealiases", "aws:tagkeys"}
@@ -53,7 +53,7 @@ def items(text, values, variables, wildcards):
             inside = text[i + 2 : end]
             i = end + 1
             if inside in ("*", "?", "$"):
-                result.append(("data", inside))
+                result.append(("char", inside))
                 continue
             name, comma, default = inside.partition(",")
             default = default.strip()
@@ -120,7 +120,10 @@ def resource_fits(entry, resource, values, variables):
 
 
 def action_fits(entry, action):
-    return fits([(k, c if k == "char" else True) for k, c in items(lower(entry), {}, False, True)], lower(action))
+    return fits(
+        [(k, c if k == "char" else True) for k, c in items(lower(entry), {}, False, True)],
+        lower(action),
+    )
 
 
 # --- conditions -----------------------------------------------------------------------------------
@@ -129,7 +132,11 @@ def action_fits(entry, action):
 def read_number(text):
     body = text[1:] if text[:1] in ("+", "-") and text else text
     whole, dot, part = body.partition(".")
-    if not whole.isascii() or not whole.isdigit() or (dot and not (part.isascii() and part.isdigit())):
+    if (
+        not whole.isascii()
+        or not whole.isdigit()
+        or (dot and not (part.isascii() and part.isdigit()))
+    ):
         raise Cannot
     return Fraction(text)
 
@@ -142,8 +149,8 @@ def read_date(text):
     except ValueError:
         raise Cannot from None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    gap = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
+    gap = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return Fraction(gap.days * 86400 + gap.seconds) + Fraction(gap.microseconds, 10**6)
 
 
@@ -154,6 +161,8 @@ def read_bool(text):
 
 
 def read_bytes(text):
+    if len(text) % 4 or "=" in text[:-2]:
+        raise Cannot
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
@@ -184,7 +193,7 @@ def one(name, value, operand, values, variables):
         if ready is None:
             return False
         if name == "StringEqualsIgnoreCase":
-            return lower("".join(c for _, c in ready)) == lower(value)
+            return "".join(c for _, c in ready).lower() == value.lower()
         return fits([(k, c if k == "char" else True) for k, c in ready], value)
     for family, read in (("Numeric", read_number), ("Date", read_date)):
         if name.startswith(family):
@@ -198,7 +207,7 @@ def one(name, value, operand, values, variables):
 
 
 def arn_fits(pieces, value):
-    lone = len(pieces) == 1 and pieces[0][0] != "mark" and pieces[0] != ("char", pieces[0][1])
+    lone = len(pieces) == 1 and pieces[0][0] not in ("mark", "char")
     parts = parts_of(pieces)
     if not lone and len(parts) != 6:
         raise Cannot
@@ -208,7 +217,9 @@ def arn_fits(pieces, value):
         return False
     if lone:
         return fits([(k, c if k == "char" else True) for k, c in ready[0]], value)
-    return all(fits([(k, c if k == "char" else True) for k, c in p], f) for p, f in zip(ready, found))
+    return all(
+        fits([(k, c if k == "char" else True) for k, c in p], f) for p, f in zip(ready, found)
+    )
 
 
 POSITIVE = {
@@ -272,9 +283,17 @@ def ways(element, caller, denies):
     element = {"AWS": "*"} if element == "*" else element
     for kind, texts in element.items():
         for text in listed(texts):
-            if kind == "AWS" and text == "*" and (denies or caller["kind"] not in ("service", "anonymous")):
+            if (
+                kind == "AWS"
+                and text == "*"
+                and (denies or caller["kind"] not in ("service", "anonymous"))
+            ):
                 found.add("everyone")
-            elif kind == "AWS" and account_in(text) and caller["kind"] not in ("service", "anonymous"):
+            elif (
+                kind == "AWS"
+                and account_in(text)
+                and caller["kind"] not in ("service", "anonymous")
+            ):
                 if account_in(text) == caller["account"]:
                     found.add("account")
             for name_kind, name in caller["names"]:
@@ -290,7 +309,11 @@ def spared(element, caller, bounded):
     needed = {kind for kind, _ in caller["names"]}
     if caller["kind"] != "service":
         needed.add("account")
-    return caller["kind"] != "anonymous" and needed <= found and (caller["kind"] == "root" or len(caller["names"]) > 0)
+    return (
+        caller["kind"] != "anonymous"
+        and needed <= found
+        and (caller["kind"] == "root" or len(caller["names"]) > 0)
+    )
 
 
 def statement_ways(statement, version, request, kind):
@@ -302,7 +325,10 @@ def statement_ways(statement, version, request, kind):
         return set()
     if not ("Resource" in statement or "NotResource" in statement):
         return set()
-    acts = any(action_fits(a, request["action"]) for a in listed(statement.get("Action", statement.get("NotAction"))))
+    acts = any(
+        action_fits(a, request["action"])
+        for a in listed(statement.get("Action", statement.get("NotAction")))
+    )
     if acts == ("NotAction" in statement):
         return set()
     entries = listed(statement.get("Resource", statement.get("NotResource")))
@@ -326,7 +352,9 @@ def statement_ways(statement, version, request, kind):
     for operator, block in statement.get("Condition", {}).items():
         for key, operands in block.items():
             try:
-                holds = condition_holds(operator, key, listed(operands), values, variables, denies, kind == "key")
+                holds = condition_holds(
+                    operator, key, listed(operands), values, variables, denies, kind == "key"
+                )
             except Cannot:
                 holds = denies
             if not holds:
@@ -351,7 +379,14 @@ def judge_any(policies, request):
     return "deny" if "deny" in said else "allow" if "allow" in said else "none"
 
 
-CROSS = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant", "kms:RevokeGrant"}
+CROSS = {
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "kms:DescribeKey",
+    "kms:CreateGrant",
+    "kms:RevokeGrant",
+}
 
 
 def grant_fits(grant, request):
@@ -381,7 +416,10 @@ def decide(request, identity, boundary, sessions, key):
         sessions = []
     session_says = "allow" if sessions is None else judge_any(sessions, request)
     key_says, named = judge(key["policy"], request, "key") if key else ("none", set())
-    if "deny" in (identity_says, boundary_says, session_says, key_says) or caller["kind"] == "anonymous":
+    if (
+        "deny" in (identity_says, boundary_says, session_says, key_says)
+        or caller["kind"] == "anonymous"
+    ):
         return False
     iam = identity_says == "allow" or caller["kind"] == "root"
     limits = boundary_says == session_says == "allow"

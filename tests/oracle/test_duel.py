@@ -3,15 +3,21 @@
 import os
 from copy import deepcopy
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from kagimori.rules.authorization import decide
+from kagimori.rules.policy.condition import Condition, compile_condition
 from kagimori.rules.policy.document import Kind
 from kagimori.rules.policy.evaluate import Effect, evaluate
 from kagimori.rules.policy.explain import explain
+from kagimori.rules.policy.values import Values
 from oracle import evaluator
 from oracle.worlds import (
+    FAMILIES,
+    SESSION,
+    TEXTS,
     compiled,
     policies,
     principal_of,
@@ -34,26 +40,37 @@ law = settings(duel, max_examples=max(EXAMPLES // 10, 10))
 
 def is_allowed(world, *, with_key=True):
     identity, key = rules_of(world)
-    return decide(principal_of(world["caller"]), identity, key if with_key else None, question_of(world)).allowed
+    return decide(
+        principal_of(world["caller"]), identity, key if with_key else None, question_of(world)
+    ).allowed
 
 
 @duel
 @given(worlds)
 def test_both_evaluators_decide_alike(world):
     key = {"policy": world["key_policy"], "account": "111122223333", "grants": world["grants"]}
-    expected = evaluator.decide(request_of(world), world["identity"], world["boundary"], world["sessions"], key)
+    expected = evaluator.decide(
+        request_of(world), world["identity"], world["boundary"], world["sessions"], key
+    )
     event(f"allowed: {expected}")
     assert is_allowed(world) is expected
-    expected = evaluator.decide(request_of(world), world["identity"], world["boundary"], world["sessions"], None)
+    expected = evaluator.decide(
+        request_of(world), world["identity"], world["boundary"], world["sessions"], None
+    )
     assert is_allowed(world, with_key=False) is expected
 
 
 @duel
 @given(worlds, st.booleans())
 def test_both_evaluators_find_alike_in_one_policy(world, bounded):
-    for policy, kind in [(world["key_policy"], "key"), *((p, "identity") for p in world["identity"])]:
+    for policy, kind in [
+        (world["key_policy"], "key"),
+        *((p, "identity") for p in world["identity"]),
+    ]:
         ours = compiled(policy, Kind.KEY if kind == "key" else Kind.IDENTITY)
-        found = evaluate(ours, question_of(world), principal_of(world["caller"]), has_boundary=bounded)
+        found = evaluate(
+            ours, question_of(world), principal_of(world["caller"]), has_boundary=bounded
+        )
         says, ways = evaluator.judge(policy, {**request_of(world), "bounded": bounded}, kind)
         event(f"{kind}: {says}")
         assert found.effect.value.lower() == says
@@ -66,7 +83,10 @@ def test_both_evaluators_find_alike_in_one_policy(world, bounded):
 @law
 @given(worlds, st.booleans())
 def test_the_explanation_is_the_evaluation(world, bounded):
-    for policy, kind in [(world["key_policy"], Kind.KEY), *((p, Kind.IDENTITY) for p in world["identity"])]:
+    for policy, kind in [
+        (world["key_policy"], Kind.KEY),
+        *((p, Kind.IDENTITY) for p in world["identity"]),
+    ]:
         ours = compiled(policy, kind)
         caller, question = principal_of(world["caller"]), question_of(world)
         found = evaluate(ours, question, caller, has_boundary=bounded)
@@ -126,7 +146,10 @@ def test_a_boundary_or_a_session_policy_never_widens(world, policy):
 
 
 @law
-@given(worlds, st.sampled_from([{"Nonsense": {"aws:userid": "x"}}, {"StringEquals": {"kms:NoSuchKey": "x"}}]))
+@given(
+    worlds,
+    st.sampled_from([{"Nonsense": {"aws:userid": "x"}}, {"StringEquals": {"kms:NoSuchKey": "x"}}]),
+)
 def test_an_unknown_operator_or_key_takes_an_allow_away(world, condition):
     for policy in [world["key_policy"], *world["identity"]]:
         for statement in policy["Statement"]:
@@ -140,5 +163,27 @@ def test_an_unknown_operator_or_key_takes_an_allow_away(world, condition):
 @given(worlds)
 def test_an_unknown_operator_leaves_a_deny_in_force(world):
     denied = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
-    world["key_policy"]["Statement"].append({**denied, "Condition": {"Nonsense": {"aws:userid": "x"}}})
+    world["key_policy"]["Statement"].append(
+        {**denied, "Condition": {"Nonsense": {"aws:userid": "x"}}}
+    )
     assert not is_allowed(world)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("quantifier", ["", "ForAllValues:", "ForAnyValue:"])
+def test_both_read_every_operator_on_every_operand_and_value_alike(family, quantifier):
+    texts = [text for text in TEXTS if "\u212a" not in text] + [SESSION]
+    for operand in texts:
+        for denies in (True, False):
+            condition = Condition(quantifier + family, "aws:UserAgent", (operand,))
+            holds = compile_condition(condition, denies=denies, variables=True)
+            for value in [None, *texts]:
+                values = {} if value is None else {"aws:useragent": [value]}
+                values["aws:principaltag/key"] = ["a*"]
+                try:
+                    expected = evaluator.condition_holds(
+                        condition.operator, condition.key, [operand], values, True, denies, False
+                    )
+                except evaluator.Cannot:
+                    expected = denies
+                assert holds(Values(values)) is expected, (operand, value, denies)

@@ -32,13 +32,34 @@ CALLERS = [
     {"kind": "user session", "account": OURS, "names": [("user", USER)]},
     {"kind": "role session", "account": OURS, "names": [("role", ROLE), ("session", SESSION)]},
     {"kind": "federated user", "account": OURS, "names": [("user", USER), ("session", FEDERATED)]},
-    {"kind": "role session", "account": THEIRS, "names": [("role", THEIR_ROLE), ("session", THEIR_SESSION)]},
+    {
+        "kind": "role session",
+        "account": THEIRS,
+        "names": [("role", THEIR_ROLE), ("session", THEIR_SESSION)],
+    },
     {"kind": "service", "account": "", "names": [("service", SERVICE)]},
     {"kind": "anonymous", "account": "", "names": []},
 ]
 
-ACTIONS = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:PutKeyPolicy", "kms:CreateGrant"]
-ACTION_PATTERNS = [*ACTIONS, "*", "kms:*", "KMS:encrypt", "kms:*crypt", "kms:?????pt", "kms:Generate*Key", "s3:*", "kms:Nonsense"]
+ACTIONS = [
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "kms:DescribeKey",
+    "kms:PutKeyPolicy",
+    "kms:CreateGrant",
+]
+ACTION_PATTERNS = [
+    *ACTIONS,
+    "*",
+    "kms:*",
+    "KMS:encrypt",
+    "kms:*crypt",
+    "kms:?????pt",
+    "kms:Generate*Key",
+    "s3:*",
+    "kms:Nonsense",
+]
 RESOURCES = [
     "*", KEY, "arn:aws:kms:*", f"arn:aws:kms:*:{OURS}:key/*", "arn:aws:kms:*:key/*", "arn:aws:kms:us-*-1:*:*",
     f"arn:aws:kms:us-east-?:{OURS}:*", "arn:aws:*", "arn:aws:kms:?:*:key/*", f"arn:aws:kms:*:{THEIRS}:key/*",
@@ -61,10 +82,14 @@ pick = st.sampled_from
 operators = st.builds(
     lambda q, name, suffix: q + name + suffix,
     pick(["", "", "", "ForAllValues:", "ForAnyValue:"]),
-    st.one_of(pick(FAMILIES), pick(["StringEquals", "StringLike", "Null", "Nonsense", "stringequals"])),
+    st.one_of(
+        pick(FAMILIES), pick(["StringEquals", "StringLike", "Null", "Nonsense", "stringequals"])
+    ),
     pick(["", "", "IfExists"]),
 )
-request_texts = pick([t for t in TEXTS if "\u212a" not in t] + [SESSION, "backup.us-east-1.amazonaws.com", OURS])
+request_texts = pick(
+    [t for t in TEXTS if "\u212a" not in t] + [SESSION, "backup.us-east-1.amazonaws.com", OURS]
+)
 # The Kelvin sign and its like fold differently here and in Java's rules: not a matter for the duel.
 policy_texts = pick([t for t in TEXTS if "\u212a" not in t])
 
@@ -73,11 +98,19 @@ def one_or_many(strategy, *, smallest=1):
     return st.one_of(strategy, st.lists(strategy, min_size=smallest, max_size=3))
 
 
-conditions = st.dictionaries(operators, st.dictionaries(pick(KEYS), one_or_many(policy_texts), min_size=1, max_size=2), max_size=2)
+conditions = st.dictionaries(
+    operators,
+    st.dictionaries(pick(KEYS), one_or_many(policy_texts), min_size=1, max_size=2),
+    max_size=2,
+)
 principals = st.one_of(
     st.just("*"),
-    st.fixed_dictionaries({"AWS": one_or_many(pick(["*", OURS, f"arn:aws:iam::{OURS}:root", THEIRS, *NAMES, *NAMES]))}),
-    st.fixed_dictionaries({"AWS": pick([OURS, USER]), "Service": pick([SERVICE, "ec2.amazonaws.com"])}),
+    st.fixed_dictionaries(
+        {"AWS": one_or_many(pick(["*", OURS, f"arn:aws:iam::{OURS}:root", THEIRS, *NAMES, *NAMES]))}
+    ),
+    st.fixed_dictionaries(
+        {"AWS": pick([OURS, USER]), "Service": pick([SERVICE, "ec2.amazonaws.com"])}
+    ),
     st.fixed_dictionaries({"Service": one_or_many(pick([SERVICE, "ec2.amazonaws.com"]))}),
     st.lists(pick([OURS, *NAMES]), min_size=1, max_size=5).map(lambda names: {"AWS": names}),
 )
@@ -90,7 +123,9 @@ def statements(draw, *, in_key_policy):
     if in_key_policy:
         element = "NotPrincipal" if draw(pick([False, False, True])) else "Principal"
         statement[element] = draw(principals)
-    statement[draw(pick(["Action", "Action", "Action", "NotAction"]))] = draw(one_or_many(pick(ACTION_PATTERNS)))
+    statement[draw(pick(["Action", "Action", "Action", "NotAction"]))] = draw(
+        one_or_many(pick(ACTION_PATTERNS))
+    )
     resources = st.one_of(st.just("*"), one_or_many(pick(RESOURCES)))
     statement[draw(pick(["Resource", "Resource", "Resource", "NotResource"]))] = draw(resources)
     if draw(pick([True, False])):
@@ -106,12 +141,18 @@ def policies(*, in_key_policy):
     )
 
 
-contexts = st.one_of(st.none(), st.dictionaries(pick(["app", "App", "tenant"]), pick(["a", "b"]), max_size=2))
+contexts = st.one_of(
+    st.none(), st.dictionaries(pick(["app", "App", "tenant"]), pick(["a", "b"]), max_size=2)
+)
 grants = st.fixed_dictionaries(
     {
         "key": pick([KEY, KEY, KEY + "x"]),
         "grantee": pick([*NAMES, OURS, THEIRS, SERVICE]),
-        "operations": st.lists(pick(["Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "CreateGrant"]), min_size=1, max_size=3),
+        "operations": st.lists(
+            pick(["Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "CreateGrant"]),
+            min_size=1,
+            max_size=3,
+        ),
         "equals": contexts,
         "subset": contexts,
         "source_arn": pick([None, None, ROLE]),
@@ -132,7 +173,9 @@ worlds = st.fixed_dictionaries(
         "source_arn": pick([None, ROLE]),
         "identity": st.lists(policies(in_key_policy=False), max_size=2),
         "boundary": st.one_of(st.none(), st.none(), policies(in_key_policy=False)),
-        "sessions": st.one_of(st.none(), st.none(), st.lists(policies(in_key_policy=False), max_size=2)),
+        "sessions": st.one_of(
+            st.none(), st.none(), st.lists(policies(in_key_policy=False), max_size=2)
+        ),
         "key_policy": policies(in_key_policy=True),
         "grants": st.lists(grants, max_size=3),
     }
@@ -149,12 +192,17 @@ def principal_of(caller):
 
 
 def question_of(world, resource=KEY):
-    return Question(world["action"], resource, Values(world["values"]), world["context"], world["source_arn"])
+    return Question(
+        world["action"], resource, Values(world["values"]), world["context"], world["source_arn"]
+    )
 
 
 def grant_of(number, written):
     terms = GrantTerms(
-        frozenset(written["operations"]), written["equals"], written["subset"], written["source_arn"]
+        frozenset(written["operations"]),
+        written["equals"],
+        written["subset"],
+        written["source_arn"],
     )
     return Grant(str(number), written["key"], written["grantee"], terms, written["issuer"])
 

@@ -75,23 +75,25 @@ class AuditArchive:
             self.append_committed(event_id, record)
 
 
-def not_journalled(
-    outbox: list[tuple[str, str, int, bytes]], audit_folder: Path
-) -> tuple[list[tuple[str, bytes]], list[str]]:
-    """Return what of the outbox a crash kept from the journals, and the ids that they do have."""
-    missing: list[tuple[str, bytes]] = []
-    present: list[str] = []
-    by_stream: dict[str, list[tuple[str, int, bytes]]] = {}
+Waiting = list[tuple[str, int, bytes]]
+
+
+def by_stream(outbox: list[tuple[str, str, int, bytes]]) -> dict[str, Waiting]:
+    """Return the outbox's rows (event id, journal sequence, record) of each stream."""
+    found: dict[str, Waiting] = {}
     for event_id, stream, sequence, record in outbox:
-        by_stream.setdefault(stream, []).append((event_id, sequence, record))
-    for stream, rows in by_stream.items():
-        first = min(sequence for _, sequence, _ in rows)
-        written = {
-            _event_id(record).eventID for record in records_after(audit_folder / stream, first)
-        }
-        for event_id, _, record in rows:
-            if event_id in written:
-                present.append(event_id)
-            else:
-                missing.append((event_id, record))
-    return missing, present
+        found.setdefault(stream, []).append((event_id, sequence, record))
+    return found
+
+
+def not_journalled(
+    waiting: Waiting, stream_folder: Path
+) -> tuple[list[tuple[str, bytes]], list[str]]:
+    """Return what of one stream's outbox a crash kept from its journal, and the ids it does have.
+
+    The journal's end must have been recovered before.
+    """
+    first = min(sequence for _, sequence, _ in waiting)
+    written = {_event_id(record).eventID for record in records_after(stream_folder, first)}
+    missing = [(event_id, record) for event_id, _, record in waiting if event_id not in written]
+    return missing, [event_id for event_id, _, _ in waiting if event_id in written]

@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-from kagimori.machinery.journal_files import file_for, recover_end
+from kagimori.machinery.journal_files import file_for, recover_end, sync_folder
 from kagimori.pending import Pending
 from kagimori.rules.audit.chain import Link, join
 
@@ -30,13 +30,15 @@ class JournalFailed(Exception):  # noqa: N818
 class _Group:
     """Records on their way to the disk together."""
 
-    __slots__ = ("content", "end", "failure", "sync_seconds", "waiting")
+    __slots__ = ("content", "end", "failure", "given_up", "records", "sync_seconds", "waiting")
 
     def __init__(self, content: bytes, end: Link, waiting: list[Pending[None]]) -> None:
         self.content = content
         self.end = end
         self.waiting = waiting
+        self.records = content.count(b"\n")
         self.failure: OSError | None = None
+        self.given_up = False
         self.sync_seconds = 0.0
 
 
@@ -51,6 +53,8 @@ class Journal:
         on_failed: Callable[[OSError], None] = lambda failure: None,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in (folder.parent, folder.parent.parent):
+            sync_folder(parent)
         self._folder = folder
         self._end, file, self._file_bytes = recover_end(folder)
         self._file = self._open(file)
@@ -103,7 +107,9 @@ class Journal:
         while (self._group or self._gathering) and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
         self._groups.put(None)
-        os.close(self._file)
+        if self._file >= 0:  # none, if no record ever came
+            os.close(self._file)
+            self._file = -1
 
     def give_up_waiting(self) -> None:
         """Fail what waits behind a disk that has not answered for too long; called by a timer."""
@@ -114,6 +120,7 @@ class Journal:
         if self._group is not None:
             waiting += self._group.waiting
             self._group.waiting = []
+            self._group.given_up = True
         for pending in waiting:
             pending.fail(JournalFailed("the disk does not answer"))
 
@@ -125,6 +132,8 @@ class Journal:
     # --- the loop's side ----------------------------------------------------------------------
 
     def _send_group(self) -> None:
+        if self._group is not None:
+            return  # what gathers goes when that is done; two on their way would fork the chain
         gathered, self._gathering = self._gathering, []
         if not gathered:
             return
@@ -140,10 +149,14 @@ class Journal:
 
     def _group_done(self, group: _Group) -> None:
         self._group = None
-        if group.failure is None:
+        if group.failure is None and group.given_up:
+            # Its requests have failed already, so it must not stay, now that it did come through.
+            self._file_bytes -= len(group.content)
+            self._dirty, self._healthy = True, False
+        elif group.failure is None:
             self._end = group.end
             self._healthy = True
-            self._on_synced(len(group.waiting), group.sync_seconds)
+            self._on_synced(group.records, group.sync_seconds)
             for pending in group.waiting:
                 pending.settle(None)
         else:
@@ -188,14 +201,14 @@ class Journal:
 
     def _begin_file(self) -> None:
         file = self._open(file_for(self._folder, self._end.sequence + 1))
+        try:
+            sync_folder(self._folder)  # the new name must survive as well
+        except OSError:
+            os.close(file)  # not used until its name is durable
+            raise
         if self._file >= 0:
             os.close(self._file)
         self._file, self._file_bytes = file, 0
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name must survive as well
-        finally:
-            os.close(folder)
 
     def _cut_back(self) -> None:
         if self._file >= 0:

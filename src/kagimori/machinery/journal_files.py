@@ -32,7 +32,8 @@ def file_for(folder: Path, first_sequence: int) -> Path:
 def recover_end(folder: Path) -> tuple[Link, Path | None, int]:
     """Return the chain's end, the file it lies in, and that file's length in bytes.
 
-    A torn last line is cut off. Only the last file is read; `audit verify` reads them all.
+    A torn last line is cut off, and what was written but perhaps not synced before a crash is
+    synced, since it counts from now on. Only the last file is read; `audit verify` reads all.
 
     Raises:
         JournalDamaged: the last file does not begin or continue as a chain does.
@@ -43,8 +44,7 @@ def recover_end(folder: Path) -> tuple[Link, Path | None, int]:
     last = files[-1]
     content = last.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(last, len(whole))
+    _settle_end(last, len(whole))
     if not whole:
         return _before(files, folder), last, 0
     link = _link_before(whole)
@@ -54,6 +54,26 @@ def recover_end(folder: Path) -> tuple[Link, Path | None, int]:
     except BrokenLine as broken:
         raise JournalDamaged(f"{last.name}: {broken}") from None
     return link, last, len(whole)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle_end(last: Path, length: int) -> None:
+    """Cut the file to this length, and make what is left of it durable."""
+    descriptor = os.open(last, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, length)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(last.parent)
 
 
 def records_after(folder: Path, sequence: int) -> Iterator[bytes]:
@@ -84,8 +104,11 @@ def _before(files: list[Path], folder: Path) -> Link:
         return START
     content = files[-2].read_bytes()
     link = _link_before(content)
-    for line in content.splitlines():
-        _, link = follow(link, line)
+    try:
+        for line in content.splitlines():
+            _, link = follow(link, line)
+    except BrokenLine as broken:
+        raise JournalDamaged(f"{files[-2].name}: {broken}") from None
     if file_for(folder, link.sequence + 1) != files[-1]:
         raise JournalDamaged(f"{files[-1].name} does not follow {files[-2].name}")
     return link

@@ -27,6 +27,7 @@ class Cryptographic(OnKey):
     """An operation that uses a key; `usage` is the KeyUsage that the key must have."""
 
     read_only = True
+    uses_keys = True
     aliases = True
     usage: ClassVar[KeyUsage] = KeyUsage.ENCRYPT_DECRYPT
     takes_context: ClassVar[bool] = False

@@ -3,6 +3,8 @@
 from typing import Final
 
 from kagimori.rules.refusal import (
+    ExpiredImportTokenException,
+    InvalidImportTokenException,
     IncorrectKeyMaterialException,
     InvalidCiphertextException,
     KMSInternalException,
@@ -20,6 +22,8 @@ _REFUSALS: Final[dict[Failure, type[Refusal]]] = {
     Failure.INVALID_MAC: KMSInvalidMacException,
     Failure.INCORRECT_KEY_MATERIAL: IncorrectKeyMaterialException,
     Failure.INVALID_PUBLIC_KEY: ValidationException,  # with no message (reference, 3.6)
+    Failure.EXPIRED_TOKEN: ExpiredImportTokenException,
+    Failure.INVALID_TOKEN: InvalidImportTokenException,
     Failure.UNSUPPORTED: UnsupportedOperationException,
     Failure.TOO_LONG: ValidationException,
     Failure.BAD_DIGEST_LENGTH: ValidationException,

@@ -5,7 +5,8 @@ from typing import Any
 from kagimori.operations.key_refs import key_named
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
-from kagimori.ports import Delete, Expect, Put, changed
+from kagimori.ports import Delete, Expect, Put
+from kagimori.rules.entity import changed
 from kagimori.rules.keys.alias import check_alias_count, check_alias_name, check_same_type
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.keys.states import check_state

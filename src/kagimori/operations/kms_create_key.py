@@ -99,6 +99,7 @@ def _plan(asked: Asked) -> KmsKey:
         key_usage=key_usage,
         origin=origin,
         state=KeyState.PENDING_IMPORT if origin == "EXTERNAL" else KeyState.ENABLED,
+        primary_region=asked.call.region if given.MultiRegion else None,
         key_policy=default_key_policy(asked.caller.account_id) if policy is None else policy,
         tags=read_tags(given.Tags),
     )

@@ -13,18 +13,24 @@ from kagimori.operations.cryptographic import (
 )
 from kagimori.operations.key_refs import key_named
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
-from kagimori.operations.recipient import refuse_recipient
+from kagimori.operations.recipient import recipient_key
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.usage import check_algorithm, check_plaintext_size
-from kagimori.rules.refusal import KMSInternalException, ValidationException
+from kagimori.rules.refusal import (
+    CustomKeyStoreNotFoundException,
+    KMSInternalException,
+    ValidationException,
+)
+from kagimori_boundary import messages
 from kagimori_boundary.key_specs import KeyUsage
 from kagimori_boundary.messages import (
     Bytes,
     Command,
-    GenerateRandom as GenerateRandomCommand,
     NewDataKey,
 )
-from kagimori_boundary import messages
+from kagimori_boundary.messages import (
+    GenerateRandom as GenerateRandomCommand,
+)
 
 _BYTES_OF_SPEC = {"AES_256": 32, "AES_128": 16}
 
@@ -67,6 +73,7 @@ class _Decryption(Facts):
 
 class Decrypt(Operation):
     read_only = True
+    uses_keys = True
 
     def look_up(self, asked: Asked) -> _Decryption:
         given = asked.call.input
@@ -88,22 +95,24 @@ class Decrypt(Operation):
         algorithm = encryption_algorithm(given.EncryptionAlgorithm, kms_key)
         if algorithm != SYMMETRIC_DEFAULT:
             check_no_context(given.EncryptionContext)
-        refuse_recipient(given.Recipient)
+        recipient = recipient_key(asked, given.Recipient)
         check_dry_run(given)
         token = decryption_token(kms_key, facts.material_id)
-        return messages.Decrypt(
-            token, algorithm, given.CiphertextBlob, given.EncryptionContext or {}
-        )
+        context = given.EncryptionContext or {}
+        return messages.Decrypt(token, algorithm, given.CiphertextBlob, context, recipient)
 
     def finish(self, asked: Asked, facts: _Decryption, reply: Bytes) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         answer = {
             "KeyId": kms_key.arn,
-            "Plaintext": reply.value,
             "EncryptionAlgorithm": asked.call.input.EncryptionAlgorithm or SYMMETRIC_DEFAULT,
         }
-        if facts.material_id is not None:
-            answer["KeyMaterialId"] = facts.material_id
+        if asked.call.input.Recipient is not None:
+            answer["CiphertextForRecipient"] = reply.value
+        else:
+            answer["Plaintext"] = reply.value
+            if facts.material_id is not None:
+                answer["KeyMaterialId"] = facts.material_id
         return Outcome(answer, additional=material_used(kms_key, facts.material_id))
 
 
@@ -117,6 +126,7 @@ class _ReEncryption(Facts):
 
 class ReEncrypt(Operation):
     read_only = True
+    uses_keys = True
 
     def look_up(self, asked: Asked) -> _ReEncryption:
         given = asked.call.input
@@ -207,27 +217,30 @@ class GenerateDataKey(Cryptographic):
         if (given.KeySpec is None) == (given.NumberOfBytes is None):
             raise ValidationException("Please specify either number of bytes or key spec.")
         check_algorithm(kms_key, KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
-        if self.with_plaintext:
-            refuse_recipient(given.Recipient)
 
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
+        recipient = recipient_key(asked, given.Recipient) if self.with_plaintext else b""
         return messages.GenerateDataKey(
             current_token(kms_key),
             given.NumberOfBytes or _BYTES_OF_SPEC[given.KeySpec],
             given.EncryptionContext or {},
             self.with_plaintext,
+            recipient,
         )
 
-    def finish(self, asked: Asked, facts: Facts, reply: NewDataKey) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: NewDataKey) -> Outcome:
         kms_key: KmsKey = facts.kms_key
-        answer = {
+        answer: dict[str, Any] = {
             "CiphertextBlob": reply.ciphertext,
             "KeyId": kms_key.arn,
-            "KeyMaterialId": kms_key.current_material_id,
         }
-        if self.with_plaintext:
-            answer["Plaintext"] = reply.plaintext
+        if self.with_plaintext and asked.call.input.Recipient is not None:
+            answer["CiphertextForRecipient"] = reply.plaintext
+        else:
+            answer["KeyMaterialId"] = kms_key.current_material_id or ""
+            if self.with_plaintext:
+                answer["Plaintext"] = reply.plaintext
         return Outcome(answer, additional=material_used(kms_key, kms_key.current_material_id))
 
 
@@ -245,11 +258,16 @@ class GenerateRandom(Operation):
         given = asked.call.input
         if given.NumberOfBytes is None:
             raise ValidationException("NumberOfBytes is required.")
-        refuse_recipient(given.Recipient)
-        return GenerateRandomCommand(given.NumberOfBytes)
+        if given.CustomKeyStoreId is not None:
+            raise CustomKeyStoreNotFoundException(
+                f"Custom key store {given.CustomKeyStoreId} does not exist"
+            )
+        recipient = recipient_key(asked, given.Recipient)
+        return GenerateRandomCommand(given.NumberOfBytes, recipient)
 
     def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:  # noqa: ARG002
-        return Outcome({"Plaintext": reply.value})
+        attested = asked.call.input.Recipient is not None
+        return Outcome({"CiphertextForRecipient" if attested else "Plaintext": reply.value})
 
 
 def decryption_token(kms_key: KmsKey, material_id: str | None) -> bytes:

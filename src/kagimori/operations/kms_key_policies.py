@@ -6,7 +6,8 @@ from kagimori.operations.key_policy_checks import check_new_policy
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Outcome
 from kagimori.operations.pages import limit_of, start_of
-from kagimori.ports import Put, changed
+from kagimori.ports import Put
+from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.document import pretty
 from kagimori.rules.refusal import NotFoundException, ValidationException

@@ -5,16 +5,19 @@ from typing import Any, Final
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
-from kagimori.ports import Put, changed
+from kagimori.ports import Put
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.deletion import (
+    WINDOW_DAYS_DEFAULT,
+    check_window,
+    scheduled_for_deletion,
+)
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.refusal import ValidationException
 from kagimori.tables import KMS_KEYS
 from kagimori_boundary.messages import Command
-
-_SECONDS_PER_DAY: Final = 86_400
-_WINDOW_DAYS_MIN, _WINDOW_DAYS_MAX, _WINDOW_DAYS_DEFAULT = 7, 30, 30
 
 
 class DescribeKey(OnKey):
@@ -98,27 +101,22 @@ class UpdateKeyDescription(_Change):
 
 
 class ScheduleKeyDeletion(OnKey):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
-        days = asked.call.input.PendingWindowInDays
-        if days is not None and not _WINDOW_DAYS_MIN <= days <= _WINDOW_DAYS_MAX:
-            raise ValidationException("PendingWindowInDays must be between 7 and 30")
+    def ask(self, asked: Asked, facts: Any) -> Command | None:
+        check_window(asked.call.input.PendingWindowInDays)
         return super().ask(asked, facts)
 
     def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
         kms_key: KmsKey = facts.kms_key
-        days = asked.call.input.PendingWindowInDays or _WINDOW_DAYS_DEFAULT
-        after = changed(
-            kms_key,
-            state=KeyState.PENDING_DELETION,
-            deletion_at=asked.now + days * _SECONDS_PER_DAY,
-            pending_window_days=days,
-        )
-        answer = {
+        days = asked.call.input.PendingWindowInDays or WINDOW_DAYS_DEFAULT
+        waits = bool(kms_key.replica_regions) and not kms_key.is_replica
+        after = scheduled_for_deletion(kms_key, asked.now, days, waits_for_replicas=waits)
+        answer: dict[str, Any] = {
             "KeyId": kms_key.arn,
-            "DeletionDate": after.deletion_at,
             "KeyState": after.state.value,
             "PendingWindowInDays": days,
         }
+        if after.deletion_at is not None:
+            answer["DeletionDate"] = after.deletion_at
         return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
 
 

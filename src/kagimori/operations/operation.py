@@ -14,9 +14,24 @@ from msgspec import Struct
 
 from kagimori.ports import View, Write
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.request import Call, RawRequest
 from kagimori_boundary.messages import Command
+
+
+class Settings(Struct, frozen=True):
+    """What the deployment decided, as far as operations need it.
+
+    `trust_roots` are the PEM certificates that attestation documents may lead to. `dev` is
+    `kagimori dev`, where a key's id and material may be chosen.
+    """
+
+    regions: frozenset[str] = frozenset()
+    trust_roots: tuple[bytes, ...] = ()
+    dev: bool = False
+    tracking_started_at: float = 0.0
 
 
 class Asked(Struct, gc=False):
@@ -31,6 +46,12 @@ class Asked(Struct, gc=False):
     now: float
     view: View
     draw: Callable[[], str]
+    settings: Settings = Settings()
+    usages: Usages = Usages()
+
+    @property
+    def trust_roots(self) -> tuple[bytes, ...]:
+        return self.settings.trust_roots
 
 
 class Need(Struct, frozen=True, gc=False):
@@ -46,6 +67,8 @@ class Need(Struct, frozen=True, gc=False):
     encryption_context: dict[str, str] | None = None
     alias_name: str | None = None
     planned: KmsKey | None = None
+    proposed: GrantTerms | None = None  # the terms of the grant that CreateGrant would make
+    retires: Grant | None = None  # the grant that RetireGrant would end
     re_encrypts_on_same_key: bool = False
 
 
@@ -80,6 +103,8 @@ class Operation:
 
     service: ClassVar[str] = "kms"
     read_only: ClassVar[bool] = False
+    # Whether success counts as a use of the request's keys (GetKeyLastUsage).
+    uses_keys: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -1,15 +1,27 @@
-"""Answers for attested recipients. No trust root can be configured yet, so none can be trusted."""
+"""Answers for attested recipients: encrypted so that only the attested code can read them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from kagimori.operations.operation import Asked
+from kagimori.rules.attestation import verify
 from kagimori.rules.refusal import ValidationException
 
 
-def refuse_recipient(recipient: Any) -> None:
-    """Return if the answer goes to the caller as it is.
+def recipient_key(asked: Asked, recipient: Any) -> bytes:
+    """Return the public key (SPKI DER) of an attested recipient; empty if none was named.
 
     Raises:
-        ValidationException: it was to be encrypted for an attested recipient.
+        ValidationException: the document proves nothing, names no key, or no root is configured.
     """
-    if recipient is not None:
-        raise ValidationException("The attestation document could not be verified.")
+    if recipient is None:
+        return b""
+    if recipient.KeyEncryptionAlgorithm is None or recipient.AttestationDocument is None:
+        raise ValidationException(
+            "KeyEncryptionAlgorithm and AttestationDocument are required for Recipient."
+        )
+    now = datetime.fromtimestamp(asked.now, UTC)
+    attested = verify(recipient.AttestationDocument, asked.trust_roots, now)
+    if attested.public_key_der is None:
+        raise ValidationException("The attestation document has no public key.")
+    return attested.public_key_der

@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from kagimori.rules.refusal import ValidationException
 
@@ -112,16 +113,18 @@ def _signer(
     bundle = claims.get("cabundle")
     if not isinstance(bundle, list) or not 1 <= len(bundle) <= CABUNDLE_CERTIFICATES_MAX:
         _refuse("its certificate bundle is missing or too long")
-    chain = [_certificate(item) for item in [*bundle, claims.get("certificate")]]
-    if chain[0] not in roots:
+    root = next((r for r in roots if r.public_bytes(Encoding.DER) == bundle[0]), None)
+    if root is None:
         _refuse("its certificates do not lead to a trusted root")
+    chain = [root]
+    for item in [*bundle[1:], claims.get("certificate")]:
+        # Signed first: nothing else of a certificate is looked at before its issuer is known.
+        chain.append(_issued(_certificate(item), chain[-1]))
     for depth, certificate in enumerate(chain):
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             _refuse("one of its certificates is not valid now")
         is_leaf = depth == len(chain) - 1
         _check_extensions(certificate, None if is_leaf else len(chain) - 2 - depth)
-        if depth:
-            _check_issued(certificate, chain[depth - 1])
     return _p384_key(chain[-1])
 
 
@@ -130,18 +133,21 @@ def _certificate(item: object) -> x509.Certificate:
         _refuse("a certificate is missing or too long")
     try:
         return x509.load_der_x509_certificate(item)
-    except (ValueError, UnsupportedAlgorithm):
+    # A warning (of a serial number below 1, say) is raised where warnings are errors.
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, Warning):
         _refuse("a certificate is malformed")
 
 
-def _check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
-    if not isinstance(certificate.signature_hash_algorithm, SHA384):
-        _refuse("a certificate is not signed with ECDSA and SHA-384")
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> x509.Certificate:
+    """Return the certificate, once its issuer's signature (ECDSA P-384, SHA-384) is verified."""
     _p384_key(issuer)
     try:
+        if not isinstance(certificate.signature_hash_algorithm, SHA384):
+            _refuse("a certificate is not signed with ECDSA and SHA-384")
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         _refuse("a certificate is not signed by the one before it")
+    return certificate
 
 
 def _check_extensions(certificate: x509.Certificate, certificates_below: int | None) -> None:

@@ -3,12 +3,14 @@
 Source: reference, sections 5.4 and 9.4.
 """
 
+from collections.abc import Iterable
 from enum import Enum
+from typing import Protocol
 
 from msgspec import Struct
 
 from .keys.grant import Grant
-from .keys.grant_index import NO_GRANTS, GrantIndex
+from .keys.grant_index import NO_GRANTS
 from .policy.evaluate import NOTHING, CompiledPolicy, Finding
 from .policy.principal import Principal
 from .policy.question import Question
@@ -37,13 +39,20 @@ class IdentityRules(Struct, frozen=True, gc=False):
     session_policies: tuple[CompiledPolicy, ...] | None = None
 
 
+class Grants(Protocol):
+    """The grants of one key, wherever they are kept."""
+
+    def candidates(self, name: str, question: Question) -> Iterable[Grant]:
+        """Return the grants to a grantee that may cover a question, and few others."""
+
+
 class KeyRules(Struct, frozen=True, gc=False):
     """What one KMS key says: its policy and its grants."""
 
     key_arn: str
     account_id: str
     key_policy: CompiledPolicy
-    grants: GrantIndex = NO_GRANTS
+    grants: Grants = NO_GRANTS
 
 
 class RoleRules(Struct, frozen=True, gc=False):

@@ -111,15 +111,15 @@ def derive(key: ec.EllipticCurvePrivateKey, algorithm: str, peer_public_key: byt
     if not spec_named(_SPEC_OF_CURVE[key.curve.name]).allows(KeyUsage.KEY_AGREEMENT, algorithm):
         raise Refused(Reason.UNSUPPORTED)
     try:
+        if not (
+            encoding.is_algorithm(peer_public_key, encoding.EC_PUBLIC_KEY, outer=0)
+            and encoding.has_named_parameters(peer_public_key, outer=0)
+        ):
+            raise Refused(Reason.INVALID_PUBLIC_KEY)
         peer = serialization.load_der_public_key(peer_public_key)
-        named = encoding.has_named_parameters(peer_public_key, outer=0)
     except (ValueError, UnsupportedAlgorithm):
         raise Refused(Reason.INVALID_PUBLIC_KEY) from None
-    if (
-        not named
-        or not isinstance(peer, ec.EllipticCurvePublicKey)
-        or peer.curve.name != key.curve.name
-    ):
+    if not isinstance(peer, ec.EllipticCurvePublicKey) or peer.curve.name != key.curve.name:
         raise Refused(Reason.INVALID_PUBLIC_KEY)
     try:
         return key.exchange(ec.ECDH(), peer)

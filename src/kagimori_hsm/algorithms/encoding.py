@@ -16,6 +16,11 @@ OID: Final = 0x06
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 
+# The content of the object identifiers by which keys name their algorithm.
+RSA_ENCRYPTION: Final = bytes.fromhex("2a864886f70d010101")  # RFC 8017, appendix A.1
+EC_PUBLIC_KEY: Final = bytes.fromhex("2a8648ce3d0201")  # RFC 5480, section 2.1.1
+ED25519: Final = bytes.fromhex("2b6570")  # RFC 8410, section 3
+
 _CONSTRUCTED: Final = 0x20
 _LONG_FORM: Final = 0x80
 _MULTIBYTE_TAG: Final = 0x1F
@@ -63,6 +68,18 @@ def algorithm_of(key: bytes, *, outer: int) -> list[tuple[int, bytes]]:
     if len(outer_members) <= outer or outer_members[outer][0] != SEQUENCE:
         raise ValueError("no algorithm identifier")
     return members(tlv(SEQUENCE, outer_members[outer][1]))
+
+
+def is_algorithm(key: bytes, oid: bytes, *, outer: int) -> bool:
+    """Return whether a key says that it is of this algorithm (the content of an OID).
+
+    Asked before the library parses a key of others: of the algorithms it knows, some have parsers
+    that answer false bytes with an internal error.
+
+    Raises:
+        ValueError: it has no AlgorithmIdentifier.
+    """
+    return algorithm_of(key, outer=outer)[:1] == [(OID, oid)]
 
 
 def has_named_parameters(key: bytes, *, outer: int) -> bool:

@@ -38,7 +38,6 @@ _WRAPPING: Final[Mapping[Family, tuple[str, ...]]] = {
     Family.EDWARDS: (*_OAEP, *_AES_WRAP),
 }
 _AES_KEY_BYTES: Final = 32
-_RSA_ENCRYPTION_OID: Final = bytes.fromhex("2a864886f70d010101")
 _RSA_EXPONENT_MIN: Final = 3
 
 
@@ -130,11 +129,9 @@ def _mac(spec: KeySpec, material: bytes) -> bytes:
 
 def _rsa(spec: KeySpec, material: bytes) -> bytes:
     der = _pkcs8(material)
-    key = _private_key(der)
+    # A key bound to PSS (another OID) is none: it would lose its restriction by being rebuilt.
+    key = _private_key(der, encoding.RSA_ENCRYPTION)
     if not isinstance(key, rsa_keys.RSAPrivateKey) or key.key_size != spec.bits:
-        raise Refused(Reason.INCORRECT_KEY_MATERIAL)
-    # A key bound to PSS (another OID) would lose its restriction by being rebuilt.
-    if encoding.algorithm_of(der, outer=1)[0] != (encoding.OID, _RSA_ENCRYPTION_OID):
         raise Refused(Reason.INCORRECT_KEY_MATERIAL)
     numbers = key.private_numbers()
     p, q = max(numbers.p, numbers.q), min(numbers.p, numbers.q)
@@ -151,15 +148,13 @@ def _rsa(spec: KeySpec, material: bytes) -> bytes:
         iqmp=rsa_keys.rsa_crt_iqmp(p, q),
         public_numbers=numbers.public_numbers,
     )
-    try:
-        return rsa.private_der(rebuilt.private_key())  # checks the numbers against each other
-    except ValueError:
-        raise Refused(Reason.INCORRECT_KEY_MATERIAL) from None
+    # The primes and all numbers were checked when the key was parsed; these follow from them.
+    return rsa.private_der(rebuilt.private_key(unsafe_skip_rsa_key_validation=True))
 
 
 def _elliptic(spec: KeySpec, material: bytes) -> bytes:
     der = _pkcs8(material)
-    key = _private_key(der)
+    key = _private_key(der, encoding.EC_PUBLIC_KEY)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Refused(Reason.INCORRECT_KEY_MATERIAL)
     curve = elliptic.CURVES[spec.name]()
@@ -176,7 +171,7 @@ def _elliptic(spec: KeySpec, material: bytes) -> bytes:
 
 
 def _edwards(_spec: KeySpec, material: bytes) -> bytes:
-    key = _private_key(_pkcs8(material))
+    key = _private_key(_pkcs8(material), encoding.ED25519)
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise Refused(Reason.INCORRECT_KEY_MATERIAL)
     return edwards.private_der(
@@ -208,8 +203,11 @@ def _pkcs8(material: bytes) -> bytes:
         raise Refused(Reason.INCORRECT_KEY_MATERIAL) from None
 
 
-def _private_key(der: bytes) -> object:
+def _private_key(der: bytes, oid: bytes) -> object:
+    """Return the key that the library reads, its numbers checked, if it is of this algorithm."""
     try:
+        if not encoding.is_algorithm(der, oid, outer=1):
+            raise Refused(Reason.INCORRECT_KEY_MATERIAL)
         return serialization.load_der_private_key(der, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Refused(Reason.INCORRECT_KEY_MATERIAL) from None

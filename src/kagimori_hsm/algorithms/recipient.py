@@ -17,7 +17,17 @@ from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from kagimori_hsm.algorithms.encoding import INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, tlv
+from kagimori_hsm.algorithms.encoding import (
+    INTEGER,
+    NULL,
+    OCTET_STRING,
+    OID,
+    RSA_ENCRYPTION,
+    SEQUENCE,
+    SET,
+    is_algorithm,
+    tlv,
+)
 from kagimori_hsm.refused import Reason, Refused
 
 RECIPIENT_KEY_BITS_MIN: Final = 2048
@@ -56,12 +66,16 @@ def envelope(recipient_public_key: bytes, plaintext: bytes) -> bytes:
     """
     public = _rsa_public_key(recipient_public_key)
     content_key, iv = os.urandom(32), os.urandom(16)
+    try:
+        encrypted_key = public.encrypt(content_key, _OAEP)
+    except ValueError:  # a modulus that is none, an even one
+        raise Refused(Reason.INVALID_PUBLIC_KEY) from None
     recipient = tlv(
         SEQUENCE,
         _VERSION_2,
         tlv(_CONTEXT_0, x509.SubjectKeyIdentifier.from_public_key(public).digest),
         _OAEP_IDENTIFIER,
-        tlv(OCTET_STRING, public.encrypt(content_key, _OAEP)),
+        tlv(OCTET_STRING, encrypted_key),
     )
     content = tlv(
         SEQUENCE,
@@ -75,6 +89,8 @@ def envelope(recipient_public_key: bytes, plaintext: bytes) -> bytes:
 
 def _rsa_public_key(spki: bytes) -> RSAPublicKey:
     try:
+        if not is_algorithm(spki, RSA_ENCRYPTION, outer=0):
+            raise Refused(Reason.INVALID_PUBLIC_KEY)
         public = serialization.load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm):
         raise Refused(Reason.INVALID_PUBLIC_KEY) from None

@@ -40,6 +40,7 @@ class EmbeddedStore:
         self._changes_read, _ = self._reader.changes_since(0)
         self._commits: list[Commit] = []
         self._released: list[str] = []
+        self._noted: list[tuple[Table, Any]] = []
         self._busy = False
         self._release_timer: asyncio.TimerHandle | None = None
         self.healthy = True
@@ -78,10 +79,17 @@ class EmbeddedStore:
         self._write_on()
         return commit.pending
 
+    def note(self, table: Table, entities: Sequence[Any]) -> None:
+        self._noted.extend((table, entity) for entity in entities)
+        self._write_on()
+
     def release(self, event_ids: Sequence[str]) -> None:
         self._released.extend(event_ids)
         if self._release_timer is None:
             self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release_now)
+
+    def due(self, table: Table, now: float, limit: int) -> Pending[Sequence[Any]]:
+        return self._reading.call(lambda: self._reader.due(table, now, limit))
 
     def outbox(self) -> list[tuple[str, str, int, bytes]]:
         """Return what a crash may have kept from the journal; called once, before serving."""
@@ -132,13 +140,14 @@ class EmbeddedStore:
         self._write_on()
 
     def _write_on(self) -> None:
-        if self._busy or not (self._commits or self._released):
+        if self._busy or not (self._commits or self._released or self._noted):
             return
         self._busy = True
         commits = self._commits[:COMMITS_TOGETHER_MAX]
         del self._commits[:COMMITS_TOGETHER_MAX]
         released, self._released = self._released, []
-        job = self._writing.call(lambda: self._writer.commit_all(commits, released))
+        noted, self._noted = self._noted, []
+        job = self._writing.call(lambda: self._writer.commit_all(commits, released, noted))
         job.then(lambda: self._written(job, commits, released))
 
     def _written(self, job: Pending[int], commits: list[Commit], released: list[str]) -> None:

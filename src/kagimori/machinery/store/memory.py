@@ -68,6 +68,18 @@ class Memory:
             )
         )
 
+    def count(self, table: Table, group: str, values: Key) -> int:
+        name = ("count", table.name, group, *values)
+        if name in self._pages:
+            (number,) = self._pages.pop(name)
+            return int(number)
+        raise Absent(
+            lambda: self._load(
+                lambda: self._source.count(table, group, values),
+                lambda number: _keep(self._pages, name, (number,), most=_PAGES_MAX),
+            )
+        )
+
     def apply(self, writes: Iterable[Write], stale: Iterable[Key]) -> None:
         """Take in our own commit: its entities are known at once, its groups are read again."""
         self.forget(stale)

@@ -15,13 +15,15 @@ class Statements:
         self.encode: Final = msgspec.json.Encoder().encode
         self.decode: Final = msgspec.json.Decoder(table.entity).decode
         extra = {field for fields in table.groups.values() for field in fields} - set(table.key)
-        self._columns = (*table.key, *sorted(extra))
+        due = ("due_at",) if table.has_due else ()
+        self._columns = (*table.key, *sorted(extra), *due)
         self._is_this = " AND ".join(f"{column} = ?" for column in table.key)
         names = ", ".join((*self._columns, "version", "body"))
         marks = ", ".join("?" * (len(self._columns) + 2))
         sets = ", ".join(f"{column} = ?" for column in (*self._columns, "version", "body"))
         # Names come from our own declarations, never from a request.
         self.insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
+        self.keep = f"INSERT OR REPLACE INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
         self.update = f"UPDATE {table.name} SET {sets} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.delete = f"DELETE FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.expect = f"SELECT 1 FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
@@ -33,6 +35,17 @@ class Statements:
 
     def this(self, entity: Any) -> tuple[Any, ...]:
         return (*self.table.key_of(entity), entity.version)
+
+    def count(self, values: Key, group: str) -> tuple[str, Key]:
+        conditions = " AND ".join(f"{field} = ?" for field in self.table.groups[group])
+        return f"SELECT count(*) FROM {self.table.name} WHERE {conditions}", values  # noqa: S608
+
+    @property
+    def due(self) -> str:
+        return (
+            f"SELECT body FROM {self.table.name} WHERE due_at <= ? "  # noqa: S608
+            "ORDER BY due_at LIMIT ?"
+        )
 
     def page(
         self, prefix: Key, after: Key | None, limit: int | None, group: str | None

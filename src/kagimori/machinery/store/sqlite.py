@@ -93,6 +93,15 @@ class Database:
         text, parameters = statements.page(prefix, after, limit, group)
         return [statements.decode(body) for (body,) in self._connection.execute(text, parameters)]
 
+    def count(self, table: Table, group: str, values: Key) -> int:
+        text, parameters = self._statements[table.name].count(values, group)
+        return int(self._connection.execute(text, parameters).fetchone()[0])
+
+    def due(self, table: Table, now: float, limit: int) -> list[Any]:
+        statements = self._statements[table.name]
+        rows = self._connection.execute(statements.due, (now, limit))
+        return [statements.decode(body) for (body,) in rows]
+
     def changes_since(self, sequence: int) -> tuple[int, list[CacheKey] | None]:
         """Return the newest sequence, and the cache keys changed by others since the one given.
 
@@ -120,7 +129,12 @@ class Database:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def commit_all(self, commits: Sequence[Commit], released: Sequence[str]) -> int:
+    def commit_all(
+        self,
+        commits: Sequence[Commit],
+        released: Sequence[str],
+        noted: Sequence[tuple[Table, Any]] = (),
+    ) -> int:
         """Make the commits that do not conflict, in one transaction; mark the others failed.
 
         Returns the newest change sequence. Raises sqlite3.Error: nothing at all was changed.
@@ -130,6 +144,9 @@ class Database:
         try:
             for commit in commits:
                 self._in_savepoint(commit)
+            for table, entity in noted:
+                statements = self._statements[table.name]
+                execute(statements.keep, statements.row(entity))
             for event_id in released:
                 execute("DELETE FROM outbox WHERE event_id = ?", (event_id,))
             newest = execute("SELECT max(sequence) FROM changes").fetchone()[0] or 0

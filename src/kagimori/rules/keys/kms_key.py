@@ -31,6 +31,7 @@ class BackingKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expiration_model: str | None = None
     valid_to: float | None = None
     pending: bool = False
+    everywhere: bool = True  # whether every member of a multi-Region set has it
 
 
 class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -54,6 +55,13 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     tags: dict[str, str] = {}
     deletion_at: float | None = None
     pending_window_days: int | None = None
+    rotation_period_days: int | None = None  # None: not rotated automatically
+    rotation_next_at: float | None = None
+    rotation_on_demand_at: float | None = None  # asked for, and not done yet
+    rotations_on_demand: int = 0
+    # Of a multi-Region key: shared by all members of its set.
+    primary_region: str | None = None
+    replica_regions: tuple[str, ...] = ()
     # Oldest first; the current one is named, since a pending one may stand behind it.
     backing_keys: tuple[BackingKey, ...] = ()
     current_material_id: str | None = None
@@ -61,6 +69,21 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     @cached_property
     def arn(self) -> str:
         return key_arn(self.account_id, self.region, self.key_id)
+
+    @property
+    def due_at(self) -> float | None:
+        """When time next asks something of this key: deletion, rotation, expiry of material."""
+        if self.state is KeyState.PENDING_DELETION:
+            return self.deletion_at
+        times = [backing_key.valid_to for backing_key in self.backing_keys if backing_key.key_token]
+        # A replica rotates with its primary, in the primary's own time.
+        if self.state is KeyState.ENABLED and not self.is_replica:
+            times += (self.rotation_on_demand_at, self.rotation_next_at)
+        return min((at for at in times if at is not None), default=None)
+
+    @property
+    def is_replica(self) -> bool:
+        return self.primary_region is not None and self.primary_region != self.region
 
     @property
     def is_multi_region(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.states import KeyState
+from kagimori.rules.names import key_arn
 from kagimori_boundary.key_specs import SPECS, KeyUsage
 
 # Under which member each usage's algorithms are listed.
@@ -40,9 +41,34 @@ def key_metadata(kms_key: KmsKey) -> dict[str, Any]:
         metadata["DeletionDate"] = kms_key.deletion_at
     if kms_key.state is KeyState.PENDING_REPLICA_DELETION:
         metadata["PendingDeletionWindowInDays"] = kms_key.pending_window_days
+    if kms_key.is_multi_region and kms_key.primary_region is not None:
+        metadata["MultiRegionConfiguration"] = _multi_region(kms_key, kms_key.primary_region)
+    metadata.update(_expiration(kms_key))
     if kms_key.current_material_id is not None and kms_key.key_spec == "SYMMETRIC_DEFAULT":
         metadata["CurrentKeyMaterialId"] = kms_key.current_material_id
     return metadata
+
+
+def _multi_region(kms_key: KmsKey, primary_region: str) -> dict[str, Any]:
+    def member(region: str) -> dict[str, str]:
+        return {"Arn": key_arn(kms_key.account_id, region, kms_key.key_id), "Region": region}
+
+    return {
+        "MultiRegionKeyType": "REPLICA" if kms_key.is_replica else "PRIMARY",
+        "PrimaryKey": member(primary_region),
+        "ReplicaKeys": [member(region) for region in kms_key.replica_regions],
+    }
+
+
+def _expiration(kms_key: KmsKey) -> dict[str, Any]:
+    """Return what is shown of imported material: only while it is there."""
+    if kms_key.origin != "EXTERNAL" or not kms_key.has_all_material:
+        return {}
+    times = [key.valid_to for key in kms_key.backing_keys if not key.pending]
+    expiring = [at for at in times if at is not None]
+    if not expiring:
+        return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": min(expiring)}
 
 
 def spec_members(kms_key: KmsKey) -> dict[str, Any]:

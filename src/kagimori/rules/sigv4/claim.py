@@ -54,7 +54,7 @@ def read_claim(authorization: bytes | None) -> Claim:
         raise MissingAuthenticationTokenException("Missing Authentication Token")
     text = authorization.decode("latin-1")
     algorithm, _, rest = text.partition(" ")
-    parts = _split(rest, text) if algorithm == ALGORITHM else {}
+    parts = _split(rest, text) if algorithm == ALGORITHM and rest else {}
     missing = [name for name in _PARTS if not parts.get(name)]
     if missing:
         needs = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)

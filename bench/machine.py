@@ -1,0 +1,59 @@
+"""The machine, named, and what processes have used of it. Linux: everything is read from /proc."""
+
+import os
+import platform
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.backends.openssl.backend import backend
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def described() -> dict[str, str]:
+    """Return what the figures depend on."""
+    cpus = Path("/proc/cpuinfo").read_text().split("\n\n")
+    model = next(
+        line.partition(":")[2].strip()
+        for line in cpus[0].splitlines()
+        if line.startswith("model name")
+    )
+    family = [line.partition(":")[2].strip() for line in cpus[0].splitlines()
+              if line.startswith(("cpu family", "model\t"))]
+    return {
+        "CPU": f"{model} (family {', model '.join(family)})",
+        "cores": str(os.cpu_count()),
+        "Python": platform.python_version(),
+        "OpenSSL": f"{backend.openssl_version_text()} (SigV4: {ssl.OPENSSL_VERSION})",
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+
+
+class Processes:
+    """The processes of one server, by name."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = dict(pids)
+
+    def cpu_seconds(self) -> float:
+        """Return what all of them have used, user and system together, all threads."""
+        return sum(_ticks(pid) for pid in self._pids.values()) / _TICKS_PER_SECOND
+
+    def memory_mib(self) -> dict[str, float]:
+        """Return the resident memory of each; pages they share count for each."""
+        return {name: _resident_kib(pid) / 1024 for name, pid in self._pids.items()}
+
+
+def _ticks(pid: int) -> int:
+    # The command's name may hold spaces; what follows its closing bracket does not.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[11], fields[12]
+    return int(user) + int(system)
+
+
+def _resident_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0

@@ -1,0 +1,96 @@
+"""What Kagimori does in a second, beside its own floor and beside moto. `make bench` runs this.
+
+Needs `wrk` (Debian: `apt install wrk`), which shares the machine with what it measures. Prints a
+table and writes it into docs/look-up/performance.md, between the markers there.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bare import bare_microseconds
+from load import Load, run_load
+from machine import Processes, described
+from report import Figures, Report, median
+from requests_made import LoadMaker
+from servers import Echo, Kagimori, Moto
+from start import seconds_to_ready
+
+PAGE = Path(__file__).parent.parent / "docs" / "look-up" / "performance.md"
+OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
+CONNECTIONS = (1, 16, 64, 256)
+BESIDE = 64  # connections of the rows that are compared
+
+
+def main() -> None:
+    options = _options()
+    if shutil.which("wrk") is None:
+        sys.exit("bench needs wrk, which is not installed (Debian, Ubuntu: apt install wrk)")
+    connections = (1, BESIDE) if options.quick else CONNECTIONS
+    rounds = 1 if options.quick else options.rounds
+    seconds = 2 if options.quick else options.seconds
+    report = Report(described(), rounds=rounds, seconds=seconds)
+    report.bare(*bare_microseconds())
+    with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
+        report.start(seconds_to_ready(Path(folder), rounds))
+        with Echo() as echo, Kagimori(Path(folder) / "served") as kagimori, Moto() as moto:
+            _measure(report, echo, kagimori, moto, connections, rounds, seconds)
+    print(report.text())
+    if not options.print_only:
+        report.write(PAGE)
+    if report.has_errors:
+        sys.exit("some requests were refused: the figures do not count")
+
+
+def _measure(report, echo, kagimori, moto, connections, rounds, seconds) -> None:
+    """Run everything once a round, so that what else the machine does falls on all alike."""
+    here, there = LoadMaker(kagimori), LoadMaker(moto)
+    report.idle(kagimori.processes().memory_mib())
+    jobs = [("echo", count, echo, lambda: here.load("Encrypt")) for count in connections]
+    jobs += [
+        (name, count, kagimori, lambda name=name: here.load(name))
+        for count in connections
+        for name in OPERATIONS
+    ]
+    jobs.append(("moto Encrypt", BESIDE, moto, lambda: there.load("Encrypt")))
+    found: dict[tuple[str, int], list[Figures]] = {}
+    for number in range(rounds):
+        for name, count, server, make in jobs:
+            print(f"round {number + 1} of {rounds}: {name}, {count}", file=sys.stderr)
+            figures = _one(server.url, server.processes(), make(), count, seconds)
+            found.setdefault((name, count), []).append(figures)
+    for (name, count), all_rounds in found.items():
+        report.row(name, count, median(all_rounds))
+    report.after(kagimori.processes().memory_mib())
+
+
+def _one(
+    url: str, processes: Processes, load: Load, connections: int, seconds: int
+) -> Figures:
+    """Measure one load: a second unmeasured, then the rest, with the server's CPU beside it."""
+    run_load(url, load, connections=connections, seconds=1)
+    cpu_before = processes.cpu_seconds()
+    result = run_load(url, load, connections=connections, seconds=seconds)
+    cpu_seconds = processes.cpu_seconds() - cpu_before
+    return Figures(
+        per_second=result.requests / result.seconds,
+        p50_ms=result.p50_ms,
+        p99_ms=result.p99_ms,
+        errors=result.errors,
+        cpu_us=cpu_seconds * 1e6 / max(1, result.requests),
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round, fewer rows")
+    parser.add_argument("--rounds", type=int, default=3, help="the median of them is shown")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run")
+    parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The servers that are measured, each in processes of its own, started and ended here."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Self
+
+from machine import Processes
+from signing import Signer
+
+REGION = "us-east-1"
+START_SECONDS_MAX = 30.0
+
+
+class Server:
+    """A started server; a context manager that ends it."""
+
+    has_iam = False
+
+    def __init__(self, command: list[str]) -> None:
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def processes(self) -> Processes:
+        return Processes({"server": self.process.pid})
+
+    def signer(self) -> Signer:
+        return Signer(self.url, "AKIAIOSFODNN7EXAMPLE", "any", REGION)
+
+    def _said(self) -> str:
+        """Return the last word of the line the server prints when it is ready."""
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        if not line:
+            raise SystemExit(f"{self.process.args} did not start")
+        return line.split()[-1]
+
+
+class Kagimori(Server):
+    """`kagimori serve` on a new deployment, as a user starts it: one worker, one HSM."""
+
+    has_iam = False
+
+    def __init__(self, data: Path) -> None:
+        command = str(Path(sys.executable).with_name("kagimori"))
+        made = subprocess.run(
+            [command, "init", "--data", str(data), "--output", "json"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        self._made = json.loads(made.stdout)
+        self._data = data
+        began = time.perf_counter()
+        super().__init__([command, "serve", "--data", str(data), "--listen", "127.0.0.1:0"])
+        self.url = self._said()
+        self.seconds_to_ready = time.perf_counter() - began
+
+    def processes(self) -> Processes:
+        running = json.loads((self._data / "run" / "server.json").read_text())
+        return Processes({"supervisor": running["pid"], **running["processes"]})
+
+    def signer(self) -> Signer:
+        made = self._made
+        return Signer(self.url, made["access_key_id"], made["secret_access_key"], made["region"])
+
+
+class Echo(Server):
+    """The front door with nothing behind it: see echo.py."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, str(Path(__file__).with_name("echo.py"))])
+        self.url = self._said()
+
+
+class Moto(Server):
+    """moto's server mode, as its documentation starts it."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = str(Path(sys.executable).with_name("moto_server"))
+        super().__init__([command, "-p", str(port)])
+        self.url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._answers():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise SystemExit("moto_server did not start")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/moto-api/", timeout=1):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False

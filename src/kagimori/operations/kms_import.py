@@ -1,0 +1,183 @@
+"""Import of one's own key material: parameters out, material in, material gone."""
+
+from typing import Any, Final
+
+from kagimori.operations.multi_region import members_of
+from kagimori.operations.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.ports import Put, Write
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.import_material import (
+    PARAMETERS_SECONDS,
+    check_expiration,
+    check_origin,
+    check_wrapping,
+    imported,
+    without_material,
+)
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey, Material
+from kagimori.tables import KMS_KEYS, MATERIALS
+from kagimori_boundary import messages
+from kagimori_boundary.messages import Command, ImportParameters, NewKey
+
+_DOES_NOT_EXPIRE: Final = "KEY_MATERIAL_DOES_NOT_EXPIRE"
+
+
+class GetParametersForImport(OnKey):
+    read_only = True
+
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        given, kms_key = asked.call.input, facts.kms_key
+        check_origin(kms_key)
+        super().ask(asked, facts)
+        check_wrapping(kms_key, given.WrappingAlgorithm, given.WrappingKeySpec)
+        return messages.CreateImportParameters(
+            kms_key.account_id,
+            kms_key.region,
+            kms_key.key_id,
+            given.WrappingAlgorithm,
+            given.WrappingKeySpec,
+            asked.now + PARAMETERS_SECONDS,
+        )
+
+    def finish(self, asked: Asked, facts: Facts, reply: ImportParameters) -> Outcome:
+        return Outcome(
+            {
+                "KeyId": facts.kms_key.arn,
+                "ImportToken": reply.import_token,
+                "PublicKey": reply.public_key,
+                "ParametersValidTo": asked.now + PARAMETERS_SECONDS,
+            }
+        )
+
+
+class _WithMembers(Facts):
+    members: Any = ()
+
+
+class ImportKeyMaterial(OnKey):
+    def look_up(self, asked: Asked) -> _WithMembers:
+        facts = super().look_up(asked)
+        members = members_of(asked.view, facts.kms_key)
+        return _WithMembers(facts.needs, facts.kms_key, members=members)
+
+    def ask(self, asked: Asked, facts: _WithMembers) -> Command | None:
+        given, kms_key = asked.call.input, facts.kms_key
+        check_origin(kms_key)
+        super().ask(asked, facts)
+        check_expiration(given, kms_key, asked.now)
+        return messages.ImportMaterial(
+            kms_key.account_id,
+            kms_key.region,
+            kms_key.key_id,
+            kms_key.key_spec,
+            kms_key.key_usage,
+            given.ImportToken,
+            given.EncryptedKeyMaterial,
+            asked.now,
+        )
+
+    def finish(self, asked: Asked, facts: _WithMembers, reply: NewKey) -> Outcome:
+        given, kms_key = asked.call.input, facts.kms_key
+        model = given.ExpirationModel or "KEY_MATERIAL_EXPIRES"
+        material_id = reply.material_id.hex()
+        new = BackingKey(
+            material_id=material_id,
+            key_token=reply.key_token,
+            created_at=asked.now,
+            public_key=reply.public_key,
+            expiration_model=model,
+            valid_to=None if model == _DOES_NOT_EXPIRE else given.ValidTo,
+            description=given.KeyMaterialDescription,
+        )
+        after = imported(
+            kms_key,
+            new,
+            import_type=given.ImportType,
+            named_id=given.KeyMaterialId,
+            members=facts.members,
+        )
+        writes: list[Write] = [Put(KMS_KEYS, after, kms_key)]
+        if kms_key.backing_key(material_id) is None:
+            writes.append(Put(MATERIALS, _material(kms_key, material_id)))
+        writes += _told_to_others(facts.members, kms_key, after, material_id)
+        answer: dict[str, Any] = {"KeyId": kms_key.arn}
+        if kms_key.key_spec == SYMMETRIC_DEFAULT:
+            answer["KeyMaterialId"] = material_id
+        return Outcome(answer, writes, response_elements=answer)
+
+
+def _material(kms_key: KmsKey, material_id: str) -> Material:
+    return Material(
+        region=kms_key.region,
+        material_id=material_id,
+        account_id=kms_key.account_id,
+        key_id=kms_key.key_id,
+    )
+
+
+def _told_to_others(
+    members: Any, kms_key: KmsKey, after: KmsKey, material_id: str
+) -> list[Write]:
+    """Let the other members of the set know of the material: its id, its place, not its bytes."""
+    writes: list[Write] = []
+    new = after.backing_key(material_id)
+    if new is None:
+        return writes
+    for member in members:
+        if member.region == kms_key.region:
+            continue
+        known = member.backing_key(material_id)
+        if known is None:
+            empty = BackingKey(
+                material_id=material_id,
+                created_at=new.created_at,
+                public_key=new.public_key,
+                description=new.description,
+                pending=new.pending,
+                everywhere=new.everywhere,
+            )
+            current = member.current_material_id or (None if new.pending else material_id)
+            there = changed(
+                member,
+                backing_keys=(*member.backing_keys, empty),
+                current_material_id=current,
+            )
+            writes += (Put(KMS_KEYS, there, member), Put(MATERIALS, _material(member, material_id)))
+        elif known.everywhere != new.everywhere:
+            keys = tuple(
+                _with_everywhere(key, everywhere=new.everywhere)
+                if key.material_id == material_id
+                else key
+                for key in member.backing_keys
+            )
+            writes.append(Put(KMS_KEYS, changed(member, backing_keys=keys), member))
+    return writes
+
+
+def _with_everywhere(key: BackingKey, *, everywhere: bool) -> BackingKey:
+    members = {name: getattr(key, name) for name in key.__struct_fields__}
+    return BackingKey(**{**members, "everywhere": everywhere})
+
+
+class DeleteImportedKeyMaterial(OnKey):
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        kms_key: KmsKey = facts.kms_key
+        check_origin(kms_key)
+        super().ask(asked, facts)
+        material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
+        if material_id is None:
+            return None
+        return messages.ForgetMaterial([bytes.fromhex(material_id)])
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
+        answer: dict[str, Any] = {"KeyId": kms_key.arn}
+        if material_id is None:
+            return Outcome(answer)
+        if kms_key.key_spec == SYMMETRIC_DEFAULT:
+            answer["KeyMaterialId"] = material_id
+        after = without_material(kms_key, material_id)
+        writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
+        return Outcome(answer, writes)

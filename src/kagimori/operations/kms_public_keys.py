@@ -1,0 +1,77 @@
+"""GetPublicKey, and data key pairs."""
+
+from typing import Any, ClassVar
+
+from kagimori.operations.cryptographic import Cryptographic, current_token
+from kagimori.operations.kms_crypto import material_used
+from kagimori.operations.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.recipient import recipient_key
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
+from kagimori.rules.keys.metadata import spec_members
+from kagimori.rules.keys.usage import check_algorithm
+from kagimori.rules.refusal import UnsupportedOperationException
+from kagimori_boundary import messages
+from kagimori_boundary.key_specs import SPECS, KeyUsage
+from kagimori_boundary.messages import Command, NewKeyPair
+
+
+class GetPublicKey(OnKey):
+    read_only = True
+    aliases = True
+
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        super().ask(asked, facts)
+        if facts.kms_key.current is None or not facts.kms_key.current.public_key:
+            raise UnsupportedOperationException
+        return None
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+        kms_key: KmsKey = facts.kms_key
+        current = kms_key.current
+        answer = {"KeyId": kms_key.arn, "PublicKey": current.public_key if current else b""}
+        return Outcome({**answer, **spec_members(kms_key)})
+
+
+class GenerateDataKeyPair(Cryptographic):
+    takes_context = True
+    with_plaintext: ClassVar[bool] = True
+
+    def check(self, asked: Asked, kms_key: KmsKey) -> None:
+        check_algorithm(kms_key, KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+        wanted = asked.call.input.KeyPairSpec
+        if wanted not in SPECS or not SPECS[wanted].data_key_pair:
+            raise UnsupportedOperationException(
+                f"KeyPairSpec {wanted} is not supported in this Region."
+            )
+
+    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
+        given = asked.call.input
+        recipient = recipient_key(asked, given.Recipient) if self.with_plaintext else b""
+        return messages.GenerateDataKeyPair(
+            current_token(kms_key),
+            given.KeyPairSpec,
+            given.EncryptionContext or {},
+            self.with_plaintext,
+            recipient,
+        )
+
+    def finish(self, asked: Asked, facts: Facts, reply: NewKeyPair) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        answer: dict[str, Any] = {
+            "PrivateKeyCiphertextBlob": reply.private_key_ciphertext,
+            "PublicKey": reply.public_key,
+            "KeyId": kms_key.arn,
+            "KeyPairSpec": asked.call.input.KeyPairSpec,
+        }
+        if self.with_plaintext and asked.call.input.Recipient is not None:
+            answer["CiphertextForRecipient"] = reply.private_key
+        else:
+            answer["KeyMaterialId"] = kms_key.current_material_id
+            if self.with_plaintext:
+                answer["PrivateKeyPlaintext"] = reply.private_key
+        return Outcome(answer, additional=material_used(kms_key, kms_key.current_material_id))
+
+
+class GenerateDataKeyPairWithoutPlaintext(GenerateDataKeyPair):
+    with_plaintext = False

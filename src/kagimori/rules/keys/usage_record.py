@@ -1,0 +1,36 @@
+"""The newest successful cryptographic use of a key."""
+
+from msgspec import Struct
+
+
+class KeyUsageRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Kept beside the key and written every few seconds, not with each use."""
+
+    account_id: str
+    region: str
+    key_id: str
+    operation: str
+    at: float
+    event_id: str
+    request_id: str
+    version: int = 1
+
+
+class Usages:
+    """Uses that are not written yet, the newest for each key."""
+
+    __slots__ = ("_unwritten",)
+
+    def __init__(self) -> None:
+        self._unwritten: dict[tuple[str, str, str], KeyUsageRecord] = {}
+
+    def note(self, record: KeyUsageRecord) -> None:
+        self._unwritten[record.account_id, record.region, record.key_id] = record
+
+    def newest(self, key: tuple[str, str, str]) -> KeyUsageRecord | None:
+        return self._unwritten.get(key)
+
+    def take(self) -> list[KeyUsageRecord]:
+        """Return what is to be written, and begin anew."""
+        taken, self._unwritten = list(self._unwritten.values()), {}
+        return taken

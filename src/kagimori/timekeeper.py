@@ -1,0 +1,120 @@
+"""The timer: does what is due, as the path does what is asked.
+
+Look at the key, ask the HSM at most one thing, commit the change with its record. One worker of a
+node has it. What cannot be done now is tried again at the next turn.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from kagimori.machinery.hsm_client import HsmGone
+from kagimori.machinery.journal import JournalFailed
+from kagimori.operations.duties import Due, duty_of
+from kagimori.pending import start
+from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
+from kagimori.rules.audit.service_event import service_event
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.tables import KMS_KEYS
+from kagimori.telemetry import Telemetry
+from kagimori_boundary.messages import Failed
+
+T = TypeVar("T")
+
+TURN_SECONDS: Final = 1.0
+KEYS_AT_ONCE: Final = 100
+
+
+class Timekeeper:
+    """Performs duties once a second, and whenever it is woken."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        store: Store,
+        key_holder: KeyHolder,
+        archive: Archive,
+        now: Callable[[], float],
+        draw: Callable[[], str],
+        telemetry: Telemetry,
+    ) -> None:
+        self._view, self._store = view, store
+        self._key_holder, self._archive = key_holder, archive
+        self._now, self._draw = now, draw
+        self._telemetry = telemetry
+        self._lock = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._awake = False
+
+    async def run(self) -> None:
+        """Take turns until cancelled."""
+        while True:
+            await self.turn()
+            await asyncio.sleep(TURN_SECONDS)
+
+    def wake(self, now: float) -> None:
+        """Take a turn soon: something was changed that may be due by `now`."""
+        if not self._awake:
+            self._awake = True
+            self._loop.call_soon(lambda: self._loop.create_task(self.turn()))
+
+    async def turn(self) -> None:
+        """Do everything that is due by now."""
+        async with self._lock:
+            self._awake = False
+            loop = asyncio.get_running_loop()
+            finished: asyncio.Future[None] = loop.create_future()
+            start(self._do_all(finished))
+            await finished
+
+    async def _do_all(self, finished: asyncio.Future[None]) -> None:
+        try:
+            while await self._do_some():
+                pass
+        except (HsmGone, JournalFailed, StoreFailed) as trouble:
+            self._telemetry.trouble(f"timer: {type(trouble).__name__}", str(trouble))
+        except Exception as problem:  # noqa: BLE001 - the next turn must come
+            self._telemetry.fault(problem)
+        if not finished.done():
+            finished.set_result(None)
+
+    async def _do_some(self) -> bool:
+        """Do what is due for some keys; return whether anything was changed."""
+        due: list[KmsKey] = list(await self._store.due(KMS_KEYS, self._now(), KEYS_AT_ONCE))
+        done = [await self._do(kms_key) for kms_key in due]
+        return any(done)
+
+    async def _do(self, kms_key: KmsKey) -> bool:
+        now = self._now()
+        duty = duty_of(kms_key, now)
+        if duty is None:
+            return False
+        due = Due(kms_key, now, self._view)
+        command = await self._with_memory(lambda: duty.ask(due))
+        reply = None
+        if command is not None:
+            reply = await self._key_holder.perform(command)
+            if isinstance(reply, Failed):
+                self._telemetry.trouble("timer", f"the HSM refused: {reply.failure.name}")
+                return False
+        done = await self._with_memory(lambda: duty.finish(due, reply))
+        event_id = self._draw()
+        record = service_event(
+            event_id=event_id, now=now, kms_key=kms_key, name=done.event_name, details=done.details
+        )
+        try:
+            self._archive.check()
+            await self._store.commit(done.writes, event_id, record)
+        except StoreConflict:
+            return True  # somebody changed the key meanwhile: look again
+        await self._archive.append_committed(event_id, record)
+        return True
+
+    async def _with_memory(self, look: Callable[[], T]) -> T:
+        while True:
+            try:
+                return look()
+            except Absent as absent:
+                await absent.load()
+

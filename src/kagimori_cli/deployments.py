@@ -1,0 +1,104 @@
+"""`kagimori init`, `serve` and `dev`: a deployment is made, and served."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kagimori import assemble
+from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, RootAccessKey
+from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
+
+
+def init(
+    *,
+    data: Data,
+    account: Annotated[
+        str | None, typer.Option(metavar="ID", help="12 digits; drawn at random if absent.")
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(metavar="R", help=f"May be repeated; the first is home. [{DEFAULT_REGION}]"),
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Make a certificate, and a CA file for AWS_CA_BUNDLE.")
+    ] = False,
+    tls_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A further name or address for the certificate."),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make a deployment: the store, the HSM's domains, and the account's root access key."""
+    hosts = ("localhost", "127.0.0.1", "::1", *(tls_host or ())) if tls else None
+    try:
+        made = assemble.initialise(
+            data,
+            account_id=account,
+            regions=tuple(dict.fromkeys(region or [DEFAULT_REGION])),
+            tls_hosts=hosts,
+        )
+    except assemble.Unusable as reason:
+        give_up(str(reason))
+    if output is Output.JSON:
+        print_json(_shown(made))
+        return
+    typer.echo(f"A deployment for account {made.account_id} in {made.region} is in {data}.")
+    typer.echo(f"Its seal key is {data / 'seal.key'}: keep a copy elsewhere.")
+    typer.echo(f"Start it:  kagimori serve --data {data}")
+    typer.echo(f'Use it:    eval "$(kagimori env --data {data})"; aws kms list-keys')
+
+
+def serve(
+    *,
+    data: Data,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Port 0 picks a free one.")
+    ] = DEFAULT_LISTEN,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="API worker processes.")] = 1,
+    admin_listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Metrics and status; loopback only.")
+    ] = "127.0.0.1:0",
+    connections: Annotated[
+        int, typer.Option(min=1, help="Open connections for each worker, at most.")
+    ] = 4096,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM, with its chain.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM.")] = None,
+) -> None:
+    """Serve a deployment until SIGTERM or SIGINT."""
+    try:
+        failure = assemble.serve(
+            data,
+            listen=listen,
+            admin_listen=admin_listen,
+            workers=workers,
+            connections=connections,
+            certificate=tls_certificate,
+            private_key=tls_key,
+        )
+    except assemble.Unusable as reason:
+        give_up(str(reason))
+    if failure is not None:
+        give_up(failure)
+
+
+def dev(
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Port 0 picks a free one.")
+    ] = DEFAULT_LISTEN,
+) -> None:
+    """Serve for tests. NOT SAFE: nothing is kept, and any credentials are an account's root."""
+    typer.echo("kagimori dev is NOT SAFE: nothing is kept, any credentials are accepted", err=True)
+    try:
+        failure = assemble.serve_dev(listen=listen)
+    except assemble.Unusable as reason:
+        give_up(str(reason))
+    if failure is not None:
+        give_up(failure)
+
+
+def _shown(made: RootAccessKey) -> dict[str, Any]:
+    members = {name: getattr(made, name) for name in made.__struct_fields__}
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,67 @@
+"""`kagimori env` and `kagimori status`: what a deployment is, and how it is."""
+
+import json
+import shlex
+import urllib.request
+from typing import Any
+
+import typer
+
+from kagimori import assemble
+from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
+
+
+def env(data: Data) -> None:
+    """Print the environment that the AWS CLI and SDKs need."""
+    try:
+        made = assemble.root_access_key(data)
+    except assemble.Unusable as reason:
+        give_up(str(reason))
+    variables = {
+        "AWS_ENDPOINT_URL": made.endpoint_url,
+        "AWS_ACCESS_KEY_ID": made.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": made.secret_access_key,
+        "AWS_DEFAULT_REGION": made.region,
+        "AWS_REGION": made.region,
+        "AWS_CA_BUNDLE": made.ca_bundle,
+    }
+    for name, value in variables.items():
+        if value is not None:
+            typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def status(data: Data, output: OutputOption = Output.TEXT) -> None:
+    """Tell whether the deployment is being served, and how it is. Exit code 1 if it is not."""
+    running = assemble.running_server(data)
+    found = _fetch(f"{running['admin_url']}/status") if running is not None else None
+    if running is None or found is None:
+        if output is Output.JSON:
+            print_json({"status": "not running"})
+        else:
+            typer.echo(f"{data} is not being served")
+        raise typer.Exit(1)
+    found["admin_url"] = running["admin_url"]
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        for name, value in found.items():
+            typer.echo(f"{name:13} {_flat(value)}")
+    if found["status"] != "ready":
+        raise typer.Exit(1)
+
+
+def _fetch(url: str) -> dict[str, Any] | None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own admin URL
+            found: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+    return str(value)

@@ -1,0 +1,103 @@
+"""Secrets of identities: secret access keys, session tokens, claims that clients carry sealed."""
+
+import base64
+import hmac
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from kagimori_boundary import messages
+from kagimori_boundary.messages import (
+    IDENTITY_DOMAIN,
+    Bytes,
+    NewSecret,
+    NewSession,
+    OpenedSession,
+    Reply,
+)
+from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+
+_SECRET_BYTES: Final = 30  # 40 characters of base64, as AWS's are
+
+
+class _Session(msgspec.Struct, array_like=True, frozen=True):
+    secret: str
+    claims: bytes
+
+
+_decode_session = msgspec.msgpack.Decoder(_Session).decode
+
+
+class IdentityCommands:
+    """One function for each command about who callers are."""
+
+    def __init__(self, domains: dict[str, Domain]) -> None:
+        self._domains = domains
+
+    def functions(self) -> dict[type, Callable[[Any], Reply]]:
+        return {
+            messages.CreateSecret: self.create_secret,
+            messages.DeriveSigningKey: self._derive_signing_key,
+            messages.CreateSession: self._create_session,
+            messages.OpenSession: self._open_session,
+            messages.SealClaims: self._seal_claims,
+            messages.OpenClaims: self._open_claims,
+        }
+
+    def create_secret(self, command: messages.CreateSecret) -> Reply:
+        secret = _new_secret()
+        binding = _key_binding(command.account_id, command.access_key_id)
+        return NewSecret(secret, self._domain().wrap(secret.encode(), binding))
+
+    def _derive_signing_key(self, command: messages.DeriveSigningKey) -> Reply:
+        binding = _key_binding(command.account_id, command.access_key_id)
+        secret = self._domain().unwrap(command.sealed_secret, binding)
+        return Bytes(_signing_key(secret, command.date, command.region, command.service))
+
+    def _create_session(self, command: messages.CreateSession) -> Reply:
+        secret = _new_secret()
+        content = msgspec.msgpack.encode(_Session(secret, command.claims))
+        binding = binding_of("session", command.access_key_id)
+        return NewSession(secret, self._domain().wrap(content, binding))
+
+    def _open_session(self, command: messages.OpenSession) -> Reply:
+        binding = binding_of("session", command.access_key_id)
+        session = _decode_session(self._domain().unwrap(command.session_token, binding))
+        secret = session.secret.encode()
+        key = _signing_key(secret, command.date, command.region, command.service)
+        return OpenedSession(session.claims, key)
+
+    def _seal_claims(self, command: messages.SealClaims) -> Reply:
+        binding = binding_of("claims", command.purpose)
+        return Bytes(self._domain().wrap(command.claims, binding))
+
+    def _open_claims(self, command: messages.OpenClaims) -> Reply:
+        binding = binding_of("claims", command.purpose)
+        return Bytes(self._domain().unwrap(command.sealed, binding))
+
+    def _domain(self) -> Domain:
+        domain = self._domains.get(IDENTITY_DOMAIN)
+        if domain is None:
+            raise TokenRefused
+        return domain
+
+
+def _new_secret() -> str:
+    return base64.b64encode(os.urandom(_SECRET_BYTES)).decode()
+
+
+def _signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
+    """Return the signing key (32 bytes) for one day, region and service.
+
+    Source: IAM User Guide, "Create a signed AWS API request", step 4.
+    """
+    key = b"AWS4" + secret
+    for part in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _key_binding(account_id: str, access_key_id: str) -> bytes:
+    return binding_of("secret access key", account_id, access_key_id)

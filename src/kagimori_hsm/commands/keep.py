@@ -1,0 +1,142 @@
+"""Keeping keys: made, imported, replicated, forgotten. They leave only as tokens."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kagimori_boundary import messages
+from kagimori_boundary.messages import BoundToken, ImportParameters, NewKey, Reply, Tokens
+from kagimori_hsm.algorithms import dispatch, importing
+from kagimori_hsm.backing_keys import BackingKeys, key_identity
+from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+from kagimori_hsm.refused import Reason, Refused
+
+ORIGIN_EXTERNAL = "EXTERNAL"
+
+
+class ExpiredToken(Exception):  # noqa: N818
+    """An import token after its time."""
+
+
+class _ImportToken(msgspec.Struct, array_like=True, frozen=True):
+    wrapping_algorithm: str
+    wrapping_key_spec: str
+    valid_to: float
+    private_key: bytes
+
+
+_decode_import_token = msgspec.msgpack.Decoder(_ImportToken).decode
+
+
+class KeepCommands:
+    """One function for each command about a key's material as such."""
+
+    def __init__(self, keys: BackingKeys, domains: dict[str, Domain]) -> None:
+        self._keys = keys
+        self._domains = domains
+
+    def functions(self) -> dict[type, Callable[[Any], Reply]]:
+        return {
+            messages.GenerateKey: self._generate,
+            messages.StoreMaterial: self._store,
+            messages.CreateImportParameters: self._create_import_parameters,
+            messages.ImportMaterial: self._import,
+            messages.ReplicateMaterial: self._replicate,
+            messages.ForgetMaterial: self._forget,
+        }
+
+    def _generate(self, command: messages.GenerateKey) -> Reply:
+        material = dispatch.generate(command.key_spec)
+        regions = [command.region, *command.replica_regions]
+        return self._new_key(command, material, regions)
+
+    def _store(self, command: messages.StoreMaterial) -> Reply:
+        material = importing.normalise(command.key_spec, command.material)
+        return self._new_key(command, material, [command.region])
+
+    def _create_import_parameters(self, command: messages.CreateImportParameters) -> Reply:
+        private_key = dispatch.generate(command.wrapping_key_spec)
+        loaded = dispatch.load(command.wrapping_key_spec, private_key)
+        content = _ImportToken(
+            command.wrapping_algorithm, command.wrapping_key_spec, command.valid_to, private_key
+        )
+        token = self._domain(command.region).wrap(
+            msgspec.msgpack.encode(content), _import_binding(command)
+        )
+        return ImportParameters(token, dispatch.public_key(command.wrapping_key_spec, loaded))
+
+    def _import(self, command: messages.ImportMaterial) -> Reply:
+        domain = self._domain(command.region)
+        content = _decode_import_token(
+            domain.unwrap(command.import_token, _import_binding(command))
+        )
+        if command.now > content.valid_to:
+            raise ExpiredToken
+        material = importing.import_material(
+            command.key_spec,
+            wrapping_key_spec=content.wrapping_key_spec,
+            wrapping_key_material=content.private_key,
+            wrapping_algorithm=content.wrapping_algorithm,
+            encrypted=command.encrypted_material,
+        )
+        return self._new_key(command, material, [command.region], origin=ORIGIN_EXTERNAL)
+
+    def _replicate(self, command: messages.ReplicateMaterial) -> Reply:
+        """Wrap what one region's domain holds for another's; it is never plain outside."""
+        tokens = []
+        for bound_token in command.bound_tokens:
+            bound = self._keys.bound(bound_token)
+            material = self._keys.open(bound_token).material
+            there = msgspec.structs.replace(bound, region=command.region)
+            tokens.append(self._keys.wrap(there, material))
+        return Tokens(tokens)
+
+    def _forget(self, command: messages.ForgetMaterial) -> Reply:
+        for material_id in command.material_ids:
+            self._keys.forget(material_id)
+        return Tokens([])
+
+    def _new_key(
+        self, command: Any, material: bytes, regions: list[str], origin: str | None = None
+    ) -> Reply:
+        identity = key_identity(command.account_id, command.key_id)
+        material_id = importing.material_id(material, identity)
+        tokens = [
+            self._keys.wrap(
+                BoundToken(
+                    command.account_id,
+                    region,
+                    command.key_id,
+                    command.key_spec,
+                    command.key_usage,
+                    origin or command.origin,
+                    material_id,
+                    b"",
+                ),
+                material,
+            )
+            for region in regions
+        ]
+        return NewKey(
+            material_id, tokens[0], _public_key(command.key_spec, material), tokens[1:]
+        )
+
+    def _domain(self, region: str) -> Domain:
+        domain = self._domains.get(region)
+        if domain is None:
+            raise TokenRefused
+        return domain
+
+
+def _public_key(key_spec: str, material: bytes) -> bytes:
+    try:
+        return dispatch.public_key(key_spec, dispatch.load(key_spec, material))
+    except Refused as refused:
+        if refused.reason is not Reason.UNSUPPORTED:
+            raise
+        return b""  # symmetric and HMAC keys have none
+
+
+def _import_binding(command: messages.CreateImportParameters | messages.ImportMaterial) -> bytes:
+    return binding_of("import token", command.account_id, command.region, command.key_id)

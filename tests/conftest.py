@@ -1,0 +1,39 @@
+"""Servers that tests share: one of each kind for a test process, since starting takes a second."""
+
+import pytest
+
+import serving
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A deployment with two regions, served over plain HTTP on loopback."""
+    regions = ("--region", "us-east-1", "--region", "eu-central-1")
+    with serving.served(init_options=regions) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kms(server):
+    client = server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def dev():
+    """A running `kagimori dev`."""
+    with serving.dev_served() as started:
+        yield started
+
+
+@pytest.fixture
+def key(kms):
+    """The ARN of a new symmetric KMS key."""
+    return kms.create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="session")
+def shared_key(kms):
+    """The ARN of a KMS key that nobody changes."""
+    return kms.create_key(Description="shared")["KeyMetadata"]["Arn"]

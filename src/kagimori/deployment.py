@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from kagimori.machinery.journal_files import sync_folder
 from kagimori.machinery.store.migrations import NewerSchema
 from kagimori.machinery.store.sqlite import open_database
 
@@ -100,12 +101,15 @@ def make_folder(data: Path) -> Layout:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, and make it durable."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """Write a file that its owner alone may read: whole or not at all, and durable."""
+    beside = path.with_name(path.name + ".new")
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(file, "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
 
 
 def lock(layout: Layout) -> int:

@@ -5,6 +5,7 @@ in a batch. An asyncio task and future for each would cost a loop turn and sever
 time; here the arrival of the value runs the coroutine on, at once (docs/decisions/0002).
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
@@ -60,7 +61,8 @@ class Pending(Generic[T]):
 def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:
     """Run a coroutine to its first wait, and on from there as its values come.
 
-    The coroutine must await `Pending`s only, and must not let an exception escape.
+    The coroutine must await `Pending`s only, and must not let an exception escape: one that does
+    ends it, and is reported to the loop, so that it harms nobody else who waits.
     """
     send = coroutine.send
 
@@ -69,6 +71,15 @@ def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:
             pending = send(None)
         except StopIteration:
             return
+        except Exception as problem:  # noqa: BLE001 - a fault, but others settle with this one
+            _report(problem)
+            return
         pending.then(run_on)
 
     run_on()
+
+
+def _report(problem: Exception) -> None:
+    """Tell the loop of a fault: its kind alone, since its text could hold input."""
+    kind = type(problem).__name__
+    asyncio.get_running_loop().call_exception_handler({"message": f"a request ended with {kind}"})

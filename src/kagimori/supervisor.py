@@ -32,6 +32,7 @@ STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
 RESTART_SECONDS_MAX: Final = 5.0
 TIMER_WORKER: Final = "w0"  # one worker of a node does what time asks for
 SNAPSHOT_SECONDS_MAX: Final = 2.0
+CONTROL_LINE_BYTES_MAX: Final = 1024 * 1024
 
 
 class ServeOptions(Struct, frozen=True):
@@ -63,15 +64,22 @@ class _Worker:
         theirs.close()
         self._socket = ours
         self._asking = asyncio.Lock()
-
-    async def connect(self) -> None:
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        self._writer: asyncio.StreamWriter | None = None
+        self.is_ready = False
 
     async def wait_ready(self) -> bool:
-        return bool(await self._reader.readline())
+        """Return whether the worker serves; it has ended otherwise."""
+        self._reader, self._writer = await asyncio.open_unix_connection(
+            sock=self._socket, limit=CONTROL_LINE_BYTES_MAX
+        )
+        with contextlib.suppress(OSError):
+            self.is_ready = bool(await self._reader.readline())
+        return self.is_ready
 
     async def snapshot(self) -> Snapshot | None:
         """Return what the worker has counted; None if it does not answer."""
+        if not self.is_ready or self._writer is None:
+            return None
         try:
             async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
                 self._writer.write(b"snapshot\n")
@@ -83,7 +91,10 @@ class _Worker:
 
     def drain(self) -> None:
         with contextlib.suppress(OSError):
-            self._writer.write(b"drain\n")
+            if self._writer is None:
+                self._socket.send(b"drain\n")
+            else:
+                self._writer.write(b"drain\n")
 
 
 class Supervisor:
@@ -106,6 +117,7 @@ class Supervisor:
         self._hsm_socket = hsm_socket
         self._on_ready = on_ready
         self._workers: dict[str, _Worker] = {}
+        self._names = [f"w{number}" for number in range(options.workers)]
         self._restarts = {"hsm": 0, "worker": 0}
         self._stopping = asyncio.Event()
         self._failure: str | None = None
@@ -119,12 +131,11 @@ class Supervisor:
             self._hsm = await asyncio.to_thread(self._start_hsm)
         except HsmRefused as refused:
             return str(refused)
-        names = [f"w{number}" for number in range(self._options.workers)]
-        if not all(await asyncio.gather(*(self._start_worker(name) for name in names))):
+        if not all(await asyncio.gather(*(self._start_worker(name) for name in self._names))):
             self._end_hsm()
             return "a worker did not start; its reason stands above"
         watches = [loop.create_task(self._keep_hsm())]
-        watches += [loop.create_task(self._keep_worker(name)) for name in names]
+        watches += [loop.create_task(self._keep_worker(name)) for name in self._names]
         front = await self._serve_admin()
         self._write_running()
         self._on_ready()
@@ -156,8 +167,9 @@ class Supervisor:
             pause = _next_pause(pause, time.monotonic() - began)
             await asyncio.sleep(pause)
             self._hsm.end()
-            with contextlib.suppress(HsmRefused):
+            with contextlib.suppress(HsmRefused, OSError):
                 self._hsm = await asyncio.to_thread(self._start_hsm)
+            self._write_running()
 
     def _end_hsm(self) -> None:
         self._hsm.end()
@@ -170,6 +182,7 @@ class Supervisor:
         config = WorkerConfig(
             data=str(self._layout.data),
             stream=name,
+            streams=tuple(self._names),
             hsm_socket=str(self._hsm_socket),
             listen_fd=-1,
             control_fd=-1,
@@ -182,7 +195,6 @@ class Supervisor:
             created_at=self._facts.created_at,
         )
         worker = self._workers[name] = _Worker(config, self._listener, self._lock)
-        await worker.connect()
         return await worker.wait_ready()
 
     async def _keep_worker(self, name: str) -> None:
@@ -195,7 +207,11 @@ class Supervisor:
             self._restarts["worker"] += 1
             pause = _next_pause(pause, time.monotonic() - began)
             await asyncio.sleep(pause)
-            await self._start_worker(name)
+            if self._stopping.is_set():
+                return
+            with contextlib.suppress(OSError):
+                await self._start_worker(name)
+            self._write_running()
 
     async def _stop(self, watches: list[asyncio.Task[None]]) -> None:
         """Drain the workers, then end the HSM they use."""

@@ -86,7 +86,7 @@ class Timekeeper:
         return any(done)
 
     async def _do(self, kms_key: KmsKey) -> bool:
-        now = self._now()
+        now = round(self._now(), 3)
         duty = duty_of(kms_key, now)
         if duty is None:
             return False

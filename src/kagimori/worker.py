@@ -23,10 +23,11 @@ from kagimori.doors import Doors
 from kagimori.front.http import Front, FrontLimits
 from kagimori.front.tls import server_context
 from kagimori.front.wire import Wire
-from kagimori.machinery.archive import AuditArchive, not_journalled
+from kagimori.machinery.archive import AuditArchive
 from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.machinery.hsm_client import HsmClient
-from kagimori.machinery.journal import Journal
+from kagimori.machinery.journal import Journal, JournalFailed
+from kagimori.machinery.outbox import recover_others, recover_own
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.operations.operation import Settings
@@ -49,6 +50,7 @@ class WorkerConfig(Struct, frozen=True):
 
     data: str
     stream: str
+    streams: tuple[str, ...]  # of all workers of this server; the first looks after any others
     hsm_socket: str
     listen_fd: int
     control_fd: int
@@ -74,7 +76,7 @@ class Worker:
         self._hsm = HsmClient(config.hsm_socket)
         self._store = EmbeddedStore(
             data / "kagimori.db",
-            ChangeSignal(data / "run" / "changes"),
+            ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
             stream=config.stream,
             tables=tuple(TABLES.values()),
         )
@@ -144,16 +146,19 @@ class Worker:
         reader, writer = await asyncio.open_unix_connection(
             sock=socket.socket(fileno=self._config.control_fd)
         )
-        await self._journal_outbox()
-        while not self._hsm.operational:
-            await asyncio.sleep(0.01)
-        listener = socket.socket(fileno=self._config.listen_fd)
-        await self._front.listen(sock=listener, ssl=self._tls())
+        # From the first moment on: the supervisor may be gone before we serve.
+        obeying = loop.create_task(self._obey(reader, writer))
         tasks = [loop.create_task(self._housekeeping())]
-        if self._config.timer:
-            tasks.append(loop.create_task(self._timekeeper.run()))
-        writer.write(b'{"ready":true}\n')
-        await self._obey(reader, writer)
+        await self._journal_outbox()
+        while not self._hsm.operational and not obeying.done():
+            await asyncio.sleep(0.01)
+        if not obeying.done():
+            listener = socket.socket(fileno=self._config.listen_fd)
+            await self._front.listen(sock=listener, ssl=self._tls())
+            if self._config.timer:
+                tasks.append(loop.create_task(self._timekeeper.run()))
+            writer.write(b'{"ready":true}\n')
+        await obeying
         await self._front.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
@@ -187,11 +192,18 @@ class Worker:
 
     async def _journal_outbox(self) -> None:
         """Put into the journal what a crash kept from it, before anything new goes there."""
-        outbox = self._store.outbox()
-        missing, present = not_journalled(outbox, self._data / "audit")
-        self._store.release(present)
-        for event_id, record in missing:
-            await _as_future(self._archive.append_committed(event_id, record))
+        rows, config = self._store.outbox(), self._config
+        try:
+            await recover_own(rows, config.stream, self._journal, self._store)
+        except JournalFailed as failure:
+            self._journal_trouble(str(failure))
+        if config.stream == config.streams[0]:
+            await recover_others(
+                rows, config.streams, self._data / "audit", self._store, self._journal_trouble
+            )
+
+    def _journal_trouble(self, why: str) -> None:
+        self.telemetry.trouble("journal", why)
 
     async def _housekeeping(self) -> None:
         turns = 0
@@ -208,9 +220,3 @@ class Worker:
         if self._config.certificate is None or self._config.private_key is None:
             return None
         return server_context(Path(self._config.certificate), Path(self._config.private_key))
-
-
-def _as_future(pending: object) -> asyncio.Future[None]:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    pending.then(lambda: future.set_result(None))  # type: ignore[attr-defined]
-    return future

@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, correlation_id: int, body: bytes) -> bytes | None:
         try:
             command = _decode_command(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _frame(correlation_id, Failed(Failure.MALFORMED))
         if self._is_slow(command):
             work = asyncio.get_running_loop().run_in_executor(None, self._perform, command)

@@ -5,24 +5,13 @@ waits here (and in the store's outbox, for after a crash) until the journal take
 """
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from kagimori.machinery.journal import Journal, JournalFailed
-from kagimori.machinery.journal_files import records_after
 from kagimori.pending import Pending, start
 from kagimori.ports import Store
 
 RETRY_SECONDS: Final = 1.0
-
-
-class _Event(msgspec.Struct):
-    eventID: str  # noqa: N815 - CloudTrail's name
-
-
-_event_id = msgspec.json.Decoder(_Event).decode
 
 
 class AuditArchive:
@@ -73,27 +62,3 @@ class AuditArchive:
         behind, self._behind = self._behind, {}
         for event_id, record in behind.items():
             self.append_committed(event_id, record)
-
-
-Waiting = list[tuple[str, int, bytes]]
-
-
-def by_stream(outbox: list[tuple[str, str, int, bytes]]) -> dict[str, Waiting]:
-    """Return the outbox's rows (event id, journal sequence, record) of each stream."""
-    found: dict[str, Waiting] = {}
-    for event_id, stream, sequence, record in outbox:
-        found.setdefault(stream, []).append((event_id, sequence, record))
-    return found
-
-
-def not_journalled(
-    waiting: Waiting, stream_folder: Path
-) -> tuple[list[tuple[str, bytes]], list[str]]:
-    """Return what of one stream's outbox a crash kept from its journal, and the ids it does have.
-
-    The journal's end must have been recovered before.
-    """
-    first = min(sequence for _, sequence, _ in waiting)
-    written = {_event_id(record).eventID for record in records_after(stream_folder, first)}
-    missing = [(event_id, record) for event_id, _, record in waiting if event_id not in written]
-    return missing, [event_id for event_id, _, _ in waiting if event_id in written]

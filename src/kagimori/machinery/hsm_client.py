@@ -48,6 +48,7 @@ class HsmClient(asyncio.Protocol):
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._lost = asyncio.Event()
+        self._greeted = False
         self.operational = False
 
     @property
@@ -87,11 +88,10 @@ class HsmClient(asyncio.Protocol):
 
     async def _watch(self) -> None:
         """Learn whether the HSM serves, then look once a second for what took too long."""
-        while not self.operational:
-            self._greet()
-            await asyncio.sleep(RECONNECT_SECONDS)
         while True:
-            await asyncio.sleep(1.0)
+            if not self.operational and not self._greeted:
+                self._greet()
+            await asyncio.sleep(1.0 if self.operational else RECONNECT_SECONDS)
             oldest = next(iter(self._in_flight.values()), None)
             if oldest and self._loop.time() - oldest[0] > ANSWER_SECONDS_MAX and self._transport:
                 # Everything behind it waits as well; a new connection starts clean.
@@ -99,12 +99,15 @@ class HsmClient(asyncio.Protocol):
 
     def _greet(self) -> None:
         greeting = self.perform(Hello(PROTOCOL_VERSION))
+        self._greeted = True  # once, until it answers: an HSM that hangs is not swamped
 
         async def look() -> None:
             try:
                 reply = await greeting
             except HsmGone:
                 return
+            finally:
+                self._greeted = False
             if isinstance(reply, Greeting) and reply.version == PROTOCOL_VERSION:
                 self.operational = reply.state is HsmState.OPERATIONAL
 

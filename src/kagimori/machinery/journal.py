@@ -52,6 +52,7 @@ class Journal:
         on_synced: Callable[[int, float], None] = lambda records, seconds: None,
         on_failed: Callable[[OSError], None] = lambda failure: None,
     ) -> None:
+        self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for parent in (folder.parent, folder.parent.parent):
             sync_folder(parent)

@@ -12,9 +12,9 @@ from msgspec import Struct
 from kagimori.operations.multi_region import members_of
 from kagimori.ports import Delete, Put, View, Write
 from kagimori.rules.entity import changed
+from kagimori.rules.keys.deletion import scheduled_for_deletion
 from kagimori.rules.keys.import_material import without_material
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
-from kagimori.rules.keys.deletion import scheduled_for_deletion
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
 from kagimori.tables import ALIASES, GRANTS, KMS_KEYS, MATERIALS

@@ -4,9 +4,9 @@ from typing import Final
 
 from kagimori.rules.refusal import (
     ExpiredImportTokenException,
-    InvalidImportTokenException,
     IncorrectKeyMaterialException,
     InvalidCiphertextException,
+    InvalidImportTokenException,
     KMSInternalException,
     KMSInvalidMacException,
     KMSInvalidSignatureException,

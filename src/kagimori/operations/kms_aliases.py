@@ -1,5 +1,6 @@
 """Aliases: names for keys, in their account and region."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kagimori.operations.key_refs import key_named
@@ -9,6 +10,7 @@ from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.alias import check_alias_count, check_alias_name, check_same_type
 from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kagimori.rules.keys.managed import ALIAS_NAMES
 from kagimori.rules.keys.states import check_state
 from kagimori.rules.names import alias_arn
 from kagimori.rules.refusal import (
@@ -76,14 +78,14 @@ class CreateAlias(_ChangeOfAlias):
             siblings=self._siblings(asked, kms_key),
         )
 
-    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:  # noqa: ARG002
+    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:
         _check_target(self.name, facts.kms_key)
         if facts.alias is not None:
             raise AlreadyExistsException(f"An alias with the name {facts.alias_arn} already exists")
         check_alias_count(len(facts.siblings))
         return None
 
-    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         alias = Alias(
             account_id=kms_key.account_id,
@@ -115,7 +117,7 @@ class UpdateAlias(_ChangeOfAlias):
             siblings=self._siblings(asked, target),
         )
 
-    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:  # noqa: ARG002
+    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:
         target: KmsKey = facts.kms_key
         _check_target(self.name, target)
         check_same_type(facts.alias_arn, facts.current, target)
@@ -123,7 +125,7 @@ class UpdateAlias(_ChangeOfAlias):
             check_alias_count(len(facts.siblings))
         return None
 
-    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
         target: KmsKey = facts.kms_key
         after = changed(facts.alias, target_key_id=target.key_id, updated_at=asked.now)
         writes = (Expect(KMS_KEYS, target), Put(ALIASES, after, facts.alias))
@@ -139,7 +141,7 @@ class DeleteAlias(_ChangeOfAlias):
         needs = (Need(action, resource=arn), Need(action, kms_key))
         return OnAlias(needs, kms_key, alias=alias, alias_arn=arn)
 
-    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
         writes = (Delete(ALIASES, facts.alias),)
         return Outcome(writes=writes, response_elements={"keyId": facts.kms_key.arn})
 
@@ -158,14 +160,15 @@ class ListAliases(Operation):
         after = start_of(given.Marker, *self._scope(asked))
         start = after and (*owner, *after)
         if given.KeyId is None:
-            aliases = asked.view.page(ALIASES, owner, start, limit + 1)
+            stored = asked.view.page(ALIASES, owner, start, limit + 1)
+            aliases: Sequence[Alias] = _with_predefined(owner, stored, after, limit + 1)
         else:
             kms_key, _ = key_named(asked, given.KeyId, "kms:ListAliases", aliases=False)
             group = (kms_key.account_id, kms_key.region, kms_key.key_id)
             aliases = asked.view.page(ALIASES, group, start, limit + 1, "by_key")
         return ListedAliases((Need("kms:ListAliases"),), aliases=aliases)
 
-    def finish(self, asked: Asked, facts: ListedAliases, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: ListedAliases, reply: Any) -> Outcome:
         limit = limit_of(asked.call.input.Limit, default=50, most=100)
         return Outcome(
             page_of(
@@ -182,10 +185,38 @@ class ListAliases(Operation):
         return (self.name, asked.call.input.KeyId or "")
 
 
+def _with_predefined(
+    owner: tuple[str, str], stored: Sequence[Alias], after: tuple[str, ...] | None, most: int
+) -> list[Alias]:
+    """Return a page of stored aliases with the predefined ones whose keys do not exist yet."""
+    known = {alias.alias_name for alias in stored}
+    first = after[0] if after is not None else ""
+    # Beyond the last of a full page, the next page has them.
+    last = stored[-1].alias_name if len(stored) >= most else None
+    missing = [
+        Alias(
+            account_id=owner[0],
+            region=owner[1],
+            alias_name=name,
+            target_key_id="",
+            created_at=0.0,
+            updated_at=0.0,
+        )
+        for name in ALIAS_NAMES
+        if name not in known and name > first and (last is None or name < last)
+    ]
+    return sorted([*stored, *missing], key=lambda alias: alias.alias_name)[:most]
+
+
 def _shown(alias: Alias) -> dict[str, Any]:
-    return {
+    names = {
         "AliasName": alias.alias_name,
         "AliasArn": alias_arn(alias.account_id, alias.region, alias.alias_name),
+    }
+    if not alias.target_key_id:  # predefined, and its key not made yet
+        return names
+    return {
+        **names,
         "TargetKeyId": alias.target_key_id,
         "CreationDate": alias.created_at,
         "LastUpdatedDate": alias.updated_at,

@@ -3,9 +3,11 @@
 from typing import Any, Final
 
 from kagimori.operations.key_policy_checks import check_new_policy
+from kagimori.operations.new_keys import generate, with_material
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
-from kagimori.ports import Put
-from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey, Material
+from kagimori.ports import Put, Write
+from kagimori.rules.keys.dev_choices import chosen_id, chosen_material, without_choices
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.keys.tags import read_tags
@@ -15,9 +17,9 @@ from kagimori.rules.refusal import (
     UnsupportedOperationException,
     ValidationException,
 )
-from kagimori.tables import KMS_KEYS, MATERIALS
+from kagimori.tables import KMS_KEYS
 from kagimori_boundary.key_specs import SPECS, KeyUsage
-from kagimori_boundary.messages import Command, GenerateKey, NewKey
+from kagimori_boundary.messages import Command, NewKey, StoreMaterial
 
 _IN_KEY_STORES: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 
@@ -47,34 +49,24 @@ class CreateKey(Operation):
         check_new_policy(asked, planned, planned.key_policy, bypass=bypass)
         if planned.origin != "AWS_KMS":
             return None
-        return GenerateKey(
-            planned.account_id,
-            planned.region,
-            planned.key_id,
-            planned.key_spec,
-            planned.key_usage,
-            planned.origin,
-        )
+        material = chosen_material(_chosen(asked))
+        if material is not None:
+            return StoreMaterial(
+                planned.account_id,
+                planned.region,
+                planned.key_id,
+                planned.key_spec,
+                planned.key_usage,
+                planned.origin,
+                material,
+            )
+        return generate(planned)
 
     def finish(self, asked: Asked, facts: Planned, reply: NewKey | None) -> Outcome:
         kms_key: KmsKey = facts.planned
-        writes = [Put(KMS_KEYS, kms_key)]
+        writes: list[Write] = [Put(KMS_KEYS, kms_key)]
         if reply is not None:
-            material_id = reply.material_id.hex()
-            backing_key = BackingKey(
-                material_id=material_id,
-                key_token=reply.key_token,
-                created_at=asked.now,
-                public_key=reply.public_key,
-            )
-            kms_key = kms_key.with_first_material(backing_key)
-            material = Material(
-                region=kms_key.region,
-                material_id=material_id,
-                account_id=kms_key.account_id,
-                key_id=kms_key.key_id,
-            )
-            writes = [Put(KMS_KEYS, kms_key), Put(MATERIALS, material)]
+            kms_key, writes = with_material(kms_key, reply, asked.now)
         facts.kms_key = kms_key
         metadata = key_metadata(kms_key)
         return Outcome(
@@ -85,9 +77,13 @@ class CreateKey(Operation):
 def _plan(asked: Asked) -> KmsKey:
     given = asked.call.input
     key_spec, key_usage, origin = _spec_usage_origin(given)
+    tags = read_tags(given.Tags)
     key_id = asked.draw()
     if given.MultiRegion:
         key_id = "mrk-" + key_id.replace("-", "")
+    if asked.settings.dev:
+        key_id = chosen_id(tags) or key_id
+        tags = without_choices(tags)
     policy = given.Policy
     return KmsKey(
         account_id=asked.caller.account_id,
@@ -101,8 +97,13 @@ def _plan(asked: Asked) -> KmsKey:
         state=KeyState.PENDING_IMPORT if origin == "EXTERNAL" else KeyState.ENABLED,
         primary_region=asked.call.region if given.MultiRegion else None,
         key_policy=default_key_policy(asked.caller.account_id) if policy is None else policy,
-        tags=read_tags(given.Tags),
+        tags=tags,
     )
+
+
+def _chosen(asked: Asked) -> dict[str, str]:
+    """The tags by which a test chooses id and material; none outside `dev`."""
+    return read_tags(asked.call.input.Tags) if asked.settings.dev else {}
 
 
 def _spec_usage_origin(given: Any) -> tuple[str, str, str]:

@@ -251,10 +251,10 @@ class GenerateDataKeyWithoutPlaintext(GenerateDataKey):
 class GenerateRandom(Operation):
     read_only = True
 
-    def look_up(self, asked: Asked) -> Facts:  # noqa: ARG002
+    def look_up(self, asked: Asked) -> Facts:
         return Facts((Need("kms:GenerateRandom"),))
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:  # noqa: ARG002
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
         given = asked.call.input
         if given.NumberOfBytes is None:
             raise ValidationException("NumberOfBytes is required.")
@@ -265,7 +265,7 @@ class GenerateRandom(Operation):
         recipient = recipient_key(asked, given.Recipient)
         return GenerateRandomCommand(given.NumberOfBytes, recipient)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         attested = asked.call.input.Recipient is not None
         return Outcome({"CiphertextForRecipient" if attested else "Plaintext": reply.value})
 

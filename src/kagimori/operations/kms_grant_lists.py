@@ -84,7 +84,7 @@ class ListRetirableGrants(_GrantList):
                 "Specify exactly one of RetiringPrincipal and RetiringServicePrincipal."
             )
         retiring = given.RetiringServicePrincipal or principal_name(given.RetiringPrincipal)
-        after = start_of(given.Marker, *self._scope(asked))
+        after = start_of(given.Marker, *self._scope(asked), parts=3)
         group = (asked.call.region, retiring)
         grants = asked.view.page(GRANTS, group, after, self._limit(asked) + 1, "by_retiring")
         resource = given.RetiringServicePrincipal or given.RetiringPrincipal

@@ -26,7 +26,7 @@ class GetKeyPolicy(OnKey):
             raise NotFoundException("No such policy exists")
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         return Outcome({"Policy": pretty(facts.kms_key.key_policy), "PolicyName": DEFAULT})
 
 
@@ -42,7 +42,7 @@ class PutKeyPolicy(OnKey):
         check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         after = changed(kms_key, key_policy=asked.call.input.Policy)
         return Outcome(writes=(Put(KMS_KEYS, after, kms_key),))
@@ -57,5 +57,5 @@ class ListKeyPolicies(OnKey):
         start_of(given.Marker, self.name, facts.kms_key.arn)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         return Outcome({"PolicyNames": [DEFAULT], "Truncated": False})

@@ -1,6 +1,6 @@
 """Keys and their life: create, describe, list, enable, disable, delete."""
 
-from typing import Any, Final
+from typing import Any
 
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
@@ -13,19 +13,9 @@ from kagimori.rules.keys.deletion import (
     scheduled_for_deletion,
 )
 from kagimori.rules.keys.kms_key import KmsKey
-from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState
-from kagimori.rules.refusal import ValidationException
 from kagimori.tables import KMS_KEYS
 from kagimori_boundary.messages import Command
-
-
-class DescribeKey(OnKey):
-    read_only = True
-    aliases = True
-
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
-        return Outcome({"KeyMetadata": key_metadata(facts.kms_key)})
 
 
 class ListedKeys(Facts):
@@ -45,7 +35,7 @@ class ListKeys(Operation):
         keys = asked.view.page(KMS_KEYS, owner, after and (*owner, *after), limit + 1)
         return ListedKeys((Need("kms:ListKeys"),), keys=keys)
 
-    def finish(self, asked: Asked, facts: ListedKeys, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: ListedKeys, reply: Any) -> Outcome:
         limit = limit_of(asked.call.input.Limit, default=100, most=1000)
         page = page_of(
             facts.keys,
@@ -64,7 +54,7 @@ class ListKeys(Operation):
 class _Change(OnKey):
     """A change of one key that answers nothing."""
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         after = self.after(asked, kms_key)
         writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
@@ -79,14 +69,14 @@ class _Change(OnKey):
 
 
 class EnableKey(_Change):
-    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:  # noqa: ARG002
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
         if kms_key.state is not KeyState.DISABLED:
             return kms_key
         return changed(kms_key, state=KeyState.ENABLED)
 
 
 class DisableKey(_Change):
-    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:  # noqa: ARG002
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
         if kms_key.state is not KeyState.ENABLED:
             return kms_key
         return changed(kms_key, state=KeyState.DISABLED)
@@ -96,7 +86,7 @@ class UpdateKeyDescription(_Change):
     def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
         return changed(kms_key, description=asked.call.input.Description)
 
-    def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:  # noqa: ARG002
+    def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:
         return None
 
 
@@ -105,7 +95,7 @@ class ScheduleKeyDeletion(OnKey):
         check_window(asked.call.input.PendingWindowInDays)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         days = asked.call.input.PendingWindowInDays or WINDOW_DAYS_DEFAULT
         waits = bool(kms_key.replica_regions) and not kms_key.is_replica
@@ -121,7 +111,7 @@ class ScheduleKeyDeletion(OnKey):
 
 
 class CancelKeyDeletion(OnKey):
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         state = KeyState.DISABLED if kms_key.has_all_material else KeyState.PENDING_IMPORT
         after = changed(kms_key, state=state, deletion_at=None, pending_window_days=None)

@@ -26,7 +26,7 @@ class GetPublicKey(OnKey):
             raise UnsupportedOperationException
         return None
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         current = kms_key.current
         answer = {"KeyId": kms_key.arn, "PublicKey": current.public_key if current else b""}

@@ -64,7 +64,7 @@ class Verify(_Signing):
             given.Signature,
         )
 
-    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         return Outcome(self.named(asked, facts.kms_key, SignatureValid=True))
 
 
@@ -88,7 +88,7 @@ class VerifyMac(_Mac):
         token = current_token(kms_key)
         return messages.VerifyMac(token, given.MacAlgorithm, given.Message, given.Mac)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         return Outcome(self.named(asked, facts.kms_key, MacValid=True))
 
 

@@ -14,7 +14,7 @@ from kagimori_boundary.messages import Command
 
 
 class TagResource(OnKey):
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         tags = with_tags(kms_key.tags, read_tags(asked.call.input.Tags))
         return _retagged(kms_key, tags)
@@ -26,7 +26,7 @@ class UntagResource(OnKey):
             check_tag_key(key)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         return _retagged(kms_key, without_tags(kms_key.tags, asked.call.input.TagKeys))
 
@@ -34,7 +34,7 @@ class UntagResource(OnKey):
 class ListResourceTags(OnKey):
     read_only = True
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         given, kms_key = asked.call.input, facts.kms_key
         limit = limit_of(given.Limit, default=50, most=50)
         scope = (self.name, kms_key.arn)

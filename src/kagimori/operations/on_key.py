@@ -19,6 +19,6 @@ class OnKey(Operation):
         kms_key, ref = key_named(asked, asked.call.input.KeyId, action, aliases=self.aliases)
         return Facts((Need(action, kms_key, alias_name=ref.alias_name),), kms_key)
 
-    def ask(self, asked: Asked, facts: Any) -> Command | None:  # noqa: ARG002
+    def ask(self, asked: Asked, facts: Any) -> Command | None:
         check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
         return None

@@ -119,7 +119,7 @@ class Operation:
         """
         raise NotImplementedError
 
-    def ask(self, asked: Asked, facts: Any) -> Command | None:  # noqa: ARG002
+    def ask(self, asked: Asked, facts: Any) -> Command | None:
         """Return the command for the HSM, if there is one.
 
         Raises:

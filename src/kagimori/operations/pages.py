@@ -29,8 +29,8 @@ def limit_of(limit: int | None, *, default: int, most: int) -> int:
     return limit
 
 
-def start_of(marker: str | None, *scope: str) -> tuple[str, ...] | None:
-    """Return the key after which a page begins; None for the first page.
+def start_of(marker: str | None, *scope: str, parts: int = 1) -> tuple[str, ...] | None:
+    """Return the key (of so many parts) after which a page begins; None for the first page.
 
     Raises:
         InvalidMarkerException: not a marker that this listing gave.
@@ -40,9 +40,11 @@ def start_of(marker: str | None, *scope: str) -> tuple[str, ...] | None:
     try:
         written = json.loads(base64.b64decode(marker, validate=True, altchars=b"-_"))
         found, after = written
-        if found == list(scope) and after and all(isinstance(part, str) for part in after):
+        is_key = isinstance(after, list) and all(isinstance(part, str) for part in after)
+        if found == list(scope) and is_key and len(after) == parts:
+            "".join(after).encode()  # half a surrogate pair is no text
             return tuple(after)
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         pass
     raise InvalidMarkerException
 

@@ -6,6 +6,7 @@ from kagimori.operations import (
     kms_aliases,
     kms_create_key,
     kms_crypto,
+    kms_describe_key,
     kms_grant_lists,
     kms_grants,
     kms_import,
@@ -23,7 +24,7 @@ from kagimori.operations.operation import Operation
 
 _ALL: Final[tuple[Operation, ...]] = (
     kms_create_key.CreateKey(),
-    kms_keys.DescribeKey(),
+    kms_describe_key.DescribeKey(),
     kms_keys.ListKeys(),
     kms_keys.EnableKey(),
     kms_keys.DisableKey(),

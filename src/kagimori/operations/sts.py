@@ -11,10 +11,10 @@ class GetCallerIdentity(Operation):
     service = "sts"
     read_only = True
 
-    def look_up(self, asked: Asked) -> Facts:  # noqa: ARG002
+    def look_up(self, asked: Asked) -> Facts:
         return Facts()
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:  # noqa: ARG002
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         caller = asked.caller
         return Outcome(
             {

@@ -1,1 +1,1 @@
-"""The key specs of AWS KMS over the `cryptography` library, one file a family; bytes in, bytes out."""
+"""The key specs of AWS KMS over the `cryptography` library, one file a family; bytes to bytes."""

@@ -1,6 +1,7 @@
-"""A number shared by the workers of one node: it differs from what one saw when the store changed.
+"""What the workers of one node share: bytes that differ from what one saw once the store changed.
 
-Eight bytes in a mapped file: looking costs nothing, so every request looks.
+A count for each worker in a mapped file: looking costs nothing, so every request looks. Each
+worker raises its own count alone, so none can undo another's.
 """
 
 import mmap
@@ -9,27 +10,31 @@ import struct
 from pathlib import Path
 from typing import Final
 
-_NUMBER: Final = struct.Struct("<Q")
+_COUNT: Final = struct.Struct("<Q")
+WORKERS_MAX: Final = 64
 
 
 class ChangeSignal:
-    """The newest change sequence that any worker of this node has committed."""
+    """The counts; `slot` (0 to 63) is the one that is ours to raise."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, slot: int = 0) -> None:
+        self._slot = slot * _COUNT.size
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(file).st_size < _NUMBER.size:
-                os.ftruncate(file, _NUMBER.size)
-            self._map = mmap.mmap(file, _NUMBER.size)
+            if os.fstat(file).st_size < WORKERS_MAX * _COUNT.size:
+                os.ftruncate(file, WORKERS_MAX * _COUNT.size)
+            self._map = mmap.mmap(file, WORKERS_MAX * _COUNT.size)
         finally:
             os.close(file)
 
     def get(self) -> bytes:
-        """The number's bytes: to be compared, nothing else."""
+        """The counts' bytes: to be compared, nothing else."""
         return self._map[:]
 
-    def set(self, sequence: int) -> None:
-        self._map[:] = _NUMBER.pack(sequence)
+    def tell(self) -> None:
+        """Say that the store has changed."""
+        (count,) = _COUNT.unpack_from(self._map, self._slot)
+        _COUNT.pack_into(self._map, self._slot, count + 1)
 
     def close(self) -> None:
         self._map.close()

@@ -18,7 +18,7 @@ from kagimori.machinery.store.sqlite import (
 )
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
-from kagimori.ports import Expect, StoreFailed, Table, Write
+from kagimori.ports import Expect, Table, Write
 
 COMMITS_TOGETHER_MAX: Final = 256
 RELEASE_SECONDS: Final = 1.0
@@ -43,9 +43,16 @@ class EmbeddedStore:
         self._noted: list[tuple[Table, Any]] = []
         self._busy = False
         self._release_timer: asyncio.TimerHandle | None = None
-        self.healthy = True
+        self._reads_fail = self._writes_fail = False
         self.journal_sequence: Callable[[], int] = lambda: 0
         self.view = Memory(self._reader, self._load, tables)
+        # Whoever had this stream before may have died between a commit and saying so.
+        self._signal.tell()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last read and the last write succeeded."""
+        return not (self._reads_fail or self._writes_fail)
 
     def is_fresh(self) -> bool:
         """Whether nobody on this node has committed since we last looked."""
@@ -60,9 +67,11 @@ class EmbeddedStore:
         def take() -> None:
             try:
                 newest, stale = job.result()
-            except sqlite3.Error as failure:
-                done.fail(StoreFailed(str(failure)))
+            except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+                self._reads_fail = True
+                done.fail(as_store_failure(failure))
                 return
+            self._reads_fail = False
             if newest > self._changes_read:
                 self._changes_read = newest
             if stale is None or stale:
@@ -85,11 +94,20 @@ class EmbeddedStore:
 
     def release(self, event_ids: Sequence[str]) -> None:
         self._released.extend(event_ids)
-        if self._release_timer is None:
-            self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release_now)
+        self._release_soon()
 
     def due(self, table: Table, now: float, limit: int) -> Pending[Sequence[Any]]:
-        return self._reading.call(lambda: self._reader.due(table, now, limit))
+        done: Pending[Sequence[Any]] = Pending()
+        job = self._reading.call(lambda: self._reader.due(table, now, limit))
+
+        def take() -> None:
+            try:
+                done.settle(job.result())
+            except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+                done.fail(as_store_failure(failure))
+
+        job.then(take)
+        return done
 
     def outbox(self) -> list[tuple[str, str, int, bytes]]:
         """Return what a crash may have kept from the journal; called once, before serving."""
@@ -120,10 +138,11 @@ class EmbeddedStore:
         def take() -> None:
             try:
                 value = job.result()
-            except sqlite3.Error as failure:
-                self.healthy = False
-                done.fail(StoreFailed(str(failure)))
+            except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+                self._reads_fail = self._reads_fail or isinstance(failure, sqlite3.Error)
+                done.fail(as_store_failure(failure))
                 return
+            self._reads_fail = False
             if self.view.epoch != epoch:
                 # Something changed while we read: what we have may be from before it.
                 self._load_once(read, keep, done)
@@ -135,44 +154,58 @@ class EmbeddedStore:
 
     # --- writing ------------------------------------------------------------------------------
 
+    def _release_soon(self) -> None:
+        if self._release_timer is None:
+            self._release_timer = self._loop.call_later(RELEASE_SECONDS, self._release_now)
+
     def _release_now(self) -> None:
         self._release_timer = None
-        self._write_on()
+        self._write_on(even_nothing=self._writes_fail)
 
-    def _write_on(self) -> None:
-        if self._busy or not (self._commits or self._released or self._noted):
+    def _write_on(self, *, even_nothing: bool = False) -> None:
+        if self._busy or not (self._commits or self._released or self._noted or even_nothing):
             return
         self._busy = True
         commits = self._commits[:COMMITS_TOGETHER_MAX]
         del self._commits[:COMMITS_TOGETHER_MAX]
         released, self._released = self._released, []
         noted, self._noted = self._noted, []
-        job = self._writing.call(lambda: self._writer.commit_all(commits, released, noted))
+        job = self._writing.call(
+            lambda: self._writer.commit_all(commits, released, noted, probe=even_nothing)
+        )
         job.then(lambda: self._written(job, commits, released))
 
     def _written(self, job: Pending[int], commits: list[Commit], released: list[str]) -> None:
         self._busy = False
-        failure: Exception | None = None
         try:
             newest = job.result()
-        except sqlite3.Error as error:
-            failure = as_store_failure(error)
+        except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+            self._writes_fail = True
             self._released = released + self._released
-        else:
-            self.healthy = True
-            if commits:
-                self._signal.set(newest)
+            for commit in commits:
+                self._fail(commit, as_store_failure(failure))
+            # What was to be released is tried again later, not at once: the disk may be full.
+            self._release_soon()
+            if self._commits:
+                self._write_on()
+            return
+        self._writes_fail = False
+        if commits:
+            self._signal.tell()
+        # What another worker committed after us may have been taken in already, and must not be
+        # overwritten in memory by what we wrote before it.
+        is_newest = self._changes_read <= newest
         for commit in commits:
-            self._settle(commit, failure or commit.failure)
+            if commit.failure is not None:
+                self._fail(commit, commit.failure)
+                continue
+            self.view.apply(commit.writes if is_newest else (), self._touched(commit))
+            commit.pending.settle(None)
         self._write_on()
 
-    def _settle(self, commit: Commit, failure: Exception | None) -> None:
-        if failure is not None:
-            self.view.forget(self._touched(commit))
-            commit.pending.fail(failure)
-            return
-        self.view.apply(commit.writes, self._touched(commit))
-        commit.pending.settle(None)
+    def _fail(self, commit: Commit, failure: Exception) -> None:
+        self.view.forget(self._touched(commit))
+        commit.pending.fail(failure)
 
     @staticmethod
     def _touched(commit: Commit) -> list[tuple[str, ...]]:

@@ -93,6 +93,7 @@ class Memory:
     def forget(self, cache_keys: Iterable[Key] | None) -> None:
         """Drop what a change made stale; None drops everything."""
         self.epoch += 1
+        self._pages.clear()
         if cache_keys is None:
             for entities in self._entities.values():
                 entities.clear()

@@ -50,13 +50,18 @@ class Statements:
     def page(
         self, prefix: Key, after: Key | None, limit: int | None, group: str | None
     ) -> tuple[str, tuple[Any, ...]]:
-        """Return the statement for a page in key order, and its parameters."""
+        """Return the statement for a page in key order, and its parameters.
+
+        `after` is a whole key, or what of it the prefix does not say.
+        """
         fields = self.table.groups[group] if group else self.table.key[: len(prefix)]
         conditions = [f"{field} = ?" for field in fields]
         parameters: list[Any] = list(prefix)
         order = [field for field in self.table.key if field not in fields]
-        if after is not None:
-            rest = after[-len(order) :]
+        if after is not None and order:
+            rest = after
+            if len(after) == len(self.table.key):
+                rest = tuple(after[self.table.key.index(field)] for field in order)
             marks = ", ".join("?" * len(order))
             conditions.append(f"({', '.join(order)}) > ({marks})")
             parameters += rest

@@ -28,6 +28,7 @@ BUSY_SECONDS: Final = 5.0
 CHANGES_KEPT: Final = 10_000
 
 CacheKey = tuple[str, ...]
+_ADD_CHANGE: Final = "INSERT INTO changes (stream, cache_keys) VALUES (?, ?)"
 
 class Commit:
     """One commit on its way: what to write, its record, and who waits."""
@@ -134,9 +135,12 @@ class Database:
         commits: Sequence[Commit],
         released: Sequence[str],
         noted: Sequence[tuple[Table, Any]] = (),
+        *,
+        probe: bool = False,
     ) -> int:
         """Make the commits that do not conflict, in one transaction; mark the others failed.
 
+        `probe` writes something even if there is nothing to write, to learn whether it can.
         Returns the newest change sequence. Raises sqlite3.Error: nothing at all was changed.
         """
         execute = self._connection.execute
@@ -149,6 +153,8 @@ class Database:
                 execute(statements.keep, statements.row(entity))
             for event_id in released:
                 execute("DELETE FROM outbox WHERE event_id = ?", (event_id,))
+            if probe:
+                execute(_ADD_CHANGE, (self._stream, "[]"))
             newest = execute("SELECT max(sequence) FROM changes").fetchone()[0] or 0
             execute("DELETE FROM changes WHERE sequence < ?", (newest - CHANGES_KEPT,))
             execute("COMMIT")
@@ -163,10 +169,7 @@ class Database:
         execute("SAVEPOINT one")
         try:
             keys = [key for write in commit.writes for key in self._apply(write)]
-            execute(
-                "INSERT INTO changes (stream, cache_keys) VALUES (?, ?)",
-                (self._stream, json.dumps(keys)),
-            )
+            execute(_ADD_CHANGE, (self._stream, json.dumps(keys)))
             execute(
                 "INSERT INTO outbox (event_id, stream, journal_sequence, record) "
                 "VALUES (?, ?, ?, ?)",

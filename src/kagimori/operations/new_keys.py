@@ -1,0 +1,38 @@
+"""New KMS keys: asked of the HSM, and stored with their first material."""
+
+from kagimori.ports import Put, Write
+from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
+from kagimori.tables import KMS_KEYS, MATERIALS
+from kagimori_boundary.messages import GenerateKey, NewKey
+
+
+def generate(planned: KmsKey) -> GenerateKey:
+    """Return the command that makes a planned key's material."""
+    return GenerateKey(
+        planned.account_id,
+        planned.region,
+        planned.key_id,
+        planned.key_spec,
+        planned.key_usage,
+        planned.origin,
+    )
+
+
+def with_material(planned: KmsKey, reply: NewKey, now: float) -> tuple[KmsKey, list[Write]]:
+    """Return the key with its first material, and the writes that store it."""
+    material_id = reply.material_id.hex()
+    kms_key = planned.with_first_material(
+        BackingKey(
+            material_id=material_id,
+            key_token=reply.key_token,
+            created_at=now,
+            public_key=reply.public_key,
+        )
+    )
+    material = Material(
+        region=kms_key.region,
+        material_id=material_id,
+        account_id=kms_key.account_id,
+        key_id=kms_key.key_id,
+    )
+    return kms_key, [Put(KMS_KEYS, kms_key), Put(MATERIALS, material)]

@@ -7,12 +7,14 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import uvloop
+from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
 from kagimori.chance import new_access_key_id, new_account_id
@@ -32,8 +34,10 @@ from kagimori.hsm_process import HsmProcess, HsmRefused
 from kagimori.logs import configure
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sqlite import open_database
+from kagimori.ports import Table
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.names import ACCOUNT_ID, REGION
+from kagimori.seed import BadSeed, planted, read_seed
 from kagimori.supervisor import ServeOptions, Supervisor
 from kagimori.tables import ACCESS_KEYS, ACCOUNTS
 from kagimori_boundary.messages import (
@@ -47,6 +51,7 @@ from kagimori_boundary.messages import (
 __all__ = [
     "DEFAULT_LISTEN",
     "DEFAULT_REGION",
+    "DEV_ACCOUNT",
     "RootAccessKey",
     "Unusable",
     "initialise",
@@ -59,6 +64,7 @@ __all__ = [
 DEFAULT_REGION: Final = "us-east-1"
 DEFAULT_LISTEN: Final = "127.0.0.1:8567"
 SOCKET_PATH_BYTES_MAX: Final = 100
+DEV_ACCOUNT: Final = "000000000000"
 # What `dev` serves: it makes no difference there, so every region that a test may name.
 DEV_REGIONS: Final = tuple(
     f"{area}-{number}"
@@ -155,13 +161,7 @@ def _store_account(
         sealed_secret=sealed_secret,
         created_at=now,
     )
-    connection = open_database(layout.database)
-    connection.execute("BEGIN IMMEDIATE")
-    for table, entity in ((ACCOUNTS, account), (ACCESS_KEYS, access_key)):
-        statements = Statements(table)
-        connection.execute(statements.insert, statements.row(entity))
-    connection.execute("COMMIT")
-    connection.close()
+    _insert(layout, ((ACCOUNTS, account), (ACCESS_KEYS, access_key)))
 
 
 def root_access_key(data: Path) -> RootAccessKey:
@@ -211,6 +211,7 @@ def serve(
     connections: int = 4096,
     certificate: Path | None = None,
     private_key: Path | None = None,
+    attestation_roots: tuple[Path, ...] = (),
     dev: bool = False,
 ) -> str | None:
     """Serve until told to stop; return why not, if it could not be done.
@@ -235,6 +236,7 @@ def serve(
             connections=connections,
             certificate=None if certificate is None else str(certificate),
             private_key=None if private_key is None else str(private_key),
+            trust_roots=tuple(_read_root(file) for file in attestation_roots),
             dev=dev,
         )
         hsm_socket = _hsm_socket(layout, stack)
@@ -259,12 +261,58 @@ def serve(
         return uvloop.run(run())
 
 
-def serve_dev(*, listen: str = DEFAULT_LISTEN) -> str | None:
-    """Serve a throwaway deployment for tests: any credentials, a clock that moves."""
+def serve_dev(
+    *,
+    listen: str = DEFAULT_LISTEN,
+    seed: Path | None = None,
+    seed_region: str = DEFAULT_REGION,
+    seed_account: str = DEV_ACCOUNT,
+) -> str | None:
+    """Serve a throwaway deployment for tests: any credentials, a clock that moves.
+
+    Raises:
+        Unusable: the address, or the seed file.
+    """
     with tempfile.TemporaryDirectory(prefix="kagimori-dev-") as folder:
         data = Path(folder) / "data"
-        initialise(data, account_id="000000000000", regions=DEV_REGIONS)
+        initialise(data, account_id=DEV_ACCOUNT, regions=DEV_REGIONS)
+        if seed is not None:
+            _plant(Layout(data), seed, seed_account, seed_region)
         return serve(data, listen=listen, dev=True)
+
+
+def _plant(layout: Layout, seed: Path, account_id: str, region: str) -> None:
+    """Put the keys and aliases of a seed file into a new store."""
+    try:
+        wanted = read_seed(seed)
+        with ExitStack() as stack:
+            hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key)
+            stack.callback(hsm.end)
+            hsm.unseal(read_facts(layout).sealed_domains)
+            now = round(time.time(), 3)
+            rows = list(planted(wanted, account_id, region, now, hsm.ask))
+    except (BadSeed, HsmRefused) as reason:
+        raise Unusable(str(reason)) from None
+    _insert(layout, rows)
+
+
+def _insert(layout: Layout, rows: Iterable[tuple[Table, Any]]) -> None:
+    connection = open_database(layout.database)
+    connection.execute("BEGIN IMMEDIATE")
+    for table, entity in rows:
+        statements = Statements(table)
+        connection.execute(statements.insert, statements.row(entity))
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def _read_root(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="ascii")
+        load_pem_x509_certificates(text.encode())
+    except (OSError, ValueError):
+        raise Unusable(f"{file} holds no certificate in PEM") from None
+    return text
 
 
 def _bind(address: str, *, plain: bool) -> socket.socket:

@@ -4,7 +4,7 @@ The form is the one that users of local-kms have: `Keys.Symmetric.Aes` with `Bac
 (the last is the current one), `Keys.Asymmetric.Rsa` and `.Ecc` with a `PrivateKeyPem`, `Aliases`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec import Struct
 
+from kagimori.ports import Table
 from kagimori.rules.keys.alias import check_alias_name
+from kagimori.rules.keys.kms_key import Alias, BackingKey, KmsKey, Material
 from kagimori.rules.names import is_key_id
+from kagimori.rules.policy.defaults import default_key_policy
 from kagimori.rules.refusal import Refusal
+from kagimori.tables import ALIASES, KMS_KEYS, MATERIALS
+from kagimori_boundary.messages import Command, NewKey, Reply, StoreMaterial
 
 _CURVES = {
     "secp256r1": "ECC_NIST_P256",
@@ -70,6 +75,77 @@ def read_seed(path: Path) -> Seed:
         if target not in known:
             raise BadSeed(f"{path}: {name} names {target}, which is not among the keys")
     return Seed(keys, aliases)
+
+
+def planted(
+    seed: Seed, account_id: str, region: str, now: float, ask: Callable[[Command], Reply]
+) -> Iterator[tuple[Table, Any]]:
+    """Yield the entities that a seed comes to, each with its table; `ask` asks the HSM.
+
+    Raises:
+        BadSeed: the HSM does not take a key's material.
+    """
+    for wanted in seed.keys:
+        backing_keys = []
+        for material in wanted.materials:
+            reply = ask(
+                StoreMaterial(
+                    account_id,
+                    region,
+                    wanted.key_id,
+                    wanted.key_spec,
+                    wanted.key_usage,
+                    "AWS_KMS",
+                    material,
+                )
+            )
+            if not isinstance(reply, NewKey):
+                raise BadSeed(f"the material of {wanted.key_id} was refused")
+            material_id = reply.material_id.hex()
+            backing_keys.append(
+                BackingKey(
+                    material_id=material_id,
+                    key_token=reply.key_token,
+                    created_at=now,
+                    public_key=reply.public_key,
+                )
+            )
+            yield (
+                MATERIALS,
+                Material(
+                    region=region,
+                    material_id=material_id,
+                    account_id=account_id,
+                    key_id=wanted.key_id,
+                ),
+            )
+        yield (
+            KMS_KEYS,
+            KmsKey(
+                account_id=account_id,
+                region=region,
+                key_id=wanted.key_id,
+                created_at=now,
+                description=wanted.description,
+                key_spec=wanted.key_spec,
+                key_usage=wanted.key_usage,
+                key_policy=default_key_policy(account_id),
+                backing_keys=tuple(backing_keys),
+                current_material_id=backing_keys[-1].material_id,
+            ),
+        )
+    for name, target in seed.aliases.items():
+        yield (
+            ALIASES,
+            Alias(
+                account_id=account_id,
+                region=region,
+                alias_name=name,
+                target_key_id=target,
+                created_at=now,
+                updated_at=now,
+            ),
+        )
 
 
 def _keys(keys: dict[str, Any]) -> Iterator[SeedKey]:

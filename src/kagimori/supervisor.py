@@ -43,6 +43,7 @@ class ServeOptions(Struct, frozen=True):
     connections: int
     certificate: str | None = None
     private_key: str | None = None
+    trust_roots: tuple[str, ...] = ()
     dev: bool = False
 
 
@@ -190,6 +191,7 @@ class Supervisor:
             connections=options.connections,
             certificate=options.certificate,
             private_key=options.private_key,
+            trust_roots=options.trust_roots,
             dev=options.dev,
             timer=name == TIMER_WORKER,
             created_at=self._facts.created_at,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kagimori import assemble
-from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, RootAccessKey
+from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT, RootAccessKey
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 
 
@@ -66,6 +66,10 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="PEM, with its chain.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM.")] = None,
+    attestation_root: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A root that attested recipients may lead to, PEM."),
+    ] = None,
 ) -> None:
     """Serve a deployment until SIGTERM or SIGINT."""
     try:
@@ -77,6 +81,7 @@ def serve(
             connections=connections,
             certificate=tls_certificate,
             private_key=tls_key,
+            attestation_roots=tuple(attestation_root or ()),
         )
     except assemble.Unusable as reason:
         give_up(str(reason))
@@ -88,11 +93,23 @@ def dev(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Port 0 picks a free one.")
     ] = DEFAULT_LISTEN,
+    seed: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML: keys with given ids, aliases and material."),
+    ] = None,
+    seed_region: Annotated[
+        str, typer.Option(envvar="KMS_REGION", metavar="R", help="Where the seed goes.")
+    ] = DEFAULT_REGION,
+    seed_account: Annotated[
+        str, typer.Option(envvar="KMS_ACCOUNT_ID", metavar="ID", help="Whose the seed is.")
+    ] = DEV_ACCOUNT,
 ) -> None:
     """Serve for tests. NOT SAFE: nothing is kept, and any credentials are an account's root."""
     typer.echo("kagimori dev is NOT SAFE: nothing is kept, any credentials are accepted", err=True)
     try:
-        failure = assemble.serve_dev(listen=listen)
+        failure = assemble.serve_dev(
+            listen=listen, seed=seed, seed_region=seed_region, seed_account=seed_account
+        )
     except assemble.Unusable as reason:
         give_up(str(reason))
     if failure is not None:

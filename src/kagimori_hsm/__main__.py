@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 
 import uvloop
 
@@ -27,6 +28,8 @@ def main() -> None:
     memory_locked = protect()
     module = Module(_seal_key(options.seal_key_fd), memory_locked=memory_locked)
     module.self_test()
+    # Threads that make RSA keys must not hold up the loop for five milliseconds a turn.
+    sys.setswitchinterval(0.0005)
     # The supervisor decides when the HSM ends; a terminal's interrupt reaches every process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     uvloop.run(_serve(module, options.socket, socket.socket(fileno=options.operator_fd)))

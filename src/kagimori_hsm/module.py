@@ -51,15 +51,17 @@ class Module:
         self._domains: dict[str, Domain] = {}
         keys = BackingKeys(self._domains)
         identity = IdentityCommands(self._domains)
+        keep = KeepCommands(keys, self._domains)
         self._for_operator: dict[type, Callable[[Any], Reply]] = {
             messages.Hello: self._hello,
             messages.Unseal: self._unseal,
             messages.CreateDomains: self._create_domains,
             messages.CreateSecret: identity.create_secret,
+            messages.StoreMaterial: keep.store,
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {
             **UseCommands(keys).functions(),
-            **KeepCommands(keys, self._domains).functions(),
+            **keep.functions(),
             **identity.functions(),
         }
 

@@ -39,7 +39,7 @@ class KeepCommands:
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
             messages.GenerateKey: self._generate,
-            messages.StoreMaterial: self._store,
+            messages.StoreMaterial: self.store,
             messages.CreateImportParameters: self._create_import_parameters,
             messages.ImportMaterial: self._import,
             messages.ReplicateMaterial: self._replicate,
@@ -51,7 +51,7 @@ class KeepCommands:
         regions = [command.region, *command.replica_regions]
         return self._new_key(command, material, regions)
 
-    def _store(self, command: messages.StoreMaterial) -> Reply:
+    def store(self, command: messages.StoreMaterial) -> Reply:
         material = importing.normalise(command.key_spec, command.material)
         return self._new_key(command, material, [command.region])
 

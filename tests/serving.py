@@ -36,7 +36,9 @@ TARGET = "TrentService."
 JSON_TYPE = "application/x-amz-json-1.1"
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 # What of the tester's own environment must not reach a client or a server.
-_OWN_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+_OWN_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+}
 
 
 def environment(**variables):
@@ -82,7 +84,7 @@ def temporary_folder():
 class Server:
     """A running `kagimori serve` or `kagimori dev`."""
 
-    def __init__(self, arguments, *, data=None, made=None):
+    def __init__(self, arguments, *, data=None, made=None, **variables):
         self.data = data
         self.made = made or {}
         self.stdout, self.stderr = [], []
@@ -93,7 +95,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment(**variables),
         )
         self._threads = [
             threading.Thread(target=self._read, args=(self.process.stdout, self.stdout, True)),
@@ -222,11 +224,12 @@ def served(*options, init_options=(), data=None):
 
 
 @contextmanager
-def dev_served(*options):
+def dev_served(*options, **variables):
     """Yield a running `kagimori dev`."""
     made = {"account_id": "000000000000", "region": "us-east-1"}
     made |= {"access_key_id": "test", "secret_access_key": "test"}
-    server = Server(["dev", "--listen", "127.0.0.1:0", *options], made=made).wait_ready()
+    arguments = ["dev", "--listen", "127.0.0.1:0", *options]
+    server = Server(arguments, made=made, **variables).wait_ready()
     try:
         yield server
     finally:

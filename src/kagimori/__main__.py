@@ -1,22 +1,29 @@
 """Start one API worker: `python -m kagimori CONFIG` (JSON). The supervisor does; people do not."""
 
+import os
 import signal
 import sys
 
 import msgspec
 import uvloop
 
-from kagimori.logs import configure
-from kagimori.worker import Worker, WorkerConfig
+from kagimori.machinery.journal_files import JournalDamaged
+from kagimori.worker import Worker
+from kagimori.worker_config import WorkerConfig
 
 
 async def _run(config: WorkerConfig) -> None:
-    await Worker(config).run()
+    try:
+        worker = Worker(config)
+    except JournalDamaged as damaged:
+        refusal = {"refused": f"the audit journal {config.stream} is damaged: {damaged}"}
+        os.write(config.control_fd, msgspec.json.encode(refusal) + b"\n")
+        os._exit(1)
+    await worker.run()
 
 
 def main() -> None:
     config = msgspec.json.decode(sys.argv[1], type=WorkerConfig)
-    configure()
     # The supervisor says when to stop; a terminal's interrupt reaches every process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -17,29 +17,33 @@ import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
+from kagimori import audit_trail
+from kagimori.auditor import AuditOptions
 from kagimori.chance import new_access_key_id, new_account_id
 from kagimori.deployment import (
     Facts,
     Layout,
     Unusable,
     check_exists,
+    is_locked,
     lock,
     make_folder,
     read_facts,
     store_facts,
     write_private,
 )
-from kagimori.front.tls import make_certificate_authority
+from kagimori.front.http import BACKLOG
+from kagimori.front.tls import make_certificate_authority, server_context
 from kagimori.hsm_process import HsmProcess, HsmRefused
-from kagimori.logs import configure
 from kagimori.machinery.store.sql import Statements
-from kagimori.machinery.store.sqlite import open_database
+from kagimori.machinery.store.sqlite import Database, connect, open_database
 from kagimori.ports import Table
+from kagimori.rules.denial import Denial
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.names import ACCOUNT_ID, REGION
 from kagimori.seed import BadSeed, planted, read_seed
 from kagimori.supervisor import ServeOptions, Supervisor
-from kagimori.tables import ACCESS_KEYS, ACCOUNTS
+from kagimori.tables import ACCESS_KEYS, ACCOUNTS, DENIALS
 from kagimori_boundary.messages import (
     IDENTITY_DOMAIN,
     CreateDomains,
@@ -54,6 +58,8 @@ __all__ = [
     "DEV_ACCOUNT",
     "RootAccessKey",
     "Unusable",
+    "audit_trail",
+    "denial",
     "initialise",
     "root_access_key",
     "running_server",
@@ -112,7 +118,17 @@ def initialise(
     try:
         return _fill(layout, account_id, regions, tls_hosts)
     except (OSError, sqlite3.Error, HsmRefused) as problem:
+        _clear(data)
         raise Unusable(f"cannot make a deployment in {data}: {problem}") from None
+
+
+def _clear(data: Path) -> None:
+    """Take away what was made of a deployment that could not be finished; it held no key yet."""
+    for made in data.iterdir():
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        else:
+            made.unlink(missing_ok=True)
 
 
 def _fill(
@@ -131,6 +147,7 @@ def _fill(
         raise HsmRefused("the HSM answered something else")
     ca_bundle = None
     if tls_hosts is not None:
+        layout.tls.mkdir(mode=0o700)
         ca_bundle = str(make_certificate_authority(layout.tls, list(tls_hosts)).authority)
     store_facts(
         layout,
@@ -193,13 +210,34 @@ def _reachable(url: str) -> str:
     return url
 
 
+def denial(data: Path, request_id: str) -> Denial | None:
+    """Return why a request was denied; None if that is not (or no longer) known.
+
+    Raises:
+        Unusable: no deployment, or a store that cannot be read.
+    """
+    layout = Layout(data)
+    check_exists(layout)
+    try:
+        connection = connect(layout.database, read_only=True)
+        found = Database(connection, "", (DENIALS,)).page(
+            DENIALS, (request_id,), None, 1, "by_request"
+        )
+        connection.close()
+    except sqlite3.Error as problem:
+        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
+    return found[0] if found else None
+
+
 def running_server(data: Path) -> dict[str, str] | None:
     """Return the facts of the server that uses this folder; None if there is none."""
+    layout = Layout(data)
     try:
-        found: dict[str, str] = msgspec.json.decode(Layout(data).running.read_bytes())
+        found: dict[str, str] = msgspec.json.decode(layout.running.read_bytes())
     except (OSError, ValueError):
         return None
-    return found
+    # A server that was killed leaves its facts behind, but not its lock.
+    return found if is_locked(layout) else None
 
 
 def serve(
@@ -212,6 +250,7 @@ def serve(
     certificate: Path | None = None,
     private_key: Path | None = None,
     attestation_roots: tuple[Path, ...] = (),
+    audit: AuditOptions | None = None,
     dev: bool = False,
 ) -> str | None:
     """Serve until told to stop; return why not, if it could not be done.
@@ -220,7 +259,6 @@ def serve(
         Unusable: the folder or the addresses.
     """
     layout = Layout(data)
-    configure()
     with ExitStack() as stack:
         held = lock(layout)
         facts = read_facts(layout)
@@ -228,6 +266,8 @@ def serve(
             certificate, private_key = layout.tls / "server.pem", layout.tls / "server.key"
         if (certificate is None) != (private_key is None):
             raise Unusable("--tls-certificate and --tls-key go together")
+        if certificate is not None and private_key is not None:
+            _check_certificate(certificate, private_key)
         listener = stack.enter_context(_bind(listen, plain=certificate is None))
         admin = stack.enter_context(_bind(admin_listen, plain=True))
         options = ServeOptions(
@@ -238,6 +278,7 @@ def serve(
             private_key=None if private_key is None else str(private_key),
             trust_roots=tuple(_read_root(file) for file in attestation_roots),
             dev=dev,
+            audit=audit or AuditOptions(),
         )
         hsm_socket = _hsm_socket(layout, stack)
 
@@ -278,7 +319,7 @@ def serve_dev(
         initialise(data, account_id=DEV_ACCOUNT, regions=DEV_REGIONS)
         if seed is not None:
             _plant(Layout(data), seed, seed_account, seed_region)
-        return serve(data, listen=listen, dev=True)
+        return serve(data, listen=listen, audit=AuditOptions(digest_minutes=0), dev=True)
 
 
 def _plant(layout: Layout, seed: Path, account_id: str, region: str) -> None:
@@ -315,6 +356,14 @@ def _read_root(file: Path) -> str:
     return text
 
 
+def _check_certificate(certificate: Path, private_key: Path) -> None:
+    """Return if the files can be served with; the workers read them again, each for itself."""
+    try:
+        server_context(certificate, private_key)
+    except (OSError, ValueError) as problem:
+        raise Unusable(f"cannot use {certificate} with {private_key}: {problem}") from None
+
+
 def _bind(address: str, *, plain: bool) -> socket.socket:
     host, _, port_text = address.rpartition(":")
     host = host.strip("[]")
@@ -330,6 +379,7 @@ def _bind(address: str, *, plain: bool) -> socket.socket:
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, int(port_text)))
+        found.listen(BACKLOG)  # now, so that a second server is refused here and not later
     except OSError as problem:
         raise Unusable(f"cannot listen on {address}: {problem.strerror}") from None
     return found

@@ -95,6 +95,8 @@ def make_folder(data: Path) -> Layout:
         if any(data.iterdir()):
             raise Unusable(f"{data} is not empty")
         write_private(layout.seal_key, secrets.token_hex(32).encode())
+        # SQLite keeps the mode of a file it finds, for its write-ahead log as well.
+        write_private(layout.database, b"")
     except OSError as problem:
         raise Unusable(f"cannot write {data}: {problem.strerror}") from None
     return layout
@@ -136,6 +138,21 @@ def lock(layout: Layout) -> int:
             time.sleep(0.05)
         else:
             return file
+
+
+def is_locked(layout: Layout) -> bool:
+    """Whether a server holds the deployment's lock."""
+    try:
+        file = os.open(layout.lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def check_exists(layout: Layout) -> None:

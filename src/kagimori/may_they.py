@@ -2,10 +2,10 @@
 
 from kagimori.operations.grants_of_key import GrantsOfKey, presented_grants
 from kagimori.operations.operation import Asked, Need
+from kagimori.operations.request_values import RequestValues
 from kagimori.rules.authorization import Allowed, KeyRules, authorize, authorize_retire
 from kagimori.rules.keys.grant import Grant
 from kagimori.rules.policy.question import Question
-from kagimori.operations.request_values import RequestValues
 
 
 def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> tuple[Allowed, ...]:

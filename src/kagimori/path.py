@@ -15,12 +15,16 @@ from kagimori.machinery.journal import JournalFailed
 from kagimori.may_they import authorize_all
 from kagimori.operations.hsm_failures import refusal_for
 from kagimori.operations.operation import Asked, Facts, Operation, Outcome, Settings
+from kagimori.operations.why import denial_of
 from kagimori.pending import start
 from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
+from kagimori.rules.audit.copies import owners_event_id
 from kagimori.rules.audit.record import record_of
+from kagimori.rules.denial import Denials
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
 from kagimori.rules.refusal import (
+    AccessDeniedException,
     InternalFailure,
     KMSInternalException,
     Refusal,
@@ -81,6 +85,7 @@ class Path:
         telemetry: Telemetry,
         settings: Settings,
         usages: Usages,
+        denials: Denials,
         on_due: Callable[[float], None],
     ) -> None:
         self._wire = wire
@@ -95,6 +100,7 @@ class Path:
         self._telemetry = telemetry
         self._settings = settings
         self._usages = usages
+        self._denials = denials
         self._on_due = on_due
 
     def handle(self, raw: RawRequest, respond: Callable[[RawAnswer], None]) -> None:
@@ -112,7 +118,9 @@ class Path:
                 refusal = self._as_refusal(problem)
                 result = refusal.code
                 answer = await self._refuse(progress, refusal)
-        except JournalFailed:
+        except Exception as problem:  # noqa: BLE001 - whoever asked must not wait for ever
+            if not isinstance(problem, JournalFailed):
+                self._telemetry.fault(problem)
             # INVARIANT(record-before-release): without a record there is no other answer.
             result = KMSInternalException.code
             answer = self._encode_refusal(progress, KMSInternalException())
@@ -167,8 +175,19 @@ class Path:
                 facts = progress.facts = operation.look_up(asked)
                 authorize_all(asked, facts.needs)
                 return facts, operation.ask(asked, facts)
+            except AccessDeniedException:
+                self._remember_denial(asked, progress)
+                raise
             except Absent as absent:
                 await absent.load()
+
+    def _remember_denial(self, asked: Asked, progress: Progress) -> None:
+        """Keep the whole decision for `kagimori why`; the caller is told what AWS tells."""
+        if progress.facts is None or self._denials.is_full:
+            return
+        denial = denial_of(asked, progress.facts.needs, self._denials.next_slot())
+        if denial is not None:
+            self._denials.add(denial)
 
     async def _keep(self, progress: Progress, outcome: Outcome, now: float) -> None:
         """Make the changes and the record durable, together."""
@@ -192,6 +211,8 @@ class Path:
         for need in progress.facts.needs if progress.facts is not None else ():
             key = need.kms_key
             if key is not None:
+                is_own = progress.caller is None or progress.caller.account_id == key.account_id
+                copy = event_id if is_own else owners_event_id(event_id, key.account_id)
                 self._usages.note(
                     KeyUsageRecord(
                         account_id=key.account_id,
@@ -199,7 +220,7 @@ class Path:
                         key_id=key.key_id,
                         operation=progress.name,
                         at=now,
-                        event_id=event_id,
+                        event_id=copy,
                         request_id=request_id,
                     )
                 )

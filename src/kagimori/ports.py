@@ -3,12 +3,13 @@
 Implementations live in `machinery`; one contract suite for each port holds them to it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kagimori.pending import Pending
+from kagimori.rules.audit.lookup import EventQuery, FoundEvent
 from kagimori_boundary.messages import Command, Reply
 
 E = TypeVar("E")
@@ -25,7 +26,7 @@ class Table(Struct, frozen=True):
     name: str
     entity: type[Any]
     key: tuple[str, ...]
-    groups: dict[str, tuple[str, ...]] = {}
+    groups: Mapping[str, tuple[str, ...]] = {}
     # Whether entities have a `due_at`, by which the timer finds them.
     has_due: bool = False
 
@@ -143,3 +144,13 @@ class KeyHolder(Protocol):
 
     def perform(self, command: Command) -> Pending[Reply]:
         """Settle with the reply; fail with `HsmGone` when nobody is there."""
+
+
+class Trail(Protocol):
+    """The audit trail, looked into."""
+
+    def events(self, request_id: str, query: EventQuery) -> Sequence[FoundEvent]:
+        """Return the events of a page, and one more if there is more; once for each request.
+
+        Raises `Absent` for what must be looked for first.
+        """

@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
@@ -20,15 +21,19 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from kagimori.auditor import AuditOptions, Auditor
 from kagimori.chance import new_uuid
 from kagimori.deployment import Facts, Layout, write_private
 from kagimori.front.http import Front, FrontLimits, Respond
 from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.logs import Log
 from kagimori.metrics import Snapshot, exposition
 from kagimori.rules.request import RawAnswer, RawRequest
-from kagimori.worker import DRAIN_SECONDS, WorkerConfig
+from kagimori.worker_config import DRAIN_SECONDS, WorkerConfig
+from kagimori_boundary.messages import Command, Reply
 
 STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
+AUDIT_SECONDS_MAX: Final = 20.0
 RESTART_SECONDS_MAX: Final = 5.0
 TIMER_WORKER: Final = "w0"  # one worker of a node does what time asks for
 SNAPSHOT_SECONDS_MAX: Final = 2.0
@@ -45,6 +50,7 @@ class ServeOptions(Struct, frozen=True):
     private_key: str | None = None
     trust_roots: tuple[str, ...] = ()
     dev: bool = False
+    audit: AuditOptions = AuditOptions()
 
 
 class _Worker:
@@ -67,6 +73,7 @@ class _Worker:
         self._asking = asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
         self.is_ready = False
+        self.refused: str | None = None
 
     async def wait_ready(self) -> bool:
         """Return whether the worker serves; it has ended otherwise."""
@@ -74,21 +81,31 @@ class _Worker:
             sock=self._socket, limit=CONTROL_LINE_BYTES_MAX
         )
         with contextlib.suppress(OSError):
-            self.is_ready = bool(await self._reader.readline())
+            line = await self._reader.readline()
+            self.refused = json.loads(line).get("refused") if line else None
+            self.is_ready = bool(line) and self.refused is None
         return self.is_ready
 
     async def snapshot(self) -> Snapshot | None:
         """Return what the worker has counted; None if it does not answer."""
+        found: Snapshot | None = await self._ask(b"snapshot\n")
+        return found
+
+    async def journal_end(self) -> int:
+        """Return the sequence number of the newest record it has on disk; 0 if it does not say."""
+        found: int | None = await self._ask(b"end\n")
+        return found or 0
+
+    async def _ask(self, question: bytes) -> Any:
         if not self.is_ready or self._writer is None:
             return None
         try:
             async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
-                self._writer.write(b"snapshot\n")
+                self._writer.write(question)
                 line = await self._reader.readline()
-            found: Snapshot = json.loads(line)
+            return json.loads(line)
         except (OSError, ValueError, TimeoutError):
             return None
-        return found
 
     def drain(self) -> None:
         with contextlib.suppress(OSError):
@@ -122,6 +139,7 @@ class Supervisor:
         self._restarts = {"hsm": 0, "worker": 0}
         self._stopping = asyncio.Event()
         self._failure: str | None = None
+        self._hsm_asked = threading.Lock()
 
     async def run(self) -> str | None:
         """Serve until told to stop; return why it could not, if it could not."""
@@ -134,12 +152,16 @@ class Supervisor:
             return str(refused)
         if not all(await asyncio.gather(*(self._start_worker(name) for name in self._names))):
             self._end_hsm()
-            return "a worker did not start; its reason stands above"
+            reasons = [worker.refused for worker in self._workers.values() if worker.refused]
+            reasons.append("a worker did not start; its reason stands above")
+            return reasons[0]
         watches = [loop.create_task(self._keep_hsm())]
         watches += [loop.create_task(self._keep_worker(name)) for name in self._names]
         front = await self._serve_admin()
         self._write_running()
+        self._auditor = self._new_auditor(loop)
         self._on_ready()
+        self._auditor.start()
         await self._stopping.wait()
         await self._stop(watches)
         await front.drain(1.0)
@@ -227,8 +249,36 @@ class Supervisor:
             if isinstance(end, BaseException):
                 process.kill()
                 self._failure = "a worker did not stop in time"
+        # What the workers recorded to the last is signed by the HSM before it ends.
+        await asyncio.to_thread(self._auditor.finish, AUDIT_SECONDS_MAX)
         await asyncio.to_thread(self._end_hsm)
         await asyncio.gather(*watches, return_exceptions=True)
+
+    # --- the audit trail ----------------------------------------------------------------------
+
+    def _new_auditor(self, loop: asyncio.AbstractEventLoop) -> Auditor:
+        log = Log()
+
+        def ends() -> Mapping[str, int]:
+            """How far each worker's journal is on disk; called on the auditor's threads."""
+            asking = asyncio.run_coroutine_threadsafe(self._journal_ends(), loop)
+            return asking.result(2 * SNAPSHOT_SECONDS_MAX)
+
+        return Auditor(
+            self._layout,
+            self._options.audit,
+            ends=ends,
+            ask=self._ask_hsm,
+            trouble=lambda part, why: log.error("trouble", part=part, why=why),
+        )
+
+    async def _journal_ends(self) -> dict[str, int]:
+        ends = await asyncio.gather(*(worker.journal_end() for worker in self._workers.values()))
+        return dict(zip(self._workers, ends, strict=True))
+
+    def _ask_hsm(self, command: Command) -> Reply:
+        with self._hsm_asked:  # a conversation of one question at a time
+            return self._hsm.ask(command)
 
     # --- the admin listener -------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from time import perf_counter
 from traceback import extract_tb
 from typing import Any, Final
 
-import structlog
+from kagimori.logs import Log
 
 # Upper bounds in seconds; the last bucket is everything slower.
 BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
@@ -31,14 +31,14 @@ class Histogram:
 class Telemetry:
     """Counters and histograms of one worker, and its structured log."""
 
-    def __init__(self, log: Any = None) -> None:
+    def __init__(self, log: Log | None = None) -> None:
         self.requests: dict[tuple[str, str, str], int] = {}
         self.stages: dict[str, Histogram] = {
             name: Histogram() for name in ("who", "decide", "hsm", "record", "whole", "sync")
         }
         self.records_synced = 0
         self.refused_below: dict[int, int] = {}
-        self._log = log if log is not None else structlog.get_logger("kagimori")
+        self._log = log if log is not None else Log()
 
     def stage(self, name: str, began: float) -> float:
         """Add what a stage took since `began`; return now, the next stage's beginning."""

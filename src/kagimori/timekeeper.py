@@ -82,10 +82,22 @@ class Timekeeper:
     async def _do_some(self) -> bool:
         """Do what is due for some keys; return whether anything was changed."""
         due: list[KmsKey] = list(await self._store.due(KMS_KEYS, self._now(), KEYS_AT_ONCE))
-        done = [await self._do(kms_key) for kms_key in due]
+        done = [await self._try(kms_key) for kms_key in due]
         return any(done)
 
+    async def _try(self, kms_key: KmsKey) -> bool:
+        """Do what is due for one key; a fault of ours there must not keep the others waiting."""
+        try:
+            return await self._do(kms_key)
+        except (HsmGone, JournalFailed, StoreFailed):
+            raise
+        except Exception as problem:  # noqa: BLE001
+            self._telemetry.fault(problem)
+            return False
+
     async def _do(self, kms_key: KmsKey) -> bool:
+        if not self._store.is_fresh():
+            await self._store.refresh()
         now = round(self._now(), 3)
         duty = duty_of(kms_key, now)
         if duty is None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from kagimori.chance import new_uuid
 from kagimori.doors import Doors
@@ -24,44 +23,28 @@ from kagimori.front.http import Front, FrontLimits
 from kagimori.front.tls import server_context
 from kagimori.front.wire import Wire
 from kagimori.machinery.archive import AuditArchive
+from kagimori.machinery.audit_lookup import AuditLookup
 from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.machinery.hsm_client import HsmClient
 from kagimori.machinery.journal import Journal, JournalFailed
 from kagimori.machinery.outbox import recover_others, recover_own
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.operations import audit_registry
 from kagimori.operations.operation import Settings
 from kagimori.operations.registry import OPERATIONS
 from kagimori.path import Path as RequestPath
+from kagimori.rules.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
-from kagimori.tables import KEY_USAGES, TABLES
+from kagimori.tables import DENIALS, KEY_USAGES, TABLES
 from kagimori.telemetry import Telemetry
 from kagimori.timekeeper import Timekeeper
 from kagimori.who import Anyone, Who
+from kagimori.worker_config import DRAIN_SECONDS, WorkerConfig
 
-SERVICES: Final = ("kms", "sts")
-DRAIN_SECONDS: Final = 20.0
+SERVICES: Final = ("kms", "sts", "cloudtrail")
 HOUSEKEEPING_SECONDS: Final = 1.0
 USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
-
-
-class WorkerConfig(Struct, frozen=True):
-    """What the supervisor tells a worker, as JSON. Descriptors are inherited."""
-
-    data: str
-    stream: str
-    streams: tuple[str, ...]  # of all workers of this server; the first looks after any others
-    hsm_socket: str
-    listen_fd: int
-    control_fd: int
-    regions: tuple[str, ...]
-    connections: int = 4096
-    certificate: str | None = None
-    private_key: str | None = None
-    dev: bool = False
-    timer: bool = False
-    created_at: float = 0.0
-    trust_roots: tuple[str, ...] = ()
 
 
 class Worker:
@@ -96,6 +79,7 @@ class Worker:
             tracking_started_at=config.created_at,
         )
         self._usages = Usages()
+        self._denials = Denials(config.stream)
         self._timekeeper = Timekeeper(
             view=self._store.view,
             store=self._store,
@@ -105,10 +89,11 @@ class Worker:
             draw=new_uuid,
             telemetry=self.telemetry,
         )
+        self._trail = AuditLookup(data / "audit")
         path = RequestPath(
             wire=Wire(SERVICES),
             who=who,
-            operations=OPERATIONS,
+            operations={**OPERATIONS, **audit_registry.over(self._trail)},
             view=self._store.view,
             store=self._store,
             key_holder=self._hsm,
@@ -118,6 +103,7 @@ class Worker:
             telemetry=self.telemetry,
             settings=settings,
             usages=self._usages,
+            denials=self._denials,
             on_due=self._timekeeper.wake,
         )
         turn = self._timekeeper.turn
@@ -164,6 +150,7 @@ class Worker:
             task.cancel()
         self._store.note(KEY_USAGES, self._usages.take())
         await self._journal.close()
+        self._trail.close()
         self._store.close()
         self._hsm.close()
         hsm.cancel()
@@ -177,6 +164,8 @@ class Worker:
                 os._exit(1)
             if line == b"drain\n":
                 return
+            if line == b"end\n":
+                writer.write(b"%d\n" % self._journal.end.sequence)
             if line == b"snapshot\n":
                 writer.write(msgspec.json.encode(self.snapshot()) + b"\n")
 
@@ -212,6 +201,7 @@ class Worker:
             self._journal.give_up_waiting()
             if not self._journal.healthy:
                 self._journal.probe()
+            self._store.note(DENIALS, self._denials.take())
             turns += 1
             if turns % USAGE_TURNS == 0:
                 self._store.note(KEY_USAGES, self._usages.take())

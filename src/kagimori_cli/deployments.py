@@ -7,7 +7,7 @@ import typer
 
 from kagimori import assemble
 from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT, RootAccessKey
-from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
+from kagimori_cli.terminal import Data, Output, OutputOption, become_server, give_up, print_json
 
 
 def init(
@@ -70,23 +70,29 @@ def serve(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A root that attested recipients may lead to, PEM."),
     ] = None,
+    digest_minutes: Annotated[
+        float, typer.Option(min=0.0, help="Between signed digests of the audit trail; 0: none.")
+    ] = 60.0,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A folder for copies of the digests.")
+    ] = None,
 ) -> None:
     """Serve a deployment until SIGTERM or SIGINT."""
-    try:
-        failure = assemble.serve(
-            data,
-            listen=listen,
-            admin_listen=admin_listen,
-            workers=workers,
-            connections=connections,
-            certificate=tls_certificate,
-            private_key=tls_key,
-            attestation_roots=tuple(attestation_root or ()),
-        )
-    except assemble.Unusable as reason:
-        give_up(str(reason))
-    if failure is not None:
-        give_up(failure)
+    become_server(
+        kind="serve",
+        data=str(data),
+        listen=listen,
+        admin_listen=admin_listen,
+        workers=workers,
+        connections=connections,
+        certificate=None if tls_certificate is None else str(tls_certificate),
+        private_key=None if tls_key is None else str(tls_key),
+        attestation_roots=[str(root) for root in attestation_root or ()],
+        audit={
+            "digest_minutes": digest_minutes,
+            "checkpoints": None if checkpoint is None else str(checkpoint.absolute()),
+        },
+    )
 
 
 def dev(
@@ -106,14 +112,13 @@ def dev(
 ) -> None:
     """Serve for tests. NOT SAFE: nothing is kept, and any credentials are an account's root."""
     typer.echo("kagimori dev is NOT SAFE: nothing is kept, any credentials are accepted", err=True)
-    try:
-        failure = assemble.serve_dev(
-            listen=listen, seed=seed, seed_region=seed_region, seed_account=seed_account
-        )
-    except assemble.Unusable as reason:
-        give_up(str(reason))
-    if failure is not None:
-        give_up(failure)
+    become_server(
+        kind="dev",
+        listen=listen,
+        seed=None if seed is None else str(seed),
+        seed_region=seed_region,
+        seed_account=seed_account,
+    )
 
 
 def _shown(made: RootAccessKey) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the commands share: how a deployment is named, and how answers and refusals are printed."""
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +27,19 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value))
 
 
+def complain(reason: str) -> None:
+    """Print one line that says what is wrong, where it does not mix with answers."""
+    print(f"kagimori: {' '.join(reason.split())}", file=sys.stderr)  # noqa: T201
+
+
 def give_up(reason: str) -> NoReturn:
     """End with one line that says why, and exit code 1."""
-    print(f"kagimori: {' '.join(reason.split())}", file=sys.stderr)  # noqa: T201
+    complain(reason)
     raise typer.Exit(1)
+
+
+def become_server(*, kind: str, **options: Any) -> NoReturn:
+    """Hand this process over to the server, which needs nothing of the command line any more."""
+    text = json.dumps({"type": kind, **options})
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "kagimori.serving", text])  # noqa: S606

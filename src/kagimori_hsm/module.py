@@ -21,6 +21,7 @@ from kagimori_boundary.messages import (
 )
 from kagimori_hsm.algorithms import known_answers
 from kagimori_hsm.backing_keys import BackingKeys
+from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import ExpiredToken, KeepCommands
 from kagimori_hsm.commands.use import UseCommands
@@ -58,6 +59,7 @@ class Module:
             messages.CreateDomains: self._create_domains,
             messages.CreateSecret: identity.create_secret,
             messages.StoreMaterial: keep.store,
+            **AuditCommands(self._domains).functions(),
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {
             **UseCommands(keys).functions(),
@@ -92,7 +94,10 @@ class Module:
             return command.key_spec.startswith("RSA")
         if isinstance(command, messages.GenerateDataKeyPair):
             return command.key_pair_spec.startswith("RSA")
-        return isinstance(command, messages.CreateImportParameters | messages.ImportMaterial)
+        return isinstance(
+            command,
+            messages.CreateImportParameters | messages.ImportMaterial | messages.CreateAuditKey,
+        )
 
     def _perform(self, table: dict[type, Callable[[Any], Reply]], command: Command) -> Reply:
         function = table.get(type(command))

@@ -233,8 +233,9 @@ def test_ciphertext_sizes_are_the_models(kms, server, size):
     body = {"CiphertextBlob": base64.b64encode(bytes(size)).decode()}
     answer = server.send(Signed(server, "Decrypt", body))
     assert answer.json["__type"] == "ValidationException"
-    assert "at 'ciphertextBlob' failed to satisfy constraint: Member must have length" in (
-        answer.json["message"]
+    assert (
+        "at 'ciphertextBlob' failed to satisfy constraint: Member must have length"
+        in (answer.json["message"])
     )
 
 
@@ -254,9 +255,7 @@ def test_another_key_does_not_open(kms, shared_key, other_key):
     with refused("IncorrectKeyException", WRONG_KEY):
         kms.decrypt(CiphertextBlob=blob, KeyId=other_key)
     with refused("IncorrectKeyException", WRONG_KEY):
-        kms.re_encrypt(
-            CiphertextBlob=blob, SourceKeyId=other_key, DestinationKeyId=shared_key
-        )
+        kms.re_encrypt(CiphertextBlob=blob, SourceKeyId=other_key, DestinationKeyId=shared_key)
 
 
 def test_a_ciphertext_moved_under_another_material_id_does_not_open(kms, shared_key, other_key):
@@ -333,9 +332,7 @@ def test_re_encrypt_moves_a_ciphertext(kms, names, other_key, form):
 @FORMS
 def test_re_encrypt_takes_every_name_of_the_source(kms, names, other_key, form):
     blob = kms.encrypt(KeyId=names["arn"], Plaintext=b"x")["CiphertextBlob"]
-    moved = kms.re_encrypt(
-        CiphertextBlob=blob, SourceKeyId=names[form], DestinationKeyId=other_key
-    )
+    moved = kms.re_encrypt(CiphertextBlob=blob, SourceKeyId=names[form], DestinationKeyId=other_key)
     assert moved["SourceKeyId"] == names["arn"]
 
 
@@ -367,9 +364,7 @@ def test_re_encrypt_of_nobodys_ciphertext(kms, server, shared_key):
     blob = kms.encrypt(KeyId=shared_key, Plaintext=b"x")["CiphertextBlob"]
     message = IS_GONE.format(account=server.account, action="kms:ReEncryptFrom")
     with refused("AccessDeniedException", message):
-        kms.re_encrypt(
-            CiphertextBlob=blob[:1] + bytes(32) + blob[33:], DestinationKeyId=shared_key
-        )
+        kms.re_encrypt(CiphertextBlob=blob[:1] + bytes(32) + blob[33:], DestinationKeyId=shared_key)
 
 
 def test_re_encrypt_to_a_disabled_key(kms, shared_key, key):

@@ -134,8 +134,12 @@ def test_unknown_enumeration_values_are_named(server):
     assert (answer.status, answer.json["__type"]) == (400, "ValidationException")
     text = answer.json["message"]
     assert text.startswith("2 validation errors detected: ")
-    assert "Value 'AES_7' at 'keySpec' failed to satisfy constraint: Member must satisfy enum" in text
-    assert "Value 'PLAY' at 'keyUsage' failed to satisfy constraint: Member must satisfy enum" in text
+    assert (
+        "Value 'AES_7' at 'keySpec' failed to satisfy constraint: Member must satisfy enum" in text
+    )
+    assert (
+        "Value 'PLAY' at 'keyUsage' failed to satisfy constraint: Member must satisfy enum" in text
+    )
 
 
 # --- key identifiers: reference, 2.2 --------------------------------------------------------------
@@ -240,8 +244,9 @@ def test_a_missing_name_is_null(server):
 def test_an_empty_name_is_too_short(server):
     answer = server.send(Signed(server, "DescribeKey", {"KeyId": ""}))
     assert answer.json["__type"] == "ValidationException"
-    assert "at 'keyId' failed to satisfy constraint: Member must have length greater" in (
-        answer.json["message"]
+    assert (
+        "at 'keyId' failed to satisfy constraint: Member must have length greater"
+        in (answer.json["message"])
     )
 
 

@@ -185,7 +185,9 @@ def test_policies_survive_other_changes_in_every_state(kms, key, root):
             id="no-resource",
         ),
         pytest.param(
-            policy({**allow("*"), "Effect": "allow"}), "MalformedPolicyDocumentException", id="effect"
+            policy({**allow("*"), "Effect": "allow"}),
+            "MalformedPolicyDocumentException",
+            id="effect",
         ),
         pytest.param(
             policy(allow("arn:aws:iam::123456789012:group/g")), "InvalidArnException", id="group"

@@ -46,7 +46,9 @@ def content_of(data):
     return {
         str(file.relative_to(data)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(data.rglob("*"))
-        if file.is_file() and file.name != "lock" and file.parent.name != "run"
+        if file.is_file()
+        and file.name != "lock"
+        and file.parent.name != "run"
         and not file.name.endswith(("-wal", "-shm"))
     }
 
@@ -370,7 +372,9 @@ def test_a_port_in_use(deployment):
     gives_up(done, f"127.0.0.1:{port}", "in use")
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:", "127.0.0.1:x", ":8567", "127.0.0.1:70000"])
+@pytest.mark.parametrize(
+    "address", ["nonsense", "127.0.0.1:", "127.0.0.1:x", ":8567", "127.0.0.1:70000"]
+)
 def test_what_is_no_address(deployment, address):
     gives_up(run("serve", "--data", deployment, "--listen", address), "HOST:PORT")
 
@@ -433,11 +437,10 @@ def test_dev_keeps_accounts_apart(dev):
 
 
 def test_dev_leaves_nothing_behind(folder):
-    before = set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
-    with serving.dev_served() as server:
+    with serving.dev_served(TMPDIR=str(folder)) as server:
+        assert [file.name[:13] for file in folder.iterdir()] == ["kagimori-dev-"]
         assert server.stop() == 0
-    after = set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
-    assert not {name for name in after - before if name.startswith("kagimori-dev-")}
+    assert list(folder.iterdir()) == []
 
 
 # --- clock ----------------------------------------------------------------------------------------
@@ -477,7 +480,9 @@ def test_nobody_answers():
     gives_up(run("clock", "advance", "1d", "--endpoint", "file:///etc/passwd"), "http")
 
 
-@pytest.mark.parametrize("body", [b"{", b"{}", b'{"advance_seconds": "a"}', b'{"advance_seconds": null}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"{}", b'{"advance_seconds": "a"}', b'{"advance_seconds": null}']
+)
 def test_the_clock_refuses_what_it_cannot_read(dev, body):
     status, _, answer = get(f"{dev.url}/_kagimori/clock", data=body)
     assert status == 400

@@ -25,6 +25,13 @@ def journal_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*" + SUFFIX))
 
 
+def first_sequence_of(file: Path) -> int | None:
+    """Return the sequence number in a file's name; None if it is not the name of one of ours."""
+    digits = file.name.removesuffix(SUFFIX)
+    is_ours = len(digits) == _NAME_DIGITS and digits.isascii() and digits.isdigit()
+    return int(digits) if is_ours else None
+
+
 def file_for(folder: Path, first_sequence: int) -> Path:
     return folder / f"{first_sequence:0{_NAME_DIGITS}}{SUFFIX}"
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from kagimori.operations.key_refs import key_named
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Need
+from kagimori.operations.recipient import recipient_key
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.states import KeyState, check_state
 from kagimori.rules.keys.usage import check_algorithm, check_usage
@@ -43,6 +44,8 @@ class Cryptographic(OnKey):
         kms_key: KmsKey = facts.kms_key
         check_ready(self.name, kms_key, self.usage)
         self.check(asked, kms_key)
+        if asked.call.input.DryRun:
+            recipient_key(asked, getattr(asked.call.input, "Recipient", None))
         check_dry_run(asked.call.input)
         return self.command(asked, kms_key)
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from kagimori.operations.lost_material import material_row, writes_of_loss
 from kagimori.operations.multi_region import members_of
 from kagimori.ports import Delete, Put, View, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.deletion import scheduled_for_deletion
-from kagimori.rules.keys.import_material import without_material
-from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
+from kagimori.rules.keys.import_material import everywhere_among
+from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
 from kagimori.tables import ALIASES, GRANTS, KMS_KEYS, MATERIALS
@@ -53,7 +55,7 @@ def duty_of(kms_key: KmsKey, now: float) -> Duty | None:
     """Return what is due for a key now; None if nothing is."""
     if kms_key.due_at is None or kms_key.due_at > now:
         return None
-    if kms_key.state is KeyState.PENDING_DELETION:
+    if kms_key.state is KeyState.PENDING_DELETION and (kms_key.deletion_at or 0.0) <= now:
         return DeleteKey()
     if any(key.valid_to is not None and key.valid_to <= now for key in kms_key.backing_keys):
         return DeleteExpiredKeyMaterial()
@@ -94,7 +96,7 @@ class RotateKey(Duty):
                     rotated_at=due.now,
                     rotation_type=kind,
                 )
-                writes.append(Put(MATERIALS, _material(member, new.material_id)))
+                writes.append(Put(MATERIALS, material_row(member, new.material_id)))
             if new is None:
                 continue
             writes.append(Put(KMS_KEYS, rotated(member, new, automatic=automatic), member))
@@ -122,18 +124,10 @@ class DeleteExpiredKeyMaterial(Duty):
         return ForgetMaterial([bytes.fromhex(key.material_id) for key in _expired(due)])
 
     def finish(self, due: Due, reply: Any) -> Done:
-        after = due.kms_key
-        for key in _expired(due):
-            after = without_material(after, key.material_id)
-        # One change, however many materials expired together.
-        after = _as_one_change(due.kms_key, after)
-        details = {
-            "keyId": due.kms_key.key_id,
-            "keyMaterialId": _expired(due)[0].material_id,
-        }
-        return Done(
-            (Put(KMS_KEYS, after, due.kms_key),), "DeleteExpiredKeyMaterial", details
-        )
+        kms_key, ids = due.kms_key, [key.material_id for key in _expired(due)]
+        details = {"keyId": kms_key.key_id, "keyMaterialId": ids[0]}
+        writes = writes_of_loss(members_of(due.view, kms_key), kms_key, ids)
+        return Done(writes, "DeleteExpiredKeyMaterial", details)
 
 
 class DeleteKey(Duty):
@@ -151,9 +145,10 @@ class DeleteKey(Duty):
             material = view.one(MATERIALS, (kms_key.region, key.material_id))
             if material is not None:
                 writes.append(Delete(MATERIALS, material))
-        for member in members_of(view, kms_key):
-            if member.region != kms_key.region:
-                writes.append(Put(KMS_KEYS, _without_replica(member, kms_key, due.now), member))
+        left = [m for m in members_of(view, kms_key) if m.region != kms_key.region]
+        for member in left:
+            after = everywhere_among(_without_replica(member, kms_key, due.now), left)
+            writes.append(Put(KMS_KEYS, after, member))
         return Done(writes, "DeleteKey")
 
 
@@ -169,8 +164,7 @@ def _without_replica(member: KmsKey, gone: KmsKey, now: float) -> KmsKey:
 
 
 def _as_one_change(before: KmsKey, after: KmsKey) -> KmsKey:
-    fields = {name: getattr(after, name) for name in after.__struct_fields__}
-    return KmsKey(**{**fields, "version": before.version + 1})
+    return replace(after, version=before.version + 1)
 
 
 def _expired(due: Due) -> list[BackingKey]:
@@ -185,17 +179,5 @@ def _waiting(member: KmsKey, now: float, kind: str) -> BackingKey | None:
     """Return imported material that waited for its rotation, as it is from then on."""
     for key in member.backing_keys:
         if key.pending:
-            fields = {name: getattr(key, name) for name in key.__struct_fields__}
-            return BackingKey(
-                **{**fields, "pending": False, "rotated_at": now, "rotation_type": kind}
-            )
+            return replace(key, pending=False, rotated_at=now, rotation_type=kind)
     return None
-
-
-def _material(member: KmsKey, material_id: str) -> Material:
-    return Material(
-        region=member.region,
-        material_id=material_id,
-        account_id=member.account_id,
-        key_id=member.key_id,
-    )

@@ -1,6 +1,6 @@
-"""Encrypt, Decrypt, ReEncrypt, and data keys."""
+"""Encrypt, Decrypt and ReEncrypt."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from kagimori.operations.ciphertext_refs import key_for_decryption, refuse_wrong_key
 from kagimori.operations.cryptographic import (
@@ -15,24 +15,12 @@ from kagimori.operations.key_refs import key_named
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
 from kagimori.operations.recipient import recipient_key
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
-from kagimori.rules.keys.usage import check_algorithm, check_plaintext_size
-from kagimori.rules.refusal import (
-    CustomKeyStoreNotFoundException,
-    KMSInternalException,
-    ValidationException,
-)
+from kagimori.rules.keys.symmetric_ciphertext import plaintext_bytes_of
+from kagimori.rules.keys.usage import check_plaintext_size
+from kagimori.rules.refusal import KMSInternalException, ValidationException
 from kagimori_boundary import messages
 from kagimori_boundary.key_specs import KeyUsage
-from kagimori_boundary.messages import (
-    Bytes,
-    Command,
-    NewDataKey,
-)
-from kagimori_boundary.messages import (
-    GenerateRandom as GenerateRandomCommand,
-)
-
-_BYTES_OF_SPEC = {"AES_256": 32, "AES_128": 16}
+from kagimori_boundary.messages import Bytes, Command
 
 
 class Encrypt(Cryptographic):
@@ -43,7 +31,7 @@ class Encrypt(Cryptographic):
         algorithm = encryption_algorithm(given.EncryptionAlgorithm, kms_key)
         if algorithm != SYMMETRIC_DEFAULT:
             check_no_context(given.EncryptionContext)
-            check_plaintext_size(kms_key, algorithm, given.Plaintext)
+            check_plaintext_size(kms_key, algorithm, len(given.Plaintext))
 
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
@@ -80,14 +68,14 @@ class Decrypt(Operation):
         check_modifiers(given, given.KeyId)
         context = checked_context(given.EncryptionContext)
         kms_key, material_id, fits = key_for_decryption(
-            asked, given.CiphertextBlob, given.KeyId, given.EncryptionAlgorithm, "kms:Decrypt"
+            asked, _judged(given), given.KeyId, given.EncryptionAlgorithm, "kms:Decrypt"
         )
         need = Need("kms:Decrypt", kms_key, "*", context, alias_in(given.KeyId))
         return _Decryption((need,), kms_key, material_id=material_id, fits=fits)
 
     def ask(self, asked: Asked, facts: _Decryption) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
-        if given.CiphertextBlob is None:
+        if given.DryRunModifiers:  # whatever ciphertext there is, it is to be ignored
             check_dry_run(given)
         if not facts.fits:
             refuse_wrong_key(facts.material_id)
@@ -135,7 +123,7 @@ class ReEncrypt(Operation):
         context = checked_context(given.DestinationEncryptionContext)
         source, material_id, fits = key_for_decryption(
             asked,
-            given.CiphertextBlob,
+            _judged(given),
             given.SourceKeyId,
             given.SourceEncryptionAlgorithm,
             "kms:ReEncryptFrom",
@@ -164,7 +152,7 @@ class ReEncrypt(Operation):
 
     def ask(self, asked: Asked, facts: _ReEncryption) -> Command | None:
         given, source, destination = asked.call.input, facts.kms_key, facts.destination
-        if given.CiphertextBlob is None:
+        if given.DryRunModifiers:  # whatever ciphertext there is, it is to be ignored
             check_dry_run(given)
         if not facts.fits:
             refuse_wrong_key(facts.material_id)
@@ -176,6 +164,9 @@ class ReEncrypt(Operation):
             check_no_context(given.SourceEncryptionContext)
         if algorithm != SYMMETRIC_DEFAULT:
             check_no_context(given.DestinationEncryptionContext)
+            if source_algorithm == SYMMETRIC_DEFAULT:  # the plaintext's size shows
+                size = plaintext_bytes_of(given.CiphertextBlob)
+                check_plaintext_size(destination, algorithm, size)
         check_dry_run(given)
         return messages.ReEncrypt(
             decryption_token(source, facts.material_id),
@@ -206,68 +197,6 @@ class ReEncrypt(Operation):
             answer["DestinationKeyMaterialId"] = destination.current_material_id
             additional["destinationKeyMaterialId"] = destination.current_material_id
         return Outcome(answer, additional=additional or None)
-
-
-class GenerateDataKey(Cryptographic):
-    takes_context = True
-    with_plaintext: ClassVar[bool] = True
-
-    def check(self, asked: Asked, kms_key: KmsKey) -> None:
-        given = asked.call.input
-        if (given.KeySpec is None) == (given.NumberOfBytes is None):
-            raise ValidationException("Please specify either number of bytes or key spec.")
-        check_algorithm(kms_key, KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
-
-    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
-        given = asked.call.input
-        recipient = recipient_key(asked, given.Recipient) if self.with_plaintext else b""
-        return messages.GenerateDataKey(
-            current_token(kms_key),
-            given.NumberOfBytes or _BYTES_OF_SPEC[given.KeySpec],
-            given.EncryptionContext or {},
-            self.with_plaintext,
-            recipient,
-        )
-
-    def finish(self, asked: Asked, facts: Facts, reply: NewDataKey) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
-        answer: dict[str, Any] = {
-            "CiphertextBlob": reply.ciphertext,
-            "KeyId": kms_key.arn,
-        }
-        if self.with_plaintext and asked.call.input.Recipient is not None:
-            answer["CiphertextForRecipient"] = reply.plaintext
-        else:
-            answer["KeyMaterialId"] = kms_key.current_material_id or ""
-            if self.with_plaintext:
-                answer["Plaintext"] = reply.plaintext
-        return Outcome(answer, additional=material_used(kms_key, kms_key.current_material_id))
-
-
-class GenerateDataKeyWithoutPlaintext(GenerateDataKey):
-    with_plaintext = False
-
-
-class GenerateRandom(Operation):
-    read_only = True
-
-    def look_up(self, asked: Asked) -> Facts:
-        return Facts((Need("kms:GenerateRandom"),))
-
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
-        given = asked.call.input
-        if given.NumberOfBytes is None:
-            raise ValidationException("NumberOfBytes is required.")
-        if given.CustomKeyStoreId is not None:
-            raise CustomKeyStoreNotFoundException(
-                f"Custom key store {given.CustomKeyStoreId} does not exist"
-            )
-        recipient = recipient_key(asked, given.Recipient)
-        return GenerateRandomCommand(given.NumberOfBytes, recipient)
-
-    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
-        attested = asked.call.input.Recipient is not None
-        return Outcome({"CiphertextForRecipient" if attested else "Plaintext": reply.value})
 
 
 def decryption_token(kms_key: KmsKey, material_id: str | None) -> bytes:
@@ -302,6 +231,12 @@ def check_no_context(encryption_context: dict[str, str] | None) -> None:
         raise ValidationException(
             "EncryptionContext is not supported for asymmetric encryption algorithms."
         )
+
+
+def _judged(given: Any) -> bytes | None:
+    """Return the ciphertext that is to be looked at: none, if a dry run ignores it."""
+    blob: bytes | None = None if given.DryRunModifiers else given.CiphertextBlob
+    return blob
 
 
 def check_modifiers(given: Any, named: str | None) -> None:

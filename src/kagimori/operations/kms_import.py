@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from kagimori.operations.lost_material import material_row, writes_of_loss
 from kagimori.operations.multi_region import members_of
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Outcome
@@ -13,9 +16,8 @@ from kagimori.rules.keys.import_material import (
     check_origin,
     check_wrapping,
     imported,
-    without_material,
 )
-from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey, Material
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
 from kagimori.tables import KMS_KEYS, MATERIALS
 from kagimori_boundary import messages
 from kagimori_boundary.messages import Command, ImportParameters, NewKey
@@ -55,12 +57,16 @@ class _WithMembers(Facts):
     members: Any = ()
 
 
-class ImportKeyMaterial(OnKey):
+class _OfSet(OnKey):
+    """An operation on one key of which the other members of its set must know."""
+
     def look_up(self, asked: Asked) -> _WithMembers:
         facts = super().look_up(asked)
         members = members_of(asked.view, facts.kms_key)
         return _WithMembers(facts.needs, facts.kms_key, members=members)
 
+
+class ImportKeyMaterial(_OfSet):
     def ask(self, asked: Asked, facts: _WithMembers) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
         check_origin(kms_key)
@@ -99,21 +105,12 @@ class ImportKeyMaterial(OnKey):
         )
         writes: list[Write] = [Put(KMS_KEYS, after, kms_key)]
         if kms_key.backing_key(material_id) is None:
-            writes.append(Put(MATERIALS, _material(kms_key, material_id)))
+            writes.append(Put(MATERIALS, material_row(kms_key, material_id)))
         writes += _told_to_others(facts.members, kms_key, after, material_id)
         answer: dict[str, Any] = {"KeyId": kms_key.arn}
         if kms_key.key_spec == SYMMETRIC_DEFAULT:
             answer["KeyMaterialId"] = material_id
         return Outcome(answer, writes, response_elements=answer)
-
-
-def _material(kms_key: KmsKey, material_id: str) -> Material:
-    return Material(
-        region=kms_key.region,
-        material_id=material_id,
-        account_id=kms_key.account_id,
-        key_id=kms_key.key_id,
-    )
 
 
 def _told_to_others(
@@ -143,24 +140,15 @@ def _told_to_others(
                 backing_keys=(*member.backing_keys, empty),
                 current_material_id=current,
             )
-            writes += (Put(KMS_KEYS, there, member), Put(MATERIALS, _material(member, material_id)))
-        elif known.everywhere != new.everywhere:
-            keys = tuple(
-                _with_everywhere(key, everywhere=new.everywhere)
-                if key.material_id == material_id
-                else key
-                for key in member.backing_keys
-            )
+            writes += (Put(KMS_KEYS, there, member), Put(MATERIALS, material_row(member, material_id)))
+        elif (known.everywhere, known.description) != (new.everywhere, new.description):
+            told = replace(known, everywhere=new.everywhere, description=new.description)
+            keys = tuple(told if key is known else key for key in member.backing_keys)
             writes.append(Put(KMS_KEYS, changed(member, backing_keys=keys), member))
     return writes
 
 
-def _with_everywhere(key: BackingKey, *, everywhere: bool) -> BackingKey:
-    members = {name: getattr(key, name) for name in key.__struct_fields__}
-    return BackingKey(**{**members, "everywhere": everywhere})
-
-
-class DeleteImportedKeyMaterial(OnKey):
+class DeleteImportedKeyMaterial(_OfSet):
     def ask(self, asked: Asked, facts: Facts) -> Command | None:
         kms_key: KmsKey = facts.kms_key
         check_origin(kms_key)
@@ -170,7 +158,7 @@ class DeleteImportedKeyMaterial(OnKey):
             return None
         return messages.ForgetMaterial([bytes.fromhex(material_id)])
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Asked, facts: _WithMembers, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
         answer: dict[str, Any] = {"KeyId": kms_key.arn}
@@ -178,6 +166,4 @@ class DeleteImportedKeyMaterial(OnKey):
             return Outcome(answer)
         if kms_key.key_spec == SYMMETRIC_DEFAULT:
             answer["KeyMaterialId"] = material_id
-        after = without_material(kms_key, material_id)
-        writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
-        return Outcome(answer, writes)
+        return Outcome(answer, writes_of_loss(facts.members, kms_key, (material_id,)))

@@ -9,10 +9,11 @@ from kagimori.operations.operation import Asked, Facts, Outcome
 from kagimori.operations.recipient import recipient_key
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import spec_members
+from kagimori.rules.keys.states import refusal_of
 from kagimori.rules.keys.usage import check_algorithm
 from kagimori.rules.refusal import UnsupportedOperationException
 from kagimori_boundary import messages
-from kagimori_boundary.key_specs import SPECS, KeyUsage
+from kagimori_boundary.key_specs import SPECS, Family, KeyUsage
 from kagimori_boundary.messages import Command, NewKeyPair
 
 
@@ -22,8 +23,11 @@ class GetPublicKey(OnKey):
 
     def ask(self, asked: Asked, facts: Facts) -> Command | None:
         super().ask(asked, facts)
-        if facts.kms_key.current is None or not facts.kms_key.current.public_key:
+        kms_key: KmsKey = facts.kms_key
+        if SPECS[kms_key.key_spec].family in (Family.SYMMETRIC, Family.MAC):
             raise UnsupportedOperationException
+        if kms_key.current is None:  # never imported: there is no public key yet
+            raise refusal_of("s5", kms_key.state, kms_key.arn)
         return None
 
     def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:

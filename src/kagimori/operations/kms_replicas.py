@@ -9,6 +9,8 @@ from kagimori.operations.multi_region import change_together, members_of
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Need, Outcome
 from kagimori.ports import Put, Write
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.import_material import awaiting_everywhere
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState, check_state
@@ -62,14 +64,18 @@ class ReplicateKey(OnKey):
     def finish(self, asked: Asked, facts: _Replication, reply: Tokens | None) -> Outcome:
         primary: KmsKey = facts.kms_key
         tokens = reply.key_tokens if reply is not None else [None] * len(primary.backing_keys)
+        planned = awaiting_everywhere(facts.replica)
         keys = tuple(
             replace(key, key_token=token, expiration_model=None, valid_to=None)
-            for key, token in zip(primary.backing_keys, tokens, strict=True)
+            for key, token in zip(planned.backing_keys, tokens, strict=True)
         )
         regions = (*primary.replica_regions, facts.replica.region)
-        replica: KmsKey = replace(facts.replica, backing_keys=keys, replica_regions=regions)
+        replica: KmsKey = replace(planned, backing_keys=keys, replica_regions=regions)
         writes: list[Write] = [
-            *change_together(facts.members, replica_regions=regions),
+            *(
+                Put(KMS_KEYS, awaiting_everywhere(changed(m, replica_regions=regions)), m)
+                for m in facts.members
+            ),
             Put(KMS_KEYS, replica),
             *(Put(MATERIALS, _material(replica, key)) for key in keys),
         ]

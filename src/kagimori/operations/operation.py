@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from kagimori.ports import View, Write
+from kagimori.rules.denial import Denials
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
@@ -48,6 +49,7 @@ class Asked(Struct, gc=False):
     draw: Callable[[], str]
     settings: Settings = Settings()
     usages: Usages = Usages()
+    denials: Denials = Denials("")
 
     @property
     def trust_roots(self) -> tuple[bytes, ...]:

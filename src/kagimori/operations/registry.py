@@ -6,6 +6,7 @@ from kagimori.operations import (
     kms_aliases,
     kms_create_key,
     kms_crypto,
+    kms_data_keys,
     kms_describe_key,
     kms_grant_lists,
     kms_grants,
@@ -20,6 +21,7 @@ from kagimori.operations import (
     kms_tags,
     sts,
 )
+from kagimori.operations.audit_registry import AUDIT_OPERATIONS
 from kagimori.operations.operation import Operation
 
 _ALL: Final[tuple[Operation, ...]] = (
@@ -44,9 +46,9 @@ _ALL: Final[tuple[Operation, ...]] = (
     kms_crypto.Encrypt(),
     kms_crypto.Decrypt(),
     kms_crypto.ReEncrypt(),
-    kms_crypto.GenerateDataKey(),
-    kms_crypto.GenerateDataKeyWithoutPlaintext(),
-    kms_crypto.GenerateRandom(),
+    kms_data_keys.GenerateDataKey(),
+    kms_data_keys.GenerateDataKeyWithoutPlaintext(),
+    kms_data_keys.GenerateRandom(),
     kms_signing.Sign(),
     kms_signing.Verify(),
     kms_signing.GenerateMac(),
@@ -74,6 +76,7 @@ _ALL: Final[tuple[Operation, ...]] = (
     kms_grant_lists.ListGrants(),
     kms_grant_lists.ListRetirableGrants(),
     sts.GetCallerIdentity(),
+    *AUDIT_OPERATIONS,
 )
 
 OPERATIONS: Final = {(operation.service, operation.name): operation for operation in _ALL}

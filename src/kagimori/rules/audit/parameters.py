@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from kagimori.rules.audit.times import element_date
 from kagimori.rules.request import Call
 
 # Members that are shown with their default when the request left them out.
@@ -94,6 +95,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "ListRetirableGrants": "RetiringPrincipal RetiringServicePrincipal Limit Marker",
         "RetireGrant": "KeyId GrantId DryRun",
         "RevokeGrant": "KeyId GrantId DryRun",
+        "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
     }.items()
 }
 _PAIRS: Final = {
@@ -119,7 +121,7 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
     return parameters or None
 
 
-_PLAIN: Final = frozenset((str, int, float, bool, dict))
+_PLAIN: Final = frozenset((str, int, bool, dict))
 
 
 def _lowered(value: Any) -> Any:
@@ -130,6 +132,8 @@ def _lowered(value: Any) -> Any:
             for name, inner in members.items()
             if inner is not None
         }
+    if isinstance(value, float):  # the only ones there are
+        return element_date(value)
     if isinstance(value, list):
         return [_lowered(inner) for inner in value]
     return value

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from kagimori.rules.audit.copies import shared_event_id
 from kagimori.rules.audit.parameters import request_parameters
+from kagimori.rules.audit.times import element_date
 from kagimori.rules.audit.user_identity import unknown_identity, user_identity
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.refusal import AccessDeniedException, Refusal
@@ -72,7 +74,9 @@ def record_of(
     record["eventType"] = "AwsApiCall"
     record["managementEvent"] = True
     if caller is not None:
-        record["recipientAccountId"] = caller.principal.account_id
+        account_id = record["recipientAccountId"] = caller.principal.account_id
+        if is_shared(resources, account_id, refusal):
+            record["sharedEventID"] = shared_event_id(event_id)
     record["eventCategory"] = "Management"
     if raw.tls is not None:
         record["tlsDetails"] = {
@@ -81,6 +85,16 @@ def record_of(
             "clientProvidedHostHeader": headers.get(b"host", b"").decode("latin-1"),
         }
     return _encode(record)
+
+
+def is_shared(
+    resources: Sequence[tuple[str, str]], account_id: str, refusal: Refusal | None
+) -> bool:
+    """Whether the owner of a key has a copy; not of what was refused for lack of permission."""
+    for owner, _ in resources:
+        if owner != account_id:
+            return not isinstance(refusal, AccessDeniedException)
+    return False
 
 
 def error_code(refusal: Refusal) -> str:
@@ -115,10 +129,3 @@ def shown(value: Any, *, is_map: bool = False) -> Any:
     if isinstance(value, list | tuple):
         return [shown(inner) for inner in value]
     return value
-
-
-def element_date(seconds: float) -> str:
-    """Return a date as response elements have it: `Aug 10, 2022, 10:38:27 PM`."""
-    at = gmtime(seconds)
-    hour = strftime("%I", at).lstrip("0")
-    return f"{strftime('%b', at)} {at.tm_mday}, {strftime('%Y', at)}, {hour}{strftime(':%M:%S %p', at)}"

@@ -175,8 +175,13 @@ def _taken_anew(kms_key: KmsKey, new: BackingKey, *, alone: bool) -> KmsKey:
     return changed(kms_key, backing_keys=(*kms_key.backing_keys, waiting))
 
 
-def without_material(kms_key: KmsKey, material_id: str) -> KmsKey:
-    """Return the key without the bytes of one material; its id stays known, unless it waited.
+def without_material(
+    members: Sequence[KmsKey], kms_key: KmsKey, material_id: str
+) -> Sequence[KmsKey]:
+    """Return the members of a key's set once the key has lost the bytes of one material.
+
+    The id stays known, unless the primary loses what waited for rotation: then no member has it
+    any more. If a replica loses its copy of that, all wait for it to come again (reference, 8.5).
 
     Raises:
         NotFoundException: the key never had it.
@@ -184,14 +189,53 @@ def without_material(kms_key: KmsKey, material_id: str) -> KmsKey:
     known = kms_key.backing_key(material_id)
     if known is None:
         raise NotFoundException(f"Key material {material_id} is not found.")
+    if known.pending and not kms_key.is_replica:
+        return [_without_waiting(member, material_id) for member in members]
     if known.key_token is None:
-        return kms_key
-    if known.pending:
-        keys = tuple(key for key in kms_key.backing_keys if key is not known)
-        return changed(kms_key, backing_keys=keys)
-    emptied = replace(known, key_token=None, expiration_model=None, valid_to=None)
-    keys = tuple(emptied if key is known else key for key in kms_key.backing_keys)
-    return _with_state(changed(kms_key, backing_keys=keys))
+        return members
+    return [
+        _emptied(member, material_id, here=member.region == kms_key.region) for member in members
+    ]
+
+
+def _without_waiting(member: KmsKey, material_id: str) -> KmsKey:
+    keys = tuple(key for key in member.backing_keys if key.material_id != material_id)
+    # There is nothing left to rotate to.
+    return changed(member, backing_keys=keys, rotation_on_demand_at=None)
+
+
+def _emptied(member: KmsKey, material_id: str, *, here: bool) -> KmsKey:
+    known = member.backing_key(material_id)
+    if known is None or not (here or known.pending):
+        return member
+    fields: dict[str, Any] = {}
+    if here:
+        fields = {"key_token": None, "expiration_model": None, "valid_to": None}
+    emptied = replace(known, everywhere=not known.pending, **fields)
+    keys = tuple(emptied if key is known else key for key in member.backing_keys)
+    after = changed(member, backing_keys=keys)
+    return replace(after, rotation_on_demand_at=None) if known.pending else _with_state(after)
+
+
+def awaiting_everywhere(member: KmsKey) -> KmsKey:
+    """Return a member as it is when the set grows: what waits must be imported there as well."""
+    if not any(key.pending for key in member.backing_keys):
+        return member
+    keys = tuple(
+        replace(key, everywhere=False) if key.pending else key for key in member.backing_keys
+    )
+    return replace(member, backing_keys=keys, rotation_on_demand_at=None)
+
+
+def everywhere_among(member: KmsKey, members: Sequence[KmsKey]) -> KmsKey:
+    """Return a member as it is when the set has shrunk to `members`."""
+    keys = tuple(
+        replace(key, everywhere=all(_has(other, key.material_id) for other in members))
+        if key.pending
+        else key
+        for key in member.backing_keys
+    )
+    return replace(member, backing_keys=keys)
 
 
 def _with_state(kms_key: KmsKey) -> KmsKey:

@@ -73,11 +73,11 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     @property
     def due_at(self) -> float | None:
         """When time next asks something of this key: deletion, rotation, expiry of material."""
-        if self.state is KeyState.PENDING_DELETION:
-            return self.deletion_at
         times = [backing_key.valid_to for backing_key in self.backing_keys if backing_key.key_token]
+        if self.state is KeyState.PENDING_DELETION:
+            times.append(self.deletion_at)
         # A replica rotates with its primary, in the primary's own time.
-        if self.state is KeyState.ENABLED and not self.is_replica:
+        elif self.state is KeyState.ENABLED and not self.is_replica:
             times += (self.rotation_on_demand_at, self.rotation_next_at)
         return min((at for at in times if at is not None), default=None)
 

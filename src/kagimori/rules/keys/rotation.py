@@ -63,7 +63,8 @@ def check_on_demand(kms_key: KmsKey, now: float) -> None:
         due is not None and due - now < _CONFLICT_SECONDS
     ):
         raise ConflictException(f"A rotation of {kms_key.arn} is in progress or about to begin.")
-    if kms_key.origin == "EXTERNAL" and not any(key.pending for key in kms_key.backing_keys):
+    waiting = any(key.pending and key.everywhere for key in kms_key.backing_keys)
+    if kms_key.origin == "EXTERNAL" and not waiting:
         raise KMSInvalidStateException(
             f"No available key material pending rotation for the key: {kms_key.arn}."
         )
@@ -90,7 +91,9 @@ def rotated(kms_key: KmsKey, new: BackingKey, *, automatic: bool) -> KmsKey:
     }
     if automatic and kms_key.rotation_period_days and kms_key.rotation_next_at is not None:
         period = kms_key.rotation_period_days * SECONDS_PER_DAY
-        fields["rotation_next_at"] = kms_key.rotation_next_at + period
+        # Dates that were missed (the key was disabled, say) are made up for by this one rotation.
+        late = max(0.0, (new.rotated_at or 0.0) - kms_key.rotation_next_at)
+        fields["rotation_next_at"] = kms_key.rotation_next_at + period * (late // period + 1)
     if not automatic:
         fields["rotation_on_demand_at"] = None
     return changed(kms_key, **fields)

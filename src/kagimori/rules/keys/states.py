@@ -8,7 +8,12 @@ every state.
 from enum import StrEnum
 from typing import Final
 
-from kagimori.rules.refusal import DisabledException, KMSInvalidStateException, Refusal
+from kagimori.rules.refusal import (
+    DisabledException,
+    KMSInvalidStateException,
+    Refusal,
+    UnsupportedOperationException,
+)
 
 
 class KeyState(StrEnum):
@@ -101,6 +106,12 @@ def refusal_of(code: str, state: KeyState, arn: str) -> Refusal:
         return DisabledException(f"{arn} is disabled.")
     if code == "s4":
         return KMSInvalidStateException(f"{arn} is not pending deletion.")
+    if code == "s6":  # only a key with imported material waits for an import
+        return UnsupportedOperationException(
+            f"{arn} origin is EXTERNAL which is not valid for this operation."
+        )
+    if code in ("s7", "s9"):  # the kind of key is refused in any state, in words of its own
+        return UnsupportedOperationException()
     return KMSInvalidStateException(f"{arn} is {_WORDS[state]}.")
 
 

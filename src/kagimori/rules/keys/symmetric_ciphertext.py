@@ -20,3 +20,8 @@ def material_id_of(blob: bytes) -> str | None:
     if len(blob) < _BYTES_MIN or blob[0] != CIPHERTEXT_VERSION:
         return None
     return blob[1 : 1 + MATERIAL_ID_BYTES].hex()
+
+
+def plaintext_bytes_of(blob: bytes) -> int:
+    """Return how many bytes a ciphertext of ours holds, encrypted."""
+    return len(blob) - _BYTES_MIN

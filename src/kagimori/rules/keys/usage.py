@@ -33,14 +33,14 @@ def check_algorithm(kms_key: KmsKey, usage: KeyUsage, algorithm: str) -> None:
         )
 
 
-def check_plaintext_size(kms_key: KmsKey, algorithm: str, plaintext: bytes) -> None:
+def check_plaintext_size(kms_key: KmsKey, algorithm: str, plaintext_bytes: int) -> None:
     """Return if the plaintext fits the algorithm.
 
     Raises:
         ValidationException: too long for this key.
     """
     most = SPECS[kms_key.key_spec].plaintext_bytes_max[algorithm]
-    if len(plaintext) > most:
+    if plaintext_bytes > most:
         raise ValidationException(
             f"Algorithm {algorithm} and key spec {kms_key.key_spec} cannot encrypt data larger "
             f"than {most} bytes."

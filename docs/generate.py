@@ -1,0 +1,326 @@
+"""Write the parts of the documentation that the code knows best; check them with `--check`.
+
+    .venv/bin/python docs/generate.py [--check]
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->` in a page. What is not
+between such marks is written by people, and left alone.
+"""
+# ruff: noqa: INP001, T201 - a script beside the pages, not a module
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import typer.main
+
+from kagimori import metrics, tables
+from kagimori.front import limits
+from kagimori.operations.registry import OPERATIONS
+from kagimori.rules.identity import refusals as identity_refusals
+from kagimori.rules.keys import states
+from kagimori.rules.keys.states import COLUMNS, OK, STATES, KeyState
+from kagimori.rules.refusal import Refusal
+from kagimori_cli.command import app
+
+DOCS: Final = Path(__file__).parent
+ROOT: Final = DOCS.parent
+_MARKED: Final = re.compile(
+    r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL
+)
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def command_line() -> str:
+    return "\n".join(_commands(typer.main.get_command(app), "kagimori"))
+
+
+def _commands(command: Any, path: str) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    if not children:
+        yield from _one_command(command, path)
+    for name, child in children.items():
+        yield from _commands(child, f"{path} {name}")
+
+
+def _one_command(command: Any, path: str) -> Iterator[str]:
+    yield f"### {path}\n"
+    yield f"{' '.join((command.help or '').split())}\n"
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for option in command.params:
+        if option.name != "help":
+            yield f"| {_option_name(option)} | {_default(option)} | {_meaning(option)} |"
+    if command.epilog:
+        yield f"\n{command.epilog.replace('Example: ', 'Example: `', 1)}`\n"
+
+
+def _option_name(option: Any) -> str:
+    if option.opts[0] == option.name:
+        return f"`{option.metavar}`"
+    kind = option.metavar or ""
+    takes = option.type_descriptor.annotation
+    if isinstance(takes, type) and issubclass(takes, StrEnum):
+        kind = "/".join(takes)
+    elif not kind and takes is int:
+        kind = "N"
+    name = "/".join(filter(None, (*option.opts, *option.secondary_opts)))
+    return f"`{' '.join(filter(None, (name, kind)))}`"
+
+
+def _default(option: Any) -> str:
+    if option.required:
+        return "required"
+    value = getattr(option.default, "value", option.default)
+    return "" if value is None or value is False or value == [] else f"`{value}`"
+
+
+def _meaning(option: Any) -> str:
+    text = " ".join((getattr(option, "help", None) or "").split())
+    variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
+    return text + "".join(f" (environment: `{name}`)" for name in variables)
+
+
+# --- key states -----------------------------------------------------------------------------------
+
+# What moves a key from state to state. `*` marks what time does, not a request.
+MOVES: Final = (
+    ("Enabled", "DisableKey", "Disabled"),
+    ("Disabled", "EnableKey", "Enabled"),
+    ("Enabled", "ScheduleKeyDeletion", "PendingDeletion"),
+    ("Disabled", "ScheduleKeyDeletion", "PendingDeletion"),
+    ("PendingImport", "ScheduleKeyDeletion", "PendingDeletion"),
+    ("PendingDeletion", "CancelKeyDeletion", "Disabled"),
+    ("PendingDeletion", "CancelKeyDeletion", "PendingImport"),
+    ("PendingImport", "ImportKeyMaterial", "Enabled"),
+    ("Enabled", "DeleteImportedKeyMaterial", "PendingImport"),
+    ("Disabled", "DeleteImportedKeyMaterial", "PendingImport"),
+    ("Enabled", "*material expires", "PendingImport"),
+    ("Enabled", "ScheduleKeyDeletion", "PendingReplicaDeletion"),
+    ("PendingReplicaDeletion", "CancelKeyDeletion", "Disabled"),
+    ("PendingReplicaDeletion", "*last replica is deleted", "PendingDeletion"),
+    ("PendingDeletion", "*waiting period ends", "[*]"),
+)
+
+
+def key_state_diagram() -> str:
+    lines = [
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> Enabled: CreateKey",
+        "    [*] --> PendingImport: CreateKey (EXTERNAL)",
+    ]
+    for before, operation, after in MOVES:
+        if not operation.startswith("*") and not _works(operation, before):
+            raise SystemExit(f"states.py does not let {operation} act on a key that is {before}")
+        lines.append(f"    {before} --> {after}: {operation.removeprefix('*')}")
+    return "\n".join([*lines, "```"])
+
+
+def _works(operation: str, state: str) -> bool:
+    column = "PD" if state.startswith("Pending") and state != "PendingImport" else state
+    return STATES[operation][COLUMNS.index(column)] == OK
+
+
+def key_state_matrix() -> str:
+    lines = [f"| operation | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for operation, row in STATES.items():
+        cells = ["yes" if code == OK else code for code in row]
+        lines.append(f"| {operation} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def key_state_codes() -> str:
+    state_of = dict(zip(COLUMNS, COLUMNS, strict=True)) | {"PD": "PendingDeletion"}
+    found: dict[str, str] = {}
+    for row in STATES.values():
+        for column, code in zip(COLUMNS, row, strict=True):
+            if code != OK and code not in found:
+                refusal = states.refusal_of(code, KeyState(state_of[column]), "ARN")
+                found[code] = f"{refusal.code}: `{refusal.message}`"
+    ordered = sorted(found.items(), key=lambda item: int(item[0][1:]))
+    return "\n".join(
+        ["| code | answer |", "|---|---|", *(f"| {code} | {text} |" for code, text in ordered)]
+    )
+
+
+# --- operations, errors, metrics, tables ----------------------------------------------------------
+
+
+def operations() -> str:
+    lines = ["| service | operation | action class | read only | file |", "|---|---|---|---|---|"]
+    for (service, name), operation in sorted(OPERATIONS.items()):
+        kind = type(operation)
+        file = Path(inspect.getfile(kind)).relative_to(ROOT)
+        read_only = "yes" if operation.read_only else "no"
+        lines.append(f"| {service} | {name} | `{kind.__name__}` | {read_only} | `{file}` |")
+    return "\n".join(lines)
+
+
+def errors() -> str:
+    return _refusals_of("kagimori.rules.refusal")
+
+
+def identity_errors() -> str:
+    return _refusals_of(identity_refusals.__name__)
+
+
+def _refusals_of(module: str) -> str:
+    kinds = [kind for kind in Refusal.__subclasses__() if kind.__module__ == module]
+    rows = sorted((kind.code, kind.status) for kind in kinds)
+    return "\n".join(
+        ["| code | status |", "|---|---|", *(f"| `{code}` | {status} |" for code, status in rows)]
+    )
+
+
+def metric_names() -> str:
+    lines = ["| metric | type | meaning |", "|---|---|---|"]
+    page = metrics.exposition([], {}).decode()
+    found = re.findall(r"# HELP (\S+) (.*)\n# TYPE \S+ (\S+)", page)
+    lines += [f"| `{name}` | {kind} | {text} |" for name, text, kind in sorted(found)]
+    return "\n".join(lines)
+
+
+def front_limits() -> str:
+    tree = ast.parse(Path(limits.__file__).read_text(encoding="utf-8"))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef))
+    defaults = limits.FrontLimits()
+    lines = ["| limit | value | meaning |", "|---|---|---|"]
+    for node, after in pairwise(body):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            text = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
+            lines.append(f"| {node.target.id} | {getattr(defaults, node.target.id)} | {text} |")
+    return "\n".join(lines)
+
+
+# Bounds that are fixed in the code: where each stands, and what it means.
+BOUNDS: Final = (
+    ("kagimori_boundary.key_specs", "PLAINTEXT_BYTES_MAX", "bytes of plaintext in Encrypt"),
+    ("kagimori.operations.cryptographic", "CONTEXT_BYTES_MAX", "bytes of encryption context"),
+    ("kagimori.rules.policy.document", "KEY_POLICY_BYTES_MAX", "bytes of a key policy"),
+    ("kagimori.rules.keys.alias", "ALIASES_PER_KEY_MAX", "aliases of one key"),
+    ("kagimori.rules.keys.grant_request", "GRANTS_PER_KEY_MAX", "grants of one key"),
+    ("kagimori.rules.keys.tags", "TAGS_MAX", "tags of one key"),
+    ("kagimori.rules.keys.rotation", "ON_DEMAND_MAX", "rotations on demand in a key's life"),
+    ("kagimori.rules.keys.rotation", "PERIOD_DAYS_DEFAULT", "days between automatic rotations"),
+    ("kagimori.rules.keys.deletion", "WINDOW_DAYS_MIN", "shortest waiting period, days"),
+    ("kagimori.rules.keys.deletion", "WINDOW_DAYS_MAX", "longest waiting period, days"),
+    ("kagimori.rules.keys.import_material", "PARAMETERS_SECONDS", "life of an import token, s"),
+    ("kagimori.rules.sigv4.verify", "WINDOW_SECONDS_DEFAULT", "a signature's age either way, s"),
+    ("kagimori.machinery.journal", "FILE_BYTES_MAX", "bytes of one journal file"),
+    ("kagimori.machinery.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
+    ("kagimori.machinery.hsm_client", "ANSWER_SECONDS_MAX", "wait for the HSM, then failure, s"),
+    ("kagimori.worker", "DRAIN_SECONDS", "time for open requests at the end, s"),
+    ("kagimori_hsm.backing_keys", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
+)
+
+
+def bounds() -> str:
+    lines = ["| bound | name | where |", "|---|---|---|"]
+    for module, name, meaning in BOUNDS:
+        value = getattr(importlib.import_module(module), name)
+        where = f"`src/{module.replace('.', '/')}.py`"
+        lines.append(f"| {meaning}: {value:,.0f} | `{name}` | {where} |")
+    return "\n".join(lines)
+
+
+def store_tables() -> str:
+    lines = ["| table | entity | key | groups |", "|---|---|---|---|"]
+    for table in sorted(tables.TABLES.values(), key=lambda table: table.name):
+        where = table.entity.__module__.replace(".", "/")
+        entity = f"`{table.entity.__name__}` in `src/{where}.py`"
+        lines.append(
+            f"| `{table.name}` | {entity} | {', '.join(table.key)} | "
+            f"{', '.join(table.groups) or '-'} |"
+        )
+    return "\n".join(lines)
+
+
+# --- what the code says of itself -----------------------------------------------------------------
+
+
+def differences() -> str:
+    """Collect what the source marks as `DIFFERS(aws):`, in comments and docstrings."""
+    lines = []
+    for file in sorted((ROOT / "src").rglob("*.py")):
+        source = file.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(source):
+            if "DIFFERS(aws):" in line:
+                said = " ".join(_statement(source[number:]))
+                lines.append(f"- `{file.relative_to(ROOT)}`: {said}")
+    return "\n".join(lines) or "None."
+
+
+def _statement(lines: list[str]) -> Iterator[str]:
+    """Yield the rest of a marked line, and the lines that go on with it."""
+    is_comment = lines[0].lstrip().startswith("#")
+    yield lines[0].partition("DIFFERS(aws):")[2].partition('"""')[0].strip()
+    for line in lines[1:]:
+        text = line.strip()
+        if text.startswith("#") != is_comment or not text.strip("#") or '"""' in text:
+            return
+        yield text.lstrip("# ")
+
+
+def promises() -> str:
+    sites: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "src").rglob("*.py")):
+        for name in re.findall(r"INVARIANT\(([a-z-]+)\)", file.read_text(encoding="utf-8")):
+            where = f"`{file.relative_to(ROOT / 'src')}`"
+            if where not in sites.setdefault(name, []):
+                sites[name].append(where)
+    rows = [f"| `{name}` | {', '.join(found)} |" for name, found in sorted(sites.items())]
+    return "\n".join(["| promise | marked in |", "|---|---|", *rows])
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "command-line": command_line,
+    "key-state-diagram": key_state_diagram,
+    "key-state-matrix": key_state_matrix,
+    "key-state-codes": key_state_codes,
+    "operations": operations,
+    "errors": errors,
+    "identity-errors": identity_errors,
+    "metric-names": metric_names,
+    "front-limits": front_limits,
+    "bounds": bounds,
+    "store-tables": store_tables,
+    "differences": differences,
+    "promises": promises,
+}
+
+
+def renewed(text: str) -> str:
+    """Return a page's text with every generated part as the code has it now."""
+    return _MARKED.sub(
+        lambda found: f"{found[1]}\n{PARTS[found['name']]().strip()}\n\n{found[3]}", text
+    )
+
+
+def pages() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def main() -> None:
+    stale = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        if renewed(text) != text:
+            stale.append(page.relative_to(ROOT))
+            if "--check" not in sys.argv:
+                page.write_text(renewed(text), encoding="utf-8")
+    for page in stale:
+        print(page)
+    if stale and "--check" in sys.argv:
+        raise SystemExit("these pages are not as the code has it: run docs/generate.py")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The auditor: beside the supervisor's loop, one thread makes digests, another keeps the index.
+
+It only reads the journals, and of each no further than its worker has answered for. What fails
+here is told and tried again; no request waits for any of it.
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from kagimori.audit_key import audit_key
+from kagimori.deployment import Layout, Unusable
+from kagimori.hsm_process import HsmRefused
+from kagimori.machinery.audit_index import KEPT_SECONDS, AuditIndex, remove_index
+from kagimori.machinery.audit_reader import stream_folders
+from kagimori.machinery.audit_tail import EVERYTHING, TrailBroken
+from kagimori.machinery.digester import Digester
+from kagimori.rules.audit.digest import BadDigest
+from kagimori_boundary.messages import Bytes, Command, Reply, SignDigest
+
+INDEX_SECONDS: Final = 0.25
+DIGEST_TURN_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 15.0
+FORGET_SECONDS: Final = 3600.0
+NICENESS: Final = 10  # requests come first
+
+Ends = Callable[[], Mapping[str, int]]
+
+
+class AuditOptions(Struct, frozen=True):
+    """How the trail is kept: minutes between digests (0: none), and where copies of them go."""
+
+    digest_minutes: float = 60.0
+    checkpoints: str | None = None
+
+
+class Auditor:
+    """Follows the journals while the server runs."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        options: AuditOptions,
+        *,
+        ends: Ends,
+        ask: Callable[[Command], Reply],
+        trouble: Callable[[str, str], None],
+    ) -> None:
+        self._layout, self._options = layout, options
+        self._ends, self._ask, self._trouble = ends, ask, trouble
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._keep_index, name="audit-index", daemon=True)]
+        if options.digest_minutes > 0:
+            digests = threading.Thread(target=self._make_digests, name="audit-digests", daemon=True)
+            self._threads.append(digests)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, seconds: float) -> None:
+        """Take in the rest and sign it; call when the workers have ended and the HSM has not."""
+        self._stopping.set()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    # --- digests ------------------------------------------------------------------------------
+
+    def _make_digests(self) -> None:
+        _step_back()
+        digester: Digester | None = None
+        due = time.monotonic()
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                digester = digester or self._new_digester()
+                digester.follow(self._read_to(stopping=stopping))
+                if stopping or time.monotonic() >= due:
+                    if digester.has_news():
+                        digester.make()
+                    due = time.monotonic() + self._options.digest_minutes * 60
+            except (HsmRefused, OSError, sqlite3.Error, Unusable, BadDigest) as problem:
+                self._trouble("digest", str(problem))
+                due = time.monotonic() + RETRY_SECONDS
+            if stopping:
+                return
+            self._stopping.wait(DIGEST_TURN_SECONDS)
+
+    def _new_digester(self) -> Digester:
+        key = audit_key(self._layout, self._ask)
+        checkpoints = self._options.checkpoints
+        return Digester(
+            self._layout.audit,
+            fingerprint=key.fingerprint,
+            sign=lambda command: self._sign(key.command(command)),
+            now=time.time,
+            trouble=lambda text: self._trouble("audit", text),
+            checkpoints=None if checkpoints is None else Path(checkpoints),
+        )
+
+    def _sign(self, command: SignDigest) -> str:
+        reply = self._ask(command)
+        if not isinstance(reply, Bytes):
+            raise HsmRefused("the HSM answered something else")
+        return reply.value.hex()
+
+    # --- the index ----------------------------------------------------------------------------
+
+    def _keep_index(self) -> None:
+        _step_back()
+        index: AuditIndex | None = None
+        forget_at = time.monotonic()
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                if index is not None and not index.is_in_place:
+                    index.close()
+                    index = None
+                index = index or AuditIndex(self._layout.audit)
+                self._follow(index, self._read_to(stopping=stopping))
+                if time.monotonic() >= forget_at:
+                    forget_at = time.monotonic() + FORGET_SECONDS
+                    index.forget_before(time.time() - KEPT_SECONDS)
+            except (TrailBroken, OSError, sqlite3.Error) as problem:
+                # What it says can no longer be trusted to be complete: from the beginning again.
+                self._trouble("audit index", str(problem))
+                if index is not None:
+                    index.close()
+                    index = None
+                if isinstance(problem, TrailBroken):
+                    with contextlib.suppress(OSError):
+                        remove_index(self._layout.audit)
+                self._stopping.wait(RETRY_SECONDS)
+            if stopping:
+                if index is not None:
+                    index.close()
+                return
+            self._stopping.wait(INDEX_SECONDS)
+
+    def _follow(self, index: AuditIndex, ends: Mapping[str, int]) -> None:
+        for folder in stream_folders(self._layout.audit):
+            index.follow(folder, ends.get(folder.name, EVERYTHING))
+
+    def _read_to(self, *, stopping: bool) -> Mapping[str, int]:
+        """How far each stream may be read; one without a worker to its end."""
+        return {} if stopping else self._ends()
+
+
+def _step_back() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

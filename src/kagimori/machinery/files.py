@@ -1,0 +1,22 @@
+"""Files that are there whole or not at all."""
+
+import os
+from pathlib import Path
+
+from kagimori.machinery.journal_files import sync_folder
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file in the place of the one before, durably; nobody ever sees half of it.
+
+    Raises:
+        OSError: it could not be done; what was there before still is.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(file, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,92 @@
+"""CloudTrail's LookupEvents, over the index of the audit trail.
+
+Source: CloudTrail API reference, LookupEvents; reference, 14.7.
+"""
+
+from typing import Any, Final
+
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.ports import Trail
+from kagimori.rules.audit.lookup import (
+    EVENTS_KEPT_SECONDS,
+    EventQuery,
+    FoundEvent,
+    shown_events,
+    spot_of,
+    token_of,
+)
+from kagimori.rules.audit.refusals import (
+    InvalidLookupAttributesException,
+    InvalidTimeRangeException,
+    OperationNotPermittedException,
+)
+
+PAGE_MAX: Final = 50
+
+
+class _LookUp(Facts):
+    query: Any = None
+    found: Any = None
+
+
+class LookupEvents(Operation):
+    """Events of the caller's own account and the request's region, newest first."""
+
+    service = "cloudtrail"
+    read_only = True
+
+    def __init__(self, trail: Trail | None = None) -> None:
+        self._trail = trail
+
+    def look_up(self, asked: Asked) -> Facts:
+        return _LookUp((Need("cloudtrail:LookupEvents"),))
+
+    def ask(self, asked: Asked, facts: _LookUp) -> None:
+        if self._trail is None:
+            raise OperationNotPermittedException("There is no audit index here.")
+        facts.query = _query(asked)
+        # DIFFERS(aws): there are no Insights events, so that nothing of that category is found.
+        insights = asked.call.input.EventCategory is not None
+        facts.found = () if insights else self._trail.events(asked.raw.request_id, facts.query)
+
+    def finish(self, asked: Asked, facts: _LookUp, reply: Any) -> Outcome:
+        query: EventQuery = facts.query
+        found: tuple[FoundEvent, ...] = tuple(facts.found)
+        answer: dict[str, Any] = {"Events": shown_events(found[: query.limit])}
+        if len(found) > query.limit:
+            answer["NextToken"] = token_of(query, found[query.limit - 1].spot)
+        return Outcome(answer)
+
+
+def _query(asked: Asked) -> EventQuery:
+    given, now = asked.call.input, asked.now
+    attributes = given.LookupAttributes or []
+    if len(attributes) > 1:
+        raise InvalidLookupAttributesException("You can only specify one lookup attribute")
+    oldest = now - EVENTS_KEPT_SECONDS
+    start = oldest if given.StartTime is None else max(given.StartTime, oldest)
+    end = now + 1 if given.EndTime is None else given.EndTime
+    if given.StartTime is not None and given.EndTime is not None and given.StartTime > end:
+        raise InvalidTimeRangeException("Start time must be before end time")
+    query = EventQuery(
+        account_id=asked.caller.account_id,
+        region=asked.call.region,
+        attribute=_attribute(attributes[0]) if attributes else None,
+        start=int(start),
+        end=int(end),
+        after=None,
+        limit=given.MaxResults or PAGE_MAX,
+    )
+    after = spot_of(given.NextToken, query)
+    return EventQuery(
+        query.account_id, query.region, query.attribute, query.start, query.end, after, query.limit
+    )
+
+
+def _attribute(given: Any) -> tuple[str, str]:
+    key, value = given.AttributeKey, given.AttributeValue
+    if key == "ReadOnly" and value not in ("true", "false"):
+        raise InvalidLookupAttributesException("The value of ReadOnly is true or false")
+    if not value:
+        raise InvalidLookupAttributesException(f"{key} has no value")
+    return key, value

@@ -1,0 +1,48 @@
+"""What is to be written when key material is lost: deleted on demand, or expired."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from kagimori.ports import Delete, Put, Write
+from kagimori.rules.keys.import_material import without_material
+from kagimori.rules.keys.kms_key import KmsKey, Material
+from kagimori.tables import KMS_KEYS, MATERIALS
+
+
+def writes_of_loss(
+    members: Sequence[KmsKey], kms_key: KmsKey, material_ids: Iterable[str]
+) -> list[Write]:
+    """Return the changes of all members of a key's set when the key loses these materials.
+
+    Raises:
+        NotFoundException: the key never had one of them.
+    """
+    before = {member.region: member for member in members}
+    after = dict(before)
+    for material_id in material_ids:
+        others = without_material(list(after.values()), after[kms_key.region], material_id)
+        after = {member.region: member for member in others}
+    writes: list[Write] = []
+    for region, member in before.items():
+        if after[region] is member:
+            continue
+        # One change, however many materials were lost together.
+        successor = replace(after[region], version=member.version + 1)
+        writes.append(Put(KMS_KEYS, successor, member))
+        writes += [
+            Delete(MATERIALS, material_row(member, key.material_id))
+            for key in member.backing_keys
+            if successor.backing_key(key.material_id) is None
+        ]
+    return writes
+
+
+def material_row(kms_key: KmsKey, material_id: str) -> Material:
+    """Return the entry by which Decrypt finds the key; it never changes."""
+    return Material(
+        region=kms_key.region,
+        material_id=material_id,
+        account_id=kms_key.account_id,
+        key_id=kms_key.key_id,
+    )

@@ -1,0 +1,37 @@
+"""The copies of a cross-account event: the caller's account has one, the key's owner another.
+
+The journal holds the caller's; the owner's is made from it whenever it is shown.
+Source: reference, 14.1 and 14.3.
+"""
+
+import json
+from typing import Any
+from uuid import UUID, uuid5
+
+
+def owners_copy(record: bytes, owner: str) -> bytes:
+    """Return the copy of a cross-account event that the trail of the key's owner has.
+
+    It tells the caller's account, not who there it was. Source: reference, 14.1 and 14.3.
+    """
+    event: dict[str, Any] = json.loads(record)
+    identity = event["userIdentity"]
+    event["userIdentity"] = {
+        "type": "AWSAccount",
+        "principalId": identity.get("principalId"),
+        "accountId": identity.get("accountId"),
+    }
+    event["sharedEventID"] = shared_event_id(event["eventID"])
+    event["eventID"] = owners_event_id(event["eventID"], owner)
+    event["recipientAccountId"] = owner
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def shared_event_id(event_id: str) -> str:
+    """Return what the copies of a cross-account event share."""
+    return str(uuid5(UUID(event_id), "shared"))
+
+
+def owners_event_id(event_id: str, owner: str) -> str:
+    """Return the id of the copy that the key's owner has."""
+    return str(uuid5(UUID(event_id), owner))

@@ -1,0 +1,64 @@
+"""What of a record is looked up, counted and shown in tables: a few members, decoded fast."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+
+class Resource(Struct, frozen=True, gc=False, rename="camel"):
+    arn: str = field(name="ARN", default="")
+    account_id: str = ""
+    type: str = ""
+
+
+class Identity(Struct, frozen=True, gc=False, rename="camel"):
+    type: str = ""
+    principal_id: str = ""
+    arn: str = ""
+    account_id: str = ""
+    access_key_id: str = ""
+    user_name: str = ""
+    invoked_by: str = ""
+
+    @property
+    def shown_name(self) -> str:
+        """The name CloudTrail looks a caller up by."""
+        if self.user_name:
+            return self.user_name
+        if self.type == "Root":
+            return "root"
+        if self.type in ("AssumedRole", "FederatedUser"):
+            return self.principal_id.partition(":")[2] or self.arn.rpartition("/")[2]
+        return self.invoked_by
+
+
+class Entry(Struct, frozen=True, gc=False, rename="camel"):
+    """A record, as far as it is looked up by."""
+
+    event_id: str = field(name="eventID")
+    event_time: str
+    event_name: str
+    event_source: str
+    aws_region: str = ""
+    read_only: bool = False
+    recipient_account_id: str = ""
+    user_identity: Identity = Identity()
+    error_code: str | None = None
+    source_ip_address: str = field(name="sourceIPAddress", default="")
+    resources: Sequence[Resource] | None = None
+
+    @property
+    def owners(self) -> set[str]:
+        """Other accounts whose keys were used: they have the event in their trails as well.
+
+        What was refused for lack of permission stays with the caller (reference, 14.3).
+        """
+        if self.error_code == "AccessDenied" or not self.resources:
+            return set()
+        others = {resource.account_id for resource in self.resources}
+        return others - {self.recipient_account_id, ""}
+
+
+decode_entry: Final = msgspec.json.Decoder(Entry).decode

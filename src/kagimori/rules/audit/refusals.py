@@ -1,0 +1,22 @@
+"""Refusals of CloudTrail.
+
+Source: the exception shapes of the service model (2013-11-01); reference, 14.7.
+"""
+
+from kagimori.rules.refusal import Refusal
+
+
+class InvalidLookupAttributesException(Refusal):
+    pass
+
+
+class InvalidTimeRangeException(Refusal):
+    pass
+
+
+class InvalidNextTokenException(Refusal):
+    pass
+
+
+class OperationNotPermittedException(Refusal):
+    pass

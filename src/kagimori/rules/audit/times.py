@@ -1,0 +1,55 @@
+"""Times as records have them, and as people write them on a command line."""
+
+import re
+from calendar import timegm
+from datetime import UTC, datetime
+from time import gmtime, strftime
+from typing import Final
+
+_AGO: Final = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def epoch_of(text: str) -> int:
+    """Return seconds since the epoch of `2026-01-31T12:00:00Z`.
+
+    Raises:
+        ValueError: not such a time.
+    """
+    day = _DAYS.get(text[:10])
+    if day is None:
+        day = timegm(datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC).timetuple())
+        if len(_DAYS) > 1000:  # noqa: PLR2004 - bounded, that is all
+            _DAYS.clear()
+        _DAYS[text[:10]] = day
+    if len(text) != 20 or text[10] != "T" or text[19] != "Z":  # noqa: PLR2004 - its length
+        raise ValueError(f"not a time: {text[:40]!r}")
+    return day + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+
+
+_DAYS: Final[dict[str, int]] = {}
+
+
+def moment(text: str, now: float) -> float:
+    """Return seconds since the epoch of `2d`, `90m` (ago), a date, or an ISO 8601 time (UTC).
+
+    Raises:
+        ValueError: none of these.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"a time is like 2d, 12h, 30m, 2026-01-31 or 2026-01-31T12:00:00Z, not {text!r}"
+        ) from None
+    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+
+
+def element_date(seconds: float) -> str:
+    """Return a date as response elements have it: `Aug 10, 2022, 10:38:27 PM`."""
+    at = gmtime(seconds)
+    hour = strftime("%I", at).lstrip("0")
+    return f"{strftime('%b', at)} {at.tm_mday}, {strftime('%Y', at)}, {hour}{strftime(':%M:%S %p', at)}"

@@ -1,0 +1,57 @@
+"""A denial, as it is kept for whoever may ask why: what was weighed, and what fell short.
+
+The caller learns no more than AWS tells; this is for the key's administrators, offline.
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+
+SLOTS: Final = 10_000
+UNWRITTEN_MAX: Final = 200
+
+
+class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One refused authorization, by the id of its request. `slot` is its place among the last."""
+
+    slot: str
+    request_id: str
+    account_id: str
+    at: float
+    caller: str
+    action: str
+    resource: str
+    reason: str
+    policies: list[dict[str, Any]]
+    grants: list[dict[str, Any]]
+    suggestion: str
+    version: int = 1
+
+
+class Denials:
+    """Denials that are not written yet: no more in a second than anyone would read."""
+
+    __slots__ = ("_next_slot", "_stream", "_unwritten")
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._next_slot = 0
+        self._unwritten: list[Denial] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._unwritten) >= UNWRITTEN_MAX
+
+    def next_slot(self) -> str:
+        """Return the place of the next denial: that of the oldest, once all are taken."""
+        self._next_slot = (self._next_slot + 1) % SLOTS
+        return f"{self._stream}/{self._next_slot:05}"
+
+    def add(self, denial: Denial) -> None:
+        self._unwritten.append(denial)
+
+    def take(self) -> list[Denial]:
+        """Return what is to be written, and begin anew."""
+        taken, self._unwritten = self._unwritten, []
+        return taken

@@ -1,0 +1,108 @@
+"""`kagimori audit`: is the trail intact, who did what, and what was never done."""
+
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kagimori.assemble import Unusable, audit_trail
+from kagimori_cli.terminal import Data, Output, OutputOption, complain, give_up, print_json
+
+EXIT_NOT_INTACT: Final = 1
+EXIT_UNREADABLE: Final = 2
+FINDINGS_SHOWN: Final = 50
+
+audit = typer.Typer(
+    help="The audit trail: verified, searched, followed.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@audit.command(
+    epilog="Example: kagimori audit verify --data ./kagimori-data --checkpoints /mnt/elsewhere"
+)
+def verify(
+    data: Data,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Digests that `serve --checkpoint` copied elsewhere."),
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM; by default the one beside the trail."),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Verify the whole trail. Exit code 0: intact, 1: not intact, 2: cannot be read.
+
+    DIR may also be a copy of the `audit` folder alone, on another machine.
+    """
+    try:
+        found = audit_trail.verify(data, checkpoints=checkpoints, public_key=public_key)
+    except Unusable as reason:
+        _unreadable(str(reason))
+    if output is Output.JSON:
+        print_json(found.as_json())
+    else:
+        _show(found)
+    if not found.intact:
+        raise typer.Exit(EXIT_NOT_INTACT)
+
+
+@audit.command(epilog="Example: kagimori audit public-key --data ./kagimori-data > audit-key.pem")
+def public_key(data: Data) -> None:
+    """Print the public key that digests are verified with (PEM). Keep a copy elsewhere."""
+    try:
+        typer.echo(audit_trail.public_key_pem(data), nl=False)
+    except Unusable as reason:
+        give_up(str(reason))
+
+
+@audit.command(epilog="Example: kagimori audit reindex --data ./kagimori-data")
+def reindex(data: Data) -> None:
+    """Make the index that look-ups use anew, from the journals."""
+    try:
+        records = audit_trail.reindex(data)
+    except Unusable as reason:
+        give_up(str(reason))
+    if records is None:
+        typer.echo("The old index is gone; the running server is making a new one.")
+    else:
+        typer.echo(f"{records} records indexed.")
+
+
+def _show(found: audit_trail.Verification) -> None:
+    console = Console()
+    table = Table("stream", "files", "records", "from", "to", "signed to", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for report in found.streams:
+        numbers = (
+            report.files,
+            report.records,
+            report.first_sequence,
+            report.newest.sequence,
+            report.signed_to,
+        )
+        table.add_row(report.stream, *map(str, numbers))
+    console.print(table)
+    console.print(f"{found.digests} digests, the newest of {found.newest_digest_time or '-'}")
+    for finding in found.findings[:FINDINGS_SHOWN]:
+        place = [finding.stream, finding.file, finding.line and f"line {finding.line}"]
+        where = ", ".join(str(part) for part in place if part)
+        console.print(f"[bold red]{finding.kind}[/]: {where}: {finding.message}", highlight=False)
+    more = len(found.findings) - FINDINGS_SHOWN + found.findings_more
+    if more > 0:
+        console.print(f"and {more} more")
+    for note in found.notes:
+        console.print(f"[dim]note: {note}[/]", highlight=False)
+    verdict = "[bold green]intact" if found.intact else "[bold red]NOT INTACT"
+    console.print(f"{verdict}[/]: {found.records} records")
+
+
+def _unreadable(reason: str) -> NoReturn:
+    complain(reason)
+    raise typer.Exit(EXIT_UNREADABLE)

@@ -1,0 +1,61 @@
+"""The audit key: made here, and used here for one thing, to sign digests of the audit trail.
+
+It is the operator's: an API worker cannot have anything signed. Nor is it a key that signs just
+any bytes: what is signed is composed here, of the fields of a digest.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from kagimori_boundary import messages
+from kagimori_boundary.messages import IDENTITY_DOMAIN, Bytes, NewKey, Reply
+from kagimori_hsm.algorithms import dispatch
+from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+
+AUDIT_KEY_SPEC: Final = "RSA_2048"
+ALGORITHM: Final = "RSASSA_PKCS1_V1_5_SHA_256"  # CloudTrail says SHA256withRSA
+_BINDING: Final = binding_of("audit key")
+
+
+class AuditCommands:
+    """One function for each command about the audit key."""
+
+    def __init__(self, domains: dict[str, Domain]) -> None:
+        self._domains = domains
+        self._token = b""
+        self._key: dispatch.Loaded | None = None
+
+    def functions(self) -> dict[type, Callable[[Any], Reply]]:
+        return {
+            messages.CreateAuditKey: self._create,
+            messages.SignDigest: self._sign,
+        }
+
+    def _create(self, _: messages.CreateAuditKey) -> Reply:
+        domain = self._domain()
+        material = dispatch.generate(AUDIT_KEY_SPEC)
+        public_key = dispatch.public_key(AUDIT_KEY_SPEC, dispatch.load(AUDIT_KEY_SPEC, material))
+        token = domain.wrap(material, _BINDING)
+        return NewKey(hashlib.sha256(public_key).digest(), token, public_key)
+
+    def _sign(self, command: messages.SignDigest) -> Reply:
+        if self._key is None or command.key_token != self._token:
+            material = self._domain().unwrap(command.key_token, _BINDING)
+            self._key = dispatch.load(AUDIT_KEY_SPEC, material)
+            self._token = command.key_token
+        text = "\n".join(
+            (
+                command.end_time,
+                f"{command.bucket}/{command.object_name}",
+                command.content_hash.hex(),
+                command.previous_signature.hex() or "null",
+            )
+        )
+        return Bytes(dispatch.sign(AUDIT_KEY_SPEC, self._key, ALGORITHM, "RAW", text.encode()))
+
+    def _domain(self) -> Domain:
+        domain = self._domains.get(IDENTITY_DOMAIN)
+        if domain is None:
+            raise TokenRefused
+        return domain

@@ -50,9 +50,13 @@ def run_load(url: str, load: Load, *, connections: int, seconds: int) -> Result:
         script.write(load.script())
         script.flush()
         done = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
-            + ["-s", script.name, url],
-            capture_output=True, text=True, check=True,
+            [
+                *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"),
+                *("-s", script.name, url),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     found = json.loads(line.removeprefix("RESULT "))

@@ -13,16 +13,11 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 def described() -> dict[str, str]:
     """Return what the figures depend on."""
-    cpus = Path("/proc/cpuinfo").read_text().split("\n\n")
-    model = next(
-        line.partition(":")[2].strip()
-        for line in cpus[0].splitlines()
-        if line.startswith("model name")
-    )
-    family = [line.partition(":")[2].strip() for line in cpus[0].splitlines()
-              if line.startswith(("cpu family", "model\t"))]
+    cpu = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+    lines = (line.partition(":") for line in cpu.splitlines())
+    said = {name.strip(): value.strip() for name, _, value in lines}
     return {
-        "CPU": f"{model} (family {', model '.join(family)})",
+        "CPU": f"{said['model name']} (family {said['cpu family']}, model {said['model']})",
         "cores": str(os.cpu_count()),
         "Python": platform.python_version(),
         "OpenSSL": f"{backend.openssl_version_text()} (SigV4: {ssl.OPENSSL_VERSION})",

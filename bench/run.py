@@ -8,20 +8,22 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bare import bare_microseconds
 from load import Load, run_load
-from machine import Processes, described
-from report import Figures, Report, median
+from machine import described
+from report import BESIDE, MOTO, Figures, Report, median
 from requests_made import LoadMaker
-from servers import Echo, Kagimori, Moto
+from servers import Echo, Kagimori, Moto, Server
 from start import seconds_to_ready
 
 PAGE = Path(__file__).parent.parent / "docs" / "look-up" / "performance.md"
 OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 CONNECTIONS = (1, 16, 64, 256)
-BESIDE = 64  # connections of the rows that are compared
 
 
 def main() -> None:
@@ -36,7 +38,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
         report.start(seconds_to_ready(Path(folder), rounds))
         with Echo() as echo, Kagimori(Path(folder) / "served") as kagimori, Moto() as moto:
-            _measure(report, echo, kagimori, moto, connections, rounds, seconds)
+            jobs = _jobs(echo, kagimori, moto, connections)
+            report.idle(kagimori.processes().memory_mib())
+            _measure(report, jobs, rounds=rounds, seconds=seconds)
+            report.after(kagimori.processes().memory_mib())
     print(report.text())
     if not options.print_only:
         report.write(PAGE)
@@ -44,32 +49,39 @@ def main() -> None:
         sys.exit("some requests were refused: the figures do not count")
 
 
-def _measure(report, echo, kagimori, moto, connections, rounds, seconds) -> None:
-    """Run everything once a round, so that what else the machine does falls on all alike."""
+class Job(NamedTuple):
+    """One row: a load, made anew for each round, against a server."""
+
+    name: str
+    connections: int
+    server: Server
+    make_load: Callable[[], Load]
+
+
+def _jobs(echo: Echo, kagimori: Kagimori, moto: Moto, connections: tuple[int, ...]) -> list[Job]:
     here, there = LoadMaker(kagimori), LoadMaker(moto)
-    report.idle(kagimori.processes().memory_mib())
-    jobs = [("echo", count, echo, lambda: here.load("Encrypt")) for count in connections]
-    jobs += [
-        (name, count, kagimori, lambda name=name: here.load(name))
-        for count in connections
-        for name in OPERATIONS
-    ]
-    jobs.append(("moto Encrypt", BESIDE, moto, lambda: there.load("Encrypt")))
+    jobs = [Job("echo", count, echo, partial(here.load, "Encrypt")) for count in connections]
+    for count in connections:
+        jobs += [Job(name, count, kagimori, partial(here.load, name)) for name in OPERATIONS]
+    return [*jobs, Job(MOTO, BESIDE, moto, partial(there.load, "Encrypt"))]
+
+
+def _measure(report: Report, jobs: list[Job], *, rounds: int, seconds: int) -> None:
+    """Run everything once a round, so that what else the machine does falls on all alike."""
     found: dict[tuple[str, int], list[Figures]] = {}
     for number in range(rounds):
-        for name, count, server, make in jobs:
-            print(f"round {number + 1} of {rounds}: {name}, {count}", file=sys.stderr)
-            figures = _one(server.url, server.processes(), make(), count, seconds)
-            found.setdefault((name, count), []).append(figures)
-    for (name, count), all_rounds in found.items():
-        report.row(name, count, median(all_rounds))
-    report.after(kagimori.processes().memory_mib())
+        for job in jobs:
+            where = f"{job.name}, {job.connections}"
+            print(f"round {number + 1} of {rounds}: {where}", file=sys.stderr)
+            figures = _one(job.server, job.make_load(), job.connections, seconds)
+            found.setdefault((job.name, job.connections), []).append(figures)
+    for (name, connections), all_rounds in found.items():
+        report.row(name, connections, median(all_rounds))
 
 
-def _one(
-    url: str, processes: Processes, load: Load, connections: int, seconds: int
-) -> Figures:
+def _one(server: Server, load: Load, connections: int, seconds: int) -> Figures:
     """Measure one load: a second unmeasured, then the rest, with the server's CPU beside it."""
+    url, processes = server.url, server.processes()
     run_load(url, load, connections=connections, seconds=1)
     cpu_before = processes.cpu_seconds()
     result = run_load(url, load, connections=connections, seconds=seconds)

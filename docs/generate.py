@@ -69,7 +69,7 @@ def _option_name(option: Any) -> str:
     takes = option.type_descriptor.annotation
     if isinstance(takes, type) and issubclass(takes, StrEnum):
         kind = "/".join(takes)
-    elif not kind and takes is int:
+    elif not kind and takes in (int, float):
         kind = "N"
     name = "/".join(filter(None, (*option.opts, *option.secondary_opts)))
     return f"`{' '.join(filter(None, (name, kind)))}`"
@@ -165,16 +165,15 @@ def operations() -> str:
 
 
 def errors() -> str:
-    return _refusals_of("kagimori.rules.refusal")
+    return _refusals(lambda kind: kind.__module__ != identity_refusals.__name__)
 
 
 def identity_errors() -> str:
-    return _refusals_of(identity_refusals.__name__)
+    return _refusals(lambda kind: kind.__module__ == identity_refusals.__name__)
 
 
-def _refusals_of(module: str) -> str:
-    kinds = [kind for kind in Refusal.__subclasses__() if kind.__module__ == module]
-    rows = sorted((kind.code, kind.status) for kind in kinds)
+def _refusals(fits: Callable[[type[Refusal]], bool]) -> str:
+    rows = sorted({(kind.code, kind.status) for kind in Refusal.__subclasses__() if fits(kind)})
     return "\n".join(
         ["| code | status |", "|---|---|", *(f"| `{code}` | {status} |" for code, status in rows)]
     )

@@ -17,7 +17,7 @@ import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
-from kagimori import audit_trail
+from kagimori import audit_reading, audit_trail
 from kagimori.auditor import AuditOptions
 from kagimori.chance import new_access_key_id, new_account_id
 from kagimori.deployment import (
@@ -58,6 +58,7 @@ __all__ = [
     "DEV_ACCOUNT",
     "RootAccessKey",
     "Unusable",
+    "audit_reading",
     "audit_trail",
     "denial",
     "initialise",

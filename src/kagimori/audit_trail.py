@@ -102,19 +102,12 @@ def _verify(
 ) -> Verification:
     key = _public_key(audit, public_key)
     # Digests before journals: what they sign is then there for sure, though more may be coming.
-    digests = digest_files(audit)
-    copies = [] if checkpoints is None else json_files(checkpoints)
-    if checkpoints is not None and not copies:
-        raise Unusable(f"{checkpoints} holds no checkpoint")
-    if key is None:
-        demands = Demands({}, {}, (), _without_key(digests, copies))
-    else:
-        demands = hold_digests(digests, copies, key)
+    demands = demands_of(audit, checkpoints, public_key)
     reports = verify_streams(audit, demands, growing=growing)
     findings = [*demands.findings, *(found for report in reports for found in report.findings)]
     more = sum(report.findings_more for report in reports)
     records = sum(report.records for report in reports)
-    if key is not None and not digests and records:
+    if key is not None and not demands.digests and not demands.findings and records:
         findings.insert(0, Finding(kinds.DIGEST_REMOVED, "there is no digest at all", PLACE))
     return Verification(
         intact=not findings and not more,
@@ -125,8 +118,25 @@ def _verify(
         key_fingerprint=key.fingerprint if key is not None else None,
         findings=tuple(findings),
         findings_more=more,
-        notes=tuple(_notes(reports, key, given=public_key is not None, copies=bool(copies))),
+        notes=tuple(_notes(reports, key, given=public_key is not None, copies=checkpoints is not None)),
     )
+
+
+def demands_of(audit: Path, checkpoints: Path | None, public_key: Path | None) -> Demands:
+    """Return what digests and checkpoints demand of the journals.
+
+    Raises:
+        Unusable: there is no checkpoint where some are said to be, or no such public key.
+        OSError: something cannot be read.
+    """
+    key = _public_key(audit, public_key)
+    digests = digest_files(audit)
+    copies = [] if checkpoints is None else json_files(checkpoints)
+    if checkpoints is not None and not copies:
+        raise Unusable(f"{checkpoints} holds no checkpoint")
+    if key is None:
+        return Demands({}, {}, (), _without_key(digests, copies))
+    return hold_digests(digests, copies, key)
 
 
 def _without_key(digests: list[Any], copies: list[Any]) -> list[Finding]:

@@ -114,7 +114,7 @@ class Path:
         try:
             try:
                 answer = await self._serve(progress)
-            except Exception as problem:  # noqa: BLE001 - the one catch-all
+            except (Exception, Absent) as problem:  # noqa: BLE001 - the one catch-all
                 refusal = self._as_refusal(problem)
                 result = refusal.code
                 answer = await self._refuse(progress, refusal)
@@ -185,7 +185,10 @@ class Path:
         """Keep the whole decision for `kagimori why`; the caller is told what AWS tells."""
         if progress.facts is None or self._denials.is_full:
             return
-        denial = denial_of(asked, progress.facts.needs, self._denials.next_slot())
+        try:
+            denial = denial_of(asked, progress.facts.needs, self._denials.next_slot())
+        except Absent:
+            return  # telling more would need more reading than a denial is worth
         if denial is not None:
             self._denials.add(denial)
 
@@ -263,7 +266,7 @@ class Path:
         raw = progress.raw
         return self._wire.refuse(progress.headers, progress.service, refusal, raw.request_id)
 
-    def _as_refusal(self, problem: Exception) -> Refusal:
+    def _as_refusal(self, problem: BaseException) -> Refusal:
         if isinstance(problem, Refusal):
             return problem
         if isinstance(problem, JournalFailed):

@@ -4,6 +4,7 @@ The signing key of the day comes from the HSM, once for each access key, region 
 secret access key never comes here.
 """
 
+import hmac
 from collections.abc import Mapping
 from typing import Final
 
@@ -29,7 +30,7 @@ class Who:
         self._view = view
         self._key_holder = key_holder
         self._regions = regions
-        self._signing_keys: dict[Scope, tuple[bytes, bytes]] = {}
+        self._signing_keys: dict[Scope, tuple[bytes, hmac.HMAC]] = {}
         self._callers: dict[str, tuple[AccessKey, Caller]] = {}
 
     async def identify(
@@ -65,7 +66,7 @@ class Who:
             else:
                 return found
 
-    async def _derive(self, scope: Scope, access_key: AccessKey) -> tuple[bytes, bytes]:
+    async def _derive(self, scope: Scope, access_key: AccessKey) -> tuple[bytes, hmac.HMAC]:
         command = DeriveSigningKey(
             access_key.account_id,
             access_key.access_key_id,
@@ -79,7 +80,8 @@ class Who:
             raise KMSInternalException
         if len(self._signing_keys) >= SIGNING_KEYS_MAX:
             self._signing_keys.clear()
-        known = self._signing_keys[scope] = (access_key.sealed_secret, reply.value)
+        signing_key = hmac.new(reply.value, digestmod="sha256")
+        known = self._signing_keys[scope] = (access_key.sealed_secret, signing_key)
         return known
 
     def _caller(self, access_key: AccessKey) -> Caller:

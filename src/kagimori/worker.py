@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from kagimori.chance import new_uuid
+from kagimori.chance import Uuids
 from kagimori.doors import Doors
 from kagimori.front.http import Front, FrontLimits
 from kagimori.front.tls import server_context
@@ -56,6 +56,7 @@ class Worker:
         self._data = data
         self.telemetry = Telemetry()
         self._clock = MovableClock() if config.dev else Clock()
+        draw = Uuids().new
         self._hsm = HsmClient(config.hsm_socket)
         self._store = EmbeddedStore(
             data / "kagimori.db",
@@ -86,7 +87,7 @@ class Worker:
             key_holder=self._hsm,
             archive=self._archive,
             now=self._clock.now,
-            draw=new_uuid,
+            draw=draw,
             telemetry=self.telemetry,
         )
         self._trail = AuditLookup(data / "audit")
@@ -99,7 +100,7 @@ class Worker:
             key_holder=self._hsm,
             archive=self._archive,
             now=self._clock.now,
-            draw=new_uuid,
+            draw=draw,
             telemetry=self.telemetry,
             settings=settings,
             usages=self._usages,
@@ -111,7 +112,7 @@ class Worker:
         self._front = Front(
             doors.handle,
             FrontLimits(connections=config.connections),
-            new_request_id=new_uuid,
+            new_request_id=draw,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
             on_refused=self.telemetry.refused,
         )

@@ -43,7 +43,7 @@ def verify(
     try:
         found = audit_trail.verify(data, checkpoints=checkpoints, public_key=public_key)
     except Unusable as reason:
-        _unreadable(str(reason))
+        unreadable(str(reason))
     if output is Output.JSON:
         print_json(found.as_json())
     else:
@@ -103,6 +103,7 @@ def _show(found: audit_trail.Verification) -> None:
     console.print(f"{verdict}[/]: {found.records} records")
 
 
-def _unreadable(reason: str) -> NoReturn:
+def unreadable(reason: str) -> NoReturn:
+    """End with one line that says why, and exit code 2."""
     complain(reason)
     raise typer.Exit(EXIT_UNREADABLE)

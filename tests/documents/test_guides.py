@@ -40,6 +40,8 @@ def test_back_up_and_restore():
 
 def test_test_your_software(tmp_path):
     """With a server of its own, since its clock is moved; it takes the seed of the page."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
     page = "docs/do/test-your-software.md"
     (seed,) = blocks(page, "yaml")
     (tmp_path / "seed.yaml").write_text(seed)
@@ -61,6 +63,12 @@ def test_the_chain_of_the_audit_page_can_be_checked_as_it_says(server, kms, tmp_
     command = [os.fspath(serving.sys.executable), tmp_path / "verify.py", copied]
     done = serving.subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("unbroken up to "), done.stderr
+
+
+def test_audit_page(server, tmp_path):
+    page = "docs/look-up/audit.md"
+    said = run(page, tmp_path, serving.environment(), data=server.data)
+    assert said.splitlines()[-1].startswith("intact: ")
 
 
 def test_the_unit_names_options_that_exist():

@@ -1,57 +1,47 @@
 """The index of the audit trail: finds events fast. Never the truth, and rebuilt when missing.
 
-It holds what events are looked up by, and where in the journals each one lies; the event itself
-is read from there. One thread writes it; workers read.
+It is of blocks, not of events: for each stretch of a journal, which facets occur in it; and for
+each facet, in which hours. A look-up reads the few blocks that can hold what it wants. So taking
+a record in costs little more than decoding it, and the index is a small part of what it finds.
+One thread writes it; workers read.
 """
 
-import contextlib
 import sqlite3
-from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 from kagimori.machinery.audit_tail import EVERYTHING, Lines, Place, StreamTail
-from kagimori.rules.audit.copies import owners_event_id
 from kagimori.rules.audit.entry import Entry, decode_entry
+from kagimori.rules.audit.facets import Facet, event_ids, facets
 from kagimori.rules.audit.times import epoch_of
 
 INDEX_NAME: Final = "index.db"
-WORDS_REMEMBERED_MAX: Final = 100_000
+BLOCK_BYTES: Final = 512 * 1024
+HOUR_SECONDS: Final = 3600
 KEPT_SECONDS: Final = 90 * 86_400
-_FORMAT: Final = 1
+REMEMBERED_MAX: Final = 50_000
+FACET_BYTES: Final = 6
+ID_BYTES: Final = 4  # of each event's id, for finding its block
+_FORMAT: Final = 3
 _SCHEMA: Final = f"""
 BEGIN;
 CREATE TABLE positions (
     stream TEXT PRIMARY KEY, file TEXT NOT NULL, offset INTEGER NOT NULL,
     sequence INTEGER NOT NULL, line_hash TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, short TEXT);
-CREATE INDEX words_by_short ON words (short) WHERE short IS NOT NULL;
--- `scope` is account and region; `copied` tells the copy of a key's owner from the caller's own.
-CREATE TABLE events (
-    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, scope INTEGER NOT NULL, copied INTEGER NOT NULL,
-    event_id TEXT NOT NULL, name INTEGER NOT NULL, source INTEGER NOT NULL,
-    read_only INTEGER NOT NULL, user INTEGER NOT NULL, access_key INTEGER NOT NULL,
-    resource_type INTEGER, file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL
+CREATE TABLE blocks (
+    id INTEGER PRIMARY KEY, file TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, ids BLOB NOT NULL,
+    facets BLOB NOT NULL
 );
-CREATE INDEX events_by_time ON events (scope, at);
-CREATE INDEX events_by_name ON events (scope, name, at);
-CREATE INDEX events_by_user ON events (scope, user, at);
-CREATE INDEX events_by_access_key ON events (scope, access_key, at);
-CREATE INDEX events_by_source ON events (scope, source, at);
-CREATE INDEX events_that_write ON events (scope, at) WHERE read_only = 0;
-CREATE INDEX events_by_id ON events (event_id);
-CREATE TABLE resources (
-    resource INTEGER NOT NULL, scope INTEGER NOT NULL, at INTEGER NOT NULL, event INTEGER NOT NULL,
-    PRIMARY KEY (resource, scope, at, event)
+CREATE INDEX blocks_by_time ON blocks (newest);
+CREATE TABLE facets (
+    facet BLOB NOT NULL, hour INTEGER NOT NULL, PRIMARY KEY (facet, hour)
 ) WITHOUT ROWID;
 PRAGMA user_version = {_FORMAT};
 COMMIT;
 """
-_ADD_EVENT: Final = (
-    "INSERT INTO events (id, at, scope, copied, event_id, name, source, read_only, user, "
-    "access_key, resource_type, file, offset, length) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-)
 
 
 class AuditIndex:
@@ -63,9 +53,13 @@ class AuditIndex:
         self._path = audit / INDEX_NAME
         self._connection = self._open()
         self._inode = self._path.stat().st_ino
-        self._words: dict[str, int] = {}
         self._tails: dict[str, StreamTail] = {}
-        self._next_id = 1 + (self._one("SELECT max(id) FROM events") or 0)
+        self._known: dict[tuple[object, ...], tuple[bytes, ...]] = {}
+        self._hour, self._of_hour = -1, set[bytes]()  # what the table has of the newest hour
+        self._hashes: dict[Facet, bytes] = {}
+        self._next_id = 1 + (
+            self._connection.execute("SELECT max(id) FROM blocks").fetchone()[0] or 0
+        )
 
     @property
     def is_in_place(self) -> bool:
@@ -97,8 +91,8 @@ class AuditIndex:
         """Drop events that are older than look-ups reach."""
         execute = self._connection.execute
         execute("BEGIN")
-        execute("DELETE FROM resources WHERE at < ?", (int(at),))
-        execute("DELETE FROM events WHERE at < ?", (int(at),))
+        execute("DELETE FROM facets WHERE hour < ?", (int(at) // HOUR_SECONDS,))
+        execute("DELETE FROM blocks WHERE newest < ?", (int(at),))
         execute("COMMIT")
 
     def close(self) -> None:
@@ -124,78 +118,117 @@ class AuditIndex:
         return Place() if row is None else Place(*row)
 
     def _add(self, stream: str, lines: Lines, place: Place) -> None:
-        """Add the events of some lines, and the place after them, in one transaction."""
+        """Add the blocks of some lines, and the place after them, in one transaction."""
         execute = self._connection.execute
         execute("BEGIN")
         try:
-            file = self._word(f"{stream}/{lines.file}")
-            events: list[tuple[object, ...]] = []
-            resources: list[tuple[int, int, int, int]] = []
-            for _, offset, record in lines.records():
-                spot = (file, offset, len(record))
-                with contextlib.suppress(ValueError):  # nothing to find it by
-                    self._add_entry(decode_entry(record), spot, events, resources)
-            self._connection.executemany(_ADD_EVENT, events)
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO resources VALUES (?,?,?,?)", resources
-            )
+            block = _Block(f"{stream}/{lines.file}", lines.offset, lines.first_sequence)
+            for sequence, offset, record in lines.records():
+                if offset - block.offset > BLOCK_BYTES:
+                    self._add_block(block, offset)
+                    block = _Block(block.file, offset, sequence)
+                try:
+                    entry = decode_entry(record)
+                    block.take(entry, self._facets_of(entry))
+                except ValueError:
+                    continue  # nothing to find it by
+            self._add_block(block, place.offset)
             execute(
                 "INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)",
                 (stream, place.file, place.offset, place.sequence, place.line_hash),
             )
             execute("COMMIT")
         except BaseException:
-            self._words.clear()
             self._tails.clear()
+            self._hour = -1
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
 
-    def _add_entry(
-        self,
-        entry: Entry,
-        spot: tuple[int, int, int],
-        events: list[tuple[object, ...]],
-        resources: list[tuple[int, int, int, int]],
-    ) -> None:
-        at, identity, word = epoch_of(entry.event_time), entry.user_identity, self._word
-        accounts = [(entry.recipient_account_id, 0)] if entry.recipient_account_id else []
-        accounts += [(owner, 1) for owner in entry.owners]
-        of_event = entry.resources or ()
-        kind = word(of_event[0].type) if of_event else None
-        for account_id, copied in accounts:
-            scope = word(f"{account_id}/{entry.aws_region}")
-            number = self._next_id
-            self._next_id += 1
-            event_id = owners_event_id(entry.event_id, account_id) if copied else entry.event_id
-            user = "" if copied else identity.shown_name
-            access_key = "" if copied else identity.access_key_id
-            events.append(
-                (
-                    *(number, at, scope, copied, event_id),
-                    *(word(entry.event_name), word(entry.event_source), entry.read_only),
-                    *(word(user), word(access_key), kind),
-                    *spot,
-                )
+    def _add_block(self, block: "_Block", end: int) -> None:
+        if not block.ids:
+            return
+        number, self._next_id = self._next_id, self._next_id + 1
+        oldest, newest = epoch_of(block.oldest), epoch_of(block.newest)
+        ids = bytes.fromhex("".join(block.ids))
+        self._connection.execute(
+            "INSERT INTO blocks (id, file, offset, length, sequence, oldest, newest, ids, facets) "
+            "VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                *(number, block.file, block.offset, end - block.offset, block.sequence),
+                *(oldest, newest, ids, b"".join(block.facets)),
+            ),
+        )
+        self._add_hour(newest // HOUR_SECONDS, block.facets)
+
+    def _add_hour(self, hour: int, found: set[bytes]) -> None:
+        if hour != self._hour or len(self._of_hour) > REMEMBERED_MAX:
+            self._hour, self._of_hour = hour, set()
+        rows = [(facet, hour) for facet in found - self._of_hour]
+        self._connection.executemany("INSERT OR IGNORE INTO facets VALUES (?,?)", rows)
+        self._of_hour |= found
+
+    def _facets_of(self, entry: Entry) -> tuple[bytes, ...]:
+        """Return the hashes of an event's facets; most events have those of one before them."""
+        identity = entry.user_identity
+        alike = (
+            entry.recipient_account_id,
+            entry.aws_region,
+            entry.event_name,
+            entry.event_source,
+            entry.read_only,
+            identity.shown_name,
+            identity.access_key_id,
+            entry.error_code == "AccessDenied",
+            *(resource.arn for resource in entry.resources or ()),
+        )
+        known = self._known.get(alike)
+        if known is None:
+            if len(self._known) >= REMEMBERED_MAX:
+                self._known.clear()
+            hashes = self._hashes
+            if len(hashes) >= REMEMBERED_MAX:
+                hashes.clear()
+            known = tuple(
+                [hashes.get(facet) or self._hash(facet) for facet in facets(entry)]
             )
-            resources += [(word(found.arn), scope, at, number) for found in of_event]
+            self._known[alike] = known
+        return known
 
-    def _word(self, text: str) -> int:
-        known = self._words.get(text)
-        if known is not None:
-            return known
-        short = text.rpartition("/")[2] if text.startswith("arn:") else None
-        execute = self._connection.execute
-        execute("INSERT OR IGNORE INTO words (text, short) VALUES (?, ?)", (text, short))
-        found = int(execute("SELECT id FROM words WHERE text = ?", (text,)).fetchone()[0])
-        if len(self._words) >= WORDS_REMEMBERED_MAX:
-            self._words.clear()
-        self._words[text] = found
+    def _hash(self, facet: Facet) -> bytes:
+        found = self._hashes[facet] = facet_hash(facet)
         return found
 
-    def _one(self, query: str) -> int | None:
-        found: int | None = self._connection.execute(query).fetchone()[0]
-        return found
+
+TIME_CHARACTERS: Final = len("2026-01-31T12:00:00Z")
+
+
+class _Block:
+    """A stretch of a journal's file, as it is taken in."""
+
+    __slots__ = ("facets", "file", "ids", "newest", "offset", "oldest", "sequence")
+
+    def __init__(self, file: str, offset: int, sequence: int) -> None:
+        self.file, self.offset, self.sequence = file, offset, sequence
+        self.facets: set[bytes] = set()
+        self.ids: list[str] = []
+        self.oldest, self.newest = "9", ""
+
+    def take(self, entry: Entry, found: tuple[bytes, ...]) -> None:
+        at = entry.event_time
+        if len(at) != TIME_CHARACTERS:
+            raise ValueError("not a time")
+        self.facets.update(found)
+        self.ids.extend(event_id[: 2 * ID_BYTES] for event_id in event_ids(entry))
+        if at > self.newest:
+            self.newest = at
+        if at < self.oldest:
+            self.oldest = at
+
+
+def facet_hash(facet: Facet) -> bytes:
+    """Return a few bytes; two facets that share them cost a look-up some reading, nothing else."""
+    return blake2b("\0".join(facet).encode(), digest_size=FACET_BYTES).digest()
 
 
 def remove_index(audit: Path) -> None:
@@ -204,19 +237,9 @@ def remove_index(audit: Path) -> None:
         (audit / f"{INDEX_NAME}{suffix}").unlink(missing_ok=True)
 
 
-def indexed_to(audit: Path) -> Mapping[str, int]:
-    """Return the newest indexed sequence of each stream."""
-    connection = sqlite3.connect(f"{(audit / INDEX_NAME).absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        return dict(connection.execute("SELECT stream, sequence FROM positions"))
-    finally:
-        connection.close()
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     path.chmod(0o600)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -16384")
     return connection

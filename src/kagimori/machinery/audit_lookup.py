@@ -1,29 +1,22 @@
 """Finds events for look-ups: where they lie by the index, what they are from the journals."""
 
-import os
+import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from kagimori.machinery.audit_index import INDEX_NAME
+from kagimori.machinery.audit_index import HOUR_SECONDS, ID_BYTES, INDEX_NAME, facet_hash
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
 from kagimori.ports import Absent
-from kagimori.rules.audit.copies import owners_event_id
+from kagimori.rules.audit.chain import read_line
 from kagimori.rules.audit.entry import decode_entry
+from kagimori.rules.audit.facets import facet_of, is_asked_for
 from kagimori.rules.audit.lookup import EventQuery, FoundEvent
+from kagimori.rules.audit.times import epoch_of
 
-LINE_HEAD_BYTES_MAX: Final = 200
-RESULTS_WAITING_MAX: Final = 1000
-_COLUMNS: Final = "e.at, e.id, e.copied, e.event_id, f.text, e.offset, e.length"
-_BY_WORD: Final = {
-    "EventName": "e.name = ?",
-    "Username": "e.user = ?",
-    "AccessKeyId": "e.access_key = ?",
-    "EventSource": "e.source = ?",
-    "ResourceType": "e.resource_type = ?",
-}
-_BY_FLAG: Final = {"true": "e.read_only = 1", "false": "e.read_only = 0"}
+LINES_MAX: Final = 1 << 20  # in a block, far more than there can be
 
 
 class AuditLookup:
@@ -82,18 +75,50 @@ class EventFinder:
         connection = self._current()
         if connection is None:
             return []
-        scope = _word(connection, f"{query.account_id}/{query.region}")
-        if scope is None:
-            return []
-        text, parameters = _statement(connection, query, scope)
-        rows = connection.execute(text, parameters).fetchall() if text else []
-        found = []
-        for at, number, copied, event_id, file, offset, length in rows:
-            owner = query.account_id if copied else None
-            record = self._record((file, offset, length), event_id, owner)
-            if record is not None:
-                found.append(FoundEvent((at, number), record, owner))
-        return found
+        found: list[FoundEvent] = []  # some of them older than blocks that are still to come
+        for number, file, offset, length, newest in _blocks(connection, query):
+            before = sum(event.spot[0] > newest for event in found)
+            if before > query.limit:
+                break
+            found += self._events(query, number, (file, offset, length))
+        found.sort(key=lambda event: event.spot, reverse=True)
+        return found[: query.limit + 1]
+
+    def _events(
+        self, query: EventQuery, number: int, spot: tuple[str, int, int]
+    ) -> Iterator[FoundEvent]:
+        """Yield what a block holds of what was asked for."""
+        file, offset, length = spot
+        try:
+            with (self._audit / file).open("rb", buffering=0) as journal:
+                journal.seek(offset)
+                content = journal.read(length)
+        except FileNotFoundError:
+            return  # retired since
+        needle = _needle(query)
+        for position, line in enumerate(content.split(b"\n")):
+            if not line or needle not in line:
+                continue
+            match = self._match(query, line)
+            if match is None:
+                continue
+            at, record, owner = match
+            here = (at, number * LINES_MAX + position)
+            if query.after is None or here < query.after:
+                yield FoundEvent(here, record, owner)
+
+    @staticmethod
+    def _match(query: EventQuery, line: bytes) -> tuple[int, bytes, str | None] | None:
+        try:
+            record = read_line(line)[2]
+            entry = decode_entry(record)
+            at = epoch_of(entry.event_time)
+        except ValueError:
+            return None
+        if not is_asked_for(entry, at, query):
+            return None
+        is_own = entry.recipient_account_id == query.account_id
+        return at, record, None if is_own else query.account_id
 
     def _current(self) -> sqlite3.Connection | None:
         """Return a connection to the index that is there now; it may have been made anew."""
@@ -110,76 +135,42 @@ class EventFinder:
             self._inode = inode
         return self._connection
 
-    def _record(
-        self, spot: tuple[str, int, int], event_id: str, owner: str | None
-    ) -> bytes | None:
-        """Return a record from its journal; None if it is not there any more."""
-        file, offset, length = spot
-        try:
-            descriptor = os.open(self._audit / file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            line = os.pread(descriptor, LINE_HEAD_BYTES_MAX + length, offset)
-        finally:
-            os.close(descriptor)
-        start = line.find(b'"record":') + len(b'"record":')
-        record = line[start : start + length]
-        try:
-            entry = decode_entry(record)
-        except ValueError:
-            return None
-        found = entry.event_id if owner is None else owners_event_id(entry.event_id, owner)
-        return record if event_id == found else None
 
-
-def _statement(
-    connection: sqlite3.Connection, query: EventQuery, scope: int
-) -> tuple[str, list[Any]]:
-    """Return the SQL of a look-up; empty when nothing can match."""
-    where, parameters = ["e.scope = ?", "e.at >= ?", "e.at <= ?"], [scope, query.start, query.end]
-    tables, order = "events e", "e.at DESC, e.id DESC"
+def _blocks(connection: sqlite3.Connection, query: EventQuery) -> Iterator[tuple[Any, ...]]:
+    """Yield id, file, offset, length and newest time of blocks to look at, newest first."""
     name, value = query.attribute or ("", "")
+    facet = facet_hash(facet_of(query))
+    end = query.end if query.after is None else min(query.end, query.after[0])
+    column, needle = "facets", facet
     if name == "EventId":
-        where.append("e.event_id = ?")
-        parameters.append(value)  # type: ignore[arg-type] # parameters are of any type
-    elif name == "ReadOnly":
-        where.append(_BY_FLAG[value])
-    elif name == "ResourceName":
-        ids = _resources(connection, value)
-        if not ids:
-            return "", []
-        tables = "resources r CROSS JOIN events e ON e.id = r.event"
-        marks = ",".join("?" * len(ids))
-        where = [f"r.resource IN ({marks})", "r.scope = ?", "r.at >= ?", "r.at <= ?"]
-        parameters = [*ids, scope, query.start, query.end]
-        order = "r.at DESC, r.event DESC"
-    elif name:
-        word = _word(connection, value)
-        if word is None:
-            return "", []
-        where.append(_BY_WORD[name])
-        parameters.append(word)
-    if query.after is not None:
-        at, number = ("r.at", "r.event") if name == "ResourceName" else ("e.at", "e.id")
-        where.append(f"({at}, {number}) < (?, ?)")
-        parameters += query.after
-    conditions = " AND ".join(where)
-    return (
-        f"SELECT {_COLUMNS} FROM {tables} JOIN words f ON f.id = e.file "  # noqa: S608 - ours
-        f"WHERE {conditions} ORDER BY {order} LIMIT ?",
-        [*parameters, query.limit + 1],
+        try:
+            column, needle = "ids", bytes.fromhex(value[: 2 * ID_BYTES])
+        except ValueError:
+            return
+    text = (
+        "SELECT id, file, offset, length, newest FROM blocks WHERE newest >= ? AND newest < ? "  # noqa: S608 - one of two columns
+        f"AND oldest <= ? AND instr({column}, ?) > 0 ORDER BY newest DESC, id DESC"
     )
+    try:
+        hours = connection.execute(
+            "SELECT hour FROM facets WHERE facet = ? AND hour >= ? ORDER BY hour DESC",
+            (facet, query.start // HOUR_SECONDS),
+        )
+        for (hour,) in hours:
+            begins = max(query.start, hour * HOUR_SECONDS)
+            yield from connection.execute(
+                text, (begins, (hour + 1) * HOUR_SECONDS, end, needle)
+            )
+    except sqlite3.OperationalError as problem:
+        if "no such table" not in str(problem):
+            raise  # else it is just being made
 
 
-def _word(connection: sqlite3.Connection, text: str) -> int | None:
-    row = connection.execute("SELECT id FROM words WHERE text = ?", (text,)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _resources(connection: sqlite3.Connection, name: str) -> list[int]:
-    """Return the resources that a name stands for: an ARN, or the last part of some."""
-    rows = connection.execute(
-        "SELECT id FROM words WHERE text = ? OR short = ? LIMIT 100", (name, name)
-    )
-    return [int(found) for (found,) in rows]
+def _needle(query: EventQuery) -> bytes:
+    """Return what is in every line that can match, as it is written there."""
+    name, value = query.attribute or ("", "")
+    if name == "ReadOnly":
+        return b'"readOnly":' + value.encode()
+    if name == "EventId" or not value.isascii() or json.dumps(value) != f'"{value}"':
+        return b""
+    return b"" if value == "root" else value.encode()

@@ -15,6 +15,7 @@ from kagimori.machinery.journal_files import first_sequence_of, journal_files
 from kagimori.rules.audit.chain import GENESIS, BrokenLine, read_line
 
 PIECE_BYTES: Final = 1024 * 1024
+END_BYTES: Final = 8 * 1024 * 1024  # more than any line
 EVERYTHING: Final = 1 << 62
 _HEAD_BYTES: Final = len(b'{"sequence":,"previous":"","record":') + len(GENESIS)
 
@@ -174,3 +175,24 @@ def place_after(folder: Path, file: str, offset: int, sequence: int, line_hash: 
     if not before.endswith(b"\n") or sha256(line).hexdigest() != line_hash:
         raise TrailBroken(f"{folder.name}/{file}: record {sequence} is not what was there")
     return Place(file, offset, sequence, line_hash)
+
+
+def place_at_end(folder: Path) -> Place:
+    """Return the place after the last whole line of a stream.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for file in reversed(journal_files(folder)):
+        size = file.stat().st_size
+        with file.open("rb") as content:
+            content.seek(max(0, size - END_BYTES))
+            whole, newline, rest = content.read().rpartition(b"\n")
+        line = whole.rpartition(b"\n")[2]
+        if newline:
+            try:
+                sequence, _, _ = read_line(line)
+            except BrokenLine as broken:
+                raise TrailBroken(f"{folder.name}/{file.name}: {broken}") from None
+            return Place(file.name, size - len(rest), sequence, sha256(line).hexdigest())
+    return Place()

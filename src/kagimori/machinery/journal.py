@@ -138,13 +138,9 @@ class Journal:
         gathered, self._gathering = self._gathering, []
         if not gathered:
             return
-        link, lines = self._end, []
-        for record, _ in gathered:
-            if not record:  # a probe
-                continue
-            line, link = join(link, record)
-            lines.append(line)
-        self._group = _Group(b"".join(lines), link, [pending for _, pending in gathered])
+        records = [record for record, _ in gathered if record]  # a probe has none
+        content, link = join(self._end, *records)
+        self._group = _Group(content, link, [pending for _, pending in gathered])
         self._group_since = self._loop.time()
         self._groups.put(self._group)
 

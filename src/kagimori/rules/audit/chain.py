@@ -4,8 +4,8 @@ A line is `{"sequence":N,"previous":"HEX","record":{...}}`; its hash is the SHA-
 without its newline. Whoever holds one hash can tell whether anything before it was touched.
 """
 
-import hashlib
 import re
+from hashlib import sha256
 from typing import Final
 
 from msgspec import Struct
@@ -24,14 +24,21 @@ class Link(Struct, frozen=True):
 START: Final = Link(0, GENESIS)
 
 
-def join(link: Link, record: bytes) -> tuple[bytes, Link]:
-    """Return the line that adds a record to the chain (with its newline), and the new end."""
-    line = b'{"sequence":%d,"previous":"%s","record":%s}' % (
-        link.sequence + 1,
-        link.line_hash.encode(),
-        record,
-    )
-    return line + b"\n", Link(link.sequence + 1, hashlib.sha256(line).hexdigest())
+def join(link: Link, *records: bytes) -> tuple[bytes, Link]:
+    """Return the lines that add records to the chain (each with its newline), and the new end."""
+    sequence, line_hash = link.sequence, link.line_hash
+    lines = []
+    for record in records:
+        sequence += 1
+        line = b'{"sequence":%d,"previous":"%b","record":%b}' % (
+            sequence,
+            line_hash.encode(),
+            record,
+        )
+        line_hash = sha256(line).hexdigest()
+        lines.append(line)
+    lines.append(b"")
+    return b"\n".join(lines), Link(sequence, line_hash)
 
 
 class BrokenLine(ValueError):
@@ -49,7 +56,7 @@ def follow(link: Link, line: bytes) -> tuple[bytes, Link]:
         raise BrokenLine(f"sequence {sequence} where {link.sequence + 1} was expected")
     if previous != link.line_hash:
         raise BrokenLine(f"sequence {sequence} does not name the line before it")
-    return record, Link(sequence, hashlib.sha256(line).hexdigest())
+    return record, Link(sequence, sha256(line).hexdigest())
 
 
 def read_line(line: bytes) -> tuple[int, str, bytes]:

@@ -47,7 +47,7 @@ def record_of(
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": (
-            unknown_identity(claimed_access_key) if caller is None else user_identity(caller)
+            unknown_identity(claimed_access_key) if caller is None else _identity(caller)
         ),
         "eventTime": iso_time(now),
         "eventSource": f"{service}.amazonaws.com",
@@ -95,6 +95,20 @@ def is_shared(
         if owner != account_id:
             return not isinstance(refusal, AccessDeniedException)
     return False
+
+
+def _identity(caller: Caller) -> msgspec.Raw:
+    """Return who the caller is, as JSON; remembered, since callers come again."""
+    known = _IDENTITIES.get(id(caller))
+    if known is None or known[0] is not caller:
+        if len(_IDENTITIES) >= _IDENTITIES_MAX:
+            _IDENTITIES.clear()
+        known = _IDENTITIES[id(caller)] = (caller, msgspec.Raw(_encode(user_identity(caller))))
+    return known[1]
+
+
+_IDENTITIES: Final[dict[int, tuple[Caller, msgspec.Raw]]] = {}
+_IDENTITIES_MAX: Final = 1000
 
 
 def error_code(refusal: Refusal) -> str:

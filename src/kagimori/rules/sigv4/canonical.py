@@ -5,7 +5,10 @@ request exactly as received; nothing the front may have understood of it is used
 """
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from kagimori.rules.refusal import InvalidSignatureException
 from kagimori.rules.request import RawRequest
@@ -24,6 +27,18 @@ def header_values(headers: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes
     return values
 
 
+class _Layout(Struct, frozen=True):
+    """What follows from a list of signed headers alone.
+
+    `tail` is the end of the canonical request, from the headers on: a template that takes the
+    values in the order of the list, and the hash of the payload.
+    """
+
+    names: tuple[bytes, ...]
+    is_canonical: bool
+    tail: bytes
+
+
 def canonical_request(
     raw: RawRequest, values: Mapping[bytes, bytes], signed_headers: str, payload_hash: str
 ) -> bytes:
@@ -33,37 +48,55 @@ def canonical_request(
         InvalidSignatureException: `host` or an `x-amz-*` header is not signed, a signed header is
             absent, or the list is not lower-case and sorted.
     """
-    names = signed_headers.encode("latin-1").split(b";")
-    _check_signed(names, values)
-    lines = [raw.method, *_path_and_query(raw.target)]
-    for name in names:
-        value = values[name]
-        if b"  " in value:
-            value = b" ".join(part for part in value.split(b" ") if part)
-        lines.append(name + b":" + value)
-    lines += (b"", signed_headers.encode("latin-1"), payload_hash.encode())
-    return b"\n".join(lines)
-
-
-def _check_signed(names: list[bytes], values: Mapping[bytes, bytes]) -> None:
-    if b"host" not in names:
+    layout = _LAYOUTS.get(signed_headers) or _layout(signed_headers)
+    names = layout.names
+    try:
+        signed = [values[name] for name in names]
+    except KeyError as absent:
         raise InvalidSignatureException(
-            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
-        )
-    for name in names:
-        if name not in values:
-            raise InvalidSignatureException(
-                f"'{name.decode('latin-1')}' is a signed header but is not in the request."
-            )
+            f"'{absent.args[0].decode('latin-1')}' is a signed header but is not in the request."
+        ) from None
     for name in values:
         if name.startswith(_MUST_BE_SIGNED_PREFIX) and name not in names:
             raise InvalidSignatureException(
                 f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization."
             )
-    if names != sorted(set(names)):
+    if not layout.is_canonical:
         raise InvalidSignatureException(
             "SignedHeaders must be lower-case, sorted, and name each header once."
         )
+    path, query = _path_and_query(raw.target)
+    tail = layout.tail % (*signed, payload_hash.encode())
+    if b"  " in tail:
+        tail = layout.tail % (*map(_single_spaced, signed), payload_hash.encode())
+    return b"%b\n%b\n%b\n%b" % (raw.method, path, query, tail)
+
+
+def _layout(signed_headers: str) -> _Layout:
+    """Return what a list of signed headers comes to, and remember it: clients have few of them."""
+    text = signed_headers.encode("latin-1")
+    names = text.split(b";")
+    if b"host" not in names:
+        raise InvalidSignatureException(
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
+        )
+    lines = [name.replace(b"%", b"%%") + b":%b" for name in names]
+    tail = b"\n".join((*lines, b"", text.replace(b"%", b"%%"), b"%b"))
+    layout = _Layout(tuple(names), names == sorted(set(names)), tail)
+    if len(text) <= _LAYOUT_LENGTH_MAX:
+        if len(_LAYOUTS) >= _LAYOUTS_MAX:
+            _LAYOUTS.clear()
+        _LAYOUTS[signed_headers] = layout
+    return layout
+
+
+_LAYOUTS: Final[dict[str, _Layout]] = {}
+_LAYOUTS_MAX: Final = 200
+_LAYOUT_LENGTH_MAX: Final = 500
+
+
+def _single_spaced(value: bytes) -> bytes:
+    return b" ".join(part for part in value.split(b" ") if part)
 
 
 def _path_and_query(target: bytes) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ Source: IAM User Guide, "Create a signed AWS API request"; messages: reference, 
 """
 
 import re
+from functools import cached_property
 from typing import Final
 
 from msgspec import Struct
@@ -17,11 +18,12 @@ from kagimori.rules.refusal import (
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 TERMINATOR: Final = "aws4_request"
 _HEX_SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
+_BEFORE_SIGNATURE: Final = ", Signature="
 _PARTS: Final = ("Credential", "Signature", "SignedHeaders")
 _SCOPE_PARTS: Final = 5
 
 
-class Scope(Struct, frozen=True, gc=False):
+class Scope(Struct, frozen=True, dict=True, cache_hash=True):
     """The credential: the access key, and the day, region and service its signing key is for."""
 
     access_key_id: str
@@ -29,7 +31,7 @@ class Scope(Struct, frozen=True, gc=False):
     region: str
     service: str
 
-    @property
+    @cached_property
     def text(self) -> str:
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
@@ -40,6 +42,13 @@ class Claim(Struct, frozen=True, gc=False):
     scope: Scope
     signed_headers: str
     signature: str
+
+
+# All of the header but the signature is the same for a whole day of one signer's requests, so
+# what was read from it is remembered.
+_SIGNERS: Final[dict[str, tuple[Scope, str]]] = {}
+_SIGNERS_MAX: Final = 1000
+_SIGNER_LENGTH_MAX: Final = 500
 
 
 def read_claim(authorization: bytes | None) -> Claim:
@@ -53,6 +62,10 @@ def read_claim(authorization: bytes | None) -> Claim:
     if not authorization:
         raise MissingAuthenticationTokenException("Missing Authentication Token")
     text = authorization.decode("latin-1")
+    signer, _, signature = text.rpartition(_BEFORE_SIGNATURE)
+    known = _SIGNERS.get(signer)
+    if known is not None and _HEX_SIGNATURE.fullmatch(signature):
+        return Claim(known[0], known[1], signature)
     algorithm, _, rest = text.partition(" ")
     parts = _split(rest, text) if algorithm == ALGORITHM and rest else {}
     missing = [name for name in _PARTS if not parts.get(name)]
@@ -60,7 +73,12 @@ def read_claim(authorization: bytes | None) -> Claim:
         needs = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         raise IncompleteSignatureException(f"{needs} Authorization={text}")
     scope = _read_scope(parts["Credential"])
-    return Claim(scope, parts["SignedHeaders"], _signature(parts["Signature"]))
+    claim = Claim(scope, parts["SignedHeaders"], _signature(parts["Signature"]))
+    if claim.signature == signature and len(signer) <= _SIGNER_LENGTH_MAX:
+        if len(_SIGNERS) >= _SIGNERS_MAX:
+            _SIGNERS.clear()
+        _SIGNERS[signer] = (scope, claim.signed_headers)
+    return claim
 
 
 def _split(rest: str, whole: str) -> dict[str, str]:

@@ -61,9 +61,11 @@ def verify(
     claim: Claim,
     values: Mapping[bytes, bytes],
     date: str,
-    signing_key: bytes,
+    signing_key: hmac.HMAC,
 ) -> None:
     """Return if the signature is the one this request has under this signing key.
+
+    `signing_key` is HMAC-SHA-256 keyed with it, so that a key is set up once, not once a request.
 
     Raises:
         InvalidSignatureException: it is not, or the body is not the one that was hashed.
@@ -76,13 +78,17 @@ def verify(
     text = (
         f"{ALGORITHM}\n{date}\n{claim.scope.text}\n{hashlib.sha256(canonical).hexdigest()}"
     ).encode("latin-1")
-    expected = hmac.digest(signing_key, text, "sha256").hex()
-    if not hmac.compare_digest(expected, claim.signature):
+    expected = signing_key.copy()
+    expected.update(text)
+    if not hmac.compare_digest(expected.hexdigest(), claim.signature):
         raise InvalidSignatureException(MISMATCH)
 
 
 def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:
     text = values.get(b"x-amz-date") or values.get(b"date")
+    known = _DATES.get(text or b"")
+    if known is not None:
+        return known
     if not text:
         raise IncompleteSignatureException(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
@@ -90,7 +96,7 @@ def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:
     date = text.decode("latin-1")
     try:
         if len(date) == _BASIC_ISO_LENGTH and date.isascii():
-            return date, _epoch(date)
+            return _remembered(text, date, float(timegm(strptime(date, _BASIC_ISO))))
         signed_at = parsedate_to_datetime(date).timestamp()
         return strftime(_BASIC_ISO, gmtime(signed_at)), signed_at
     except (ValueError, TypeError, OverflowError, IndexError):
@@ -100,19 +106,16 @@ def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:
         ) from None
 
 
-def _epoch(date: str) -> float:
-    """Seconds since the epoch of `YYYYMMDDTHHMMSSZ`, remembered: many requests share a second."""
-    known = _EPOCHS.get(date)
-    if known is None:
-        known = float(timegm(strptime(date, _BASIC_ISO)))
-        if len(_EPOCHS) > _EPOCHS_MAX:
-            _EPOCHS.clear()
-        _EPOCHS[date] = known
-    return known
+def _remembered(text: bytes, date: str, signed_at: float) -> tuple[str, float]:
+    """Keep a date that was read: many requests share a second."""
+    if len(_DATES) >= _DATES_MAX:
+        _DATES.clear()
+    _DATES[text] = (date, signed_at)
+    return date, signed_at
 
 
-_EPOCHS: Final[dict[str, float]] = {}
-_EPOCHS_MAX: Final = 1000
+_DATES: Final[dict[bytes, tuple[str, float]]] = {}
+_DATES_MAX: Final = 1000
 
 
 def _out_of_window(date: str, signed_at: float, now: float, window: int) -> str:
@@ -123,4 +126,3 @@ def _out_of_window(date: str, signed_at: float, now: float, window: int) -> str:
         return f"Signature expired: {date} is now earlier than {edge} ({here} - {minutes} min.)"
     edge = strftime(_BASIC_ISO, gmtime(now + window))
     return f"Signature not yet current: {date} is still later than {edge} ({here} + {minutes} min.)"
-

@@ -1,0 +1,125 @@
+"""Reading the audit trail from outside: searched, followed, and asked whether a key was used."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.audit_trail import audit_folder, demands_of, verify
+from kagimori.deployment import Unusable
+from kagimori.machinery.audit_reader import stream_folders
+from kagimori.machinery.audit_search import Found, RecordsGone, matching, stretch
+from kagimori.machinery.audit_tail import StreamTail, TrailBroken, place_at_end
+from kagimori.rules.audit.filter import RecordFilter
+from kagimori.rules.audit.unused import Tally, plan
+
+FOLLOW_SECONDS: Final = 0.25
+
+
+class Proof(Struct, frozen=True):
+    """Whether a key was used in a time, and what that rests on. None: it cannot be told."""
+
+    unused: bool | None
+    why: str
+    counts: dict[str, list[int]]
+    digests_relied_on: tuple[int, ...]
+    records_read: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+def search(data: Path, wanted: RecordFilter, newest: int | None = None) -> Iterator[Found]:
+    """Yield matching records, oldest first; of those the newest so many, if that is given.
+
+    Raises:
+        Unusable: it cannot be read.
+    """
+    try:
+        found = matching(audit_folder(data), wanted)
+        yield from found if newest is None else deque(found, maxlen=newest)
+    except OSError as problem:
+        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+
+
+def follow(data: Path, wanted: RecordFilter) -> Iterator[Found]:
+    """Yield matching records as they come, without end.
+
+    Raises:
+        Unusable: it cannot be read, or is not intact.
+    """
+    audit = audit_folder(data)
+    tails: dict[str, StreamTail] = {}
+    needles = wanted.needles()
+    begun = False
+    try:
+        while True:
+            found: list[Found] = []
+            for folder in stream_folders(audit):
+                tail = tails.get(folder.name)
+                if tail is None:
+                    place = None if begun else place_at_end(folder)
+                    tail = tails[folder.name] = StreamTail(folder, place)
+                for lines in tail.read():
+                    for _, _, record in lines.records():
+                        if all(needle in record for needle in needles):
+                            entry = wanted.entry_in(record)
+                            if entry is not None:
+                                found.append((entry.event_time, entry, record))
+            begun = True
+            yield from sorted(found, key=lambda one: one[0])
+            time.sleep(FOLLOW_SECONDS)
+    except TrailBroken as broken:
+        raise Unusable(f"the trail is not intact; see `kagimori audit verify`: {broken}") from None
+    except OSError as problem:
+        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+
+
+def prove_unused(  # noqa: PLR0917 - a key, a time, and what to hold it to
+    data: Path,
+    key: str,
+    since: float,
+    until: float,
+    *,
+    checkpoints: Path | None = None,
+    public_key: Path | None = None,
+) -> Proof:
+    """Return whether a key was used with success from `since` to before `until`.
+
+    The whole trail is verified first: of one that is not intact nothing follows.
+
+    Raises:
+        Unusable: it cannot be read.
+    """
+    held = verify(data, checkpoints=checkpoints, public_key=public_key)
+    if not held.intact:
+        kind = held.findings[0].kind
+        return Proof(None, f"the trail is not intact ({kind}); see `audit verify`", {}, (), 0)
+    audit = audit_folder(data)
+    digests = demands_of(audit, checkpoints, public_key).digests
+    planned = plan(
+        [signed.digest for signed in digests],
+        [folder.name for folder in stream_folders(audit)],
+        key,
+        since,
+        until,
+    )
+    tally = Tally({name: list(pair) for name, pair in planned.tally.counts.items()})
+    wanted = RecordFilter(key=key, since=since, until=until)
+    read = 0
+    try:
+        for part in planned.stretches:
+            for _, entry, _ in stretch(audit / part.stream, part.after, part.to, wanted):
+                read += 1
+                tally.add(entry.event_name, 1, int(entry.error_code is not None))
+    except RecordsGone as gone:
+        return Proof(None, str(gone), tally.counts, planned.digests_relied_on, read)
+    except OSError as problem:
+        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+    uses = tally.uses
+    why = f"used {uses} times" if uses else "no record of a use, in an intact trail"
+    return Proof(not uses, why, tally.counts, planned.digests_relied_on, read)

@@ -1,0 +1,266 @@
+"""What every store must do: one suite for the port, whatever implements it."""
+
+import asyncio
+import itertools
+import sqlite3
+
+import pytest
+
+from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.ports import Delete, Expect, Put, StoreConflict, StoreFailed
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kagimori.tables import ALIASES, KMS_KEYS, TABLES
+from waiting import future_of, look
+
+OWNER = ("111122223333", "us-east-1")
+
+
+@pytest.fixture(params=["sqlite"])
+def opened(request, tmp_path):
+    """A function that opens the store; called again, it opens the same one a second time."""
+
+    def open_store(stream="w0"):
+        signal = ChangeSignal(tmp_path / "changes")
+        return EmbeddedStore(
+            tmp_path / "kagimori.db", signal, stream=stream, tables=tuple(TABLES.values())
+        )
+
+    return open_store
+
+
+def kms_key(key_id="a", **fields):
+    return KmsKey(
+        account_id=OWNER[0],
+        region=OWNER[1],
+        key_id=key_id,
+        created_at=1.0,
+        key_policy="{}",
+        **fields,
+    )
+
+
+def alias(name, target="a"):
+    return Alias(
+        account_id=OWNER[0],
+        region=OWNER[1],
+        alias_name=name,
+        target_key_id=target,
+        created_at=1.0,
+        updated_at=1.0,
+    )
+
+
+EVENT_IDS = itertools.count()
+
+
+def committed(store, *writes, event_id=None):
+    event_id = event_id or f"event-{next(EVENT_IDS)}"
+    return future_of(store.commit(writes, event_id, b'{"eventID":"e"}'))
+
+
+def one(store, table, *key):
+    return look(lambda: store.view.one(table, (*OWNER, *key)))
+
+
+def on_loop(test):
+    """Run an async test with a store that is closed at its end."""
+
+    def run(opened):
+        async def with_store():
+            store = opened()
+            try:
+                await test(store, opened)
+            finally:
+                store.close()
+
+        asyncio.run(with_store())
+
+    run.__name__ = test.__name__
+    return run
+
+
+@on_loop
+async def test_what_was_put_is_there_at_once_and_after_reopening(store, opened):
+    await committed(store, Put(KMS_KEYS, kms_key(description="first")))
+    assert (await one(store, KMS_KEYS, "a")).description == "first"
+    again = opened("w1")
+    assert (await one(again, KMS_KEYS, "a")).description == "first"
+    again.close()
+
+
+@on_loop
+async def test_what_is_not_there_is_none_until_it_is(store, opened):
+    assert await one(store, KMS_KEYS, "a") is None
+    await committed(store, Put(KMS_KEYS, kms_key()))
+    assert await one(store, KMS_KEYS, "a") is not None
+
+
+@on_loop
+async def test_a_change_needs_the_version_it_was_decided_on(store, opened):
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first))
+    await committed(store, Put(KMS_KEYS, changed(first, description="one"), first))
+    with pytest.raises(StoreConflict):
+        await committed(
+            store, Put(KMS_KEYS, changed(first, description="two"), first), event_id="f"
+        )
+    assert (await one(store, KMS_KEYS, "a")).description == "one"
+
+
+@on_loop
+async def test_nothing_is_made_twice(store, opened):
+    await committed(store, Put(KMS_KEYS, kms_key()))
+    with pytest.raises(StoreConflict):
+        await committed(store, Put(KMS_KEYS, kms_key()), event_id="f")
+
+
+@on_loop
+async def test_a_commit_is_whole_or_nothing(store, opened):
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first), event_id="e")
+    gone = changed(first)
+    with pytest.raises(StoreConflict):
+        await committed(
+            store, Put(ALIASES, alias("alias/x")), Expect(KMS_KEYS, gone), event_id="f"
+        )
+    assert await one(store, ALIASES, "alias/x") is None
+    assert [row[0] for row in store.outbox()] == ["e"]
+
+
+@on_loop
+async def test_commits_that_wait_together_do_not_harm_each_other(store, opened):
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first), event_id="0")
+    pendings = [
+        committed(store, Put(KMS_KEYS, changed(first, description="x"), first), event_id="1"),
+        committed(store, Put(KMS_KEYS, changed(first, description="y"), first), event_id="2"),
+        committed(store, Put(ALIASES, alias("alias/z")), event_id="3"),
+    ]
+    results = await asyncio.gather(*pendings, return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), StoreConflict, type(None)]
+    assert await one(store, ALIASES, "alias/z") is not None
+
+
+@on_loop
+async def test_what_was_deleted_is_gone(store, opened):
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first), event_id="1")
+    await committed(store, Delete(KMS_KEYS, first), event_id="2")
+    assert await one(store, KMS_KEYS, "a") is None
+
+
+@on_loop
+async def test_groups_follow_their_members(store, opened):
+    group = (*OWNER, "a")
+
+    async def names():
+        found = await look(lambda: store.view.group(ALIASES, "by_key", group))
+        return [entry.alias_name for entry in found]
+
+    assert await names() == []
+    moved = alias("alias/1")
+    await committed(store, Put(ALIASES, moved), event_id="1")
+    await committed(store, Put(ALIASES, alias("alias/2")), event_id="2")
+    assert await names() == ["alias/1", "alias/2"]
+    await committed(store, Put(ALIASES, changed(moved, target_key_id="b"), moved), event_id="3")
+    assert await names() == ["alias/2"]
+    assert await look(lambda: store.view.count(ALIASES, "by_key", group)) == 1
+
+
+@on_loop
+async def test_pages_have_no_gap_and_no_repeat_while_others_write(store, opened):
+    for number in range(0, 40, 2):
+        key = kms_key(f"{number:03}")
+        await committed(store, Put(KMS_KEYS, key), event_id=f"{number}")
+    seen, after = [], None
+    while True:
+        start = after and (*OWNER, after)
+        page = await look(lambda at=start: store.view.page(KMS_KEYS, OWNER, at, 7))
+        seen += [key.key_id for key in page]
+        if len(page) < 7:
+            break
+        after = page[-1].key_id
+        odd = kms_key(f"{len(seen) * 2 + 1:03}")
+        await committed(store, Put(KMS_KEYS, odd), event_id=f"odd{len(seen)}")
+    even = [key_id for key_id in seen if int(key_id) % 2 == 0]
+    assert even == [f"{number:03}" for number in range(0, 40, 2)]
+    assert len(seen) == len(set(seen))
+
+
+@on_loop
+async def test_another_worker_sees_a_change_at_once(store, opened):
+    other = opened("w1")
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first), event_id="1")
+    await future_of(other.refresh())
+    assert (await one(other, KMS_KEYS, "a")).version == 1
+    await committed(store, Put(KMS_KEYS, changed(first, description="new"), first), event_id="2")
+    assert not other.is_fresh()
+    await future_of(other.refresh())
+    assert (await one(other, KMS_KEYS, "a")).description == "new"
+    assert other.is_fresh()
+    other.close()
+
+
+@on_loop
+async def test_a_load_that_a_commit_overtakes_is_read_again(store, opened):
+    first = kms_key(description="old")
+    await committed(store, Put(KMS_KEYS, first), event_id="1")
+    store.view.forget(None)
+    loading = asyncio.ensure_future(one(store, KMS_KEYS, "a"))
+    await asyncio.sleep(0)
+    await committed(store, Put(KMS_KEYS, changed(first, description="new"), first), event_id="2")
+    await loading
+    assert (await one(store, KMS_KEYS, "a")).description == "new"
+
+
+@on_loop
+async def test_the_record_stays_until_it_is_released(store, opened):
+    await committed(store, Put(KMS_KEYS, kms_key()), event_id="e")
+    assert [(row[0], row[3]) for row in store.outbox()] == [("e", b'{"eventID":"e"}')]
+    store.release(["e"])
+    store.close()
+    again = opened("w1")
+    assert again.outbox() == []
+    again.close()
+
+
+@on_loop
+async def test_a_full_disk_changes_nothing_and_passes(store, opened):
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first), event_id="1")
+    connection = store._writer_connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    big = changed(first, description="x" * 8000)
+    many = [Put(KMS_KEYS, kms_key(f"k{number}", description="y" * 8000)) for number in range(50)]
+    with pytest.raises(StoreFailed):
+        await committed(store, Put(KMS_KEYS, big, first), *many, event_id="2")
+    assert (await one(store, KMS_KEYS, "a")).description == ""
+    assert await one(store, KMS_KEYS, "k1") is None
+    connection.execute("PRAGMA max_page_count = 1000000")
+    await committed(store, Put(KMS_KEYS, big, first), event_id="3")
+    assert (await one(store, KMS_KEYS, "a")).description == big.description
+
+
+@on_loop
+async def test_what_is_due_comes_in_order(store, opened):
+    for number, at in enumerate((30.0, 10.0, 20.0, 40.0)):
+        due = kms_key(f"k{number}", rotation_next_at=at)
+        await committed(store, Put(KMS_KEYS, due), event_id=f"{number}")
+    found = await future_of(store.due(KMS_KEYS, 30.0, 10))
+    assert [key.key_id for key in found] == ["k1", "k2", "k0"]
+
+
+def test_the_schema_refuses_to_go_back(tmp_path):
+    from kagimori.machinery.store.migrations import NewerSchema
+    from kagimori.machinery.store.sqlite import open_database
+
+    open_database(tmp_path / "x.db").close()
+    connection = sqlite3.connect(tmp_path / "x.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(NewerSchema):
+        open_database(tmp_path / "x.db")

@@ -328,7 +328,7 @@ def _plant(layout: Layout, seed: Path, account_id: str, region: str) -> None:
     try:
         wanted = read_seed(seed)
         with ExitStack() as stack:
-            hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key)
+            hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key, dev=True)
             stack.callback(hsm.end)
             hsm.unseal(read_facts(layout).sealed_domains)
             now = round(time.time(), 3)

@@ -38,7 +38,7 @@ class HsmRefused(Exception):  # noqa: N818
 class HsmProcess:
     """A running HSM and the operator's connection to it."""
 
-    def __init__(self, socket_path: Path, seal_key_file: Path) -> None:
+    def __init__(self, socket_path: Path, seal_key_file: Path, *, dev: bool = False) -> None:
         socket_path.unlink(missing_ok=True)
         ours, theirs = socket.socketpair()
         seal_key = os.open(seal_key_file, os.O_RDONLY | os.O_CLOEXEC)
@@ -49,6 +49,7 @@ class HsmProcess:
                     *("--socket", str(socket_path)),
                     *("--seal-key-fd", str(seal_key)),
                     *("--operator-fd", str(theirs.fileno())),
+                    *(("--takes-given-material",) if dev else ()),
                 ],
                 pass_fds=(seal_key, theirs.fileno()),
                 stdin=subprocess.DEVNULL,

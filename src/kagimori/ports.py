@@ -43,6 +43,7 @@ class Put(Struct, frozen=True):
     table: Table
     entity: Any
     before: Any = None
+    destroys: bool = False  # what was before must not be found on the disk afterwards
 
 
 class Delete(Struct, frozen=True):
@@ -50,6 +51,7 @@ class Delete(Struct, frozen=True):
 
     table: Table
     entity: Any
+    destroys: bool = False
 
 
 class Expect(Struct, frozen=True):

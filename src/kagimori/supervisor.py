@@ -171,7 +171,7 @@ class Supervisor:
     # --- the HSM ------------------------------------------------------------------------------
 
     def _start_hsm(self) -> HsmProcess:
-        hsm = HsmProcess(self._hsm_socket, self._layout.seal_key)
+        hsm = HsmProcess(self._hsm_socket, self._layout.seal_key, dev=self._options.dev)
         try:
             hsm.unseal(self._facts.sealed_domains)
         except HsmRefused:

@@ -23,10 +23,17 @@ def main() -> None:
     parser.add_argument("--socket", required=True, help="path of the workers' socket, to be made")
     parser.add_argument("--seal-key-fd", type=int, required=True, help="holds the seal key, hex")
     parser.add_argument("--operator-fd", type=int, required=True, help="a connected Unix socket")
+    parser.add_argument(
+        "--takes-given-material", action="store_true", help="keys as given in plain; for dev alone"
+    )
     options = parser.parse_args()
     # INVARIANT(plain-keys-stay-inside): before the first secret is read.
     memory_locked = protect()
-    module = Module(_seal_key(options.seal_key_fd), memory_locked=memory_locked)
+    module = Module(
+        _seal_key(options.seal_key_fd),
+        memory_locked=memory_locked,
+        takes_given_material=options.takes_given_material,
+    )
     module.self_test()
     # Threads that make RSA keys must not hold up the loop for five milliseconds a turn.
     sys.setswitchinterval(0.0005)

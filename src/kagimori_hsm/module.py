@@ -45,7 +45,9 @@ _CARRIED: Final = (messages.ImportMaterial, messages.OpenSession, messages.OpenC
 class Module:
     """All that the HSM process holds."""
 
-    def __init__(self, seal_key: bytes, *, memory_locked: bool) -> None:
+    def __init__(
+        self, seal_key: bytes, *, memory_locked: bool, takes_given_material: bool = False
+    ) -> None:
         self.state = HsmState.SELF_TEST
         self._seal_key = seal_key
         self._memory_locked = memory_locked
@@ -58,7 +60,6 @@ class Module:
             messages.Unseal: self._unseal,
             messages.CreateDomains: self._create_domains,
             messages.CreateSecret: identity.create_secret,
-            messages.StoreMaterial: keep.store,
             **AuditCommands(self._domains).functions(),
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {
@@ -66,6 +67,10 @@ class Module:
             **keep.functions(),
             **identity.functions(),
         }
+        if takes_given_material:
+            # For `dev` alone: elsewhere nobody may plant a key that they know.
+            self._for_operator[messages.StoreMaterial] = keep.store
+            self._for_worker[messages.StoreMaterial] = keep.store
 
     def self_test(self) -> None:
         """Run the known-answer tests; go on to sealed, or to the error state for good."""

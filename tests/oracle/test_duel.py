@@ -1,4 +1,7 @@
-"""The fast evaluator against the obvious one, and the laws both must keep."""
+"""The fast evaluator against the obvious one, and the laws both must keep.
+
+Promise: deny-by-default.
+"""
 
 import os
 from copy import deepcopy

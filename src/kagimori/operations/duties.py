@@ -138,7 +138,7 @@ class DeleteKey(Duty):
     def finish(self, due: Due, reply: Any) -> Done:
         kms_key, view = due.kms_key, due.view
         owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
-        writes: list[Write] = [Delete(KMS_KEYS, kms_key)]
+        writes: list[Write] = [Delete(KMS_KEYS, kms_key, destroys=True)]
         writes += [Delete(ALIASES, alias) for alias in view.group(ALIASES, "by_key", owner)]
         writes += [Delete(GRANTS, grant) for grant in view.group(GRANTS, "by_key", owner)]
         for key in kms_key.backing_keys:

@@ -29,7 +29,7 @@ def writes_of_loss(
             continue
         # One change, however many materials were lost together.
         successor = replace(after[region], version=member.version + 1)
-        writes.append(Put(KMS_KEYS, successor, member))
+        writes.append(Put(KMS_KEYS, successor, member, destroys=True))
         writes += [
             Delete(MATERIALS, material_row(member, key.material_id))
             for key in member.backing_keys

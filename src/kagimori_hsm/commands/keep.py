@@ -39,7 +39,6 @@ class KeepCommands:
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
             messages.GenerateKey: self._generate,
-            messages.StoreMaterial: self.store,
             messages.CreateImportParameters: self._create_import_parameters,
             messages.ImportMaterial: self._import,
             messages.ReplicateMaterial: self._replicate,

@@ -62,6 +62,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     )
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
+        # What is deleted is overwritten: a destroyed key's token must not linger in free pages.
+        connection.execute("PRAGMA secure_delete = ON")
     # INVARIANT(acknowledged-is-durable): each commit is on disk before it is acknowledged.
     connection.execute("PRAGMA synchronous = FULL")
     return connection
@@ -162,6 +164,13 @@ class Database:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
+        if any(
+            not isinstance(write, Expect) and write.destroys
+            for commit in commits
+            for write in commit.writes
+        ):
+            # The log of old pages is emptied into the database, so that nothing lingers there.
+            execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(newest)
 
     def _in_savepoint(self, commit: Commit) -> None:

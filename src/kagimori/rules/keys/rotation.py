@@ -83,7 +83,10 @@ def next_rotation_at(kms_key: KmsKey, period_days: int, now: float) -> float:
 
 
 def rotated(kms_key: KmsKey, new: BackingKey, *, automatic: bool) -> KmsKey:
-    """Return the key with new material in use; the old stays, for what it encrypted."""
+    """Return the key with new material in use.
+
+    INVARIANT(old-ciphertext-lives): the old stays, for what it encrypted.
+    """
     others = tuple(key for key in kms_key.backing_keys if key.material_id != new.material_id)
     fields: dict[str, Any] = {
         "backing_keys": (*others, new),

@@ -1,0 +1,454 @@
+"""Whole lives of keys against a simple model, over the wire, with time that moves.
+
+The model knows what a key is worth at each moment: its state, its materials, its dates, and every
+ciphertext it ever made. Source: reference, sections 4, 7, 8, 12 and 17.
+"""
+
+import os
+import uuid
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+import outside
+import serving
+from dev_clock import DAY, advance, date, now
+from serving import eventually
+
+EXAMPLES = int(os.environ.get("KAGIMORI_LIVES_EXAMPLES", "12"))
+HOME, ABROAD = "us-east-1", "eu-west-1"
+ENABLED, DISABLED, PENDING_IMPORT = "Enabled", "Disabled", "PendingImport"
+PENDING_DELETION, PENDING_REPLICA = "PendingDeletion", "PendingReplicaDeletion"
+GONE = "gone"
+INVALID_STATE, UNSUPPORTED = "KMSInvalidStateException", "UnsupportedOperationException"
+UNUSABLE = {
+    ENABLED: None,
+    DISABLED: "DisabledException",
+    PENDING_IMPORT: INVALID_STATE,
+    PENDING_DELETION: INVALID_STATE,
+    PENDING_REPLICA: INVALID_STATE,
+    GONE: "NotFoundException",
+}
+NOT_PENDING_DELETION = {**dict.fromkeys(UNUSABLE), PENDING_DELETION: INVALID_STATE, PENDING_REPLICA: INVALID_STATE, GONE: "NotFoundException"}
+SECONDS_SLACK = 30.0
+
+
+class Material:
+    """Imported bytes; `valid_to` is None for ever, `present` whether KMS has them now."""
+
+    def __init__(self, content, valid_to, *, waits):
+        self.content, self.valid_to, self.waits = content, valid_to, waits
+        self.present = True
+
+
+class Member:
+    """One key in one Region."""
+
+    def __init__(self, key, region, state):
+        self.key, self.region, self.state = key, region, state
+        self.deletion_at = self.window_days = None
+        self.aliases = set()
+
+    @property
+    def arn(self):
+        return self.key.arn.replace(f":{HOME}:", f":{self.region}:")
+
+    @property
+    def is_primary(self):
+        return self.key.primary is self
+
+
+class Key:
+    """A key and what its members share."""
+
+    def __init__(self, arn, kind):
+        self.arn, self.kind = arn, kind
+        self.primary = Member(self, HOME, PENDING_IMPORT if kind == "external" else ENABLED)
+        self.members = [self.primary]
+        self.ciphertexts = []  # plaintext and blob
+        self.rotations = 0
+        self.period = self.next_at = None
+        self.materials = []
+
+    @property
+    def replicas(self):
+        return [m for m in self.members if not m.is_primary and m.state != GONE]
+
+    @property
+    def waiting(self):
+        return next((m for m in self.materials if m.waits), None)
+
+    @property
+    def is_whole(self):
+        used = [m for m in self.materials if not m.waits]
+        return self.kind != "external" or (bool(used) and all(m.present for m in used))
+
+    def rotate(self, time):
+        self.rotations += 1
+        if self.next_at is not None and self.next_at <= time:
+            while self.next_at <= time:
+                self.next_at += self.period * DAY
+
+    def settle(self):
+        """Bring the state of imported keys in line with their materials."""
+        if self.kind != "external":
+            return
+        if not self.is_whole and self.primary.state in (ENABLED, DISABLED):
+            self.primary.state = PENDING_IMPORT
+        elif self.is_whole and self.primary.state == PENDING_IMPORT:
+            self.primary.state = ENABLED
+
+
+class KeyLives(RuleBasedStateMachine):
+    server = None
+    clients = None
+    members = Bundle("members")
+
+    def __init__(self):
+        super().__init__()
+        self.keys = []
+
+    # --- what is done and what must come of it ----------------------------------------------------
+
+    def do(self, member, operation, expected, **given):
+        """Do it, and find that it is refused as expected, or not."""
+        try:
+            answer = getattr(self.clients[member.region], operation)(**given)
+        except ClientError as problem:
+            code = problem.response["Error"]["Code"]
+            assert code == expected, (operation, member.state, problem)
+            return None
+        assert expected is None, (operation, member.state, expected)
+        return answer
+
+    @rule(target=members, kind=st.sampled_from(["plain", "external", "multi", "multi"]))
+    def create(self, kind):
+        options = {"external": {"Origin": "EXTERNAL"}, "multi": {"MultiRegion": True}}.get(kind, {})
+        arn = self.clients[HOME].create_key(**options)["KeyMetadata"]["Arn"]
+        self.keys.append(Key(arn, kind))
+        return self.keys[-1].primary
+
+    @rule(member=members)
+    def encrypt(self, member):
+        text = os.urandom(12)
+        given = {"KeyId": member.arn, "Plaintext": text}
+        answer = self.do(member, "encrypt", UNUSABLE[member.state], **given)
+        if answer is not None:
+            member.key.ciphertexts.append((text, answer["CiphertextBlob"]))
+
+    @rule(member=members, number=st.integers(0, 30))
+    def decrypt(self, member, number):
+        if not member.key.ciphertexts:
+            return
+        text, blob = member.key.ciphertexts[number % len(member.key.ciphertexts)]
+        expected = "AccessDeniedException" if member.state == GONE else UNUSABLE[member.state]
+        answer = self.do(member, "decrypt", expected, CiphertextBlob=blob)
+        assert answer is None or (answer["Plaintext"], answer["KeyId"]) == (text, member.arn)
+
+    @rule(member=members, on=st.booleans())
+    def switch(self, member, on):
+        expected = UNUSABLE[member.state] if member.state != DISABLED else None
+        self.do(member, "enable_key" if on else "disable_key", expected, KeyId=member.arn)
+        if expected is None:
+            member.state = ENABLED if on else DISABLED
+            self.overdue(member.key)
+
+    def overdue(self, key):
+        """A rotation that was due while the key was disabled is done at once."""
+        if key.primary.state == ENABLED and key.next_at is not None:
+            time = now(self.server)
+            if key.next_at <= time:
+                key.rotate(time)
+                self.wait_for_rotations(key)
+
+    def wait_for_rotations(self, key):
+        client, arn = self.clients[key.primary.region], key.primary.arn
+        eventually(
+            lambda: "OnDemandRotationStartDate" not in client.get_key_rotation_status(KeyId=arn)
+            and len(client.list_key_rotations(KeyId=arn, Limit=1000)["Rotations"]) >= key.rotations
+        )
+
+    # --- rotation ---------------------------------------------------------------------------------
+
+    def cannot_rotate(self, member, *, by_itself):
+        if member.state == GONE:
+            return "NotFoundException"
+        if not member.is_primary or (by_itself and member.key.kind == "external"):
+            return UNSUPPORTED
+        return UNUSABLE[member.state]
+
+    @rule(member=members)
+    def rotate(self, member):
+        key = member.key
+        expected = self.cannot_rotate(member, by_itself=False)
+        if expected is None and key.kind == "external" and key.waiting is None:
+            expected = INVALID_STATE
+        if self.do(member, "rotate_key_on_demand", expected, KeyId=member.arn) is not None:
+            key.rotations += 1
+            if key.waiting is not None:
+                key.waiting.waits = False
+            self.wait_for_rotations(key)
+
+    @rule(member=members, period=st.integers(90, 200))
+    def schedule_rotation(self, member, period):
+        key = member.key
+        expected = self.cannot_rotate(member, by_itself=True)
+        given = {"KeyId": member.arn, "RotationPeriodInDays": period}
+        if self.do(member, "enable_key_rotation", expected, **given) is None:
+            return
+        time = now(self.server)
+        wanted = time if key.next_at is None else key.next_at - key.period * DAY
+        wanted += period * DAY
+        if wanted <= time:
+            wanted = time + period * DAY
+        status = self.clients[member.region].get_key_rotation_status(KeyId=member.arn)
+        key.period, key.next_at = period, status["NextRotationDate"].timestamp()
+        assert abs(key.next_at - wanted) < SECONDS_SLACK
+
+    @rule(member=members)
+    def stop_rotation(self, member):
+        expected = self.cannot_rotate(member, by_itself=True)
+        if self.do(member, "disable_key_rotation", expected, KeyId=member.arn) is not None:
+            member.key.period = member.key.next_at = None
+
+    # --- imported material ------------------------------------------------------------------------
+
+    @rule(member=members, days=st.one_of(st.none(), st.integers(1, 300)), same=st.integers(0, 3), new=st.booleans())
+    def import_material(self, member, days, same, new):
+        key = member.key
+        if key.kind != "external" or member.state in (GONE, PENDING_DELETION):
+            return
+        expected, waiting = None, key.waiting
+        if key.materials and not new:
+            known = key.materials[same % len(key.materials)]
+            content, kind = known.content, "EXISTING_KEY_MATERIAL"
+        else:
+            known, content, kind = None, os.urandom(32), "NEW_KEY_MATERIAL"
+            expected = INVALID_STATE if waiting is not None else None
+        valid_to = None if days is None else now(self.server) + days * DAY
+        model = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+        if valid_to is not None:
+            model = {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": date(valid_to)}
+        try:
+            outside.imported(self.clients[HOME], key.arn, content, ImportType=kind, **model)
+        except ClientError as problem:
+            assert problem.response["Error"]["Code"] == expected, problem
+            return
+        assert expected is None
+        if known is None:
+            key.materials.append(Material(content, valid_to, waits=bool(key.materials)))
+        else:
+            known.present, known.valid_to = True, valid_to
+        key.settle()
+
+    @rule(member=members, number=st.integers(0, 3))
+    def delete_material(self, member, number):
+        key = member.key
+        if key.kind != "external" or not key.materials or member.state == GONE:
+            return
+        shown = self.clients[HOME].list_key_rotations(KeyId=key.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+        number %= len(key.materials)
+        chosen = key.materials[number]
+        material_id = shown["Rotations"][number]["KeyMaterialId"]
+        self.do(
+            member, "delete_imported_key_material", None, KeyId=key.arn, KeyMaterialId=material_id
+        )
+        self.lose(key, chosen)
+
+    def lose(self, key, material):
+        if material.waits:
+            key.materials.remove(material)
+        else:
+            material.present, material.valid_to = False, None
+        key.settle()
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    @rule(member=members, days=st.integers(7, 30))
+    def schedule_deletion(self, member, days):
+        given = {"KeyId": member.arn, "PendingWindowInDays": days}
+        expected = NOT_PENDING_DELETION[member.state]
+        answer = self.do(member, "schedule_key_deletion", expected, **given)
+        if answer is None:
+            return
+        waits = member.is_primary and bool(member.key.replicas)
+        member.state, member.window_days = PENDING_REPLICA if waits else PENDING_DELETION, days
+        assert answer["KeyState"] == member.state
+        member.deletion_at = None if waits else answer["DeletionDate"].timestamp()
+
+    @rule(member=members)
+    def cancel_deletion(self, member):
+        expected = INVALID_STATE
+        if member.state in (PENDING_DELETION, PENDING_REPLICA, GONE):
+            expected = "NotFoundException" if member.state == GONE else None
+        if self.do(member, "cancel_key_deletion", expected, KeyId=member.arn) is not None:
+            member.state = DISABLED if member.key.is_whole else PENDING_IMPORT
+            member.deletion_at = member.window_days = None
+
+    # --- aliases and Regions ----------------------------------------------------------------------
+
+    @rule(member=members)
+    def create_alias(self, member):
+        name = f"alias/lives/{uuid.uuid4()}"
+        given = {"AliasName": name, "TargetKeyId": member.arn}
+        if self.do(member, "create_alias", NOT_PENDING_DELETION[member.state], **given) is not None:
+            member.aliases.add(name)
+
+    @rule(member=members)
+    def delete_alias(self, member):
+        if member.aliases and member.state != GONE:
+            self.do(member, "delete_alias", None, AliasName=member.aliases.pop())
+
+    @rule(target=members, member=members)
+    def replicate(self, member):
+        key = member.key
+        if member.state == GONE:
+            expected = "NotFoundException"
+        elif key.kind != "multi" or not member.is_primary:
+            expected = UNSUPPORTED
+        else:
+            expected = UNUSABLE[member.state] or ("AlreadyExistsException" if key.replicas else None)
+        region = ABROAD if member.region == HOME else HOME
+        given = {"KeyId": member.arn, "ReplicaRegion": region}
+        if self.do(member, "replicate_key", expected, **given) is None:
+            return multiple()
+        replica = Member(key, region, ENABLED)
+        key.members = [member, replica]
+        return replica
+
+    @rule(member=members)
+    def promote(self, member):
+        key = member.key
+        if member.state == GONE:
+            expected = "NotFoundException"
+        elif key.kind != "multi" or not member.is_primary:
+            expected = UNSUPPORTED
+        elif not key.replicas:
+            expected = UNUSABLE[member.state] or "NotFoundException"
+        else:
+            expected = UNUSABLE[member.state] or UNUSABLE[key.replicas[0].state]
+        region = ABROAD if member.region == HOME else HOME
+        given = {"KeyId": member.arn, "PrimaryRegion": region}
+        if self.do(member, "update_primary_region", expected, **given) is not None:
+            (key.primary,) = key.replicas
+
+    # --- time -------------------------------------------------------------------------------------
+
+    @rule(days=st.one_of(st.integers(1, 10), st.integers(1, 120)))
+    def advance(self, days):
+        time = advance(self.server, days=days)
+        for key in self.keys:
+            self.age(key, time)
+
+    def age(self, key, time):
+        for member in key.members:
+            if member.state == PENDING_DELETION and member.deletion_at <= time:
+                member.state = GONE
+                if not member.is_primary and key.primary.state == PENDING_REPLICA:
+                    # The clock of the last one starts when the server has seen the others go.
+                    key.primary.state = PENDING_DELETION
+                    key.primary.deletion_at = time + key.primary.window_days * DAY
+        if key.primary.state == GONE:
+            return
+        for material in list(key.materials):
+            if material.valid_to is not None and material.valid_to <= time:
+                self.lose(key, material)
+        if key.primary.state == ENABLED and key.next_at is not None and key.next_at <= time:
+            key.rotate(time)
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    @rule(member=members)
+    def look(self, member):
+        self.check(member)
+
+    @rule(member=consumes(members))
+    def look_for_the_last_time(self, member):
+        self.check(member)
+
+    def check(self, member):
+        client, key = self.clients[member.region], member.key
+        if member.state == GONE:
+            self.do(member, "describe_key", "NotFoundException", KeyId=member.arn)
+            for name in member.aliases:
+                self.do(member, "describe_key", "NotFoundException", KeyId=name)
+            for _, blob in key.ciphertexts[:3]:
+                self.do(member, "decrypt", "AccessDeniedException", CiphertextBlob=blob)
+            return
+        found = client.describe_key(KeyId=member.arn)["KeyMetadata"]
+        assert (found["KeyState"], found["Enabled"]) == (member.state, member.state == ENABLED)
+        assert (found.get("DeletionDate") is not None) == (member.state == PENDING_DELETION)
+        if member.deletion_at is not None:
+            assert abs(found["DeletionDate"].timestamp() - member.deletion_at) < SECONDS_SLACK
+        self.check_imported(key, found)
+        self.check_rotation(client, member)
+        listed = {a["AliasName"] for a in client.list_aliases(KeyId=member.arn, Limit=100)["Aliases"]}
+        assert listed == member.aliases
+        if member.state == ENABLED:
+            for text, blob in key.ciphertexts:
+                assert client.decrypt(CiphertextBlob=blob)["Plaintext"] == text
+
+    @staticmethod
+    def check_imported(key, found):
+        if key.kind != "external" or not key.is_whole:
+            assert "ExpirationModel" not in found
+            return
+        times = [m.valid_to for m in key.materials if not m.waits and m.valid_to is not None]
+        assert ("ValidTo" in found) == bool(times)
+        if times:
+            assert abs(found["ValidTo"].timestamp() - min(times)) < 1
+
+    @staticmethod
+    def check_rotation(client, member):
+        key = member.key
+        status = client.get_key_rotation_status(KeyId=member.arn)
+        waits = member.state in (PENDING_DELETION, PENDING_REPLICA)
+        assert status["KeyRotationEnabled"] == (key.period is not None and not waits)
+        if status["KeyRotationEnabled"]:
+            assert status["RotationPeriodInDays"] == key.period
+            assert abs(status["NextRotationDate"].timestamp() - key.next_at) < 1
+        shown = client.list_key_rotations(KeyId=member.arn, Limit=1000)["Rotations"]
+        assert len(shown) == key.rotations
+        if key.kind == "external":
+            whole = client.list_key_rotations(KeyId=member.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+            states = [entry["ImportState"] == "IMPORTED" for entry in whole["Rotations"]]
+            assert states == [material.present for material in key.materials]
+
+    def teardown(self):
+        for key in self.keys:
+            for member in key.members:
+                self.check(member)
+
+
+@pytest.fixture(scope="module")
+def moving():
+    with serving.dev_served() as server:
+        yield server
+
+
+def test_key_lives(moving):
+    KeyLives.server = moving
+    KeyLives.clients = {region: moving.client(region=region) for region in (HOME, ABROAD)}
+    run_state_machine_as_test(
+        KeyLives,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=60,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+    for client in KeyLives.clients.values():
+        client.close()

@@ -74,7 +74,9 @@ def sign(private_key, algorithm, message):
     command, options = _signing(algorithm)
     form = ("-keyform", "DER", "-out", "out")
     if command == "dgst":
-        return openssl(command, *options, "-sign", "key", *form, "in", **{"key": private_key, "in": message})
+        return openssl(
+            command, *options, "-sign", "key", *form, "in", **{"key": private_key, "in": message}
+        )
     return openssl(
         command, "-sign", "-inkey", "key", *options, *form, "-in", "in",
         **{"key": private_key, "in": message},
@@ -114,7 +116,9 @@ def imported(kms, key_id, material, **options):
     key_spec = kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeySpec"]
     algorithm = wrapping_algorithm(key_spec)
     parameters = kms.get_parameters_for_import(
-        KeyId=key_id, WrappingAlgorithm=algorithm, WrappingKeySpec="RSA_3072" if key_spec.endswith("P521") else "RSA_2048"
+        KeyId=key_id,
+        WrappingAlgorithm=algorithm,
+        WrappingKeySpec="RSA_3072" if key_spec.endswith("P521") else "RSA_2048",
     )
     if "ExpirationModel" not in options and "ValidTo" not in options:
         options["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE"
@@ -128,10 +132,10 @@ def imported(kms, key_id, material, **options):
 
 def new_imported_key(kms, material, key_spec="SYMMETRIC_DEFAULT", usage=None, **options):
     """Return the ARN of a new KMS key with this material."""
-    usual = {"SYM": "ENCRYPT_DECRYPT", "HMA": "GENERATE_VERIFY_MAC"}.get(key_spec[:3], "SIGN_VERIFY")
-    made = kms.create_key(
-        KeySpec=key_spec, KeyUsage=usage or usual, Origin="EXTERNAL", **options
+    usual = {"SYM": "ENCRYPT_DECRYPT", "HMA": "GENERATE_VERIFY_MAC"}.get(
+        key_spec[:3], "SIGN_VERIFY"
     )
+    made = kms.create_key(KeySpec=key_spec, KeyUsage=usage or usual, Origin="EXTERNAL", **options)
     arn = made["KeyMetadata"]["Arn"]
     imported(kms, arn, material)
     return arn

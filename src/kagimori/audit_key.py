@@ -1,8 +1,8 @@
 """The audit key of a deployment: made at first need, kept as a token, its public half shown.
 
-    deployment.audit_key            the token, which the HSM alone opens
-    deployment.audit_public_key     DER
-    audit/public-key.pem            the same in PEM, for whoever verifies a copy of the folder
+deployment.audit_key            the token, which the HSM alone opens
+deployment.audit_public_key     DER
+audit/public-key.pem            the same in PEM, for whoever verifies a copy of the folder
 """
 
 import base64

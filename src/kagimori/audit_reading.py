@@ -79,7 +79,7 @@ def follow(data: Path, wanted: RecordFilter) -> Iterator[Found]:
         raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
 
 
-def prove_unused(  # noqa: PLR0917 - a key, a time, and what to hold it to
+def prove_unused(
     data: Path,
     key: str,
     since: float,

@@ -118,7 +118,9 @@ def _verify(
         key_fingerprint=key.fingerprint if key is not None else None,
         findings=tuple(findings),
         findings_more=more,
-        notes=tuple(_notes(reports, key, given=public_key is not None, copies=checkpoints is not None)),
+        notes=tuple(
+            _notes(reports, key, given=public_key is not None, copies=checkpoints is not None)
+        ),
     )
 
 

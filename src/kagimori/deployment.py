@@ -1,11 +1,11 @@
 """A deployment's folder: what lies where, how it is made, and reasons not to use it.
 
-    kagimori.db         the store
-    seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
-    audit/STREAM/       the audit journals
-    tls/                certificate, key and CA file, if `init --tls` made them
-    run/                sockets and facts of the running server; nothing to keep
-    lock                held while a server runs
+kagimori.db         the store
+seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
+audit/STREAM/       the audit journals
+tls/                certificate, key and CA file, if `init --tls` made them
+run/                sockets and facts of the running server; nothing to keep
+lock                held while a server runs
 """
 
 import fcntl
@@ -28,7 +28,7 @@ CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _FORMAT: Final = 1
 
 
-class Unusable(Exception):  # noqa: N818
+class Unusable(Exception):
     """Why this folder cannot be used; one line for a person."""
 
 
@@ -218,5 +218,3 @@ def store_facts(layout: Layout, facts: Facts) -> None:
     )
     connection.execute("COMMIT")
     connection.close()
-
-

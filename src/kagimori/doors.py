@@ -12,7 +12,9 @@ from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.rules.request import RawAnswer, RawRequest
 
 _JSON: Final = b"application/json"
-_NOT_FOUND: Final = RawAnswer(404, b"<html><body><h1>404 Not Found</h1></body></html>", b"text/html")
+_NOT_FOUND: Final = RawAnswer(
+    404, b"<html><body><h1>404 Not Found</h1></body></html>", b"text/html"
+)
 CLOCK_PATH: Final = b"/_kagimori/clock"
 
 

@@ -31,7 +31,7 @@ _HEAD: Final = struct.Struct(">II")
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
-class HsmRefused(Exception):  # noqa: N818
+class HsmRefused(Exception):
     """The HSM did not start, or did not do what its operator asked."""
 
 

@@ -21,7 +21,7 @@ class Log:
         self._write("info", event, facts)
 
     def _write(self, level: str, event: str, facts: dict[str, Any]) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")  # noqa: TID251 - the log's own time
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"time": at, "level": level, "event": event, **facts}
         sys.stderr.write(msgspec.json.encode(line, enc_hook=str).decode() + "\n")
         sys.stderr.flush()

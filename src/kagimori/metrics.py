@@ -24,7 +24,9 @@ class _Workers(Collector):
         yield self._refused()
         yield self._gauge("kagimori_connections", "Open connections.", "connections")
         yield self._gauge("kagimori_requests_in_flight", "Requests being answered.", "in_flight")
-        yield self._gauge("kagimori_hsm_queue", "Commands the HSM has not answered.", "hsm_in_flight")
+        yield self._gauge(
+            "kagimori_hsm_queue", "Commands the HSM has not answered.", "hsm_in_flight"
+        )
         records = CounterMetricFamily("kagimori_audit_records", "Audit records made durable.")
         records.add_metric([], sum(snapshot["records_synced"] for snapshot in self._snapshots))
         yield records

@@ -143,9 +143,7 @@ class Path:
             raise UnsupportedOperationException(f"{target.operation} is not offered here.")
         given = self._wire.decode(target, raw)
         call = progress.call = Call(service, target.operation, claim.scope.region, given)
-        asked = Asked(
-            call, caller, raw, now, self._view, self._draw, self._settings, self._usages
-        )
+        asked = Asked(call, caller, raw, now, self._view, self._draw, self._settings, self._usages)
         clock = self._telemetry.stage("who", clock)
         for _ in range(ATTEMPTS_MAX):
             facts, command = await self._decide(operation, asked, progress)

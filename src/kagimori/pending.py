@@ -64,19 +64,28 @@ def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:
     The coroutine must await `Pending`s only, and must not let an exception escape: one that does
     ends it, and is reported to the loop, so that it harms nobody else who waits.
     """
-    send = coroutine.send
+    _Runner(coroutine)()
 
-    def run_on() -> None:
+
+class _Runner:
+    """Runs a coroutine on. Not a closure: one that named itself would be a cycle for each request,
+    and the collector would have to find them all.
+    """
+
+    __slots__ = ("_send",)
+
+    def __init__(self, coroutine: Coroutine[Pending[Any], None, None]) -> None:
+        self._send = coroutine.send
+
+    def __call__(self) -> None:
         try:
-            pending = send(None)
+            pending = self._send(None)
         except StopIteration:
             return
         except Exception as problem:  # noqa: BLE001 - a fault, but others settle with this one
             _report(problem)
             return
-        pending.then(run_on)
-
-    run_on()
+        pending.then(self)
 
 
 def _report(problem: Exception) -> None:

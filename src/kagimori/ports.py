@@ -64,15 +64,15 @@ class Expect(Struct, frozen=True):
 Write = Put | Delete | Expect
 
 
-class StoreConflict(Exception):  # noqa: N818
+class StoreConflict(Exception):
     """Somebody else changed what this commit was decided upon; look again and decide anew."""
 
 
-class StoreFailed(Exception):  # noqa: N818
+class StoreFailed(Exception):
     """The store did not do it; nothing has changed."""
 
 
-class Absent(BaseException):  # noqa: N818
+class Absent(BaseException):
     """Not in memory; the path awaits `load()` and looks again.
 
     It is no `Exception`, so that no catch-all on the way mistakes it for a failure.
@@ -95,9 +95,10 @@ class View(Protocol):
     def page(
         self, table: Table, prefix: Key, after: Key | None, limit: int, group: str | None = None
     ) -> Sequence[Any]:
-        """Return up to `limit` entities in key order: those whose key begins with `prefix` (or
-        whose group values are `prefix`), after the key `after`."""
+        """Return up to `limit` entities in key order, after the key `after`.
 
+        Those whose key begins with `prefix`, or whose group values are `prefix`.
+        """
 
     def count(self, table: Table, group: str, values: Key) -> int:
         """Return how many entities a group has."""

@@ -30,7 +30,7 @@ _CURVES = {
 }
 
 
-class BadSeed(Exception):  # noqa: N818
+class BadSeed(Exception):
     """What is wrong with a seed file; one line for a person."""
 
 

@@ -42,4 +42,14 @@ TABLES: Final = {
     for table in (*IDENTITY_TABLES, KMS_KEYS, MATERIALS, ALIASES, GRANTS, KEY_USAGES, DENIALS)
 }
 
-__all__ = ["ACCESS_KEYS", "ACCOUNTS", "ALIASES", "DENIALS", "GRANTS", "KEY_USAGES", "KMS_KEYS", "MATERIALS", "TABLES"]
+__all__ = [
+    "ACCESS_KEYS",
+    "ACCOUNTS",
+    "ALIASES",
+    "DENIALS",
+    "GRANTS",
+    "KEY_USAGES",
+    "KMS_KEYS",
+    "MATERIALS",
+    "TABLES",
+]

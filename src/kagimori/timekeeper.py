@@ -129,4 +129,3 @@ class Timekeeper:
                 return look()
             except Absent as absent:
                 await absent.load()
-

@@ -34,7 +34,12 @@ class Who:
         self._callers: dict[str, tuple[AccessKey, Caller]] = {}
 
     async def identify(
-        self, raw: RawRequest, headers: Mapping[bytes, bytes], claim: Claim, service: str, now: float
+        self,
+        raw: RawRequest,
+        headers: Mapping[bytes, bytes],
+        claim: Claim,
+        service: str,
+        now: float,
     ) -> Caller:
         """Return the caller.
 
@@ -95,8 +100,6 @@ class Who:
         return caller
 
 
-
-
 class Anyone(Who):
     """For `dev` alone: any credentials are an account's root user; nothing is verified.
 
@@ -105,7 +108,12 @@ class Anyone(Who):
     """
 
     async def identify(
-        self, raw: RawRequest, headers: Mapping[bytes, bytes], claim: Claim, service: str, now: float
+        self,
+        raw: RawRequest,
+        headers: Mapping[bytes, bytes],
+        claim: Claim,
+        service: str,
+        now: float,
     ) -> Caller:
         access_key_id = claim.scope.access_key_id
         access_key = await self._access_key(access_key_id)

@@ -67,7 +67,9 @@ class Worker:
         self._journal = Journal(
             data / "audit" / config.stream,
             on_synced=self.telemetry.synced,
-            on_failed=lambda failure: self.telemetry.trouble("journal", os.strerror(failure.errno or 0)),
+            on_failed=lambda failure: self.telemetry.trouble(
+                "journal", os.strerror(failure.errno or 0)
+            ),
         )
         self._store.journal_sequence = lambda: self._journal.end.sequence
         self._archive = AuditArchive(self._journal, self._store)

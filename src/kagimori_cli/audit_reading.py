@@ -96,6 +96,7 @@ def search(
     "--from 2026-01-01 --to 2026-04-01",
 )
 def prove_unused(
+    *,
     data: Data,
     key: Annotated[str, typer.Option(metavar="K", help="Key id or ARN.")],
     begin: Annotated[str, typer.Option("--from", metavar="T", help="A time, or 90d (ago).")],

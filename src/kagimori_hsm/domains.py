@@ -24,11 +24,11 @@ _TOKEN_VERSION: Final = b"\x01"
 _TOKEN_HEAD_BYTES: Final = 1 + DOMAIN_KEY_ID_BYTES + _IV_BYTES
 
 
-class SealRefused(Exception):  # noqa: N818
+class SealRefused(Exception):
     """The sealed domains do not open under this seal key, or were altered."""
 
 
-class TokenRefused(Exception):  # noqa: N818
+class TokenRefused(Exception):
     """The token does not open: altered, of another domain, or bound to something else."""
 
 

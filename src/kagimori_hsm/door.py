@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         if self._on_closed is not None:
             self._on_closed()
@@ -112,8 +112,9 @@ def _frame(correlation_id: int, reply: Reply) -> bytes:
 
 
 def _is_same_user(peer: socket.socket) -> bool:
-    """Whether the process at the other end runs as we do (Linux; elsewhere the mode of the socket's
-    folder alone keeps others out).
+    """Whether the process at the other end runs as we do.
+
+    Told on Linux; elsewhere the mode of the socket's folder alone keeps others out.
     """
     if not hasattr(socket, "SO_PEERCRED"):
         return True

@@ -20,7 +20,7 @@ class Reason(StrEnum):
     BAD_DIGEST_LENGTH = "bad digest length"
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not an error of the program
+class Refused(Exception):
     """An operation was refused; `reason` says why, and nothing else is told."""
 
     def __init__(self, reason: Reason) -> None:

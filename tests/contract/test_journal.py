@@ -59,9 +59,7 @@ async def test_records_are_in_order_and_chained(journal, folder, monkeypatch):
 async def test_nothing_settles_before_the_sync(journal, folder, monkeypatch):
     gate = threading.Event()
     sync = os.fdatasync
-    monkeypatch.setattr(
-        journal_module.os, "fdatasync", lambda file: (gate.wait(10), sync(file))[1]
-    )
+    monkeypatch.setattr(journal_module.os, "fdatasync", lambda file: (gate.wait(10), sync(file))[1])
     waiting = future_of(journal.append(record(1)))
     await asyncio.sleep(0.05)
     assert not waiting.done()
@@ -114,9 +112,7 @@ def test_a_failing_disk_fails_the_group_and_leaves_nothing_of_it(
 async def test_a_hanging_disk_is_not_waited_for_forever(journal, folder, monkeypatch):
     gate = threading.Event()
     sync = os.fdatasync
-    monkeypatch.setattr(
-        journal_module.os, "fdatasync", lambda file: (gate.wait(10), sync(file))[1]
-    )
+    monkeypatch.setattr(journal_module.os, "fdatasync", lambda file: (gate.wait(10), sync(file))[1])
     monkeypatch.setattr(journal_module, "WAIT_SECONDS_MAX", 0.05)
     stuck = future_of(journal.append(record("stuck")))
     await asyncio.sleep(0.1)

@@ -122,9 +122,7 @@ async def test_a_commit_is_whole_or_nothing(store, opened):
     await committed(store, Put(KMS_KEYS, first), event_id="e")
     gone = changed(first)
     with pytest.raises(StoreConflict):
-        await committed(
-            store, Put(ALIASES, alias("alias/x")), Expect(KMS_KEYS, gone), event_id="f"
-        )
+        await committed(store, Put(ALIASES, alias("alias/x")), Expect(KMS_KEYS, gone), event_id="f")
     assert await one(store, ALIASES, "alias/x") is None
     assert [row[0] for row in store.outbox()] == ["e"]
 

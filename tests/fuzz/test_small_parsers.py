@@ -26,9 +26,12 @@ SCOPE = "AKIAIOSFODNN7EXAMPLE/20261124/us-east-1/kms/aws4_request"
 VALID = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature={'0' * 64}"
 
 
-@given(st.text() | st.sampled_from(["arn:aws:kms:us-east-1:111122223333:key/"]).flatmap(
-    lambda start: st.text(max_size=40).map(lambda rest: start + rest)
-))
+@given(
+    st.text()
+    | st.sampled_from(["arn:aws:kms:us-east-1:111122223333:key/"]).flatmap(
+        lambda start: st.text(max_size=40).map(lambda rest: start + rest)
+    )
+)
 def test_key_references(text):
     try:
         ref = parse_key_ref(text, account_id="111122223333", region="us-east-1")

@@ -27,7 +27,8 @@ def test_a_file_is_short_and_says_what_it_is(path):
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in FILES if name(p).startswith(("kagimori/rules", "kagimori/operations"))],
+    "path",
+    [p for p in FILES if name(p).startswith(("kagimori/rules", "kagimori/operations"))],
     ids=name,
 )
 def test_the_pure_rooms_read_no_clock_and_draw_nothing(path):

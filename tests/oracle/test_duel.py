@@ -22,6 +22,8 @@ from oracle.worlds import (
     SESSION,
     TEXTS,
     compiled,
+    grant_of,
+    grant_worlds,
     policies,
     principal_of,
     question_of,
@@ -81,6 +83,24 @@ def test_both_evaluators_find_alike_in_one_policy(world, bounded):
             strongest = ["everyone", "session", "service", "user", "role", "account"]
             expected = next((way for way in strongest if way in ways), "everyone")
             assert found.way.name.lower() == expected
+
+
+@duel
+@given(grant_worlds, st.booleans())
+def test_both_evaluators_decide_alike_where_grants_decide(world, is_presented):
+    key = {"policy": world["key_policy"], "account": "111122223333", "grants": world["grants"]}
+    expected = evaluator.decide(
+        request_of(world), world["identity"], world["boundary"], world["sessions"], key
+    )
+    event(f"allowed: {expected}")
+    identity, rules = rules_of(world)
+    caller, question = principal_of(world["caller"]), question_of(world)
+    if not is_presented:
+        assert decide(caller, identity, rules, question).allowed is expected
+        return
+    presented = tuple(grant_of(n, g) for n, g in enumerate(world["grants"]))
+    _, without = rules_of({**world, "grants": []})
+    assert decide(caller, identity, without, question, presented=presented).allowed is expected
 
 
 @law

@@ -180,6 +180,32 @@ worlds = st.fixed_dictionaries(
         "grants": st.lists(grants, max_size=3),
     }
 )
+# Worlds in which only grants can let anybody in, and identity policies say all or nothing.
+ALL = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+NAMES_NOBODY = {
+    "Statement": [{**ALL["Statement"][0], "Principal": {"Service": "ec2.amazonaws.com"}}]
+}
+grant_worlds = st.fixed_dictionaries(
+    {
+        "caller": pick(CALLERS),
+        "action": pick(["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"]),
+        "values": st.just({}),
+        "context": contexts,
+        "source_arn": pick([None, ROLE]),
+        "identity": pick([[], [ALL]]),
+        "boundary": pick(
+            [
+                None,
+                None,
+                ALL,
+                {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]},
+            ]
+        ),
+        "sessions": pick([None, [], [ALL]]),
+        "key_policy": st.just(NAMES_NOBODY),
+        "grants": st.lists(grants, min_size=1, max_size=12),
+    }
+)
 
 
 def compiled(policy, kind=Kind.IDENTITY):

@@ -39,7 +39,12 @@ UNUSABLE = {
     PENDING_REPLICA: INVALID_STATE,
     GONE: "NotFoundException",
 }
-NOT_PENDING_DELETION = {**dict.fromkeys(UNUSABLE), PENDING_DELETION: INVALID_STATE, PENDING_REPLICA: INVALID_STATE, GONE: "NotFoundException"}
+NOT_PENDING_DELETION = {
+    **dict.fromkeys(UNUSABLE),
+    PENDING_DELETION: INVALID_STATE,
+    PENDING_REPLICA: INVALID_STATE,
+    GONE: "NotFoundException",
+}
 SECONDS_SLACK = 30.0
 
 
@@ -174,8 +179,11 @@ class KeyLives(RuleBasedStateMachine):
     def wait_for_rotations(self, key):
         client, arn = self.clients[key.primary.region], key.primary.arn
         eventually(
-            lambda: "OnDemandRotationStartDate" not in client.get_key_rotation_status(KeyId=arn)
-            and len(client.list_key_rotations(KeyId=arn, Limit=1000)["Rotations"]) >= key.rotations
+            lambda: (
+                "OnDemandRotationStartDate" not in client.get_key_rotation_status(KeyId=arn)
+                and len(client.list_key_rotations(KeyId=arn, Limit=1000)["Rotations"])
+                >= key.rotations
+            )
         )
 
     # --- rotation ---------------------------------------------------------------------------------
@@ -223,7 +231,12 @@ class KeyLives(RuleBasedStateMachine):
 
     # --- imported material ------------------------------------------------------------------------
 
-    @rule(member=members, days=st.one_of(st.none(), st.integers(1, 300)), same=st.integers(0, 3), new=st.booleans())
+    @rule(
+        member=members,
+        days=st.one_of(st.none(), st.integers(1, 300)),
+        same=st.integers(0, 3),
+        new=st.booleans(),
+    )
     def import_material(self, member, days, same, new):
         key = member.key
         if key.kind != "external" or member.state in (GONE, PENDING_DELETION):
@@ -256,7 +269,9 @@ class KeyLives(RuleBasedStateMachine):
         key = member.key
         if key.kind != "external" or not key.materials or member.state == GONE:
             return
-        shown = self.clients[HOME].list_key_rotations(KeyId=key.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+        shown = self.clients[HOME].list_key_rotations(
+            KeyId=key.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL"
+        )
         number %= len(key.materials)
         chosen = key.materials[number]
         material_id = shown["Rotations"][number]["KeyMaterialId"]
@@ -317,7 +332,9 @@ class KeyLives(RuleBasedStateMachine):
         elif key.kind != "multi" or not member.is_primary:
             expected = UNSUPPORTED
         else:
-            expected = UNUSABLE[member.state] or ("AlreadyExistsException" if key.replicas else None)
+            expected = UNUSABLE[member.state] or (
+                "AlreadyExistsException" if key.replicas else None
+            )
         region = ABROAD if member.region == HOME else HOME
         given = {"KeyId": member.arn, "ReplicaRegion": region}
         if self.do(member, "replicate_key", expected, **given) is None:
@@ -392,7 +409,9 @@ class KeyLives(RuleBasedStateMachine):
             assert abs(found["DeletionDate"].timestamp() - member.deletion_at) < SECONDS_SLACK
         self.check_imported(key, found)
         self.check_rotation(client, member)
-        listed = {a["AliasName"] for a in client.list_aliases(KeyId=member.arn, Limit=100)["Aliases"]}
+        listed = {
+            a["AliasName"] for a in client.list_aliases(KeyId=member.arn, Limit=100)["Aliases"]
+        }
         assert listed == member.aliases
         if member.state == ENABLED:
             for text, blob in key.ciphertexts:
@@ -420,7 +439,9 @@ class KeyLives(RuleBasedStateMachine):
         shown = client.list_key_rotations(KeyId=member.arn, Limit=1000)["Rotations"]
         assert len(shown) == key.rotations
         if key.kind == "external":
-            whole = client.list_key_rotations(KeyId=member.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+            whole = client.list_key_rotations(
+                KeyId=member.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL"
+            )
             states = [entry["ImportState"] == "IMPORTED" for entry in whole["Rotations"]]
             assert states == [material.present for material in key.materials]
 

@@ -26,9 +26,7 @@ def material_of(kms, key):
 
 @EVERY
 def test_pair_belongs_together_and_works(kms, shared_key, spec):
-    made = kms.generate_data_key_pair(
-        KeyId=shared_key, KeyPairSpec=spec, EncryptionContext=CONTEXT
-    )
+    made = kms.generate_data_key_pair(KeyId=shared_key, KeyPairSpec=spec, EncryptionContext=CONTEXT)
     made.pop("ResponseMetadata")
     blob, private_der = made.pop("PrivateKeyCiphertextBlob"), made.pop("PrivateKeyPlaintext")
     public_der = made.pop("PublicKey")
@@ -72,7 +70,9 @@ def check_pair(spec, private_key, public_key):
         public_key.verify(private_key.sign(b"m"), b"m")
 
 
-@pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519", "ML_KEM_768"])
+@pytest.mark.parametrize(
+    "spec", ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_EDWARDS25519", "ML_KEM_768"]
+)
 def test_pair_without_plaintext(kms, shared_key, spec):
     made = kms.generate_data_key_pair_without_plaintext(KeyId=shared_key, KeyPairSpec=spec)
     made.pop("ResponseMetadata")

@@ -62,12 +62,16 @@ def stored_tokens(data, key):
         ).fetchone()
     finally:
         connection.close()
-    return [found["key_token"] for found in json.loads(body)["backing_keys"] if "key_token" in found]
+    return [
+        found["key_token"] for found in json.loads(body)["backing_keys"] if "key_token" in found
+    ]
 
 
 def anywhere(data, *tokens):
     """The names of the files that hold a token, as text or as bytes."""
-    needles = [needle for token in tokens for needle in (token.encode()[:60], base64.b64decode(token)[:40])]
+    needles = [
+        needle for token in tokens for needle in (token.encode()[:60], base64.b64decode(token)[:40])
+    ]
     return {
         file.name
         for file in data.rglob("*")
@@ -90,7 +94,11 @@ def test_window(moving, kms, key, days):
     }
     assert abs(at.timestamp() - now(moving) - (days or 30) * DAY) < 10
     found = metadata(kms, key)
-    assert (found["KeyState"], found["Enabled"], found["DeletionDate"]) == ("PendingDeletion", False, at)
+    assert (found["KeyState"], found["Enabled"], found["DeletionDate"]) == (
+        "PendingDeletion",
+        False,
+        at,
+    )
     assert "PendingDeletionWindowInDays" not in found
 
 
@@ -152,7 +160,10 @@ def test_what_works_while_it_waits(kms, key):
         (kms.untag_resource, {"TagKeys": ["a"]}),
         (kms.update_key_description, {"Description": "d"}),
         (kms.encrypt, {"Plaintext": b"p"}),
-        (kms.create_grant, {"GranteePrincipal": f"arn:aws:iam::{STRANGER}:root", "Operations": ["Decrypt"]}),
+        (
+            kms.create_grant,
+            {"GranteePrincipal": f"arn:aws:iam::{STRANGER}:root", "Operations": ["Decrypt"]},
+        ),
     ):
         with refused("KMSInvalidStateException", pending):
             call(KeyId=key, **given)
@@ -235,7 +246,11 @@ def test_nothing_of_the_key_is_left(moving, kms, key):
         kms.decrypt(CiphertextBlob=blob, KeyId=other)
     with refused("AccessDeniedException"):
         kms.re_encrypt(CiphertextBlob=blob, DestinationKeyId=other)
-    keys = [found["KeyArn"] for page in kms.get_paginator("list_keys").paginate() for found in page["Keys"]]
+    keys = [
+        found["KeyArn"]
+        for page in kms.get_paginator("list_keys").paginate()
+        for found in page["Keys"]
+    ]
     assert key not in keys
     assert other in keys
     aliases = [a for page in kms.get_paginator("list_aliases").paginate() for a in page["Aliases"]]
@@ -260,7 +275,11 @@ def test_many_keys_end_at_once(moving, kms):
     for key in keys:
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     advance(moving, days=8)
-    left = {found["KeyArn"] for page in kms.get_paginator("list_keys").paginate() for found in page["Keys"]}
+    left = {
+        found["KeyArn"]
+        for page in kms.get_paginator("list_keys").paginate()
+        for found in page["Keys"]
+    }
     assert not left & set(keys)
 
 
@@ -269,8 +288,12 @@ def test_deletion_is_recorded_as_the_services_own_event(moving, kms, key):
     advance(moving, days=8)
 
     def events():
-        text = b"".join(f.read_bytes() for f in (data_folder(moving) / "audit").rglob("*") if f.is_file())
-        return [line for line in text.splitlines() if b'"DeleteKey"' in line and key.encode() in line]
+        text = b"".join(
+            f.read_bytes() for f in (data_folder(moving) / "audit").rglob("*") if f.is_file()
+        )
+        return [
+            line for line in text.splitlines() if b'"DeleteKey"' in line and key.encode() in line
+        ]
 
     eventually(events)
     assert len(events()) == 1

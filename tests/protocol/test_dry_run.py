@@ -18,8 +18,10 @@ CAST = {
 SIGNING = {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
 MAC = {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
 KEM = {"EncapsulationAlgorithm": "ML_KEM"}
-PEER = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(
-    serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+PEER = (
+    ec.generate_private_key(ec.SECP256R1())
+    .public_key()
+    .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 )
 # Operation: whose key it is for, and the members beside KeyId.
 OPERATIONS = {

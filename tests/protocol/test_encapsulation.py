@@ -99,7 +99,9 @@ def test_smallest_size_is_not_offered(kms):
 
 
 def test_states(kms, keys):
-    key = kms.create_key(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")["KeyMetadata"]["Arn"]
+    key = kms.create_key(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")["KeyMetadata"][
+        "Arn"
+    ]
     kms.disable_key(KeyId=key)
     with refused("DisabledException", f"{key} is disabled."):
         kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM")

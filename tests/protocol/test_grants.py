@@ -34,7 +34,8 @@ OPERATIONS = {
     ("ML_DSA_44", "SIGN_VERIFY"): {"Sign", "Verify", "GetPublicKey"} | EVERY_KEY,
     ("ECC_NIST_P256", "KEY_AGREEMENT"): {"DeriveSharedSecret", "GetPublicKey"} | EVERY_KEY,
     ("HMAC_256", "GENERATE_VERIFY_MAC"): {"GenerateMac", "VerifyMac"} | EVERY_KEY,
-    ("ML_KEM_768", "ENCAPSULATE_DECAPSULATE"): {"Encapsulate", "Decapsulate", "GetPublicKey"} | EVERY_KEY,
+    ("ML_KEM_768", "ENCAPSULATE_DECAPSULATE"): {"Encapsulate", "Decapsulate", "GetPublicKey"}
+    | EVERY_KEY,
 }
 ALL = set().union(*OPERATIONS.values())
 
@@ -90,7 +91,13 @@ def test_grant_with_everything(owner, key):
     operations = ["Decrypt", "Encrypt", "RetireGrant"]
     constraints = {"EncryptionContextSubset": {"a": "b"}}
     made = grant(
-        owner, key, *operations, to=ROLE, RetiringPrincipal=THIRD_ROOT, Constraints=constraints, Name="n/1:_-"
+        owner,
+        key,
+        *operations,
+        to=ROLE,
+        RetiringPrincipal=THIRD_ROOT,
+        Constraints=constraints,
+        Name="n/1:_-",
     )
     assert re.fullmatch(r"[0-9a-f]{64}", made["GrantId"])
     assert base64.b64decode(made["GrantToken"], validate=True)
@@ -177,7 +184,13 @@ def test_grantee_is_named_in_one_way(owner, key):
     with refused("ValidationException"):
         grant(owner, key, "Decrypt", GranteeServicePrincipal="a.amazonaws.com")
     with refused("ValidationException"):
-        grant(owner, key, "Decrypt", RetiringPrincipal=ROLE, RetiringServicePrincipal="a.amazonaws.com")
+        grant(
+            owner,
+            key,
+            "Decrypt",
+            RetiringPrincipal=ROLE,
+            RetiringServicePrincipal="a.amazonaws.com",
+        )
 
 
 def test_grant_to_a_service(owner, key):
@@ -203,7 +216,11 @@ def test_grant_to_a_service(owner, key):
 
 
 def test_same_name_and_parameters_are_the_same_grant(owner, key):
-    given = {"Name": "once", "RetiringPrincipal": ROLE, "Constraints": {"EncryptionContextEquals": {"a": "b"}}}
+    given = {
+        "Name": "once",
+        "RetiringPrincipal": ROLE,
+        "Constraints": {"EncryptionContextEquals": {"a": "b"}},
+    }
     first = grant(owner, key, "Decrypt", "Encrypt", **given)
     again = grant(owner, key, "Encrypt", "Decrypt", **given)
     assert first["GrantId"] == again["GrantId"]
@@ -213,7 +230,13 @@ def test_same_name_and_parameters_are_the_same_grant(owner, key):
         grant(owner, key, "Decrypt", "Encrypt", **{**given, "Name": "twice"}),
         grant(owner, key, "Decrypt", "Encrypt", to=ROLE, **given),
         grant(owner, key, "Decrypt", "Encrypt", **{**given, "RetiringPrincipal": THIRD_ROOT}),
-        grant(owner, key, "Decrypt", "Encrypt", **{**given, "Constraints": {"EncryptionContextSubset": {"a": "b"}}}),
+        grant(
+            owner,
+            key,
+            "Decrypt",
+            "Encrypt",
+            **{**given, "Constraints": {"EncryptionContextSubset": {"a": "b"}}},
+        ),
     ]
     assert len({first["GrantId"]} | ids(others)) == 6
     assert len(grants(owner, key)) == 6
@@ -619,7 +642,10 @@ def made_at_once(dev, key, numbers):
                 break
             grantee = f"arn:aws:iam::{STRANGER}:role/r{number % 3}"
             made = client.create_grant(
-                KeyId=key, GranteePrincipal=grantee, RetiringPrincipal=grantee, Operations=["Decrypt"]
+                KeyId=key,
+                GranteePrincipal=grantee,
+                RetiringPrincipal=grantee,
+                Operations=["Decrypt"],
             )
             with lock:
                 found.add(made["GrantId"])

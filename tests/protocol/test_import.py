@@ -100,7 +100,11 @@ def put(kms, key, given, material, algorithm="RSAES_OAEP_SHA_256", **options):
 def test_every_key_spec_and_wrapping_algorithm(kms, spec, algorithm):
     key = new_key(kms, spec)
     found = metadata(kms, key)
-    assert (found["KeyState"], found["Enabled"], found["Origin"]) == ("PendingImport", False, "EXTERNAL")
+    assert (found["KeyState"], found["Enabled"], found["Origin"]) == (
+        "PendingImport",
+        False,
+        "EXTERNAL",
+    )
     assert not {"ExpirationModel", "ValidTo", "CurrentKeyMaterialId"} & set(found)
     material = new_material(spec)
     wrapping = "RSA_3072" if spec == "ECC_NIST_P521" and algorithm in OAEP else "RSA_2048"
@@ -108,7 +112,10 @@ def test_every_key_spec_and_wrapping_algorithm(kms, spec, algorithm):
     answer.pop("ResponseMetadata")
     assert answer.pop("KeyId") == key
     found = metadata(kms, key)
-    assert (found["KeyState"], found["ExpirationModel"]) == ("Enabled", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+    assert (found["KeyState"], found["ExpirationModel"]) == (
+        "Enabled",
+        "KEY_MATERIAL_DOES_NOT_EXPIRE",
+    )
     if spec == "SYMMETRIC_DEFAULT":
         assert answer == {"KeyMaterialId": found["CurrentKeyMaterialId"]}
     else:
@@ -182,7 +189,9 @@ def test_garbled_wrapping(kms, key):
         os.urandom(256),
         outside.wrapped(given["PublicKey"], "RSAES_OAEP_SHA_1", os.urandom(32)),
         outside.wrapped(other["PublicKey"], "RSAES_OAEP_SHA_256", os.urandom(32)),
-        serialization.load_der_public_key(given["PublicKey"]).encrypt(os.urandom(32), padding.PKCS1v15()),
+        serialization.load_der_public_key(given["PublicKey"]).encrypt(
+            os.urandom(32), padding.PKCS1v15()
+        ),
     ]
     for blob in cases:
         with refused("InvalidCiphertextException", ""):
@@ -202,7 +211,14 @@ def test_garbled_aes_wrapping(kms):
     whole = outside.wrapped(given["PublicKey"], algorithm, material)
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     short = serialization.load_der_public_key(given["PublicKey"]).encrypt(os.urandom(16), oaep)
-    cases = [whole[:-8], whole[:256], whole[:300], whole[:-1], short + whole[256:], whole + bytes(8)]
+    cases = [
+        whole[:-8],
+        whole[:256],
+        whole[:300],
+        whole[:-1],
+        short + whole[256:],
+        whole + bytes(8),
+    ]
     for blob in cases:
         with refused("InvalidCiphertextException", ""):
             kms.import_key_material(
@@ -228,7 +244,10 @@ def test_garbled_aes_wrapping(kms):
         ("ECC_NIST_P256", lambda: outside.public_key_of(outside.new_private_key("ECC_NIST_P256"))),
         ("ECC_NIST_P256", lambda: os.urandom(32)),
         ("ECC_NIST_EDWARDS25519", lambda: os.urandom(32)),
-        ("ECC_NIST_EDWARDS25519", lambda: outside.openssl("genpkey", "-algorithm", "X25519", "-outform", "DER")),
+        (
+            "ECC_NIST_EDWARDS25519",
+            lambda: outside.openssl("genpkey", "-algorithm", "X25519", "-outform", "DER"),
+        ),
     ],
 )
 def test_material_of_another_form(kms, spec, material):
@@ -288,7 +307,9 @@ def test_token_of_a_multi_region_key_is_of_one_region(moving, kms):
     primary = new_key(kms, MultiRegion=True)
     material = os.urandom(32)
     outside.imported(kms, primary, material)
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     abroad = moving.client(region="eu-west-1")
     with refused("InvalidImportTokenException"):
         put(abroad, replica, parameters(kms, primary), material)
@@ -524,7 +545,11 @@ def test_description_stays_until_another_comes(kms, key):
 def test_other_specs_have_one_material_for_life(kms, spec):
     key, material = new_key(kms, spec), new_material(spec)
     given = {**FOREVER, "ImportType": "NEW_KEY_MATERIAL"}
-    for options in (given, {**FOREVER, "KeyMaterialDescription": "d"}, {**FOREVER, "KeyMaterialId": "0" * 64}):
+    for options in (
+        given,
+        {**FOREVER, "KeyMaterialDescription": "d"},
+        {**FOREVER, "KeyMaterialId": "0" * 64},
+    ):
         with refused("ValidationException"):
             outside.imported(kms, key, material, **options)
     outside.imported(kms, key, material)
@@ -558,7 +583,9 @@ def test_same_private_key_in_another_encoding_is_the_same(kms):
 
 
 def test_deleted_and_imported_again(kms, key):
-    assert kms.delete_imported_key_material(KeyId=key)["KeyId"] == key  # nothing there, nothing done
+    assert (
+        kms.delete_imported_key_material(KeyId=key)["KeyId"] == key
+    )  # nothing there, nothing done
     material = os.urandom(32)
     material_id = outside.imported(kms, key, material)["KeyMaterialId"]
     blob = kms.encrypt(KeyId=key, Plaintext=b"p")["CiphertextBlob"]
@@ -579,11 +606,15 @@ def test_any_of_several_deleted(kms, key):
     materials = [os.urandom(32) for _ in range(3)]
     ids, blobs = [], []
     for number, material in enumerate(materials):
-        ids.append(outside.imported(kms, key, material, **(NEW if number else FOREVER))["KeyMaterialId"])
+        ids.append(
+            outside.imported(kms, key, material, **(NEW if number else FOREVER))["KeyMaterialId"]
+        )
         if number:
             rotate(kms, key)
         blobs.append(kms.encrypt(KeyId=key, Plaintext=b"p%d" % number)["CiphertextBlob"])
-    assert kms.delete_imported_key_material(KeyId=key, KeyMaterialId=ids[1])["KeyMaterialId"] == ids[1]
+    assert (
+        kms.delete_imported_key_material(KeyId=key, KeyMaterialId=ids[1])["KeyMaterialId"] == ids[1]
+    )
     assert state(kms, key) == "PendingImport"
     with refused("KMSInvalidStateException", f"{key} is pending import."):
         kms.decrypt(CiphertextBlob=blobs[0])
@@ -638,7 +669,11 @@ def test_key_pending_deletion(kms, key):
 def test_key_whose_material_was_made_here(kms):
     key = kms.create_key()["KeyMetadata"]["Arn"]
     text = f"{key} origin is AWS_KMS which is not valid for this operation."
-    for enter in (lambda: None, lambda: kms.disable_key(KeyId=key), lambda: kms.schedule_key_deletion(KeyId=key)):
+    for enter in (
+        lambda: None,
+        lambda: kms.disable_key(KeyId=key),
+        lambda: kms.schedule_key_deletion(KeyId=key),
+    ):
         enter()
         with refused("UnsupportedOperationException", text):
             parameters(kms, key)

@@ -7,7 +7,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 import outside
 from serving import refused
 
-CURVES = {"ECC_NIST_P256": ec.SECP256R1, "ECC_NIST_P384": ec.SECP384R1, "ECC_NIST_P521": ec.SECP521R1}
+CURVES = {
+    "ECC_NIST_P256": ec.SECP256R1,
+    "ECC_NIST_P384": ec.SECP384R1,
+    "ECC_NIST_P521": ec.SECP521R1,
+}
 SECRET_BYTES = {"ECC_NIST_P256": 32, "ECC_NIST_P384": 48, "ECC_NIST_P521": 66}
 EVERY = pytest.mark.parametrize("spec", CURVES)
 
@@ -136,7 +140,9 @@ def test_agreement_key_does_not_sign(kms, keys):
         kms.sign(KeyId=key, Message=b"m", SigningAlgorithm="ECDSA_SHA_256")
 
 
-@pytest.mark.parametrize("spec", ["RSA_2048", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "HMAC_256"])
+@pytest.mark.parametrize(
+    "spec", ["RSA_2048", "ECC_SECG_P256K1", "ECC_NIST_EDWARDS25519", "HMAC_256"]
+)
 def test_keys_that_agree_on_nothing(kms, spec):
     text = f"KeyUsage KEY_AGREEMENT is not compatible with KeySpec {spec}"
     with refused("ValidationException", text):

@@ -108,7 +108,9 @@ def test_what_is_no_use(kms, key):
     kms.get_key_last_usage(KeyId=key)
     with refused("DryRunOperationException"):
         kms.encrypt(KeyId=key, Plaintext=b"p", DryRun=True)
-    blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["Arn"], Plaintext=b"p")["CiphertextBlob"]
+    blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["Arn"], Plaintext=b"p")[
+        "CiphertextBlob"
+    ]
     with refused("IncorrectKeyException"):
         kms.decrypt(CiphertextBlob=blob, KeyId=key)
     kms.disable_key(KeyId=key)

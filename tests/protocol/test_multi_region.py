@@ -75,7 +75,8 @@ def no_primary(arn):
 def materials(client, key):
     shown = client.list_key_rotations(KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")
     return [
-        (e["KeyMaterialId"], e["KeyMaterialState"], e.get("ImportState")) for e in shown["Rotations"]
+        (e["KeyMaterialId"], e["KeyMaterialState"], e.get("ImportState"))
+        for e in shown["Rotations"]
     ]
 
 
@@ -179,7 +180,9 @@ def test_lockout_check_of_the_replicas_policy(kms, primary):
 
 def test_ciphertext_opens_in_every_region(kms, kms_abroad, primary, replica):
     for client, key in ((kms, primary), (kms_abroad, replica)):
-        blob = client.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext={"a": "b"})["CiphertextBlob"]
+        blob = client.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext={"a": "b"})[
+            "CiphertextBlob"
+        ]
         for other, arn in ((kms, primary), (kms_abroad, replica)):
             found = other.decrypt(CiphertextBlob=blob, EncryptionContext={"a": "b"})
             assert (found["Plaintext"], found["KeyId"]) == (b"p", arn)
@@ -211,13 +214,17 @@ def test_ciphertext_does_not_open_where_the_key_is_not(regions, kms, primary, re
 )
 def test_other_kinds_are_replicated(kms, kms_abroad, spec, usage):
     primary = kms.create_key(MultiRegion=True, KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["Arn"]
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     if spec == "HMAC_256":
         given = {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
         mac = kms.generate_mac(KeyId=primary, **given)["Mac"]
         assert kms_abroad.generate_mac(KeyId=replica, **given)["Mac"] == mac
         return
-    keys = [c.get_public_key(KeyId=k)["PublicKey"] for c, k in ((kms, primary), (kms_abroad, replica))]
+    keys = [
+        c.get_public_key(KeyId=k)["PublicKey"] for c, k in ((kms, primary), (kms_abroad, replica))
+    ]
     assert keys[0] == keys[1]
     if usage == "SIGN_VERIFY":
         algorithm = "ML_DSA_SHAKE_256" if spec == "ML_DSA_44" else "ECDSA_SHA_256"
@@ -313,7 +320,9 @@ def test_replica_goes_and_comes_again(moving, kms, kms_abroad, primary, replica)
 
 
 def test_primary_waits_for_its_replicas(moving, regions, kms, kms_abroad, primary, replica):
-    third = kms.replicate_key(KeyId=primary, ReplicaRegion="ap-northeast-1")["ReplicaKeyMetadata"]["Arn"]
+    third = kms.replicate_key(KeyId=primary, ReplicaRegion="ap-northeast-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     answer = kms.schedule_key_deletion(KeyId=primary, PendingWindowInDays=10)
     answer.pop("ResponseMetadata")
     assert answer == {
@@ -372,7 +381,9 @@ def imported(kms, kms_abroad):
     """A primary with imported material and its replica without: ARNs, and the material."""
     material = os.urandom(32)
     primary = outside.new_imported_key(kms, material, MultiRegion=True)
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     return primary, replica, material
 
 
@@ -409,7 +420,9 @@ def test_new_material_is_used_once_it_is_everywhere(kms, kms_abroad, imported):
         outside.imported(kms_abroad, replica, fresh, **NEW)
     with refused("ValidationException"):
         outside.imported(kms_abroad, replica, material, KeyMaterialDescription="d")
-    second = outside.imported(kms, primary, fresh, KeyMaterialDescription="fresh", **NEW)["KeyMaterialId"]
+    second = outside.imported(kms, primary, fresh, KeyMaterialDescription="fresh", **NEW)[
+        "KeyMaterialId"
+    ]
     waits = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
     assert materials(kms, primary) == [(first, "CURRENT", "IMPORTED"), (second, waits, "IMPORTED")]
     assert materials(kms_abroad, replica) == [
@@ -425,7 +438,9 @@ def test_new_material_is_used_once_it_is_everywhere(kms, kms_abroad, imported):
     old = kms_abroad.encrypt(KeyId=replica, Plaintext=b"old")["CiphertextBlob"]
     kms.rotate_key_on_demand(KeyId=primary)
     for client, key in ((kms, primary), (kms_abroad, replica)):
-        eventually(lambda client=client, key=key: metadata(client, key)["CurrentKeyMaterialId"] == second)
+        eventually(
+            lambda client=client, key=key: metadata(client, key)["CurrentKeyMaterialId"] == second
+        )
     new = kms.encrypt(KeyId=primary, Plaintext=b"new")["CiphertextBlob"]
     for client in (kms, kms_abroad):
         assert client.decrypt(CiphertextBlob=old)["Plaintext"] == b"old"
@@ -468,7 +483,9 @@ def test_new_replica_needs_what_waits_as_well(moving, kms, kms_abroad):
     primary = outside.new_imported_key(kms, first, MultiRegion=True)
     second_id = outside.imported(kms, primary, second, **NEW)["KeyMaterialId"]
     assert materials(kms, primary)[1][1] == "PENDING_ROTATION"
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     assert materials(kms, primary)[1][1] == "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
     with refused("KMSInvalidStateException"):
         kms.rotate_key_on_demand(KeyId=primary)
@@ -496,7 +513,9 @@ def test_expiry_is_each_members_own(moving, kms, kms_abroad, imported):
 def test_imported_signing_key_is_the_same_abroad(kms, kms_abroad):
     private_key = outside.new_private_key("ECC_NIST_P256")
     primary = outside.new_imported_key(kms, private_key, "ECC_NIST_P256", MultiRegion=True)
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     with refused("IncorrectKeyMaterialException"):
         outside.imported(kms_abroad, replica, outside.new_private_key("ECC_NIST_P256"))
     outside.imported(kms_abroad, replica, private_key)

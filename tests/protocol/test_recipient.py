@@ -63,7 +63,9 @@ def test_decrypt(kms_trusting, trusted_key, recipient):
 
 
 def test_decrypt_with_an_rsa_key(kms_trusting, recipient):
-    key = kms_trusting.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["Arn"]
+    key = kms_trusting.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"][
+        "Arn"
+    ]
     given = {"KeyId": key, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
     blob = kms_trusting.encrypt(Plaintext=b"p", **given)["CiphertextBlob"]
     found = kms_trusting.decrypt(CiphertextBlob=blob, Recipient=recipient.asks(), **given)
@@ -86,7 +88,9 @@ def test_data_key_pair(kms_trusting, trusted_key, recipient, spec):
 
 
 def test_shared_secret(kms_trusting, recipient):
-    key = kms_trusting.create_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")["KeyMetadata"]["Arn"]
+    key = kms_trusting.create_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")["KeyMetadata"][
+        "Arn"
+    ]
     theirs = ec.generate_private_key(ec.SECP256R1())
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     given = {
@@ -143,7 +147,9 @@ def test_half_a_recipient(kms_trusting, trusted_key, recipient, missing):
 
 def test_another_recipients_document(kms_trusting, trusted_key):
     stranger = attested.Recipient()
-    with refused("ValidationException", DOCUMENT + "its certificates do not lead to a trusted root."):
+    with refused(
+        "ValidationException", DOCUMENT + "its certificates do not lead to a trusted root."
+    ):
         kms_trusting.generate_data_key(
             KeyId=trusted_key, KeySpec="AES_256", Recipient=stranger.asks()
         )

@@ -393,7 +393,9 @@ def test_imported_material_rotates_on_demand_alone(moving, kms):
 def test_replicas_follow_their_primary(moving, kms, kms_abroad):
     primary = kms.create_key(MultiRegion=True)["KeyMetadata"]["Arn"]
     rotate(kms, primary)
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     no = f"{replica} is not a multi-region primary key."
     for call in (
         kms_abroad.enable_key_rotation,
@@ -430,7 +432,9 @@ def test_replicas_follow_their_primary(moving, kms, kms_abroad):
 
 def test_the_new_primary_keeps_the_schedule(moving, kms, kms_abroad):
     primary = kms.create_key(MultiRegion=True)["KeyMetadata"]["Arn"]
-    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"][
+        "Arn"
+    ]
     kms.enable_key_rotation(KeyId=primary, RotationPeriodInDays=90)
     due, first = next_date(kms, primary), material(kms, primary)
     kms.update_primary_region(KeyId=primary, PrimaryRegion="eu-west-1")

@@ -62,7 +62,9 @@ def test_largest_plaintext_and_one_byte_more(kms, keys, spec, algorithm):
             "Plaintext": b"p" * length,
             "EncryptionAlgorithm": algorithm,
         }
-    text = f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {most} bytes."
+    text = (
+        f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {most} bytes."
+    )
     for length in (most + 1, 4096):
         with refused("ValidationException", text):
             kms.encrypt(Plaintext=b"p" * length, **given)
@@ -146,7 +148,9 @@ def test_context_is_refused(kms, rsa_key, shared_key):
     context = {"EncryptionContext": {"a": "b"}}
     with refused("ValidationException"):
         kms.encrypt(KeyId=rsa_key, Plaintext=b"p", **SHA_256, **context)
-    blob = kms.encrypt(KeyId=rsa_key, Plaintext=b"p", EncryptionContext={}, **SHA_256)["CiphertextBlob"]
+    blob = kms.encrypt(KeyId=rsa_key, Plaintext=b"p", EncryptionContext={}, **SHA_256)[
+        "CiphertextBlob"
+    ]
     with refused("ValidationException"):
         kms.decrypt(KeyId=rsa_key, CiphertextBlob=blob, **SHA_256, **context)
     symmetric = kms.encrypt(KeyId=shared_key, Plaintext=b"p")["CiphertextBlob"]

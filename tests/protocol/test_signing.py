@@ -18,9 +18,7 @@ import outside
 from serving import refused
 
 RSA_ALGORITHMS = [
-    f"RSASSA_{scheme}_SHA_{bits}"
-    for scheme in ("PKCS1_V1_5", "PSS")
-    for bits in (256, 384, 512)
+    f"RSASSA_{scheme}_SHA_{bits}" for scheme in ("PKCS1_V1_5", "PSS") for bits in (256, 384, 512)
 ]
 ALGORITHMS = {
     "RSA_2048": RSA_ALGORITHMS,
@@ -107,7 +105,9 @@ def test_public_key_is_what_openssl_and_cryptography_read(kms, signers, spec):
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert loaded.public_bytes(*form) == public_key
     if not spec.startswith("ML_DSA"):
-        text = outside.openssl("pkey", "-pubin", "-inform", "DER", "-in", "key", "-noout", "-text", key=public_key)
+        text = outside.openssl(
+            "pkey", "-pubin", "-inform", "DER", "-in", "key", "-noout", "-text", key=public_key
+        )
         expected = spec[4:] if spec.startswith("RSA") else outside.CURVES.get(spec, "ED25519")
         assert expected.encode() in text
     if isinstance(loaded, rsa.RSAPublicKey):
@@ -130,7 +130,12 @@ def test_own_signatures_verify(kms, signers, spec, algorithm):
             kms.verify(Message=other, Signature=signed["Signature"], **given)
         spoilt = bytearray(signed["Signature"])
         spoilt[len(spoilt) // 2] ^= 0x40
-        for signature in (bytes(spoilt), b"x", signed["Signature"] + b"x", signed["Signature"][:-1]):
+        for signature in (
+            bytes(spoilt),
+            b"x",
+            signed["Signature"] + b"x",
+            signed["Signature"][:-1],
+        ):
             with refused("KMSInvalidSignatureException", ""):
                 kms.verify(Message=message, Signature=signature, **given)
 
@@ -227,7 +232,9 @@ def test_ml_dsa_as_cryptography_has_it(kms, signers, spec):
     signature = kms.sign(Message=mu, MessageType="EXTERNAL_MU", **given)["Signature"]
     public_key.verify(signature, MESSAGE)
     assert kms.verify(Message=MESSAGE, Signature=signature, **given)["SignatureValid"]
-    assert isinstance(public_key, mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey)
+    assert isinstance(
+        public_key, mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
+    )
 
 
 @pytest.mark.parametrize(("spec", "algorithm"), HASHED)
@@ -240,7 +247,11 @@ def test_digest_is_no_message(kms, signers, spec, algorithm):
 
 @pytest.mark.parametrize(
     ("spec", "algorithm"),
-    [*HASHED[:9], ("ECC_NIST_P384", "ECDSA_SHA_384"), ("ECC_NIST_EDWARDS25519", "ED25519_PH_SHA_512")],
+    [
+        *HASHED[:9],
+        ("ECC_NIST_P384", "ECDSA_SHA_384"),
+        ("ECC_NIST_EDWARDS25519", "ED25519_PH_SHA_512"),
+    ],
 )
 def test_digest_has_the_length_of_its_hash(kms, signers, spec, algorithm):
     given = {"KeyId": signers[spec], "MessageType": "DIGEST", "SigningAlgorithm": algorithm}
@@ -293,7 +304,9 @@ def test_algorithms_of_other_specs_are_refused(kms, signers, spec):
         with refused("InvalidKeyUsageException", text):
             kms.sign(KeyId=signers[spec], Message=b"m", SigningAlgorithm=algorithm)
         with refused("InvalidKeyUsageException", text):
-            kms.verify(KeyId=signers[spec], Message=b"m", Signature=b"s", SigningAlgorithm=algorithm)
+            kms.verify(
+                KeyId=signers[spec], Message=b"m", Signature=b"s", SigningAlgorithm=algorithm
+            )
 
 
 @pytest.mark.parametrize(
@@ -309,9 +322,13 @@ def test_algorithms_of_other_specs_are_refused(kms, signers, spec):
 def test_keys_of_another_usage_are_refused_before_their_algorithm(kms, spec, usage):
     key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["Arn"]
     given = {"KeyId": key, "Message": b"m", "SigningAlgorithm": "RSASSA_PSS_SHA_256"}
-    with refused("InvalidKeyUsageException", f"{key} key usage is {usage} which is not valid for Sign."):
+    with refused(
+        "InvalidKeyUsageException", f"{key} key usage is {usage} which is not valid for Sign."
+    ):
         kms.sign(**given)
-    with refused("InvalidKeyUsageException", f"{key} key usage is {usage} which is not valid for Verify."):
+    with refused(
+        "InvalidKeyUsageException", f"{key} key usage is {usage} which is not valid for Verify."
+    ):
         kms.verify(Signature=b"s", **given)
 
 

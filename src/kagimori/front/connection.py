@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         # asyncio cannot keep one half of a TLS connection open.
         return bool(self._line) and not secure
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         """Forget the peer; answers still to come are dropped."""
         shared = self.shared
         self._ended = self._lost = True

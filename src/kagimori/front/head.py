@@ -24,7 +24,7 @@ ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"expect")
 Headers = list[tuple[bytes, bytes]]
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of the program
+class Refused(Exception):
     """A message refused below the API; the connection ends after its answer."""
 
     def __init__(self, status: int) -> None:

@@ -61,7 +61,7 @@ def refuse_invalid(
         raise invalid(f"{count} validation {errors} detected: {'; '.join(search.found)}")
 
 
-class _Enough(Exception):  # noqa: N818 - the end of a search
+class _Enough(Exception):
     pass
 
 

@@ -189,9 +189,7 @@ class AuditIndex:
             hashes = self._hashes
             if len(hashes) >= REMEMBERED_MAX:
                 hashes.clear()
-            known = tuple(
-                [hashes.get(facet) or self._hash(facet) for facet in facets(entry)]
-            )
+            known = tuple([hashes.get(facet) or self._hash(facet) for facet in facets(entry)])
             self._known[alike] = known
         return known
 
@@ -220,10 +218,8 @@ class _Block:
             raise ValueError("not a time")
         self.facets.update(found)
         self.ids.extend(event_id[: 2 * ID_BYTES] for event_id in event_ids(entry))
-        if at > self.newest:
-            self.newest = at
-        if at < self.oldest:
-            self.oldest = at
+        self.newest = max(self.newest, at)
+        self.oldest = min(self.oldest, at)
 
 
 def facet_hash(facet: Facet) -> bytes:

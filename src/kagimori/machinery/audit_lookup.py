@@ -158,9 +158,7 @@ def _blocks(connection: sqlite3.Connection, query: EventQuery) -> Iterator[tuple
         )
         for (hour,) in hours:
             begins = max(query.start, hour * HOUR_SECONDS)
-            yield from connection.execute(
-                text, (begins, (hour + 1) * HOUR_SECONDS, end, needle)
-            )
+            yield from connection.execute(text, (begins, (hour + 1) * HOUR_SECONDS, end, needle))
     except sqlite3.OperationalError as problem:
         if "no such table" not in str(problem):
             raise  # else it is just being made

@@ -1,8 +1,8 @@
 """Reads an audit folder from its beginning, in pieces, and has it verified.
 
-    audit/STREAM/*.jsonl        the journals
-    audit/digests/*.json        digests, signed
-    audit/public-key.pem        what the signatures are verified with (keep a copy elsewhere)
+audit/STREAM/*.jsonl        the journals
+audit/digests/*.json        digests, signed
+audit/public-key.pem        what the signatures are verified with (keep a copy elsewhere)
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,7 @@ def stream_folders(audit: Path) -> list[Path]:
     Raises:
         OSError: the audit folder cannot be read.
     """
-    return sorted(
-        folder for folder in audit.iterdir() if folder.is_dir() and _is_stream(folder)
-    )
+    return sorted(folder for folder in audit.iterdir() if folder.is_dir() and _is_stream(folder))
 
 
 def _is_stream(folder: Path) -> bool:
@@ -57,9 +55,7 @@ def verify_streams(audit: Path, demands: Demands, *, growing: bool) -> list[Stre
         OSError: something cannot be read.
     """
     folders = {folder.name: folder for folder in stream_folders(audit)}
-    reports = [
-        verify_stream(folder, demands, growing=growing) for folder in folders.values()
-    ]
+    reports = [verify_stream(folder, demands, growing=growing) for folder in folders.values()]
     gone = sorted(set(demands.expectations) - set(folders))
     return reports + [_removed(stream, demands.expectations[stream]) for stream in gone]
 

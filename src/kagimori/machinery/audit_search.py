@@ -18,7 +18,7 @@ SLACK_SECONDS = 60.0
 Found = tuple[str, Entry, bytes]  # event time, entry, record
 
 
-class RecordsGone(Exception):  # noqa: N818
+class RecordsGone(Exception):
     """Records that are asked for are not there any more."""
 
 

@@ -20,7 +20,7 @@ EVERYTHING: Final = 1 << 62
 _HEAD_BYTES: Final = len(b'{"sequence":,"previous":"","record":') + len(GENESIS)
 
 
-class TrailBroken(Exception):  # noqa: N818
+class TrailBroken(Exception):
     """A journal does not go on from where this reader was."""
 
 
@@ -94,7 +94,9 @@ class StreamTail:
         return files[0]
 
     def _next_file(self, file: Path) -> Path | None:
-        return next((later for later in journal_files(self._folder) if later.name > file.name), None)
+        return next(
+            (later for later in journal_files(self._folder) if later.name > file.name), None
+        )
 
     def _go_to(self, file: Path, *, begins: bool = False) -> None:
         before = self.place

@@ -104,7 +104,9 @@ class Digester:
                     self._note_file(tail)
             except (TrailBroken, OSError) as problem:
                 self._broken.add(stream)
-                self._trouble(f"the audit trail is not intact; run `kagimori audit verify`: {problem}")
+                self._trouble(
+                    f"the audit trail is not intact; run `kagimori audit verify`: {problem}"
+                )
 
     def has_news(self) -> bool:
         """Whether anything was recorded since the newest digest, or there is none."""

@@ -31,7 +31,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
-class HsmGone(Exception):  # noqa: N818
+class HsmGone(Exception):
     """The HSM does not answer: not connected, gone while it worked, or too slow."""
 
 
@@ -116,10 +116,10 @@ class HsmClient(asyncio.Protocol):
     # --- asyncio.Protocol ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         self._unread = b""
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self.operational = False
         self._unsent.clear()

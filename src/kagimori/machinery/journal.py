@@ -23,7 +23,7 @@ WAIT_SECONDS_MAX: Final = 5.0
 RETRY_SECONDS: Final = 0.5
 
 
-class JournalFailed(Exception):  # noqa: N818
+class JournalFailed(Exception):
     """The record is not on disk; nothing may be answered on the strength of it."""
 
 
@@ -126,9 +126,7 @@ class Journal:
             pending.fail(JournalFailed("the disk does not answer"))
 
     def _hangs(self) -> bool:
-        return (
-            self._group is not None and self._loop.time() - self._group_since > WAIT_SECONDS_MAX
-        )
+        return self._group is not None and self._loop.time() - self._group_since > WAIT_SECONDS_MAX
 
     # --- the loop's side ----------------------------------------------------------------------
 

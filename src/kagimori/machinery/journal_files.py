@@ -16,7 +16,7 @@ SUFFIX: Final = ".jsonl"
 _NAME_DIGITS: Final = 20
 
 
-class JournalDamaged(Exception):  # noqa: N818
+class JournalDamaged(Exception):
     """The end of the journal is not one that a crash can leave."""
 
 

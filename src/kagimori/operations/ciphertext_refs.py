@@ -79,8 +79,5 @@ def _owner(asked: Asked, material_id: str) -> KmsKey | None:
     material: Material | None = asked.view.one(MATERIALS, (region, material_id))
     if material is None:
         return None
-    found: KmsKey | None = asked.view.one(
-        KMS_KEYS, (material.account_id, region, material.key_id)
-    )
+    found: KmsKey | None = asked.view.one(KMS_KEYS, (material.account_id, region, material.key_id))
     return found
-

@@ -151,9 +151,7 @@ def put(kind: Kind, before: Any, **fields: Any) -> Put:
     return Put(kind.table, changed(before, **fields), before)
 
 
-def page(
-    asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str
-) -> dict[str, Any]:
+def page(asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str) -> dict[str, Any]:
     """Return a page of entries (key and how it is shown), in the order of their keys.
 
     Raises:

@@ -19,7 +19,7 @@ _BEARER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?
 _SESSION_ARN: Final = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
 
 
-class UnknownPrincipal(Exception):  # noqa: N818 - the writer's refusal has another code each time
+class UnknownPrincipal(Exception):
     """A policy names a user or role that does not exist."""
 
 

@@ -13,7 +13,9 @@ from kagimori.rules.refusal import AccessDeniedException, NotFoundException
 from kagimori.tables import ALIASES, KMS_KEYS
 
 
-def key_named(asked: Asked, text: str, action: str, *, aliases: bool = True) -> tuple[KmsKey, KeyRef]:
+def key_named(
+    asked: Asked, text: str, action: str, *, aliases: bool = True
+) -> tuple[KmsKey, KeyRef]:
     """Return the KMS key that `text` names, and how it was named.
 
     Raises:

@@ -29,7 +29,6 @@ class Planned(Facts):
 
     planned: Any = None
 
-
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:
         return ((self.kms_key.account_id, self.kms_key.arn),) if self.kms_key else ()

@@ -46,9 +46,7 @@ class CreateGrant(Operation):
         kms_key, _ = key_named(asked, given.KeyId, "kms:CreateGrant", aliases=False)
         planned = self._plan(asked, kms_key)
         context = planned.encryption_context_equals or planned.encryption_context_subset
-        need = Need(
-            "kms:CreateGrant", kms_key, encryption_context=context, proposed=planned.terms
-        )
+        need = Need("kms:CreateGrant", kms_key, encryption_context=context, proposed=planned.terms)
         owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
         existing = None
         if planned.name:
@@ -69,9 +67,7 @@ class CreateGrant(Operation):
     def finish(self, asked: Asked, facts: _Planned, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         grant: StoredGrant = facts.existing or facts.planned
-        ref = GrantRef(
-            grant.account_id, grant.region, grant.key_id, grant.grant_id, asked.draw()
-        )
+        ref = GrantRef(grant.account_id, grant.region, grant.key_id, grant.grant_id, asked.draw())
         writes = () if facts.existing else (Expect(KMS_KEYS, kms_key), Put(GRANTS, grant))
         return Outcome(
             {"GrantToken": grant_token(ref), "GrantId": grant.grant_id},
@@ -152,9 +148,7 @@ class RetireGrant(_End):
         if grant is None:
             raise NotFoundException("The grant is not found.")
         context = grant.encryption_context_equals or grant.encryption_context_subset
-        need = Need(
-            "kms:RetireGrant", kms_key, encryption_context=context, retires=grant.grant
-        )
+        need = Need("kms:RetireGrant", kms_key, encryption_context=context, retires=grant.grant)
         return _OneGrant((need,), kms_key, grant=grant)
 
     def finish(self, asked: Asked, facts: _OneGrant, reply: Any) -> Outcome:

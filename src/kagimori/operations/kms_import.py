@@ -113,9 +113,7 @@ class ImportKeyMaterial(_OfSet):
         return Outcome(answer, writes, response_elements=answer)
 
 
-def _told_to_others(
-    members: Any, kms_key: KmsKey, after: KmsKey, material_id: str
-) -> list[Write]:
+def _told_to_others(members: Any, kms_key: KmsKey, after: KmsKey, material_id: str) -> list[Write]:
     """Let the other members of the set know of the material: its id, its place, not its bytes."""
     writes: list[Write] = []
     new = after.backing_key(material_id)
@@ -140,7 +138,10 @@ def _told_to_others(
                 backing_keys=(*member.backing_keys, empty),
                 current_material_id=current,
             )
-            writes += (Put(KMS_KEYS, there, member), Put(MATERIALS, material_row(member, material_id)))
+            writes += (
+                Put(KMS_KEYS, there, member),
+                Put(MATERIALS, material_row(member, material_id)),
+            )
         elif (known.everywhere, known.description) != (new.everywhere, new.description):
             told = replace(known, everywhere=new.everywhere, description=new.description)
             keys = tuple(told if key is known else key for key in member.backing_keys)

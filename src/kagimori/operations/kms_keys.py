@@ -117,5 +117,3 @@ class CancelKeyDeletion(OnKey):
         after = changed(kms_key, state=state, deletion_at=None, pending_window_days=None)
         answer = {"KeyId": kms_key.arn}
         return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
-
-

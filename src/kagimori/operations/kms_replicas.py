@@ -114,9 +114,7 @@ class UpdatePrimaryRegion(OnKey):
         region = asked.call.input.PrimaryRegion
         target = _in_region(facts.members, region)
         if target is None:
-            raise NotFoundException(
-                f"A replica of {primary.key_id} does not exist in {region}"
-            )
+            raise NotFoundException(f"A replica of {primary.key_id} does not exist in {region}")
         check_state(self.name, target.state, target.arn)
         return None
 

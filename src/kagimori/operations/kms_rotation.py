@@ -107,9 +107,7 @@ class ListKeyRotations(OnKey):
         everything = given.IncludeKeyMaterial == "ALL_KEY_MATERIAL"
         scope = (self.name, kms_key.arn, str(everything))
         after = start_of(given.Marker, *scope)
-        entries = [
-            key for key in kms_key.backing_keys if everything or key.rotated_at is not None
-        ]
+        entries = [key for key in kms_key.backing_keys if everything or key.rotated_at is not None]
         if after is not None:
             ids = [key.material_id for key in entries]
             entries = entries[ids.index(after[0]) + 1 :] if after[0] in ids else []
@@ -148,5 +146,3 @@ def _material_state(kms_key: KmsKey, key: BackingKey) -> str:
         missing = kms_key.is_multi_region and not key.everywhere
         return "PENDING_MULTI_REGION_IMPORT_AND_ROTATION" if missing else "PENDING_ROTATION"
     return "CURRENT" if key.material_id == kms_key.current_material_id else "NON_CURRENT"
-
-

@@ -13,14 +13,10 @@ def members_of(view: View, kms_key: KmsKey) -> Sequence[KmsKey]:
     """Return all members of the key's set, itself among them; alone, if it is single-Region."""
     if not kms_key.is_multi_region:
         return (kms_key,)
-    found: Sequence[KmsKey] = view.group(
-        KMS_KEYS, "by_id", (kms_key.account_id, kms_key.key_id)
-    )
+    found: Sequence[KmsKey] = view.group(KMS_KEYS, "by_id", (kms_key.account_id, kms_key.key_id))
     return found
 
 
 def change_together(members: Sequence[KmsKey], **shared: Any) -> list[Put]:
     """Return the writes that give every member the same new values."""
     return [Put(KMS_KEYS, changed(member, **shared), member) for member in members]
-
-

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-
 SLOTS: Final = 10_000
 UNWRITTEN_MAX: Final = 200
 

@@ -12,7 +12,9 @@ from kagimori.rules.refusal import InvalidArnException, NotFoundException
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MULTI_REGION_ID: Final = re.compile(r"mrk-[0-9a-f]{32}")
-_ARN: Final = re.compile(r"arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):(key|alias)/(.+)", re.DOTALL)
+_ARN: Final = re.compile(
+    r"arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):(key|alias)/(.+)", re.DOTALL
+)
 REGION: Final = re.compile(r"([a-z]+-){2,3}\d+", re.ASCII)
 ACCOUNT_ID: Final = re.compile(r"[0-9]{12}", re.ASCII)
 

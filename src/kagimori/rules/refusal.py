@@ -10,7 +10,7 @@ CommonErrors).
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of the program
+class Refusal(Exception):
     """An AWS error answer: a code, perhaps a message; never a secret in either."""
 
     code: ClassVar[str] = ""
@@ -30,7 +30,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of the p
 # --- protocol and authentication (reference, section 5.5) ---------------------------------------
 
 
-class SerializationException(Refusal):  # noqa: N818
+class SerializationException(Refusal):
     capital_message = True
 
 

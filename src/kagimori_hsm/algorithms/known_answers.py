@@ -83,7 +83,7 @@ _RSA_SIGNATURE: Final = bytes.fromhex(
 )
 
 
-class SelfTestFailed(Exception):  # noqa: N818 - a state, and a name that reads as one
+class SelfTestFailed(Exception):
     """A primitive gave another answer than the published one; `str` names it."""
 
 

@@ -15,7 +15,7 @@ from kagimori_hsm.refused import Reason, Refused
 ORIGIN_EXTERNAL = "EXTERNAL"
 
 
-class ExpiredToken(Exception):  # noqa: N818
+class ExpiredToken(Exception):
     """An import token after its time."""
 
 
@@ -117,9 +117,7 @@ class KeepCommands:
             )
             for region in regions
         ]
-        return NewKey(
-            material_id, tokens[0], _public_key(command.key_spec, material), tokens[1:]
-        )
+        return NewKey(material_id, tokens[0], _public_key(command.key_spec, material), tokens[1:])
 
     def _domain(self, region: str) -> Domain:
         domain = self._domains.get(region)

@@ -18,7 +18,9 @@ from kagimori.rules.refusal import KMSInvalidMacException, Refusal, UnknownOpera
 from unit.front import wire_samples as samples
 
 SERVICES = {name: ServiceModel.load(name) for name in ("kms", "cloudtrail", "iam", "sts")}
-JSON_ACTIONS = [(name, action) for name in ("kms", "cloudtrail") for action in SERVICES[name].operations]
+JSON_ACTIONS = [
+    (name, action) for name in ("kms", "cloudtrail") for action in SERVICES[name].operations
+]
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +68,18 @@ def test_every_action_compiles_once(service):
 
 
 def test_services_have_their_names():
-    facts = {name: (m.api_version, m.protocol, m.target_prefix, m.xml_namespace) for name, m in SERVICES.items()}
+    facts = {
+        name: (m.api_version, m.protocol, m.target_prefix, m.xml_namespace)
+        for name, m in SERVICES.items()
+    }
     assert facts == {
         "kms": ("2014-11-01", "json", "TrentService", None),
-        "cloudtrail": ("2013-11-01", "json", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", None),
+        "cloudtrail": (
+            "2013-11-01",
+            "json",
+            "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
+            None,
+        ),
         "iam": ("2010-05-08", "query", None, "https://iam.amazonaws.com/doc/2010-05-08/"),
         "sts": ("2011-06-15", "query", None, "https://sts.amazonaws.com/doc/2011-06-15/"),
     }
@@ -112,7 +122,9 @@ def test_errors_are_named_by_their_codes():
 def test_an_unknown_action_is_refused_in_the_words_of_its_protocol():
     with pytest.raises(UnknownOperationException):
         SERVICES["kms"].operation("Encipher")
-    with pytest.raises(InvalidAction, match="Could not find operation Nothing for version 2011-06-15"):
+    with pytest.raises(
+        InvalidAction, match="Could not find operation Nothing for version 2011-06-15"
+    ):
         SERVICES["sts"].operation("Nothing")
 
 

@@ -68,19 +68,79 @@ def test_botocore_reads_our_answers_whole(theirs, service, action):
 @pytest.mark.parametrize(
     ("row", "service", "action", "form", "text"),
     [
-        ("integer", "sts", "GetSessionToken", b"DurationSeconds=abc", "STRING_VALUE can not be converted to an Integer"),
+        (
+            "integer",
+            "sts",
+            "GetSessionToken",
+            b"DurationSeconds=abc",
+            "STRING_VALUE can not be converted to an Integer",
+        ),
         ("no integer at all", "sts", "GetSessionToken", b"DurationSeconds=", "an Integer"),
-        ("beyond 32 bits", "sts", "GetSessionToken", b"DurationSeconds=99999999999", "NUMBER_VALUE can not be converted to an Integer"),
-        ("other digits", "sts", "GetSessionToken", "DurationSeconds=\u0661\u0660\u0660\u0660".encode(), "an Integer"),
-        ("boolean", "iam", "UpdateAccountPasswordPolicy", b"RequireNumbers=True", "STRING_VALUE can not be converted to a Boolean"),
-        ("list for a scalar", "iam", "GetUser", b"UserName.member.1=a", "Start of list found where not expected"),
-        ("structure for a scalar", "iam", "GetUser", b"UserName.x=a", "Start of structure or map found where not expected."),
+        (
+            "beyond 32 bits",
+            "sts",
+            "GetSessionToken",
+            b"DurationSeconds=99999999999",
+            "NUMBER_VALUE can not be converted to an Integer",
+        ),
+        (
+            "other digits",
+            "sts",
+            "GetSessionToken",
+            "DurationSeconds=\u0661\u0660\u0660\u0660".encode(),
+            "an Integer",
+        ),
+        (
+            "boolean",
+            "iam",
+            "UpdateAccountPasswordPolicy",
+            b"RequireNumbers=True",
+            "STRING_VALUE can not be converted to a Boolean",
+        ),
+        (
+            "list for a scalar",
+            "iam",
+            "GetUser",
+            b"UserName.member.1=a",
+            "Start of list found where not expected",
+        ),
+        (
+            "structure for a scalar",
+            "iam",
+            "GetUser",
+            b"UserName.x=a",
+            "Start of structure or map found where not expected.",
+        ),
         ("scalar for a list", "iam", "TagUser", b"UserName=u&Tags=a", "Unexpected value"),
-        ("scalar and list", "iam", "TagUser", b"Tags=a&Tags.member.1.Key=k", "Start of structure or map"),
-        ("list and scalar", "iam", "TagUser", b"Tags.member.1.Key=k&Tags=a", "Start of structure or map"),
-        ("structure for a list", "iam", "TagUser", b"UserName=u&Tags.x=a", "Start of structure or map"),
+        (
+            "scalar and list",
+            "iam",
+            "TagUser",
+            b"Tags=a&Tags.member.1.Key=k",
+            "Start of structure or map",
+        ),
+        (
+            "list and scalar",
+            "iam",
+            "TagUser",
+            b"Tags.member.1.Key=k&Tags=a",
+            "Start of structure or map",
+        ),
+        (
+            "structure for a list",
+            "iam",
+            "TagUser",
+            b"UserName=u&Tags.x=a",
+            "Start of structure or map",
+        ),
         ("huge index", "iam", "TagUser", b"UserName=u&Tags.member.999999999.Key=k", "list index"),
-        ("index past the bound", "iam", "TagUser", b"UserName=u&Tags.member.10001.Key=k", "list index"),
+        (
+            "index past the bound",
+            "iam",
+            "TagUser",
+            b"UserName=u&Tags.member.10001.Key=k",
+            "list index",
+        ),
         ("index zero", "iam", "TagUser", b"UserName=u&Tags.member.0.Key=k", "list index"),
         ("index with a sign", "iam", "TagUser", b"UserName=u&Tags.member.-1.Key=k", "list index"),
         ("too deep", "iam", "TagUser", b"Tags" + b".member" * 5000 + b"=k", "too many parts"),
@@ -95,12 +155,48 @@ def test_malformed_input(row, service, action, form, text):
 @pytest.mark.parametrize(
     ("row", "service", "action", "form", "text"),
     [
-        ("below a number", "sts", "GetSessionToken", b"DurationSeconds=5", "1 validation error detected: Value '5' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900"),
-        ("absent", "sts", "AssumeRole", b"RoleArn=" + b"a" * 20, "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null"),
-        ("pattern", "iam", "GetRole", b"RoleName=a%2Fb", r"1 validation error detected: Value 'a/b' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]+"),
-        ("two", "iam", "GetRole", b"RoleName=", r"2 validation errors detected: Value '' at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1; Value '' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]+"),
-        ("in a list", "iam", "TagUser", b"UserName=u&Tags.member.3.Key=k&Tags.member.7.Key=l&Tags.member.3.Value=v", "1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy constraint: Member must not be null"),
-        ("secret", "iam", "ChangePassword", b"NewPassword=x&OldPassword=" + b"s" * 129, "1 validation error detected: Value at 'oldPassword' failed to satisfy constraint: Member must have length less than or equal to 128"),
+        (
+            "below a number",
+            "sts",
+            "GetSessionToken",
+            b"DurationSeconds=5",
+            "1 validation error detected: Value '5' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900",
+        ),
+        (
+            "absent",
+            "sts",
+            "AssumeRole",
+            b"RoleArn=" + b"a" * 20,
+            "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            "pattern",
+            "iam",
+            "GetRole",
+            b"RoleName=a%2Fb",
+            r"1 validation error detected: Value 'a/b' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]+",
+        ),
+        (
+            "two",
+            "iam",
+            "GetRole",
+            b"RoleName=",
+            r"2 validation errors detected: Value '' at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1; Value '' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]+",
+        ),
+        (
+            "in a list",
+            "iam",
+            "TagUser",
+            b"UserName=u&Tags.member.3.Key=k&Tags.member.7.Key=l&Tags.member.3.Value=v",
+            "1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            "secret",
+            "iam",
+            "ChangePassword",
+            b"NewPassword=x&OldPassword=" + b"s" * 129,
+            "1 validation error detected: Value at 'oldPassword' failed to satisfy constraint: Member must have length less than or equal to 128",
+        ),
     ],
 )
 def test_validation_error(row, service, action, form, text):
@@ -128,7 +224,11 @@ def test_malformed_query_string(row, form):
 
 
 def test_query_string_and_body_are_one_form():
-    assert query.parse_form(b"Action=A&&x", b"b=%2B+%c3%a9") == {"Action": "A", "x": "", "b": "+ \u00e9"}
+    assert query.parse_form(b"Action=A&&x", b"b=%2B+%c3%a9") == {
+        "Action": "A",
+        "x": "",
+        "b": "+ \u00e9",
+    }
     with pytest.raises(MalformedQueryString):
         query.parse_form(b"Action=A", b"Action=B")
 
@@ -154,7 +254,9 @@ SHAPES = {
     "FlatNamed": Shape(type="list", member=Ref(shape="Text", location_name="item"), flattened=True),
     "Named": Shape(type="list", member=Ref(shape="Text", location_name="item")),
     "Map": Shape(type="map", key=TEXT, value=TEXT),
-    "FlatMap": Shape(type="map", key=Ref(shape="Text", location_name="K"), value=TEXT, flattened=True),
+    "FlatMap": Shape(
+        type="map", key=Ref(shape="Text", location_name="K"), value=TEXT, flattened=True
+    ),
 }
 TOP = Shape(
     type="structure",
@@ -188,7 +290,9 @@ def query_description():
     return Description(
         metadata=Metadata(api_version="1", protocol="query", xml_namespace="urn:made"),
         operations={
-            "Do": OperationDescription(name="Do", input=Ref(shape="Top"), output=OutputRef(shape="Top"))
+            "Do": OperationDescription(
+                name="Do", input=Ref(shape="Top"), output=OutputRef(shape="Top")
+            )
         },
         shapes=SHAPES | {"Top": TOP},
     )
@@ -230,7 +334,10 @@ def test_other_names_out(made):
         ("no number", b"Part=NaN"),
         ("no base64", b"Blob=QQ"),
         ("a map without a key", b"Map.entry.1.value=v"),
-        ("a map with a key twice", b"FlatMap.1.K=x&FlatMap.1.value=&FlatMap.2.K=x&FlatMap.2.value="),
+        (
+            "a map with a key twice",
+            b"FlatMap.1.K=x&FlatMap.1.value=&FlatMap.2.K=x&FlatMap.2.value=",
+        ),
     ],
 )
 def test_other_types_refused(made, row, form):

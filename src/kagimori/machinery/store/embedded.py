@@ -72,8 +72,7 @@ class EmbeddedStore:
                 done.fail(as_store_failure(failure))
                 return
             self._reads_fail = False
-            if newest > self._changes_read:
-                self._changes_read = newest
+            self._changes_read = max(self._changes_read, newest)
             if stale is None or stale:
                 self.view.forget(stale)
             self._seen = seen

@@ -111,5 +111,3 @@ def _keep(known: dict[Key, Any], key: Key, value: Any, *, most: int = ENTITIES_M
     if len(known) >= most:
         del known[next(iter(known))]
     known[key] = value
-
-

@@ -6,7 +6,7 @@ from importlib import resources
 SCHEMA = "kagimori.machinery.store"
 
 
-class NewerSchema(Exception):  # noqa: N818
+class NewerSchema(Exception):
     """The store was made by a newer version than this one."""
 
 

@@ -30,6 +30,7 @@ CHANGES_KEPT: Final = 10_000
 CacheKey = tuple[str, ...]
 _ADD_CHANGE: Final = "INSERT INTO changes (stream, cache_keys) VALUES (?, ?)"
 
+
 class Commit:
     """One commit on its way: what to write, its record, and who waits."""
 
@@ -48,6 +49,7 @@ class Commit:
         self.journal_sequence = journal_sequence
         self.pending: Pending[None] = Pending()
         self.failure: Exception | None = None
+
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Return a connection in autocommit mode, usable from the thread that is given it."""
@@ -68,16 +70,20 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
+
 def open_database(path: Path) -> sqlite3.Connection:
     """Return a writing connection to a database of the newest schema."""
     connection = connect(path)
     migrate(connection)
     return connection
 
+
 class Database:
     """SQL over one connection; every method blocks, and belongs on a thread."""
 
-    def __init__(self, connection: sqlite3.Connection, stream: str, tables: Sequence[Table]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, stream: str, tables: Sequence[Table]
+    ) -> None:
         self._connection = connection
         self._stream = stream
         self._statements = {table.name: Statements(table) for table in tables}
@@ -208,6 +214,7 @@ class Database:
             raise StoreConflict(write.table.name)
         return cache_keys(write)
 
+
 def cache_keys(write: Put | Delete) -> list[CacheKey]:
     """Return what a write makes stale: the entity, and each group it is or was in."""
     table = write.table
@@ -219,10 +226,11 @@ def cache_keys(write: Put | Delete) -> list[CacheKey]:
             keys.append((name, *table.group_of(group, write.before)))
     return keys
 
+
 def as_store_failure(failure: Exception) -> Exception:
     """Return what a caller of the port sees of an SQL failure."""
     return failure if isinstance(failure, StoreConflict) else StoreFailed(str(failure))
 
+
 def _quoted(path: Path) -> str:
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-

@@ -11,7 +11,9 @@ from typing import Final
 from msgspec import Struct
 
 GENESIS: Final = "0" * 64
-_LINE: Final = re.compile(rb'\{"sequence":([0-9]{1,19}),"previous":"([0-9a-f]{64})","record":(\{.*\})\}')
+_LINE: Final = re.compile(
+    rb'\{"sequence":([0-9]{1,19}),"previous":"([0-9a-f]{64})","record":(\{.*\})\}'
+)
 
 
 class Link(Struct, frozen=True):

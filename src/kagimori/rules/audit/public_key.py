@@ -31,9 +31,7 @@ class AuditPublicKey:
     @property
     def pkcs1(self) -> bytes:
         """The key as CloudTrail's ListPublicKeys gives it: DER, PKCS #1."""
-        return self._key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.PKCS1
-        )
+        return self._key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
 
     def verify(self, signed: SignedDigest) -> None:
         """Return if this key signed the digest, where it says it stands.

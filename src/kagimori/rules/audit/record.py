@@ -134,7 +134,8 @@ def shown(value: Any, *, is_map: bool = False) -> Any:
     if isinstance(value, dict):
         return {
             (name if is_map else name[:1].lower() + name[1:]): (
-                element_date(inner) if name.endswith("Date") and isinstance(inner, float)
+                element_date(inner)
+                if name.endswith("Date") and isinstance(inner, float)
                 else shown(inner)
             )
             for name, inner in value.items()

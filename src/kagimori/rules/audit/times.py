@@ -52,4 +52,5 @@ def element_date(seconds: float) -> str:
     """Return a date as response elements have it: `Aug 10, 2022, 10:38:27 PM`."""
     at = gmtime(seconds)
     hour = strftime("%I", at).lstrip("0")
-    return f"{strftime('%b', at)} {at.tm_mday}, {strftime('%Y', at)}, {hour}{strftime(':%M:%S %p', at)}"
+    day = f"{strftime('%b', at)} {at.tm_mday}, {strftime('%Y', at)}"
+    return f"{day}, {hour}{strftime(':%M:%S %p', at)}"

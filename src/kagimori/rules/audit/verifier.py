@@ -295,7 +295,9 @@ class StreamVerifier:
         if gap.found <= gap.last - gap.first:
             return
         before = self._findings[gap.position]
-        many = f"records {gap.first} to {gap.last}" if gap.last > gap.first else f"record {gap.first}"
+        many = (
+            f"records {gap.first} to {gap.last}" if gap.last > gap.first else f"record {gap.first}"
+        )
         self._findings[gap.position] = Finding(
             kinds.REORDERED,
             f"{many} stood further down: the order was changed",

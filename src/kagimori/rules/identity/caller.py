@@ -15,8 +15,10 @@ from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
 
 
 class Caller(Struct, frozen=True, gc=False):
-    """A caller whose signature holds. `user_id` is `aws:userid`; `session` there is only with
-    temporary credentials; `tags` are `aws:PrincipalTag`; `issuer_arn` is the role's.
+    """A caller whose signature holds.
+
+    `user_id` is `aws:userid`; `session` there is only with temporary credentials; `tags` are
+    `aws:PrincipalTag`; `issuer_arn` is the role's.
     """
 
     principal: Principal
@@ -54,9 +56,7 @@ def user_caller(
     """Return an IAM user, with long-term credentials or those of GetSessionToken."""
     kind = PrincipalKind.USER if session is None else PrincipalKind.USER_SESSION
     principal = Principal(kind, user.account_id, user.arn, user.arn, _user_names(user))
-    return Caller(
-        principal, access_key_id, user.unique_id, user.name, rules, session, user.tags
-    )
+    return Caller(principal, access_key_id, user.unique_id, user.name, rules, session, user.tags)
 
 
 def role_caller(

@@ -31,9 +31,7 @@ def scheduled_for_deletion(
 ) -> KmsKey:
     """Return the key as it waits; a primary's clock starts when its last replica is gone."""
     if waits_for_replicas:
-        return changed(
-            kms_key, state=KeyState.PENDING_REPLICA_DELETION, pending_window_days=days
-        )
+        return changed(kms_key, state=KeyState.PENDING_REPLICA_DELETION, pending_window_days=days)
     return changed(
         kms_key,
         state=KeyState.PENDING_DELETION,

@@ -44,9 +44,7 @@ def service_of(alias_name: str | None) -> str | None:
     return service if service in SERVICES else None
 
 
-def managed_key(
-    *, account_id: str, region: str, key_id: str, service: str, now: float
-) -> KmsKey:
+def managed_key(*, account_id: str, region: str, key_id: str, service: str, now: float) -> KmsKey:
     """Return a new AWS managed key, without its material; it rotates every year."""
     title = SERVICES[service]
     return KmsKey(

@@ -28,7 +28,15 @@ class KeyState(StrEnum):
 
 
 # Columns, in order; PD stands for both pending-deletion states.
-COLUMNS: Final = ("Enabled", "Disabled", "PD", "PendingImport", "Unavailable", "Creating", "Updating")
+COLUMNS: Final = (
+    "Enabled",
+    "Disabled",
+    "PD",
+    "PendingImport",
+    "Unavailable",
+    "Creating",
+    "Updating",
+)
 
 OK: Final = "ok"
 _CRYPTOGRAPHY: Final = (OK, "s1", "s3", "s5", "s11", "s14", OK)
@@ -73,7 +81,9 @@ STATES: Final[dict[str, tuple[str, ...]]] = {
     "UpdateKeyDescription": _EDIT,
 }
 
-_COLUMN_OF: Final = {state: COLUMNS.index(state.value) for state in KeyState if state in COLUMNS} | {
+_COLUMN_OF: Final = {
+    state: COLUMNS.index(state.value) for state in KeyState if state in COLUMNS
+} | {
     KeyState.PENDING_DELETION: 2,
     KeyState.PENDING_REPLICA_DELETION: 2,
 }

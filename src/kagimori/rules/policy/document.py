@@ -32,7 +32,7 @@ _STATEMENT: Final = frozenset(
 )
 
 
-class MalformedPolicy(Exception):  # noqa: N818 - the IAM operations answer MalformedPolicyDocument
+class MalformedPolicy(Exception):
     """An identity or trust policy that IAM refuses, with IAM's message."""
 
 

@@ -50,7 +50,7 @@ class Document(Struct, frozen=True):
         return self.version == VERSION_WITH_VARIABLES
 
 
-class Fault(Exception):  # noqa: N818 - becomes the refusal of the document's kind
+class Fault(Exception):
     """What is wrong with a policy; `bad_arn` when KMS has a code of its own for it."""
 
     def __init__(self, message: str, *, bad_arn: bool = False) -> None:

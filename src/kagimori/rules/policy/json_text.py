@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 _CHARACTERS_LAST: Final = 0xFF
 
 
-class NotJson(ValueError):  # noqa: N818 - a fact about a text
+class NotJson(ValueError):
     """The text is not JSON, or has a member twice, or is nested too deeply."""
 
 

@@ -22,7 +22,7 @@ from .template import Filled, Wild
 from .values import fold_key
 
 
-class IllTyped(ValueError):  # noqa: N818 - caught by name; it is a fact about a text
+class IllTyped(ValueError):
     """A text that is not of the type the operator compares."""
 
 

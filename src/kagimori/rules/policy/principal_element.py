@@ -25,7 +25,7 @@ _PROVIDER: Final = re.compile(
 )
 
 
-class BadPrincipal(ValueError):  # noqa: N818 - a fact about a text
+class BadPrincipal(ValueError):
     """A principal that cannot be named so; `is_arn` says that it began like an ARN."""
 
     def __init__(self, kind: str, text: str) -> None:

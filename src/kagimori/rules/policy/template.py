@@ -37,7 +37,7 @@ Pieces = tuple[Piece, ...]
 Filled = tuple[str | Wild, ...]
 
 
-class BadVariable(ValueError):  # noqa: N818 - a fact about a text
+class BadVariable(ValueError):
     """A `${` that is neither a variable nor one of the literals `${*}`, `${?}`, `${$}`."""
 
 

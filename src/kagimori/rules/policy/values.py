@@ -35,7 +35,7 @@ MULTI_VALUED: Final = frozenset(
 _FOLD: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-class ValueUnavailable(Exception):  # noqa: N818 - the evaluator turns it into its safe side
+class ValueUnavailable(Exception):
     """A provider failed: conditions on its key hold for a Deny and fail for an Allow."""
 
 

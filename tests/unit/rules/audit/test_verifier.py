@@ -19,7 +19,9 @@ def edit(trail, name, change, stream="w0"):
 
 
 def found(trail):
-    return [(finding.kind, finding.file, finding.line, finding.sequence) for finding in trail.verify()]
+    return [
+        (finding.kind, finding.file, finding.line, finding.sequence) for finding in trail.verify()
+    ]
 
 
 def test_an_intact_trail_has_no_findings(trail):

@@ -137,6 +137,12 @@ def test_every_state_has_a_column():
 
 @pytest.mark.parametrize("code", REFUSALS)
 def test_disabled_exception_is_for_disabled_keys_alone(code):
-    state = {"s1": "Disabled", "s5": "PendingImport", "s11": "Unavailable", "s14": "Creating", "s15": "Updating"}
+    state = {
+        "s1": "Disabled",
+        "s5": "PendingImport",
+        "s11": "Unavailable",
+        "s14": "Creating",
+        "s15": "Updating",
+    }
     refusal = refusal_of(code, KeyState(state.get(code, "PendingDeletion")), ARN)
     assert isinstance(refusal, DisabledException) == (code == "s1")

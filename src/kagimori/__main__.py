@@ -1,8 +1,10 @@
 """Start one API worker: `python -m kagimori CONFIG` (JSON). The supervisor does; people do not."""
 
+import gc
 import os
 import signal
 import sys
+from typing import Final
 
 import msgspec
 import uvloop
@@ -10,6 +12,9 @@ import uvloop
 from kagimori.machinery.journal_files import JournalDamaged
 from kagimori.worker import Worker
 from kagimori.worker_config import WorkerConfig
+
+# Objects in flight for a few hundred requests must not look like garbage that gathers.
+COLLECT_AFTER: Final = 20_000
 
 
 async def _run(config: WorkerConfig) -> None:
@@ -19,6 +24,10 @@ async def _run(config: WorkerConfig) -> None:
         refusal = {"refused": f"the audit journal {config.stream} is damaged: {damaged}"}
         os.write(config.control_fd, msgspec.json.encode(refusal) + b"\n")
         os._exit(1)
+    # What is there now stays; what requests leave behind goes without the collector's help.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     await worker.run()
 
 

@@ -68,8 +68,9 @@ def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:
 
 
 class _Runner:
-    """Runs a coroutine on. Not a closure: one that named itself would be a cycle for each request,
-    and the collector would have to find them all.
+    """Runs a coroutine on.
+
+    Not a closure: one that names itself is a cycle, which for each request only the collector ends.
     """
 
     __slots__ = ("_send",)

@@ -18,6 +18,8 @@ from kagimori.rules.audit.times import moment
 from kagimori_cli.audit import EXIT_UNREADABLE, audit, unreadable
 from kagimori_cli.terminal import Data, Output, OutputOption, print_json
 
+__all__ = ["audit", "prove_unused", "search", "tail"]  # `audit` with these commands added
+
 TAIL_LINES: Final = 20
 Found = tuple[str, Entry, bytes]
 

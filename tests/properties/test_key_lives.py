@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     multiple,
     rule,
     run_state_machine_as_test,
@@ -25,7 +26,7 @@ import serving
 from dev_clock import DAY, advance, date, now
 from serving import eventually
 
-EXAMPLES = int(os.environ.get("KAGIMORI_LIVES_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("KAGIMORI_LIVES_EXAMPLES", "20"))
 HOME, ABROAD = "us-east-1", "eu-west-1"
 ENABLED, DISABLED, PENDING_IMPORT = "Enabled", "Disabled", "PendingImport"
 PENDING_DELETION, PENDING_REPLICA = "PendingDeletion", "PendingReplicaDeletion"
@@ -136,7 +137,14 @@ class KeyLives(RuleBasedStateMachine):
         assert expected is None, (operation, member.state, expected)
         return answer
 
-    @rule(target=members, kind=st.sampled_from(["plain", "external", "multi", "multi"]))
+    @initialize(target=members)
+    def begin(self):
+        return multiple(self.create("external"), self.create("multi"))
+
+    @rule(target=members, kind=st.sampled_from(["plain", "external", "multi"]))
+    def create_another(self, kind):
+        return self.create(kind)
+
     def create(self, kind):
         options = {"external": {"Origin": "EXTERNAL"}, "multi": {"MultiRegion": True}}.get(kind, {})
         arn = self.clients[HOME].create_key(**options)["KeyMetadata"]["Arn"]

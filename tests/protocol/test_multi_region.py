@@ -316,6 +316,7 @@ def test_replica_goes_and_comes_again(moving, kms, kms_abroad, primary, replica)
     with refused("AccessDeniedException"):
         kms_abroad.decrypt(CiphertextBlob=blob)
     kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")
+    assert kms_abroad.get_key_last_usage(KeyId=replica)["KeyLastUsage"] == {}
     assert kms_abroad.decrypt(CiphertextBlob=blob)["Plaintext"] == b"p"
 
 

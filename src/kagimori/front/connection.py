@@ -127,7 +127,10 @@ class Connection(asyncio.Protocol):
         """Write what has become writable, and go on; within a turn, its end does it."""
         if not self._turning and not self._lost and not self._transport.is_closing():
             self._write_ready()
-            self.turn()
+            if self._unread:
+                self.turn()
+            elif not self._ended:
+                self._settle(held=False)
 
     def expire(self) -> None:
         """The deadline has passed: 408 for a message begun, else a close without a word."""
@@ -253,6 +256,8 @@ class Connection(asyncio.Protocol):
     def _write_ready(self) -> None:
         """Write, in one piece, the answers at the front of the line."""
         line = self._line
+        if not line or line[0].out is None:
+            return
         ready = []
         keep = True
         refused = False

@@ -19,7 +19,7 @@ from kagimori.rules.keys.import_material import everywhere_among
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
-from kagimori.tables import ALIASES, GRANTS, KMS_KEYS, MATERIALS
+from kagimori.tables import ALIASES, GRANTS, KEY_USAGES, KMS_KEYS, MATERIALS
 from kagimori_boundary.messages import Command, ForgetMaterial, GenerateKey, NewKey
 
 
@@ -141,6 +141,7 @@ class DeleteKey(Duty):
         writes: list[Write] = [Delete(KMS_KEYS, kms_key, destroys=True)]
         writes += [Delete(ALIASES, alias) for alias in view.group(ALIASES, "by_key", owner)]
         writes += [Delete(GRANTS, grant) for grant in view.group(GRANTS, "by_key", owner)]
+        writes += [Delete(KEY_USAGES, usage) for usage in view.page(KEY_USAGES, owner, None, 1)]
         for key in kms_key.backing_keys:
             material = view.one(MATERIALS, (kms_key.region, key.material_id))
             if material is not None:

@@ -22,6 +22,8 @@ class GetKeyLastUsage(OnKey):
         key = (kms_key.account_id, kms_key.region, kms_key.key_id)
         written = asked.view.page(KEY_USAGES, key, None, 1)  # a page: never from memory
         usage = asked.usages.newest(key) or (written[0] if written else None)
+        if usage is not None and usage.at < kms_key.created_at:
+            usage = None  # of a replica that was here before this one
         return _Usage(facts.needs, kms_key, usage=usage)
 
     def finish(self, asked: Asked, facts: _Usage, reply: Any) -> Outcome:

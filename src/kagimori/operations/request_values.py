@@ -158,6 +158,12 @@ def _rotation_days(values: RequestValues) -> Given:
     return str(values.member("RotationPeriodInDays") or 365)
 
 
+def _grant_is_for_service(values: RequestValues) -> Given:
+    """False on every direct call: only a service acting for somebody makes it true."""
+    on_grants = values.asked.call.operation in ("CreateGrant", "ListGrants", "RevokeGrant")
+    return "false" if on_grants else None
+
+
 def _policy_name(values: RequestValues) -> Given:
     if values.asked.call.operation not in ("GetKeyPolicy", "PutKeyPolicy"):
         return None
@@ -210,6 +216,7 @@ KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
     "kms:encryptionalgorithm": _encryption_algorithm,
     "kms:encryptioncontextkeys": _context_keys,
     "kms:expirationmodel": _member("ExpirationModel"),
+    "kms:grantisforawsresource": _grant_is_for_service,
     "kms:keyagreementalgorithm": _member("KeyAgreementAlgorithm"),
     "kms:keyorigin": _of_key("origin"),
     "kms:keyspec": _of_key("key_spec"),

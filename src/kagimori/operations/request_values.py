@@ -9,10 +9,11 @@ from time import gmtime, strftime
 from typing import Any, Final
 
 from kagimori.operations.operation import Asked, Need
+from kagimori.rules.keys.grant import GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori.rules.policy.values import Given, Values
-from kagimori.tables import ALIASES
+from kagimori.tables import ALIASES, KEY_USAGES
 
 ALIASES_COUNTED_MAX: Final = 50
 
@@ -164,6 +165,55 @@ def _grant_is_for_service(values: RequestValues) -> Given:
     return "false" if on_grants else None
 
 
+def _of_new_grant(name: str) -> Callable[[RequestValues], Given]:
+    """A member of CreateGrant; operations that list or end grants have members of that name too."""
+
+    def value(values: RequestValues) -> Given:
+        found = values.member(name) if values.asked.call.operation == "CreateGrant" else None
+        return None if found is None else _text(found)
+
+    return value
+
+
+def _terms(values: RequestValues) -> GrantTerms | None:
+    if values.need.retires is not None:
+        return values.need.retires.terms
+    return values.need.proposed
+
+
+def _grant_constraint_type(values: RequestValues) -> Given:
+    terms = _terms(values)
+    if terms is None:
+        return None
+    if terms.encryption_context_equals is not None:
+        return "EncryptionContextEquals"
+    return None if terms.encryption_context_subset is None else "EncryptionContextSubset"
+
+
+def _grant_source_arn(values: RequestValues) -> Given:
+    terms = values.need.proposed
+    return None if terms is None else terms.source_arn
+
+
+def _multi_region_key_type(values: RequestValues) -> Given:
+    key = values.key or values.need.planned
+    if key is None or not key.is_multi_region:
+        return None
+    return "REPLICA" if key.is_replica else "PRIMARY"
+
+
+def _days_without_use(values: RequestValues) -> Given:
+    """Whole days since the key was last used, as far as that is tracked (reference, 9.5)."""
+    key, asked = values.key, values.asked
+    if key is None or asked.call.operation not in ("DisableKey", "ScheduleKeyDeletion"):
+        return None
+    name = (key.account_id, key.region, key.key_id)
+    written = asked.view.page(KEY_USAGES, name, None, 1)
+    usage = asked.usages.newest(name) or (written[0] if written else None)
+    since = max(key.created_at, asked.settings.tracking_started_at) if usage is None else usage.at
+    return str(int((asked.now - since) // 86_400))
+
+
 def _policy_name(values: RequestValues) -> Given:
     if values.asked.call.operation not in ("GetKeyPolicy", "PutKeyPolicy"):
         return None
@@ -217,6 +267,11 @@ KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
     "kms:encryptioncontextkeys": _context_keys,
     "kms:expirationmodel": _member("ExpirationModel"),
     "kms:grantisforawsresource": _grant_is_for_service,
+    "kms:granteeprincipal": _of_new_grant("GranteePrincipal"),
+    "kms:granteeserviceprincipal": _of_new_grant("GranteeServicePrincipal"),
+    "kms:grantconstraintsourcearn": _grant_source_arn,
+    "kms:grantconstrainttype": _grant_constraint_type,
+    "kms:grantoperations": _of_new_grant("Operations"),
     "kms:keyagreementalgorithm": _member("KeyAgreementAlgorithm"),
     "kms:keyorigin": _of_key("origin"),
     "kms:keyspec": _of_key("key_spec"),
@@ -224,15 +279,19 @@ KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
     "kms:macalgorithm": _member("MacAlgorithm"),
     "kms:messagetype": _message_type,
     "kms:multiregion": _multi_region,
+    "kms:multiregionkeytype": _multi_region_key_type,
     "kms:policyname": _policy_name,
     "kms:primaryregion": _member("PrimaryRegion"),
     "kms:reencryptonsamekey": _same_key,
     "kms:replicaregion": _member("ReplicaRegion"),
     "kms:requestalias": lambda values: values.need.alias_name,
     "kms:resourcealiases": _resource_aliases,
+    "kms:retiringprincipal": _of_new_grant("RetiringPrincipal"),
+    "kms:retiringserviceprincipal": _of_new_grant("RetiringServicePrincipal"),
     "kms:rotationperiodindays": _rotation_days,
     "kms:schedulekeydeletionpendingwindowindays": _window_days,
     "kms:signingalgorithm": _member("SigningAlgorithm"),
+    "kms:trailingdayswithoutkeyusage": _days_without_use,
     "kms:validto": _member("ValidTo"),
     "kms:wrappingalgorithm": _member("WrappingAlgorithm"),
     "kms:wrappingkeyspec": _member("WrappingKeySpec"),

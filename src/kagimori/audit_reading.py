@@ -12,7 +12,7 @@ from kagimori.audit_trail import audit_folder, demands_of, verify
 from kagimori.deployment import Unusable
 from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_search import Found, RecordsGone, matching, stretch
-from kagimori.machinery.audit_tail import StreamTail, TrailBroken, place_at_end
+from kagimori.machinery.audit_tail import Lines, StreamTail, TrailBroken, place_at_end
 from kagimori.rules.audit.filter import RecordFilter
 from kagimori.rules.audit.unused import Tally, plan
 
@@ -43,40 +43,51 @@ def search(data: Path, wanted: RecordFilter, newest: int | None = None) -> Itera
         found = matching(audit_folder(data), wanted)
         yield from found if newest is None else deque(found, maxlen=newest)
     except OSError as problem:
-        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+        raise Unusable(_why(problem)) from None
 
 
 def follow(data: Path, wanted: RecordFilter) -> Iterator[Found]:
-    """Yield matching records as they come, without end.
+    """Return an iterator, without end, over matching records that come from now on.
 
     Raises:
-        Unusable: it cannot be read, or is not intact.
+        Unusable: it cannot be read, or is not intact; also from the iterator.
     """
     audit = audit_folder(data)
-    tails: dict[str, StreamTail] = {}
-    needles = wanted.needles()
-    begun = False
     try:
-        while True:
-            found: list[Found] = []
+        tails = {
+            folder.name: StreamTail(folder, place_at_end(folder))
+            for folder in stream_folders(audit)
+        }
+    except (TrailBroken, OSError) as problem:
+        raise Unusable(_why(problem)) from None
+    return _follow(audit, tails, wanted)
+
+
+def _follow(audit: Path, tails: dict[str, StreamTail], wanted: RecordFilter) -> Iterator[Found]:
+    while True:
+        found: list[Found] = []
+        try:
             for folder in stream_folders(audit):
-                tail = tails.get(folder.name)
-                if tail is None:
-                    place = None if begun else place_at_end(folder)
-                    tail = tails[folder.name] = StreamTail(folder, place)
+                tail = tails.setdefault(folder.name, StreamTail(folder))
                 for lines in tail.read():
-                    for _, _, record in lines.records():
-                        if all(needle in record for needle in needles):
-                            entry = wanted.entry_in(record)
-                            if entry is not None:
-                                found.append((entry.event_time, entry, record))
-            begun = True
-            yield from sorted(found, key=lambda one: one[0])
-            time.sleep(FOLLOW_SECONDS)
-    except TrailBroken as broken:
-        raise Unusable(f"the trail is not intact; see `kagimori audit verify`: {broken}") from None
-    except OSError as problem:
-        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+                    found += _wanted_of(lines, wanted)
+        except (TrailBroken, OSError) as problem:
+            raise Unusable(_why(problem)) from None
+        yield from sorted(found, key=lambda one: one[0])
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _wanted_of(lines: Lines, wanted: RecordFilter) -> Iterator[Found]:
+    for _, _, record in lines.records():
+        entry = wanted.entry_in(record)
+        if entry is not None:
+            yield entry.event_time, entry, record
+
+
+def _why(problem: TrailBroken | OSError) -> str:
+    if isinstance(problem, TrailBroken):
+        return f"the trail is not intact; see `kagimori audit verify`: {problem}"
+    return f"{problem.filename} cannot be read: {problem.strerror}"
 
 
 def prove_unused(
@@ -119,7 +130,7 @@ def prove_unused(
     except RecordsGone as gone:
         return Proof(None, str(gone), tally.counts, planned.digests_relied_on, read)
     except OSError as problem:
-        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+        raise Unusable(_why(problem)) from None
     uses = tally.uses
     why = f"used {uses} times" if uses else "no record of a use, in an intact trail"
     return Proof(not uses, why, tally.counts, planned.digests_relied_on, read)

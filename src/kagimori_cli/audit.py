@@ -1,17 +1,17 @@
 """`kagimori audit`: is the trail intact, who did what, and what was never done."""
 
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from kagimori.assemble import Unusable, audit_trail
-from kagimori_cli.terminal import Data, Output, OutputOption, complain, give_up, print_json
+from kagimori_cli import audit_reading
+from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 
 EXIT_NOT_INTACT: Final = 1
-EXIT_UNREADABLE: Final = 2
 FINDINGS_SHOWN: Final = 50
 
 audit = typer.Typer(
@@ -19,6 +19,18 @@ audit = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+audit.command(epilog="Example: kagimori audit tail --data ./kagimori-data --follow")(
+    audit_reading.tail
+)
+audit.command(
+    epilog="Example: kagimori audit search --data ./kagimori-data --event Decrypt --since 2d"
+)(audit_reading.search)
+audit.command(
+    name="prove-unused",
+    epilog="Example: kagimori audit prove-unused --data ./kagimori-data --key 1234abcd-... "
+    "--from 2026-01-01 --to 2026-04-01",
+)(audit_reading.prove_unused)
 
 
 @audit.command(
@@ -101,9 +113,3 @@ def _show(found: audit_trail.Verification) -> None:
         console.print(f"[dim]note: {note}[/]", highlight=False)
     verdict = "[bold green]intact" if found.intact else "[bold red]NOT INTACT"
     console.print(f"{verdict}[/]: {found.records} records")
-
-
-def unreadable(reason: str) -> NoReturn:
-    """End with one line that says why, and exit code 2."""
-    complain(reason)
-    raise typer.Exit(EXIT_UNREADABLE)

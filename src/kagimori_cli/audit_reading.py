@@ -15,10 +15,14 @@ from kagimori.assemble import Unusable, audit_reading
 from kagimori.rules.audit.entry import Entry
 from kagimori.rules.audit.filter import RecordFilter
 from kagimori.rules.audit.times import moment
-from kagimori_cli.audit import EXIT_UNREADABLE, audit, unreadable
-from kagimori_cli.terminal import Data, Output, OutputOption, print_json
-
-__all__ = ["audit", "prove_unused", "search", "tail"]  # `audit` with these commands added
+from kagimori_cli.terminal import (
+    EXIT_UNREADABLE,
+    Data,
+    Output,
+    OutputOption,
+    print_json,
+    unreadable,
+)
 
 TAIL_LINES: Final = 20
 Found = tuple[str, Entry, bytes]
@@ -34,7 +38,6 @@ Time = Annotated[
 ]
 
 
-@audit.command(epilog="Example: kagimori audit tail --data ./kagimori-data --follow")
 def tail(
     data: Data,
     *,
@@ -60,9 +63,6 @@ def tail(
         raise typer.Exit(0) from None
 
 
-@audit.command(
-    epilog="Example: kagimori audit search --data ./kagimori-data --event Decrypt --since 2d"
-)
 def search(
     data: Data,
     *,
@@ -92,11 +92,6 @@ def search(
         raise typer.Exit(0) from None
 
 
-@audit.command(
-    name="prove-unused",
-    epilog="Example: kagimori audit prove-unused --data ./kagimori-data --key 1234abcd-... "
-    "--from 2026-01-01 --to 2026-04-01",
-)
 def prove_unused(
     *,
     data: Data,

@@ -2,7 +2,7 @@
 
 import typer
 
-from kagimori_cli import audit_reading, deployments, facts
+from kagimori_cli import audit, deployments, facts
 from kagimori_cli.clock import clock
 from kagimori_cli.why import why
 
@@ -26,9 +26,8 @@ app.command(epilog='Example: eval "$(kagimori env --data ./kagimori-data)"; aws 
 )
 app.command(epilog="Example: kagimori status --data ./kagimori-data --output json")(facts.status)
 app.command(epilog="Example: kagimori why 5f0c... --data ./kagimori-data")(why)
-# The commands of `audit_reading` are there by its import.
 app.add_typer(
-    audit_reading.audit,
+    audit.audit,
     name="audit",
     epilog="Example: kagimori audit verify --data ./kagimori-data",
 )

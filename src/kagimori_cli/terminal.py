@@ -5,9 +5,11 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
+
+EXIT_UNREADABLE: Final = 2
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The deployment's folder.")]
 
@@ -43,3 +45,9 @@ def become_server(*, kind: str, **options: Any) -> NoReturn:
     text = json.dumps({"type": kind, **options})
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "kagimori.serving", text])  # noqa: S606
+
+
+def unreadable(reason: str) -> NoReturn:
+    """End with one line that says why, and exit code 2."""
+    complain(reason)
+    raise typer.Exit(EXIT_UNREADABLE)

@@ -104,11 +104,12 @@ class _Worker:
                 self._writer.write(question)
                 line = await self._reader.readline()
             return json.loads(line)
-        except (OSError, ValueError, TimeoutError):
+        except (OSError, ValueError, RuntimeError):
+            # A transport that has closed meanwhile answers with a RuntimeError.
             return None
 
     def drain(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):
             if self._writer is None:
                 self._socket.send(b"drain\n")
             else:

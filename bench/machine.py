@@ -3,6 +3,7 @@
 import os
 import platform
 import ssl
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def described() -> dict[str, str]:
-    """Return what the figures depend on."""
+    """Return what the figures depend on, other work on the machine included."""
     cpu = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     lines = (line.partition(":") for line in cpu.splitlines())
     said = {name.strip(): value.strip() for name, _, value in lines}
@@ -22,7 +23,22 @@ def described() -> dict[str, str]:
         "Python": platform.python_version(),
         "OpenSSL": f"{backend.openssl_version_text()} (SigV4: {ssl.OPENSSL_VERSION})",
         "kernel": f"{platform.system()} {platform.release()}",
+        "busy with other things before": f"{_busy_part():.0%}",
     }
+
+
+def _busy_part() -> float:
+    """Return how much of all cores was in use for a second: a quiet machine has next to nothing."""
+    idle_before, all_before = _ticks_idle_and_all()
+    time.sleep(1.0)
+    idle, total = _ticks_idle_and_all()
+    return 1.0 - (idle - idle_before) / max(1, total - all_before)
+
+
+def _ticks_idle_and_all() -> tuple[int, int]:
+    with Path("/proc/stat").open(encoding="ascii") as stat:
+        ticks = [int(field) for field in stat.readline().split()[1:]]
+    return ticks[3] + ticks[4], sum(ticks[:8])
 
 
 class Processes:

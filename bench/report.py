@@ -68,6 +68,10 @@ class Report:
     def has_errors(self) -> bool:
         return any(figures.errors for figures in self._rows.values())
 
+    def say(self, line: str) -> None:
+        """Add a sentence about the whole run."""
+        self._lines.append(line)
+
     def bare(self, encrypt_us: float, decrypt_us: float) -> None:
         self._lines.append(
             "Key derivation and AES-256-GCM alone, in one process, 32 bytes: "

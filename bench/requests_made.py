@@ -22,7 +22,9 @@ class LoadMaker:
 
     def __init__(self, server: Server) -> None:
         root = server.signer()
-        self._signer = root if not server.has_iam else _iam_user(root)
+        user = _iam_user(root) if server.checks_policies else None
+        self._signer = user or root
+        self.caller = "an IAM user with an identity policy" if user else "the account's root user"
         made = json.loads(ask(root, root.kms("CreateKey")))
         self._key_id = made["KeyMetadata"]["KeyId"]
         self._ciphertexts: list[tuple[str, dict[str, str]]] = []
@@ -67,6 +69,13 @@ class LoadMaker:
 
 def ask(signer: Signer, request: bytes) -> bytes:
     """Send one request; return the body of its answer, which must be a success."""
+    status, answer = _send(signer, request)
+    if status != http.HTTPStatus.OK:
+        raise SystemExit(f"refused before the run: {status} {answer.decode()}")
+    return answer
+
+
+def _send(signer: Signer, request: bytes) -> tuple[int, bytes]:
     head, _, body = request.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines[1:])
@@ -74,24 +83,26 @@ def ask(signer: Signer, request: bytes) -> bytes:
     try:
         connection.request("POST", "/", body, headers)
         response = connection.getresponse()
-        answer = response.read()
+        return response.status, response.read()
     finally:
         connection.close()
-    if response.status != http.HTTPStatus.OK:
-        raise SystemExit(f"refused before the run: {response.status} {answer.decode()}")
-    return answer
 
 
 def _context(number: int) -> dict[str, str]:
     return {"tenant": f"{number:04d}-{os.urandom(4).hex()}"}
 
 
-def _iam_user(root: Signer) -> Signer:
-    """Return the signer of a new IAM user that one identity policy lets use every key."""
+def _iam_user(root: Signer) -> Signer | None:
+    """Return the signer of a new IAM user that one identity policy lets use every key.
+
+    None if the server has no IAM users.
+    """
     name = f"bench-{os.urandom(4).hex()}"
     statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    ask(root, root.iam("CreateUser", UserName=name))
+    status, _ = _send(root, root.iam("CreateUser", UserName=name))
+    if status != http.HTTPStatus.OK:
+        return None
     ask(root, root.iam("PutUserPolicy", UserName=name, PolicyName="use", PolicyDocument=policy))
     answer = ask(root, root.iam("CreateAccessKey", UserName=name)).decode()
     return Signer(

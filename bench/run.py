@@ -38,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
         report.start(seconds_to_ready(Path(folder), rounds))
         with Echo() as echo, Kagimori(Path(folder) / "served") as kagimori, Moto() as moto:
-            jobs = _jobs(echo, kagimori, moto, connections)
+            jobs = _jobs(report, echo, kagimori, moto, connections)
             report.idle(kagimori.processes().memory_mib())
             _measure(report, jobs, rounds=rounds, seconds=seconds)
             report.after(kagimori.processes().memory_mib())
@@ -58,8 +58,11 @@ class Job(NamedTuple):
     make_load: Callable[[], Load]
 
 
-def _jobs(echo: Echo, kagimori: Kagimori, moto: Moto, connections: tuple[int, ...]) -> list[Job]:
+def _jobs(
+    report: Report, echo: Echo, kagimori: Kagimori, moto: Moto, connections: tuple[int, ...]
+) -> list[Job]:
     here, there = LoadMaker(kagimori), LoadMaker(moto)
+    report.say(f"The caller is {here.caller}; each request has a context of one pair.")
     jobs = [Job("echo", count, echo, partial(here.load, "Encrypt")) for count in connections]
     for count in connections:
         jobs += [Job(name, count, kagimori, partial(here.load, name)) for name in OPERATIONS]

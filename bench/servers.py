@@ -20,7 +20,7 @@ START_SECONDS_MAX = 30.0
 class Server:
     """A started server; a context manager that ends it."""
 
-    has_iam = False
+    checks_policies = False
 
     def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(
@@ -53,7 +53,7 @@ class Server:
 class Kagimori(Server):
     """`kagimori serve` on a new deployment, as a user starts it: one worker, one HSM."""
 
-    has_iam = False
+    checks_policies = True
 
     def __init__(self, data: Path) -> None:
         command = str(Path(sys.executable).with_name("kagimori"))

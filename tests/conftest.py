@@ -1,8 +1,21 @@
 """Servers that tests share: one of each kind for a test process, since starting takes a second."""
 
+import os
+
 import pytest
+from hypothesis import HealthCheck, settings
 
 import serving
+
+# No test may fail because the machine was busy; CI runs the same examples every time, the nightly
+# target others.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize="KAGIMORI_NIGHTLY" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,8 @@ class MessageReader:
         if len(data) - position > self._limits.head_bytes:
             raise Refused(431)
         start = position + self._searched
-        if HOPELESS.search(data, start):
+        # The byte before belongs to the message before: it makes no line end with our LF.
+        if HOPELESS.search(data, start) or data[position : position + 1] == b"\n":
             raise Refused(400)
         # The end may be split; the last three bytes are looked at again.
         self._searched = max(0, len(data) - position - HEAD_END_BYTES + 1)

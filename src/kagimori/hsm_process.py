@@ -27,6 +27,7 @@ from kagimori_boundary.messages import (
 )
 
 START_SECONDS_MAX: Final = 20.0
+RECEIVE_BYTES_MAX: Final = 64 * 1024
 _HEAD: Final = struct.Struct(">II")
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
@@ -60,6 +61,8 @@ class HsmProcess:
             theirs.close()
         ours.settimeout(START_SECONDS_MAX)
         self._socket = ours
+        self._asked = 0
+        self._unread = b""
 
     def ask(self, command: Command) -> Reply:
         """Return the reply to an operator's command.
@@ -68,10 +71,13 @@ class HsmProcess:
             HsmRefused: it failed, or the HSM is gone.
         """
         body = msgspec.msgpack.encode(command)
+        self._asked += 1
         try:
-            self._socket.sendall(_HEAD.pack(len(body) + 4, 1) + body)
-            length, _ = _HEAD.unpack(self._read(_HEAD.size))
-            reply: Reply = _decode_reply(self._read(length - 4))
+            self._socket.sendall(_HEAD.pack(len(body) + 4, self._asked) + body)
+            answered, content = self._frame()
+            while answered != self._asked:  # the late reply to a question that was given up
+                answered, content = self._frame()
+            reply: Reply = _decode_reply(content)
         except (OSError, ValueError) as problem:
             raise HsmRefused(f"the HSM does not answer: {problem}") from None
         if isinstance(reply, Failed):
@@ -98,15 +104,19 @@ class HsmProcess:
             self.process.kill()
             self.process.wait()
 
-    def _read(self, length: int) -> bytes:
-        parts = []
-        while length > 0:
-            part = self._socket.recv(length)
+    def _frame(self) -> tuple[int, bytes]:
+        """Return the next reply's correlation id and body; what came of it survives a timeout."""
+        while True:
+            if len(self._unread) >= _HEAD.size:
+                length, answered = _HEAD.unpack_from(self._unread)
+                if len(self._unread) >= 4 + length:
+                    content = self._unread[_HEAD.size : 4 + length]
+                    self._unread = self._unread[4 + length :]
+                    return answered, content
+            part = self._socket.recv(RECEIVE_BYTES_MAX)
             if not part:
                 raise OSError("closed")
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
+            self._unread += part
 
 
 _WHY: Final = {

@@ -98,3 +98,11 @@ def test_what_is_no_message_is_called_malformed(module):
     connection, wire = connected(module)
     connection.data_received(frame(7, b"\xc1"))
     assert wire.answers() == [(7, Failed(Failure.MALFORMED))]
+
+
+@pytest.mark.parametrize("tail", [b"\x91" * 200_000, b"\x81\x01" * 100_000])
+def test_a_message_nested_without_end_is_malformed(module, tail):
+    connection, wire = connected(module)
+    encrypt = b"\x96\x05\xc4\x00\xa0\xc4\x00\x80"  # one item more than the command has
+    connection.data_received(frame(3, encrypt + tail))
+    assert wire.answers() == [(3, Failed(Failure.MALFORMED))]

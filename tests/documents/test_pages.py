@@ -85,13 +85,7 @@ def test_every_page_can_be_reached(page):
             target = (here.parent / link.partition("#")[0]).resolve()
             if target.suffix == ".md" and target.exists() and target not in reached:
                 found.add(target)
-    if name_of(page) in _OF_OTHERS:
-        pytest.skip("linked to once it is there")
     assert page in reached
-
-
-# Pages that stand beside these and come from their own tests.
-_OF_OTHERS = ("docs/invariants.md", "docs/look-up/performance.md")
 
 
 # --- completeness ---------------------------------------------------------------------------------

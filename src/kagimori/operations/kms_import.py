@@ -5,8 +5,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from kagimori.operations.lost_material import material_row, writes_of_loss
-from kagimori.operations.multi_region import members_of
 from kagimori.operations.on_key import OnKey
+from kagimori.operations.on_set import OnSet, WithMembers
 from kagimori.operations.operation import Asked, Facts, Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.entity import changed
@@ -53,21 +53,8 @@ class GetParametersForImport(OnKey):
         )
 
 
-class _WithMembers(Facts):
-    members: Any = ()
-
-
-class _OfSet(OnKey):
-    """An operation on one key of which the other members of its set must know."""
-
-    def look_up(self, asked: Asked) -> _WithMembers:
-        facts = super().look_up(asked)
-        members = members_of(asked.view, facts.kms_key)
-        return _WithMembers(facts.needs, facts.kms_key, members=members)
-
-
-class ImportKeyMaterial(_OfSet):
-    def ask(self, asked: Asked, facts: _WithMembers) -> Command | None:
+class ImportKeyMaterial(OnSet):
+    def ask(self, asked: Asked, facts: WithMembers) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
         check_origin(kms_key)
         super().ask(asked, facts)
@@ -83,7 +70,7 @@ class ImportKeyMaterial(_OfSet):
             asked.now,
         )
 
-    def finish(self, asked: Asked, facts: _WithMembers, reply: NewKey) -> Outcome:
+    def finish(self, asked: Asked, facts: WithMembers, reply: NewKey) -> Outcome:
         given, kms_key = asked.call.input, facts.kms_key
         model = given.ExpirationModel or "KEY_MATERIAL_EXPIRES"
         material_id = reply.material_id.hex()
@@ -149,7 +136,7 @@ def _told_to_others(members: Any, kms_key: KmsKey, after: KmsKey, material_id: s
     return writes
 
 
-class DeleteImportedKeyMaterial(_OfSet):
+class DeleteImportedKeyMaterial(OnSet):
     def ask(self, asked: Asked, facts: Facts) -> Command | None:
         kms_key: KmsKey = facts.kms_key
         check_origin(kms_key)
@@ -159,7 +146,7 @@ class DeleteImportedKeyMaterial(_OfSet):
             return None
         return messages.ForgetMaterial([bytes.fromhex(material_id)])
 
-    def finish(self, asked: Asked, facts: _WithMembers, reply: Any) -> Outcome:
+    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
         answer: dict[str, Any] = {"KeyId": kms_key.arn}

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from kagimori.operations.multi_region import change_together, members_of
+from kagimori.operations.multi_region import change_together
 from kagimori.operations.on_key import OnKey
+from kagimori.operations.on_set import OnSet, WithMembers
 from kagimori.operations.operation import Asked, Facts, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
@@ -19,25 +20,12 @@ from kagimori.rules.refusal import UnsupportedOperationException
 from kagimori_boundary.messages import Command
 
 
-class _WithMembers(Facts):
-    members: Any = ()
-
-
-class _OfSet(OnKey):
-    """An operation on a primary or single-Region key that all members of its set share."""
-
-    def look_up(self, asked: Asked) -> _WithMembers:
-        facts = super().look_up(asked)
-        members = members_of(asked.view, facts.kms_key)
-        return _WithMembers(facts.needs, facts.kms_key, members=members)
-
-
-class EnableKeyRotation(_OfSet):
+class EnableKeyRotation(OnSet):
     def ask(self, asked: Asked, facts: Facts) -> Command | None:
         check_automatic(facts.kms_key)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: _WithMembers, reply: Any) -> Outcome:
+    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         days = asked.call.input.RotationPeriodInDays or PERIOD_DAYS_DEFAULT
         at = next_rotation_at(kms_key, days, asked.now)
@@ -45,12 +33,12 @@ class EnableKeyRotation(_OfSet):
         return Outcome(writes=writes, response_elements={"keyId": kms_key.arn})
 
 
-class DisableKeyRotation(_OfSet):
+class DisableKeyRotation(OnSet):
     def ask(self, asked: Asked, facts: Facts) -> Command | None:
         check_automatic(facts.kms_key)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: _WithMembers, reply: Any) -> Outcome:
+    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
         if facts.kms_key.rotation_period_days is None:
             return Outcome()
         writes = change_together(facts.members, rotation_period_days=None, rotation_next_at=None)
@@ -75,14 +63,14 @@ class GetKeyRotationStatus(OnKey):
         return Outcome(answer)
 
 
-class RotateKeyOnDemand(_OfSet):
+class RotateKeyOnDemand(OnSet):
     def ask(self, asked: Asked, facts: Facts) -> Command | None:
         check_kind(facts.kms_key)
         super().ask(asked, facts)
         check_on_demand(facts.kms_key, asked.now)
         return None
 
-    def finish(self, asked: Asked, facts: _WithMembers, reply: Any) -> Outcome:
+    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         writes = change_together(
             facts.members,

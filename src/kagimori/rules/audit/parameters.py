@@ -36,6 +36,9 @@ _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "ReplicateKey": {"BypassPolicyLockoutSafetyCheck": False},
 }
 
+# Members that mean the same: one left out is shown as the other was given.
+_SYNONYMS: Final = {"KeySpec": "CustomerMasterKeySpec", "CustomerMasterKeySpec": "KeySpec"}
+
 SHOWN: Final[dict[str, tuple[str, ...]]] = {
     name: tuple(members.split())
     for name, members in {
@@ -115,10 +118,19 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
     for member, name in pairs:
         value = getattr(given, member)
         if value is None and defaults is not None:
-            value = defaults.get(member)
+            value = _left_out(given, member, defaults)
         if value is not None:
             parameters[name] = value if value.__class__ in _PLAIN else _lowered(value)
     return parameters or None
+
+
+def _left_out(given: Any, member: str, defaults: dict[str, Any]) -> Any:
+    """What is shown of a member that the request left out; None if nothing is."""
+    if member not in defaults:
+        return None
+    synonym = _SYNONYMS.get(member)
+    said = getattr(given, synonym) if synonym is not None else None
+    return defaults[member] if said is None else said
 
 
 _PLAIN: Final = frozenset((str, int, bool, dict))

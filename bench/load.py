@@ -1,6 +1,7 @@
 """A load: requests that are ready as bytes, sent by wrk one after the other."""
 
 import json
+import resource
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -35,17 +36,22 @@ class Load:
 
 @dataclass(frozen=True)
 class Result:
-    """What wrk saw. `errors` are answers of 400 and above, and broken connections."""
+    """What wrk saw. `errors` are answers of 400 and above, and broken connections.
+
+    `load_cpu_seconds` is what wrk itself used.
+    """
 
     requests: int
     seconds: float
     p50_ms: float
     p99_ms: float
     errors: int
+    load_cpu_seconds: float
 
 
 def run_load(url: str, load: Load, *, connections: int, seconds: int) -> Result:
     """Send a load for some seconds over that many connections, each with one request at a time."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="ascii") as script:
         script.write(load.script())
         script.flush()
@@ -58,6 +64,7 @@ def run_load(url: str, load: Load, *, connections: int, seconds: int) -> Result:
             text=True,
             check=True,
         )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     found = json.loads(line.removeprefix("RESULT "))
     return Result(
@@ -66,4 +73,5 @@ def run_load(url: str, load: Load, *, connections: int, seconds: int) -> Result:
         found["p50"] / 1e3,
         found["p99"] / 1e3,
         found["errors"],
+        after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime,
     )

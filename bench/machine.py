@@ -3,7 +3,6 @@
 import os
 import platform
 import ssl
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def described() -> dict[str, str]:
-    """Return what the figures depend on, other work on the machine included."""
+    """Return what the figures depend on."""
     cpu = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     lines = (line.partition(":") for line in cpu.splitlines())
     said = {name.strip(): value.strip() for name, _, value in lines}
@@ -23,22 +22,15 @@ def described() -> dict[str, str]:
         "Python": platform.python_version(),
         "OpenSSL": f"{backend.openssl_version_text()} (SigV4: {ssl.OPENSSL_VERSION})",
         "kernel": f"{platform.system()} {platform.release()}",
-        "busy with other things before": f"{_busy_part():.0%}",
     }
 
 
-def _busy_part() -> float:
-    """Return how much of all cores was in use for a second: a quiet machine has next to nothing."""
-    idle_before, all_before = _ticks_idle_and_all()
-    time.sleep(1.0)
-    idle, total = _ticks_idle_and_all()
-    return 1.0 - (idle - idle_before) / max(1, total - all_before)
-
-
-def _ticks_idle_and_all() -> tuple[int, int]:
+def busy_seconds() -> float:
+    """Return what all cores together have worked since the machine started."""
     with Path("/proc/stat").open(encoding="ascii") as stat:
-        ticks = [int(field) for field in stat.readline().split()[1:]]
-    return ticks[3] + ticks[4], sum(ticks[:8])
+        ticks = [int(field) for field in stat.readline().split()[1:9]]
+    idle, waiting_for_disks = ticks[3], ticks[4]
+    return (sum(ticks) - idle - waiting_for_disks) / _TICKS_PER_SECOND
 
 
 class Processes:

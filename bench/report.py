@@ -14,13 +14,18 @@ MOTO = "moto Encrypt"
 
 @dataclass(frozen=True)
 class Figures:
-    """One row: `cpu_us` is user and system time of all the server's processes, per request."""
+    """One row.
+
+    `cpu_us` is user and system time of all the server's processes, per request; `others_cores` is
+    how many cores were busy with neither the server nor the load.
+    """
 
     per_second: float
     p50_ms: float
     p99_ms: float
     errors: int
     cpu_us: float
+    others_cores: float
 
 
 def median(rounds: list[Figures]) -> Figures:
@@ -31,6 +36,7 @@ def median(rounds: list[Figures]) -> Figures:
         p99_ms=middle(each.p99_ms for each in rounds),
         errors=sum(each.errors for each in rounds),
         cpu_us=middle(each.cpu_us for each in rounds),
+        others_cores=middle(each.others_cores for each in rounds),
     )
 
 
@@ -124,13 +130,13 @@ class Report:
 
     def _table(self) -> list[str]:
         lines = [
-            "| what | connections | requests/s | p50 ms | p99 ms | errors | CPU µs | echo | moto |",
-            "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+            "| what | clients | req/s | p50 ms | p99 ms | errors | CPU µs | others | echo | moto |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         ]
         for (name, connections), row in self._rows.items():
             lines.append(
                 f"| {name} | {connections} | {row.per_second:,.0f} | {row.p50_ms:.2f} "
-                f"| {row.p99_ms:.2f} | {row.errors} | {row.cpu_us:.0f} "
+                f"| {row.p99_ms:.2f} | {row.errors} | {row.cpu_us:.0f} | {row.others_cores:.2f} "
                 f"| {self._ratio(row, 'echo', connections, '.0%')} "
                 f"| {self._ratio(row, MOTO, BESIDE, '.1f')} |"
             )

@@ -19,7 +19,7 @@ from kagimori_boundary.messages import (
     Reply,
     SealedDomains,
 )
-from kagimori_hsm.algorithms import known_answers
+from kagimori_hsm.algorithms import known_answers, rsa
 from kagimori_hsm.backing_keys import BackingKeys
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.identity import IdentityCommands
@@ -46,7 +46,12 @@ class Module:
     """All that the HSM process holds."""
 
     def __init__(
-        self, seal_key: bytes, *, memory_locked: bool, takes_given_material: bool = False
+        self,
+        seal_key: bytes,
+        *,
+        memory_locked: bool,
+        takes_given_material: bool = False,
+        is_valid_rsa_pair: Callable[[bytes], bool] = rsa.is_valid_pair,
     ) -> None:
         self.state = HsmState.SELF_TEST
         self._seal_key = seal_key
@@ -54,7 +59,7 @@ class Module:
         self._domains: dict[str, Domain] = {}
         keys = BackingKeys(self._domains)
         identity = IdentityCommands(self._domains)
-        keep = KeepCommands(keys, self._domains)
+        keep = KeepCommands(keys, self._domains, is_valid_rsa_pair)
         self._for_operator: dict[type, Callable[[Any], Reply]] = {
             messages.Hello: self._hello,
             messages.Unseal: self._unseal,
@@ -101,7 +106,10 @@ class Module:
             return command.key_pair_spec.startswith("RSA")
         return isinstance(
             command,
-            messages.CreateImportParameters | messages.ImportMaterial | messages.CreateAuditKey,
+            messages.CreateImportParameters
+            | messages.ImportMaterial
+            | messages.StoreMaterial
+            | messages.CreateAuditKey,
         )
 
     def _perform(self, table: dict[type, Callable[[Any], Reply]], command: Command) -> Reply:

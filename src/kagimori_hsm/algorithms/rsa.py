@@ -9,7 +9,7 @@ Source: RFC 8017 (PKCS #1 v2.2) sections 7.1, 8.1, 8.2; NIST FIPS 186-5 section 
 from collections.abc import Mapping
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -58,6 +58,18 @@ def load(spec: str, material: bytes) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != spec_named(spec).bits:
         raise Refused(Reason.INCORRECT_KEY_MATERIAL)
     return key
+
+
+def is_valid_pair(der: bytes) -> bool:
+    """Return whether a PKCS#8 DER is an RSA pair whose numbers fit and whose primes are prime.
+
+    Takes up to 0.2 s, and holds the interpreter's lock as long.
+    """
+    try:
+        key = serialization.load_der_private_key(der, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return isinstance(key, rsa.RSAPrivateKey)
 
 
 def private_der(key: rsa.RSAPrivateKey) -> bytes:

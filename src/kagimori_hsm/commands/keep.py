@@ -32,9 +32,15 @@ _decode_import_token = msgspec.msgpack.Decoder(_ImportToken).decode
 class KeepCommands:
     """One function for each command about a key's material as such."""
 
-    def __init__(self, keys: BackingKeys, domains: dict[str, Domain]) -> None:
+    def __init__(
+        self,
+        keys: BackingKeys,
+        domains: dict[str, Domain],
+        is_valid_rsa_pair: Callable[[bytes], bool],
+    ) -> None:
         self._keys = keys
         self._domains = domains
+        self._is_valid_rsa_pair = is_valid_rsa_pair
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
@@ -51,7 +57,7 @@ class KeepCommands:
         return self._new_key(command, material, regions)
 
     def store(self, command: messages.StoreMaterial) -> Reply:
-        material = importing.normalise(command.key_spec, command.material)
+        material = importing.normalise(command.key_spec, command.material, self._is_valid_rsa_pair)
         return self._new_key(command, material, [command.region])
 
     def _create_import_parameters(self, command: messages.CreateImportParameters) -> Reply:
@@ -78,6 +84,7 @@ class KeepCommands:
             wrapping_key_material=content.private_key,
             wrapping_algorithm=content.wrapping_algorithm,
             encrypted=command.encrypted_material,
+            is_valid_rsa_pair=self._is_valid_rsa_pair,
         )
         return self._new_key(command, material, [command.region], origin=ORIGIN_EXTERNAL)
 

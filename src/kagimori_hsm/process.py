@@ -1,0 +1,62 @@
+"""The HSM as a process: the seal key is read, the module tested, and both doors opened.
+
+It opens no file: the seal key arrives as an open descriptor, and the operator's connection as
+another. When the operator's end closes, the process ends, and with it every key in plain.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import uvloop
+
+from kagimori_hsm.door import Connection
+from kagimori_hsm.module import Module
+
+
+def serve(
+    *,
+    socket_path: str,
+    seal_key_fd: int,
+    operator_fd: int,
+    memory_locked: bool,
+    takes_given_material: bool,
+    is_valid_rsa_pair: Callable[[bytes], bool],
+) -> None:
+    """Serve until the operator goes away, or SIGTERM."""
+    module = Module(
+        _seal_key(seal_key_fd),
+        memory_locked=memory_locked,
+        takes_given_material=takes_given_material,
+        is_valid_rsa_pair=is_valid_rsa_pair,
+    )
+    module.self_test()
+    uvloop.run(_serve(module, socket_path, socket.socket(fileno=operator_fd)))
+
+
+async def _serve(module: Module, path: str, operator: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    operator_gone = asyncio.Event()
+    previous_mask = os.umask(0o177)  # the socket is its owner's alone
+    server = await loop.create_unix_server(
+        lambda: Connection(module.perform_for_worker, module.is_slow), path=path
+    )
+    os.umask(previous_mask)
+    loop.add_signal_handler(signal.SIGTERM, operator_gone.set)
+    await loop.create_unix_connection(
+        lambda: Connection(module.perform_for_operator, module.is_slow, operator_gone.set),
+        sock=operator,
+    )
+    await operator_gone.wait()
+    server.close()
+
+
+def _seal_key(descriptor: int) -> bytes:
+    """Return the seal key; for a file that holds none, one that opens nothing."""
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            return bytes.fromhex(file.read(1024).decode("ascii"))
+        except ValueError:
+            return os.urandom(32)

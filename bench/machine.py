@@ -48,6 +48,11 @@ class Processes:
         return {name: _resident_kib(pid) / 1024 for name, pid in self._pids.items()}
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process's first thread has started, and that still are."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def _ticks(pid: int) -> int:
     # The command's name may hold spaces; what follows its closing bracket does not.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

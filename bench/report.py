@@ -10,6 +10,7 @@ from typing import NamedTuple
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 BESIDE = 64
 MOTO = "moto Encrypt"
+RSA_RATIO_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,14 @@ class Report:
         self._lines: list[str] = []
         self._asked: list[Asked] = []
         self._idle_mib: dict[str, float] = {}
+        self._key_uses: dict[str, tuple[Figures, float]] = {}
+        self._beside_rsa: dict[int, tuple[Figures, Figures, int]] = {}
 
     @property
     def has_errors(self) -> bool:
-        return any(figures.errors for figures in self._rows.values())
+        uses = [figures for figures, _ in self._key_uses.values()]
+        beside = [figures for *both, _ in self._beside_rsa.values() for figures in both]
+        return any(figures.errors for figures in (*self._rows.values(), *uses, *beside))
 
     def say(self, line: str) -> None:
         """Add a sentence about the whole run."""
@@ -102,6 +107,17 @@ class Report:
     def row(self, name: str, connections: int, figures: Figures) -> None:
         self._rows[name, connections] = figures
 
+    def key_use(self, name: str, figures: Figures, bare_us: float) -> None:
+        """Add a row of the second table; `bare_us` is the primitive alone."""
+        self._key_uses[name] = figures, bare_us
+
+    def beside_rsa(self, connections: int, alone: Figures, beside: Figures, made: int) -> None:
+        """Add Encrypt alone, and while that many RSA_4096 keys were made."""
+        self._beside_rsa[connections] = alone, beside, made
+        ratio = beside.p99_ms / alone.p99_ms
+        what = f"Encrypt, {connections}: p99 while RSA_4096 keys are made, to p99 alone"
+        self._asked.append(Asked(what, f"{ratio:.2f}", "< 3", ratio < RSA_RATIO_MAX))
+
     def text(self) -> str:
         """Return all of it in Markdown."""
         machine = "; ".join(f"{name}: {value}" for name, value in self._machine.items())
@@ -109,7 +125,8 @@ class Report:
         return "\n".join([
             f"Measured on {day}, {self._how}, {self._seconds:g} s each. {machine}.",
             "wrk ran on the same cores. Every record was synced to the disk before its answer.",
-            "", *self._table(), "", *(f"- {line}" for line in self._lines),
+            "", *self._table(), "", *self._table_of_key_uses(),
+            "", *self._table_beside_rsa(), "", *(f"- {line}" for line in self._lines),
             "", "| asked | measured | limit | |", "|---|---|---|---|",
             *(f"| {what} | {measured} | {limit} | {'met' if met else '**missed**'} |"
               for what, measured, limit, met in (*self._asked, *self._asked_of_rows())),
@@ -141,6 +158,26 @@ class Report:
                 f"| {self._ratio(row, MOTO, BESIDE, '.1f')} |"
             )
         return lines
+
+    def _table_of_key_uses(self) -> Iterator[str]:
+        yield "| use | clients | req/s | p50 ms | p99 ms | errors | CPU µs | bare µs | of bare |"
+        yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+        for name, (row, bare_us) in self._key_uses.items():
+            yield (
+                f"| {name} | {BESIDE} | {row.per_second:,.0f} | {row.p50_ms:.2f} "
+                f"| {row.p99_ms:.2f} | {row.errors} | {row.cpu_us:.0f} | {bare_us:.1f} "
+                f"| {row.per_second * bare_us / 1e6:.0%} |"
+            )
+
+    def _table_beside_rsa(self) -> Iterator[str]:
+        yield "| Encrypt | clients | req/s | p50 ms | p99 ms | errors | others |"
+        yield "|---|---:|---:|---:|---:|---:|---:|"
+        for connections, (alone, beside, made) in self._beside_rsa.items():
+            for what, row in (("alone", alone), (f"while {made} RSA_4096 keys were made", beside)):
+                yield (
+                    f"| {what} | {connections} | {row.per_second:,.0f} | {row.p50_ms:.2f} "
+                    f"| {row.p99_ms:.2f} | {row.errors} | {row.others_cores:.2f} |"
+                )
 
     def _ratio(self, row: Figures, other: str, connections: int, form: str) -> str:
         beside = self._rows.get((other, connections))

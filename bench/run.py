@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bare import bare_microseconds
-from load import Load, run_load
-from machine import busy_seconds, described
+from beside import RsaKeysMade
+from key_uses import USES, KeyUseLoads, bare_microseconds_of
+from load import Load
+from machine import described
+from measure import measure
 from report import BESIDE, MOTO, Figures, Report, median
 from requests_made import LoadMaker
 from servers import Echo, Kagimori, Moto, Server
@@ -24,6 +27,7 @@ from start import seconds_to_ready
 PAGE = Path(__file__).parent.parent / "docs" / "look-up" / "performance.md"
 OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 CONNECTIONS = (1, 16, 64, 256)
+BESIDE_RSA = (1, 16)
 
 
 def main() -> None:
@@ -41,6 +45,8 @@ def main() -> None:
             jobs = _jobs(report, echo, kagimori, moto, connections)
             report.idle(kagimori.processes().memory_mib())
             _measure(report, jobs, rounds=rounds, seconds=seconds)
+            _measure_key_uses(report, kagimori, rounds=rounds, seconds=seconds)
+            _measure_beside_rsa(report, kagimori, rounds=rounds, seconds=seconds)
             report.after(kagimori.processes().memory_mib())
     print(report.text())
     if not options.print_only:
@@ -76,28 +82,32 @@ def _measure(report: Report, jobs: list[Job], *, rounds: int, seconds: int) -> N
         for job in jobs:
             where = f"{job.name}, {job.connections}"
             print(f"round {number + 1} of {rounds}: {where}", file=sys.stderr)
-            figures = _one(job.server, job.make_load(), job.connections, seconds)
+            figures = measure(job.server, job.make_load(), job.connections, seconds)
             found.setdefault((job.name, job.connections), []).append(figures)
     for (name, connections), all_rounds in found.items():
         report.row(name, connections, median(all_rounds))
 
 
-def _one(server: Server, load: Load, connections: int, seconds: int) -> Figures:
-    """Measure one load: a second unmeasured, then the rest, with the server's CPU beside it."""
-    url, processes = server.url, server.processes()
-    run_load(url, load, connections=connections, seconds=1)
-    cpu_before, busy_before = processes.cpu_seconds(), busy_seconds()
-    result = run_load(url, load, connections=connections, seconds=seconds)
-    cpu_seconds = processes.cpu_seconds() - cpu_before
-    others_seconds = busy_seconds() - busy_before - cpu_seconds - result.load_cpu_seconds
-    return Figures(
-        per_second=result.requests / result.seconds,
-        p50_ms=result.p50_ms,
-        p99_ms=result.p99_ms,
-        errors=result.errors,
-        cpu_us=cpu_seconds * 1e6 / max(1, result.requests),
-        others_cores=max(0.0, others_seconds / result.seconds),
-    )
+def _measure_key_uses(report: Report, server: Server, *, rounds: int, seconds: int) -> None:
+    loads = KeyUseLoads(server)
+    for use in USES:
+        print(f"{use.name}, {BESIDE}", file=sys.stderr)
+        found = [measure(server, loads.load(use), BESIDE, seconds) for _ in range(rounds)]
+        report.key_use(use.name, median(found), bare_microseconds_of(use))
+
+
+def _measure_beside_rsa(report: Report, server: Server, *, rounds: int, seconds: int) -> None:
+    """Measure Encrypt alone and beside, in turn, so that both see the same machine."""
+    maker = LoadMaker(server)
+    for connections in BESIDE_RSA:
+        print(f"Encrypt beside RSA_4096 keys, {connections}", file=sys.stderr)
+        alone, beside, made = [], [], 0
+        for _ in range(rounds):
+            alone.append(measure(server, maker.load("Encrypt"), connections, seconds))
+            with RsaKeysMade(server) as keys:
+                beside.append(measure(server, maker.load("Encrypt"), connections, seconds))
+            made += keys.made
+        report.beside_rsa(connections, median(alone), median(beside), made)
 
 
 def _options() -> argparse.Namespace:

@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
-from machine import Processes
+from machine import Processes, children_of
 from signing import Signer
 
 REGION = "us-east-1"
@@ -70,7 +70,10 @@ class Kagimori(Server):
 
     def processes(self) -> Processes:
         running = json.loads((self._data / "run" / "server.json").read_text())
-        return Processes({"supervisor": running["pid"], **running["processes"]})
+        found = {"supervisor": running["pid"], **running["processes"]}
+        for child in children_of(found["hsm"]):
+            found["RSA checker"] = child
+        return Processes(found)
 
     def signer(self) -> Signer:
         made = self._made

@@ -1,0 +1,24 @@
+"""One measurement: a load against a server, with the CPU of the server and of others beside it."""
+
+from load import Load, run_load
+from machine import busy_seconds
+from report import Figures
+from servers import Server
+
+
+def measure(server: Server, load: Load, connections: int, seconds: int) -> Figures:
+    """Measure one load: a second unmeasured, then the rest."""
+    url, processes = server.url, server.processes()
+    run_load(url, load, connections=connections, seconds=1)
+    cpu_before, busy_before = processes.cpu_seconds(), busy_seconds()
+    result = run_load(url, load, connections=connections, seconds=seconds)
+    cpu_seconds = processes.cpu_seconds() - cpu_before
+    others_seconds = busy_seconds() - busy_before - cpu_seconds - result.load_cpu_seconds
+    return Figures(
+        per_second=result.requests / result.seconds,
+        p50_ms=result.p50_ms,
+        p99_ms=result.p99_ms,
+        errors=result.errors,
+        cpu_us=cpu_seconds * 1e6 / max(1, result.requests),
+        others_cores=max(0.0, others_seconds / result.seconds),
+    )

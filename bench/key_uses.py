@@ -56,7 +56,7 @@ _USAGES = {
 
 
 def bare_microseconds_of(use: KeyUse) -> float:
-    """Return what the primitive alone takes, in microseconds, in one process: the best of three."""
+    """Return what the primitive alone takes, in microseconds, in one process: the best of many goes."""
     spec, algorithm, message = use.key_spec, use.algorithm, os.urandom(MESSAGE_BYTES)
     loaded = dispatch.load(spec, dispatch.generate(spec))
     work: Callable[[], object]
@@ -72,7 +72,7 @@ def bare_microseconds_of(use: KeyUse) -> float:
     else:
         peer = dispatch.public_key(spec, dispatch.load(spec, dispatch.generate(spec)))
         work = lambda: dispatch.derive(spec, loaded, algorithm, peer)  # noqa: E731
-    return best_microseconds(work, seconds=0.3)
+    return best_microseconds(work)
 
 
 class KeyUseLoads:

@@ -10,10 +10,9 @@ from time import perf_counter
 from typing import Any, Final
 
 from kagimori.front.wire import Target, Wire
-from kagimori.machinery.hsm_client import HsmGone
+from kagimori.machinery.hsm_client import HsmGone, tell
 from kagimori.machinery.journal import JournalFailed
 from kagimori.may_they import authorize_all
-from kagimori.operations.hsm_failures import refusal_for
 from kagimori.operations.operation import Asked, Facts, Operation, Outcome, Settings
 from kagimori.operations.why import denial_of
 from kagimori.pending import start
@@ -153,7 +152,7 @@ class Path:
                 reply = await self._key_holder.perform(command)
                 clock = self._telemetry.stage("hsm", clock)
                 if reply.__class__ is Failed:
-                    raise refusal_for(reply.failure)
+                    raise operation.refusal(asked, facts, reply.failure)
             outcome = operation.finish(asked, facts, reply)
             answer = self._wire.encode(target, outcome.answer, raw.request_id)
             try:
@@ -200,6 +199,8 @@ class Path:
             # durable from here on; the journal has it as well before the answer leaves, or as
             # soon as the disk lets it.
             await self._store.commit(outcome.writes, event_id, record)
+            if outcome.afterwards is not None:
+                await tell(self._key_holder, outcome.afterwards, self._telemetry)
             await self._archive.append_committed(event_id, record)
             self._on_due(now)
         else:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from kagimori.machinery.hsm_client import HsmGone
+from kagimori.machinery.hsm_client import HsmGone, tell
 from kagimori.machinery.journal import JournalFailed
 from kagimori.operations.duties import Due, duty_of
 from kagimori.pending import start
@@ -120,6 +120,8 @@ class Timekeeper:
             await self._store.commit(done.writes, event_id, record)
         except StoreConflict:
             return True  # somebody changed the key meanwhile: look again
+        if done.afterwards is not None:
+            await tell(self._key_holder, done.afterwards, self._telemetry)
         await self._archive.append_committed(event_id, record)
         return True
 

@@ -252,9 +252,14 @@ class ReplicateMaterial(Struct, frozen=True, array_like=True, tag=22):
 
 
 class ForgetMaterial(Struct, frozen=True, array_like=True, tag=23):
-    """Drop destroyed materials from memory."""
+    """Drop destroyed materials from memory, and open these tokens of theirs no more.
+
+    Sent once the loss is committed. A command that was decided before that may still be on its way
+    with such a token; the same material, imported again, comes with another.
+    """
 
     material_ids: list[bytes]
+    key_tokens: list[bytes]
 
 
 class CreateSession(Struct, frozen=True, array_like=True, tag=24):

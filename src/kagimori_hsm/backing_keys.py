@@ -2,9 +2,12 @@
 
 A key arrives with each command as a token bound to its KMS key. What was opened is remembered,
 up to a bound, under the exact bytes that arrived: another binding is another entry, so the cache
-cannot lend a key to a KMS key that the token was not made for.
+cannot lend a key to a KMS key that the token was not made for. Tokens of destroyed material are
+refused, whoever still sends one.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,6 +17,7 @@ from kagimori_hsm.algorithms import dispatch
 from kagimori_hsm.domains import Domain, TokenRefused, binding_of
 
 KEYS_REMEMBERED_MAX: Final = 20_000
+DESTROYED_REMEMBERED_MAX: Final = 20_000
 
 _decode_bound_token = msgspec.msgpack.Decoder(BoundToken).decode
 
@@ -65,6 +69,9 @@ class BackingKeys:
     def __init__(self, domains: dict[str, Domain]) -> None:
         self._domains = domains
         self._opened: dict[bytes, BackingKey] = {}
+        # Digests, the longest destroyed first. A command is on its way for seconds at the most, so
+        # that those which are forgotten here can meet none any more.
+        self._destroyed: dict[bytes, None] = {}
 
     def open(self, bound_token: bytes) -> BackingKey:
         """Return the backing key in a bound token.
@@ -91,14 +98,21 @@ class BackingKeys:
         """Return the key token for new material; `bound.key_token` is not looked at."""
         return self._domain(bound.region).wrap(material, token_binding(bound))
 
-    def forget(self, material_id: bytes) -> None:
-        """Drop what was opened of a destroyed material."""
+    def forget(self, material_ids: Iterable[bytes], key_tokens: Iterable[bytes]) -> None:
+        """Drop what was opened of destroyed materials; refuse their tokens from now on."""
+        lost = frozenset(material_ids)
         for bound_token, backing_key in list(self._opened.items()):
-            if backing_key.material_id == material_id:
+            if backing_key.material_id in lost:
                 del self._opened[bound_token]
+        for key_token in key_tokens:
+            self._destroyed[_digest(key_token)] = None
+            if len(self._destroyed) > DESTROYED_REMEMBERED_MAX:
+                del self._destroyed[next(iter(self._destroyed))]
 
     def _open_anew(self, bound_token: bytes) -> BackingKey:
         bound = self.bound(bound_token)
+        if self._destroyed and _digest(bound.key_token) in self._destroyed:
+            raise TokenRefused
         material = self._domain(bound.region).unwrap(bound.key_token, token_binding(bound))
         if len(self._opened) >= KEYS_REMEMBERED_MAX:
             del self._opened[next(iter(self._opened))]
@@ -110,3 +124,7 @@ class BackingKeys:
         if domain is None:
             raise TokenRefused
         return domain
+
+
+def _digest(key_token: bytes) -> bytes:
+    return hashlib.sha256(key_token).digest()

@@ -57,7 +57,7 @@ def body_framing(headers: Headers, *, modern: bool, body_bytes_max: int) -> tupl
     """Return the body's length (or CHUNKED), whether a 100 is awaited, whether to keep alive.
 
     Raises:
-        Refused: 400 for two opinions on host or length, or an upgrade; 413; 417.
+        Refused: 400 for two opinions on host or length; 413; 417.
     """
     by_name = dict(headers)
     if len(by_name) != len(headers):
@@ -67,8 +67,6 @@ def body_framing(headers: Headers, *, modern: bool, body_bytes_max: int) -> tupl
         if modern:
             raise Refused(400)
     elif HOST.fullmatch(host) is None:
-        raise Refused(400)
-    if b"upgrade" in by_name:
         raise Refused(400)
     length = _body_length(by_name, modern=modern)
     if length > body_bytes_max:

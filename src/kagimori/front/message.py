@@ -4,6 +4,7 @@ Our framing says where a head and a body end; llhttp is fed exactly those bytes 
 A message on which the two disagree is refused: request smuggling lives in such disagreements.
 """
 
+import re
 from typing import Final
 
 import httptools
@@ -14,6 +15,9 @@ from kagimori.front.limits import FrontLimits
 
 HEAD_END: Final = b"\r\n\r\n"
 HEAD_END_BYTES: Final = 4
+# A name as long as the one it hides, so that nothing else of the head changes.
+UPGRADE: Final = re.compile(rb"(?<=\r\n)upgrade(?=:)", re.IGNORECASE)
+UPGRADE_HIDDEN: Final = b"~upgrad"
 
 # What llhttp has seen of the present message.
 NOTHING_YET: Final = 0
@@ -110,7 +114,11 @@ class MessageReader:
         heard = self._heard
         heard.headers = []
         heard.seen = NOTHING_YET
-        self._parser.feed_data(data[position:end])
+        head = data[position:end]
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            self._feed_without_upgrade(head)
         if len(heard.headers) > self._limits.headers:
             raise Refused(431)
         length, self.awaits_continue, self.keep = body_framing(
@@ -131,6 +139,21 @@ class MessageReader:
             )
         self._body_left = length
         return end
+
+    def _feed_without_upgrade(self, head: bytes) -> None:
+        """Feed a head again, its offer to upgrade hidden: llhttp would take it for accepted.
+
+        The request is answered as it stands, and the connection goes on as it was.
+        Source: RFC 9110 section 7.8.
+        """
+        heard = self._heard
+        heard.headers = []
+        heard.seen = NOTHING_YET
+        self._parser = httptools.HttpRequestParser(heard)
+        self._parser.feed_data(UPGRADE.sub(UPGRADE_HIDDEN, head))
+        heard.headers = [
+            (b"upgrade" if name == UPGRADE_HIDDEN else name, value) for name, value in heard.headers
+        ]
 
     def _watch(self, data: bytes, position: int) -> None:
         """Refuse the beginning of a head that can no longer become a good one."""

@@ -11,6 +11,8 @@ from typing import Final, cast
 import msgspec
 
 from kagimori.pending import Pending, start
+from kagimori.ports import KeyHolder
+from kagimori.telemetry import Telemetry
 from kagimori_boundary.messages import (
     FRAME_HEAD_BYTES,
     PROTOCOL_VERSION,
@@ -33,6 +35,14 @@ _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 class HsmGone(Exception):
     """The HSM does not answer: not connected, gone while it worked, or too slow."""
+
+
+async def tell(key_holder: KeyHolder, command: Command, telemetry: Telemetry) -> None:
+    """Have the HSM forget what is committed as lost; one that is gone remembers nothing."""
+    try:
+        await key_holder.perform(command)
+    except HsmGone as gone:
+        telemetry.trouble(type(gone).__name__, str(gone))
 
 
 class HsmClient(asyncio.Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kagimori.operations.lost_material import material_row, writes_of_loss
+from kagimori.operations.lost_material import forgetting, material_row, writes_of_loss
 from kagimori.operations.multi_region import members_of
 from kagimori.ports import Delete, Put, View, Write
 from kagimori.rules.entity import changed
@@ -20,7 +20,7 @@ from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
 from kagimori.tables import ALIASES, GRANTS, KEY_USAGES, KMS_KEYS, MATERIALS
-from kagimori_boundary.messages import Command, ForgetMaterial, GenerateKey, NewKey
+from kagimori_boundary.messages import Command, GenerateKey, NewKey
 
 
 class Due(Struct, gc=False):
@@ -32,11 +32,15 @@ class Due(Struct, gc=False):
 
 
 class Done(Struct, gc=False):
-    """What a duty comes to: the changes, and the event that tells of them."""
+    """What a duty comes to: the changes, and the event that tells of them.
+
+    `afterwards` is for the HSM once the changes are committed.
+    """
 
     writes: Sequence[Write]
     event_name: str
     details: dict[str, Any] | None = None
+    afterwards: Command | None = None
 
 
 class Duty:
@@ -120,21 +124,16 @@ class RotateKey(Duty):
 
 
 class DeleteExpiredKeyMaterial(Duty):
-    def ask(self, due: Due) -> Command | None:
-        return ForgetMaterial([bytes.fromhex(key.material_id) for key in _expired(due)])
-
     def finish(self, due: Due, reply: Any) -> Done:
         kms_key, ids = due.kms_key, [key.material_id for key in _expired(due)]
         details = {"keyId": kms_key.key_id, "keyMaterialId": ids[0]}
         writes = writes_of_loss(members_of(due.view, kms_key), kms_key, ids)
-        return Done(writes, "DeleteExpiredKeyMaterial", details)
+        return Done(
+            writes, "DeleteExpiredKeyMaterial", details, afterwards=forgetting(kms_key, ids)
+        )
 
 
 class DeleteKey(Duty):
-    def ask(self, due: Due) -> Command | None:
-        ids = [bytes.fromhex(key.material_id) for key in due.kms_key.backing_keys]
-        return ForgetMaterial(ids) if ids else None
-
     def finish(self, due: Due, reply: Any) -> Done:
         kms_key, view = due.kms_key, due.view
         owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
@@ -150,7 +149,8 @@ class DeleteKey(Duty):
         for member in left:
             after = everywhere_among(_without_replica(member, kms_key, due.now), left)
             writes.append(Put(KMS_KEYS, after, member))
-        return Done(writes, "DeleteKey")
+        ids = [key.material_id for key in kms_key.backing_keys]
+        return Done(writes, "DeleteKey", afterwards=forgetting(kms_key, ids))
 
 
 def _without_replica(member: KmsKey, gone: KmsKey, now: float) -> KmsKey:

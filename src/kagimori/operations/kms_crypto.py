@@ -16,11 +16,11 @@ from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
 from kagimori.operations.recipient import recipient_key
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.symmetric_ciphertext import plaintext_bytes_of
-from kagimori.rules.keys.usage import check_plaintext_size
-from kagimori.rules.refusal import KMSInternalException, ValidationException
+from kagimori.rules.keys.usage import check_plaintext_size, plaintext_too_long
+from kagimori.rules.refusal import KMSInternalException, Refusal, ValidationException
 from kagimori_boundary import messages
 from kagimori_boundary.key_specs import KeyUsage
-from kagimori_boundary.messages import Bytes, Command
+from kagimori_boundary.messages import Bytes, Command, Failure
 
 
 class Encrypt(Cryptographic):
@@ -177,6 +177,13 @@ class ReEncrypt(Operation):
             algorithm,
             given.DestinationEncryptionContext or {},
         )
+
+    def refusal(self, asked: Asked, facts: _ReEncryption, failure: Failure) -> Refusal:
+        """Tell of a plaintext whose size showed only in the HSM: an RSA ciphertext hides it."""
+        if failure is Failure.TOO_LONG:
+            algorithm = asked.call.input.DestinationEncryptionAlgorithm
+            return plaintext_too_long(facts.destination, algorithm)
+        return super().refusal(asked, facts, failure)
 
     def finish(self, asked: Asked, facts: _ReEncryption, reply: Bytes) -> Outcome:
         given, source, destination = asked.call.input, facts.kms_key, facts.destination

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kagimori.operations.lost_material import material_row, writes_of_loss
+from kagimori.operations.lost_material import forgetting, material_row, writes_of_loss
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.on_set import OnSet, WithMembers
 from kagimori.operations.operation import Asked, Facts, Outcome
@@ -141,10 +141,7 @@ class DeleteImportedKeyMaterial(OnSet):
         kms_key: KmsKey = facts.kms_key
         check_origin(kms_key)
         super().ask(asked, facts)
-        material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
-        if material_id is None:
-            return None
-        return messages.ForgetMaterial([bytes.fromhex(material_id)])
+        return None
 
     def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
@@ -154,4 +151,8 @@ class DeleteImportedKeyMaterial(OnSet):
             return Outcome(answer)
         if kms_key.key_spec == SYMMETRIC_DEFAULT:
             answer["KeyMaterialId"] = material_id
-        return Outcome(answer, writes_of_loss(facts.members, kms_key, (material_id,)))
+        return Outcome(
+            answer,
+            writes_of_loss(facts.members, kms_key, (material_id,)),
+            afterwards=forgetting(kms_key, (material_id,)),
+        )

@@ -8,6 +8,7 @@ from kagimori.ports import Delete, Put, Write
 from kagimori.rules.keys.import_material import without_material
 from kagimori.rules.keys.kms_key import KmsKey, Material
 from kagimori.tables import KMS_KEYS, MATERIALS
+from kagimori_boundary.messages import ForgetMaterial
 
 
 def writes_of_loss(
@@ -36,6 +37,17 @@ def writes_of_loss(
             if successor.backing_key(key.material_id) is None
         ]
     return writes
+
+
+def forgetting(kms_key: KmsKey, material_ids: Iterable[str]) -> ForgetMaterial | None:
+    """Return what the HSM must be told once a key has lost these materials; None if it had none."""
+    lost = [key for key in kms_key.backing_keys if key.material_id in set(material_ids)]
+    if not lost:
+        return None
+    return ForgetMaterial(
+        [bytes.fromhex(key.material_id) for key in lost],
+        [key.key_token for key in lost if key.key_token is not None],
+    )
 
 
 def material_row(kms_key: KmsKey, material_id: str) -> Material:

@@ -12,14 +12,16 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from kagimori.operations.hsm_failures import refusal_for
 from kagimori.ports import View, Write
 from kagimori.rules.denial import Denials
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.refusal import Refusal
 from kagimori.rules.request import Call, RawRequest
-from kagimori_boundary.messages import Command
+from kagimori_boundary.messages import Command, Failure
 
 
 class Settings(Struct, frozen=True):
@@ -91,13 +93,15 @@ class Outcome(Struct, gc=False):
     """What a request comes to.
 
     `response_elements` and `additional` are what CloudTrail's records have beside the answer
-    (reference, section 14.2).
+    (reference, section 14.2). `afterwards` is for the HSM once the changes are committed: what it
+    must forget.
     """
 
     answer: dict[str, Any] | None = None
     writes: Sequence[Write] = ()
     response_elements: dict[str, Any] | None = None
     additional: dict[str, Any] | None = None
+    afterwards: Command | None = None
 
 
 class Operation:
@@ -128,6 +132,10 @@ class Operation:
             Refusal: the key's state, usage or the parameters do not allow it.
         """
         return None
+
+    def refusal(self, asked: Asked, facts: Any, failure: Failure) -> Refusal:
+        """Return what the caller is told of the HSM's failure."""
+        return refusal_for(failure)
 
     def finish(self, asked: Asked, facts: Any, reply: Any) -> Outcome:
         """Return the outcome; `reply` is the HSM's, None if nothing was asked of it."""

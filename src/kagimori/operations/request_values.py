@@ -4,18 +4,22 @@ Values are worked out only for the keys that a policy asks about. Source: refere
 and 9.6. A key that is not in the tables is absent.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from time import gmtime, strftime
 from typing import Any, Final
 
 from kagimori.operations.operation import Asked, Need
+from kagimori.operations.recipient import attested_recipient
 from kagimori.rules.keys.grant import GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori.rules.policy.values import Given, Values
+from kagimori.rules.refusal import ValidationException
 from kagimori.tables import ALIASES, KEY_USAGES
 
 ALIASES_COUNTED_MAX: Final = 50
+_REGISTER: Final = re.compile(r"(nitrotpm)?pcr(0|[1-9][0-9]?)")
 
 
 class RequestValues(Values):
@@ -214,6 +218,27 @@ def _days_without_use(values: RequestValues) -> Given:
     return str(int((asked.now - since) // 86_400))
 
 
+def _attested(values: RequestValues, name: str) -> Given:
+    """A measurement of the attested recipient, in lower-case hex (reference, 9.5 and 19.5).
+
+    Absent without a document, and with one that proves nothing: that the operation refuses.
+    """
+    try:
+        attested = attested_recipient(values.asked, values.member("Recipient"))
+    except ValidationException:
+        return None
+    if attested is None:
+        return None
+    if name == "imagesha384":  # of the whole image: what register 0 of an enclave holds
+        name = "pcr0"
+    named = _REGISTER.fullmatch(name)
+    if named is None:
+        return None
+    registers = attested.nitrotpm_pcrs if named[1] else attested.pcrs
+    digest = registers.get(int(named[2]))
+    return None if digest is None else digest.hex()
+
+
 def _policy_name(values: RequestValues) -> Given:
     if values.asked.call.operation not in ("GetKeyPolicy", "PutKeyPolicy"):
         return None
@@ -300,5 +325,6 @@ KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
 FAMILIES: Final[dict[str, Callable[[RequestValues, str], Given]]] = {
     "kms:encryptioncontext:": _context_value,
     "aws:resourcetag/": _resource_tag,
+    "kms:recipientattestation:": _attested,
     "aws:requesttag/": _request_tag,
 }

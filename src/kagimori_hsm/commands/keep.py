@@ -99,8 +99,7 @@ class KeepCommands:
         return Tokens(tokens)
 
     def _forget(self, command: messages.ForgetMaterial) -> Reply:
-        for material_id in command.material_ids:
-            self._keys.forget(material_id)
+        self._keys.forget(command.material_ids, command.key_tokens)
         return Tokens([])
 
     def _new_key(

@@ -392,11 +392,6 @@ HOSTILE = {
     "a list of hosts": b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
     "a host with a path": b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
     "CONNECT": b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
-    "an upgrade": post(b"Connection: Upgrade", b"Upgrade: h2c"),
-    "an upgrade with a body": post(
-        b"Connection: upgrade", b"Upgrade: websocket", b"Content-Length: 1", body=b"a"
-    ),
-    "an upgrade without Connection": post(b"Upgrade: h2c"),
     "a lower-case method": b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
     "an unknown method": b"FETCH / HTTP/1.1\r\nHost: a\r\n\r\n",
     "two spaces after the method": b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -612,3 +607,44 @@ def test_one_connection_too_many_is_turned_away():
     third = Transport()
     door.connect(third)
     assert (third.out, door.front.connections_open) == (b"", 1)
+
+
+OFFERS = {
+    "h2c": [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAM"],
+    "websocket": [b"UPGRADE: websocket", b"connection: upgrade"],
+    "without Connection": [b"Upgrade: h2c"],
+}
+
+
+@pytest.mark.parametrize("piece", [0, 1], ids=["whole", "byte by byte"])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS.keys())
+def test_an_offer_to_upgrade_is_ignored(offer, piece):
+    """The request is answered as it stands, and the connection goes on (RFC 9110, 7.8)."""
+    door = Door()
+    sent = [
+        b"GET /a HTTP/1.1\r\nHost: kms\r\n" + b"\r\n".join([*offer, b"", b""]),
+        post(*offer, b"Content-Length: 3", body=b"abc"),
+        post(*offer, b"Transfer-Encoding: chunked", body=b"2\r\nde\r\n0\r\n\r\n"),
+        GET,
+    ]
+    door.feed(b"".join(sent), piece)
+    while door.loop.soon:
+        door.loop.run_soon()
+    out = door.transport.out
+    assert out.count(b"HTTP/1.1 200") == 4
+    assert [(request.target, request.body) for request in door.requests] == [
+        (b"/a", b""),
+        (b"/", b"abc"),
+        (b"/", b"de"),
+        (b"/a", b""),
+    ]
+    assert b"upgrade" in dict(door.requests[1].headers)
+    assert not door.transport.closed
+
+
+def test_an_offer_to_upgrade_excuses_nothing():
+    for line in (b"Content-Length: x", b"X : a", b"Host: b", b"Transfer-Encoding: gzip"):
+        door = Door()
+        door.feed(post(*OFFERS["h2c"], line))
+        assert not door.requests
+        assert door.refused == [400]

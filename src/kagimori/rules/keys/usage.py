@@ -39,9 +39,14 @@ def check_plaintext_size(kms_key: KmsKey, algorithm: str, plaintext_bytes: int) 
     Raises:
         ValidationException: too long for this key.
     """
+    if plaintext_bytes > SPECS[kms_key.key_spec].plaintext_bytes_max[algorithm]:
+        raise plaintext_too_long(kms_key, algorithm)
+
+
+def plaintext_too_long(kms_key: KmsKey, algorithm: str) -> ValidationException:
+    """Return the refusal of a plaintext that does not fit the algorithm."""
     most = SPECS[kms_key.key_spec].plaintext_bytes_max[algorithm]
-    if plaintext_bytes > most:
-        raise ValidationException(
-            f"Algorithm {algorithm} and key spec {kms_key.key_spec} cannot encrypt data larger "
-            f"than {most} bytes."
-        )
+    return ValidationException(
+        f"Algorithm {algorithm} and key spec {kms_key.key_spec} cannot encrypt data larger "
+        f"than {most} bytes."
+    )

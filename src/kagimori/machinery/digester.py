@@ -112,8 +112,12 @@ class Digester:
         """Whether anything was recorded since the newest digest, or there is none."""
         return self._previous is None or bool(self._records)
 
-    def make(self) -> SignedDigest:
-        """Sign, write and return the next digest.
+    @property
+    def newest(self) -> Digest | None:
+        return None if self._previous is None else self._previous.digest
+
+    def make(self, begins: Mapping[str, tuple[int, str]] | None = None) -> SignedDigest:
+        """Sign, write and return the next digest; `begins` says where streams begin from now on.
 
         Raises:
             OSError: it cannot be written.
@@ -141,7 +145,7 @@ class Digester:
             log_files=list(self._files.values()),
             digest_signature_algorithm=SIGNATURE_ALGORITHM,
             number=number,
-            streams=self._stream_ends(before),
+            streams=self._stream_ends(before, begins or {}),
             counts=self._shown_counts(),
         )
         content = msgspec.json.encode(digest)
@@ -233,12 +237,14 @@ class Digester:
             for arn, of_key in self._counts.items()
         }
 
-    def _stream_ends(self, before: Digest | None) -> list[StreamEnd]:
+    def _stream_ends(
+        self, before: Digest | None, begins: Mapping[str, tuple[int, str]]
+    ) -> list[StreamEnd]:
         known = {end.stream: end for end in before.streams} if before is not None else {}
         for stream, tail in self._tails.items():
             if stream in self._broken:
                 continue  # nothing new is signed of what is not intact
-            first, previous = _beginning(self._audit / stream)
+            first, previous = begins.get(stream) or _beginning(self._audit / stream)
             known[stream] = StreamEnd(
                 stream=stream,
                 newest_sequence=tail.place.sequence,

@@ -141,7 +141,7 @@ class Auditor:
                     delivery = delivery or self._new_delivery()
                     delivery.deliver(self._read_to(stopping=stopping))
                     due = now + self._options.deliver_minutes * 60
-                    if stopping or now >= digest_due:
+                    if self._options.digest_minutes > 0 and (stopping or now >= digest_due):
                         delivery.digest()
                         digest_due = now + self._options.digest_minutes * 60
             except Exception as problem:  # noqa: BLE001 - the next turn must come
@@ -160,6 +160,7 @@ class Auditor:
             sign=lambda to_sign: self._sign(key.command(to_sign)),
             now=time.time,
             draw=os.urandom,
+            trouble=lambda text: self._trouble("delivery", text),
         )
 
     def _key(self) -> AuditKey:

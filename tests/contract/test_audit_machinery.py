@@ -12,7 +12,7 @@ from kagimori.audit_reading import prove_unused
 from kagimori.audit_trail import reindex, verify
 from kagimori.machinery.audit_index import INDEX_NAME, AuditIndex
 from kagimori.machinery.audit_lookup import EventFinder
-from kagimori.machinery.audit_tail import TrailBroken
+from kagimori.machinery.audit_tail import StreamTail, TrailBroken
 from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.digester import Digester
 from kagimori.machinery.retention import new_beginnings, remove_before
@@ -82,7 +82,7 @@ def digester(audit, troubles=None):
     )
 
 
-def delivery(audit):
+def delivery(audit, troubles=None):
     return Delivery(
         audit,
         audit.parent / "bucket",
@@ -90,6 +90,7 @@ def delivery(audit):
         sign=sign,
         now=lambda: START + 2000,
         draw=bytes,
+        trouble=(troubles if troubles is not None else []).append,
     )
 
 
@@ -156,6 +157,43 @@ def test_a_damaged_newest_digest_stays_as_evidence(audit):
     assert again.make().digest.number == 2
     assert first.read_bytes() == b"{}"
     assert troubles
+
+
+def test_a_removed_beginning_is_not_signed_away(audit):
+    write(audit, map(event, range(20)))
+    ours = digester(audit)
+    ours.follow({})
+    ours.make()
+    (audit / "w0" / trails.file_name(1)).unlink()
+    for next_one in (ours, digester(audit)):
+        next_one.follow({})
+        next_one.make()
+        assert [found.kind for found in verify(audit).findings] == ["removed beginning"]
+
+
+def test_a_first_digest_signs_no_later_beginning(audit):
+    write(audit, map(event, range(20)))
+    (audit / "w0" / trails.file_name(1)).unlink()
+    ours = digester(audit)
+    ours.follow({})
+    ours.make()
+    assert [found.kind for found in verify(audit).findings] == ["removed beginning"]
+
+
+def test_a_disk_that_fails_for_a_while_breaks_no_stream(audit, monkeypatch):
+    write(audit, map(event, range(20)))
+    troubles = []
+    ours = digester(audit, troubles)
+
+    def refuse(self, file, up_to):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamTail, "_read_file", refuse)
+        ours.follow({})
+    assert troubles == ["w0 cannot be read: Input/output error"]
+    ours.follow({})
+    assert [end.newest_sequence for end in ours.make().digest.streams] == [20]
 
 
 # --- the index ------------------------------------------------------------------------------------
@@ -233,6 +271,20 @@ def test_delivery_goes_on_where_it_was(audit):
     assert delivery(audit).deliver({}) == 0
     write(audit, map(event, range(5, 7)), link)
     assert delivery(audit).deliver({}) == 2
+
+
+def test_a_stream_that_does_not_go_on_keeps_none_of_the_others_waiting(audit):
+    link = write(audit, map(event, range(5)))
+    (audit / "w1").mkdir()
+    other = write(audit, map(event, range(100, 105)), stream="w1")
+    delivery(audit).deliver({})
+    (audit / "w0" / trails.file_name(1)).unlink()
+    write(audit, map(event, range(5, 7)), link)
+    write(audit, map(event, range(105, 108)), other, stream="w1")
+    troubles = []
+    assert delivery(audit, troubles).deliver({}) == 3
+    assert len(troubles) == 1
+    assert new_beginnings(audit, None, START) == {}
 
 
 def test_both_accounts_get_their_copy(audit):

@@ -38,6 +38,12 @@ def fill(path):
                 continue
 
 
+def journalled(data):
+    return sum(
+        file.read_bytes().count(b"\n") for file in sorted((data / "audit" / "w0").glob("*.jsonl"))
+    )
+
+
 def test_refusals_are_recorded_on_a_full_disk_and_service_resumes(small_disk):
     data = small_disk / "data"
     made = serving.init(data)
@@ -59,15 +65,23 @@ def test_refusals_are_recorded_on_a_full_disk_and_service_resumes(small_disk):
                 assert problem.response["Error"]["Code"] == "KMSInternalException"
                 refused += 1
         assert refused == 30
+        before = journalled(data)
+        for change in (kms.create_key, lambda: kms.disable_key(KeyId=key)):
+            with pytest.raises(serving.ClientError, match="KMSInternalException"):
+                change()
+        assert journalled(data) == before + 2, "refusals, recorded"
+        metrics = serving.get(server.running["admin_url"] + "/metrics")[2].decode()
+        assert 'kagimori_troubled_workers{part="journal"} 1.0' in metrics
         assert serving.get(server.url + "/readyz")[0] == 503
         ballast.unlink()
         serving.eventually(lambda: serving.get(server.url + "/readyz")[0] == 200)
         kms.encrypt(KeyId=key, Plaintext=b"x")
         assert (data / "audit" / "w0" / ".reserve").exists()
+        assert [one["KeyId"] for one in kms.list_keys()["Keys"]] == [key], "nothing was changed"
         kms.close()
         found = serving.run("audit", "search", "--data", data, "--failed", "--output", "json")
         codes = [json.loads(line)["errorCode"] for line in found.stdout.splitlines()]
-        assert codes.count("KMSInternalException") == 30
+        assert codes.count("KMSInternalException") == 32
         assert serving.run("audit", "verify", "--data", data).returncode == 0
     finally:
         server.stop()

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from kagimori.machinery.audit_reader import stream_folders
-from kagimori.machinery.audit_tail import EVERYTHING, Place, StreamTail
+from kagimori.machinery.audit_tail import EVERYTHING, Lines, Place, StreamTail, TrailBroken
 from kagimori.machinery.files import write_whole
 from kagimori.rules.audit.copies import owners_copy
 from kagimori.rules.audit.delivered import (
@@ -79,18 +79,20 @@ class Delivery:
         sign: Callable[[ToSign], str],
         now: Callable[[], float],
         draw: Callable[[int], bytes],
+        trouble: Callable[[str], None],
     ) -> None:
         self._audit, self._target = audit, target
         self._fingerprint, self._sign = fingerprint, sign
-        self._now, self._draw = now, draw
+        self._now, self._draw, self._trouble = now, draw, trouble
         self._bucket = target.name
         self._state = read_state(audit)
 
     def deliver(self, ends: Mapping[str, int]) -> int:
         """Deliver what is new; return how many records that was.
 
+        A stream that does not go on from where it was stands still; the others are delivered.
+
         Raises:
-            TrailBroken: the journals do not go on from where they were.
             OSError: something cannot be read or written; tried again from the last note on.
         """
         count = 0
@@ -100,11 +102,12 @@ class Delivery:
             for folder in stream_folders(self._audit)
         ]
         for tail in tails:
-            for lines in tail.read(ends.get(tail.stream, EVERYTHING)):
-                for _, _, record in lines.records():
-                    count += 1
-                    for area in self._gather(record, gathered):
-                        self._write_log(area, gathered.pop(area))
+            try:
+                for lines in tail.read(ends.get(tail.stream, EVERYTHING)):
+                    count += len(lines.lines)
+                    self._take(lines, gathered)
+            except TrailBroken as broken:
+                self._trouble(f"nothing more of this stream is delivered: {broken}")
         for area, some in gathered.items():
             self._write_log(area, some)
         if count:
@@ -142,6 +145,11 @@ class Delivery:
             state.previous = PreviousDigest(name, hashed, signature, iso_time(now))
             state.logs = []
             self._note()
+
+    def _take(self, lines: Lines, gathered: dict[Area, _Gathered]) -> None:
+        for _, _, record in lines.records():
+            for area in self._gather(record, gathered):
+                self._write_log(area, gathered.pop(area))
 
     def _gather(self, record: bytes, gathered: dict[Area, _Gathered]) -> list[Area]:
         """Put a record where it belongs; return the areas that have enough for a file."""

@@ -22,7 +22,7 @@ from kagimori.machinery.audit_tail import (
 )
 from kagimori.machinery.files import write_whole
 from kagimori.machinery.journal_files import journal_files
-from kagimori.rules.audit.chain import GENESIS, read_line
+from kagimori.rules.audit.chain import GENESIS
 from kagimori.rules.audit.digest import (
     BUCKET,
     FOLDER,
@@ -102,11 +102,13 @@ class Digester:
                 for lines in tail.read(ends.get(stream, EVERYTHING)):
                     self._count(stream, lines)
                     self._note_file(tail)
-            except (TrailBroken, OSError) as problem:
+            except TrailBroken as problem:
                 self._broken.add(stream)
                 self._trouble(
                     f"the audit trail is not intact; run `kagimori audit verify`: {problem}"
                 )
+            except OSError as problem:  # tried again at the next turn, from where we are
+                self._trouble(f"{stream} cannot be read: {problem.strerror}")
 
     def has_news(self) -> bool:
         """Whether anything was recorded since the newest digest, or there is none."""
@@ -244,7 +246,10 @@ class Digester:
         for stream, tail in self._tails.items():
             if stream in self._broken:
                 continue  # nothing new is signed of what is not intact
-            first, previous = begins.get(stream) or _beginning(self._audit / stream)
+            # Not where the files begin: whoever removed the first of them would have it signed.
+            end = known.get(stream)
+            was = (1, GENESIS) if end is None else (end.first_sequence, end.first_previous)
+            first, previous = begins.get(stream, was)
             known[stream] = StreamEnd(
                 stream=stream,
                 newest_sequence=tail.place.sequence,
@@ -283,14 +288,3 @@ class Digester:
 def _number_of(name: str) -> int:
     digits = name.removesuffix(".json")
     return int(digits) if digits.isascii() and digits.isdigit() else 0
-
-
-def _beginning(folder: Path) -> tuple[int, str]:
-    """Return the first sequence of a stream, and the hash that its first line follows."""
-    for file in journal_files(folder):
-        with file.open("rb") as content:
-            line = content.readline().removesuffix(b"\n")
-        if line:
-            sequence, previous, _ = read_line(line)
-            return sequence, previous
-    return 1, GENESIS

@@ -121,9 +121,6 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
             value = _left_out(given, member, defaults)
         if value is not None:
             parameters[name] = value if value.__class__ in _PLAIN else _lowered(value)
-    if defaults is not None and "customerMasterKeySpec" in parameters:  # CreateKey has it twice
-        spec = given.KeySpec or given.CustomerMasterKeySpec or "SYMMETRIC_DEFAULT"
-        parameters["keySpec"] = parameters["customerMasterKeySpec"] = spec
     return parameters or None
 
 

@@ -132,7 +132,7 @@ def prove_unused(
     wanted = RecordFilter(key=key, since=since, until=end)
     read = 0
 
-    def proof(unused: bool | None, why: str) -> Proof:
+    def proof(why: str, *, unused: bool | None) -> Proof:
         relied_on = planned.digests_relied_on
         return Proof(unused, why, end, tally.counts, relied_on, read, held.notes)
 
@@ -142,12 +142,12 @@ def prove_unused(
                 read += 1
                 tally.add(entry.event_name, 1, int(entry.error_code is not None))
     except RecordsGone as gone:
-        return proof(None, str(gone))
+        return proof(str(gone), unused=None)
     except OSError as problem:
         raise Unusable(_why(problem)) from None
     if tally.uses:
-        return proof(False, f"used {tally.uses} times")
+        return proof(f"used {tally.uses} times", unused=False)
     if end > signed_until:
         until_then = f"no record of a use, but nothing after {held.newest_digest_time} is signed"
-        return proof(None, f"{until_then}: ask up to then, or after the next digest")
-    return proof(True, "no record of a use, in an intact trail that is signed until then")
+        return proof(f"{until_then}: ask up to then, or after the next digest", unused=None)
+    return proof("no record of a use, in an intact trail that is signed until then", unused=True)

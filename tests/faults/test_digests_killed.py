@@ -51,24 +51,35 @@ def test_digests_go_on_after_a_part_was_replaced(victim):
 @pytest.mark.parametrize("victim", ["supervisor", "everything"])
 def test_digests_go_on_with_the_next_server(victim):
     chance = random.Random(f"{SEED}/digests/{victim}")
-    with deployed(*DIGESTS) as (data, made, server):
-        for number in range(2):
-            with loaded(server, f"d{number}") as crew:
-                wait_for_answers(crew, chance.randint(5, 60))
-                before = more_digests(data, verified(data)["digests"])
-                if victim == "everything":
-                    server.kill()
-                else:
-                    server.process.kill()
-                    server.process.wait(10)
-                    serving.eventually(lambda: not processes_of(data), 30)
-            left = serving.run("audit", "verify", "--data", data, "--output", "json")
-            kinds = {found["kind"] for found in json.loads(left.stdout)["findings"]}
-            assert kinds <= {"unfinished line"}
-            server = serve(data, made, *DIGESTS)
-            more_digests(data, before)
-        assert server.stop() == 0
-        signed_to_the_end(data)
+    with deployed(*DIGESTS) as (data, made, first):
+        server = first
+        try:
+            for number in range(2):
+                before = digested_until_killed(server, victim, chance, f"d{number}")
+                left = serving.run("audit", "verify", "--data", data, "--output", "json")
+                kinds = {found["kind"] for found in json.loads(left.stdout)["findings"]}
+                assert kinds <= {"unfinished line"}
+                server = serve(data, made, *DIGESTS)
+                more_digests(data, before)
+            assert server.stop() == 0
+            signed_to_the_end(data)
+        finally:
+            if server.process.poll() is None:
+                server.kill()
+
+
+def digested_until_killed(server, victim, chance, name):
+    """Return how many digests there were when it was killed, under load."""
+    with loaded(server, name) as crew:
+        wait_for_answers(crew, chance.randint(5, 60))
+        before = more_digests(server.data, verified(server.data)["digests"])
+        if victim == "everything":
+            server.kill()
+        else:
+            server.process.kill()
+            server.process.wait(10)
+            serving.eventually(lambda: not processes_of(server.data), 30)
+        return before
 
 
 def signed_to_the_end(data):

@@ -14,19 +14,22 @@ from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_search import Found, RecordsGone, matching, stretch
 from kagimori.machinery.audit_tail import Lines, StreamTail, TrailBroken, place_at_end
 from kagimori.rules.audit.filter import RecordFilter
+from kagimori.rules.audit.times import epoch_of
 from kagimori.rules.audit.unused import Tally, plan
 
 FOLLOW_SECONDS: Final = 0.25
 
 
 class Proof(Struct, frozen=True):
-    """Whether a key was used in a time, and what that rests on. None: it cannot be told."""
+    """Whether a key was used before `until`, and what that rests on. None: it cannot be told."""
 
     unused: bool | None
     why: str
-    counts: dict[str, list[int]]
-    digests_relied_on: tuple[int, ...]
-    records_read: int
+    until: float | None = None
+    counts: dict[str, list[int]] = {}
+    digests_relied_on: tuple[int, ...] = ()
+    records_read: int = 0
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -94,14 +97,16 @@ def prove_unused(
     data: Path,
     key: str,
     since: float,
-    until: float,
+    until: float | None = None,
     *,
     checkpoints: Path | None = None,
     public_key: Path | None = None,
 ) -> Proof:
     """Return whether a key was used with success from `since` to before `until`.
 
-    The whole trail is verified first: of one that is not intact nothing follows.
+    Without `until`, to the newest digest: of what came later nothing can be proven yet, since the
+    chain alone holds it. The whole trail is verified first: of one that is not intact nothing
+    follows, and neither of one that nobody signed.
 
     Raises:
         Unusable: it cannot be read.
@@ -109,7 +114,11 @@ def prove_unused(
     held = verify(data, checkpoints=checkpoints, public_key=public_key)
     if not held.intact:
         kind = held.findings[0].kind
-        return Proof(None, f"the trail is not intact ({kind}); see `audit verify`", {}, (), 0)
+        return Proof(None, f"the trail is not intact ({kind}); see `audit verify`")
+    if held.newest_digest_time is None:
+        return Proof(None, "no digest signs this trail: whoever can write it could replace it")
+    signed_until = epoch_of(held.newest_digest_time)
+    end = signed_until if until is None else until
     audit = audit_folder(data)
     digests = demands_of(audit, checkpoints, public_key).digests
     planned = plan(
@@ -117,20 +126,28 @@ def prove_unused(
         [folder.name for folder in stream_folders(audit)],
         key,
         since,
-        until,
+        end,
     )
     tally = Tally({name: list(pair) for name, pair in planned.tally.counts.items()})
-    wanted = RecordFilter(key=key, since=since, until=until)
+    wanted = RecordFilter(key=key, since=since, until=end)
     read = 0
+
+    def proof(why: str, *, unused: bool | None) -> Proof:
+        relied_on = planned.digests_relied_on
+        return Proof(unused, why, end, tally.counts, relied_on, read, held.notes)
+
     try:
         for part in planned.stretches:
             for _, entry, _ in stretch(audit / part.stream, part.after, part.to, wanted):
                 read += 1
                 tally.add(entry.event_name, 1, int(entry.error_code is not None))
     except RecordsGone as gone:
-        return Proof(None, str(gone), tally.counts, planned.digests_relied_on, read)
+        return proof(str(gone), unused=None)
     except OSError as problem:
         raise Unusable(_why(problem)) from None
-    uses = tally.uses
-    why = f"used {uses} times" if uses else "no record of a use, in an intact trail"
-    return Proof(not uses, why, tally.counts, planned.digests_relied_on, read)
+    if tally.uses:
+        return proof(f"used {tally.uses} times", unused=False)
+    if end > signed_until:
+        until_then = f"no record of a use, but nothing after {held.newest_digest_time} is signed"
+        return proof(f"{until_then}: ask up to then, or after the next digest", unused=None)
+    return proof("no record of a use, in an intact trail that is signed until then", unused=True)

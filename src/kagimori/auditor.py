@@ -1,4 +1,4 @@
-"""The auditor: beside the supervisor's loop, one thread makes digests, another keeps the index.
+"""The auditor: threads beside the supervisor's loop that make digests, keep the index, deliver.
 
 It only reads the journals, and of each no further than its worker has answered for. What fails
 here is told and tried again; no request waits for any of it.
@@ -6,7 +6,6 @@ here is told and tried again; no request waits for any of it.
 
 import contextlib
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,30 +14,39 @@ from typing import Final
 
 from msgspec import Struct
 
-from kagimori.audit_key import audit_key
-from kagimori.deployment import Layout, Unusable
+from kagimori.audit_key import AuditKey, audit_key
+from kagimori.deployment import Layout
 from kagimori.hsm_process import HsmRefused
 from kagimori.machinery.audit_index import KEPT_SECONDS, AuditIndex, remove_index
 from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_tail import EVERYTHING, TrailBroken
+from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.digester import Digester
-from kagimori.rules.audit.digest import BadDigest
+from kagimori.machinery.retention import Beginnings, new_beginnings, remove_before
 from kagimori_boundary.messages import Bytes, Command, Reply, SignDigest
 
 INDEX_SECONDS: Final = 0.25
 DIGEST_TURN_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 15.0
 FORGET_SECONDS: Final = 3600.0
+DAY_SECONDS: Final = 86_400
 NICENESS: Final = 10  # requests come first
 
 Ends = Callable[[], Mapping[str, int]]
 
 
 class AuditOptions(Struct, frozen=True):
-    """How the trail is kept: minutes between digests (0: none), and where copies of them go."""
+    """How the trail is kept.
+
+    No digests if `digest_minutes` is 0. `checkpoints` is where copies of them go, `deliver` where
+    log files go, `retain_days` how long journals are kept that were delivered.
+    """
 
     digest_minutes: float = 60.0
     checkpoints: str | None = None
+    deliver: str | None = None
+    deliver_minutes: float = 5.0
+    retain_days: float | None = None
 
 
 class Auditor:
@@ -56,10 +64,14 @@ class Auditor:
         self._layout, self._options = layout, options
         self._ends, self._ask, self._trouble = ends, ask, trouble
         self._stopping = threading.Event()
+        self._key_made = threading.Lock()
         self._threads = [threading.Thread(target=self._keep_index, name="audit-index", daemon=True)]
         if options.digest_minutes > 0:
             digests = threading.Thread(target=self._make_digests, name="audit-digests", daemon=True)
             self._threads.append(digests)
+        if options.deliver is not None:
+            delivery = threading.Thread(target=self._deliver, name="audit-delivery", daemon=True)
+            self._threads.append(delivery)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -85,27 +97,75 @@ class Auditor:
                 digester = digester or self._new_digester()
                 digester.follow(self._read_to(stopping=stopping))
                 if stopping or time.monotonic() >= due:
-                    if digester.has_news():
-                        digester.make()
+                    self._digest(digester)
                     due = time.monotonic() + self._options.digest_minutes * 60
-            except (HsmRefused, OSError, sqlite3.Error, Unusable, BadDigest) as problem:
-                self._trouble("digest", str(problem))
+            except Exception as problem:  # noqa: BLE001 - the next turn must come
+                self._trouble("digest", _why(problem))
                 due = time.monotonic() + RETRY_SECONDS
             if stopping:
                 return
             self._stopping.wait(DIGEST_TURN_SECONDS)
 
     def _new_digester(self) -> Digester:
-        key = audit_key(self._layout, self._ask)
+        key = self._key()
         checkpoints = self._options.checkpoints
         return Digester(
             self._layout.audit,
             fingerprint=key.fingerprint,
-            sign=lambda command: self._sign(key.command(command)),
+            sign=lambda to_sign: self._sign(key.command(to_sign)),
             now=time.time,
             trouble=lambda text: self._trouble("audit", text),
             checkpoints=None if checkpoints is None else Path(checkpoints),
         )
+
+    def _digest(self, digester: Digester) -> None:
+        begins: Beginnings = {}
+        if self._options.retain_days is not None:
+            older_than = time.time() - self._options.retain_days * DAY_SECONDS
+            begins = new_beginnings(self._layout.audit, digester.newest, older_than)
+        if digester.has_news() or begins:
+            digester.make(begins)
+            remove_before(self._layout.audit, begins)
+
+    # --- delivery -----------------------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        _step_back()
+        delivery: Delivery | None = None
+        due = digest_due = time.monotonic()
+        while True:
+            stopping = self._stopping.is_set()
+            now = time.monotonic()
+            try:
+                if stopping or now >= due:
+                    delivery = delivery or self._new_delivery()
+                    delivery.deliver(self._read_to(stopping=stopping))
+                    due = now + self._options.deliver_minutes * 60
+                    if self._options.digest_minutes > 0 and (stopping or now >= digest_due):
+                        delivery.digest()
+                        digest_due = now + self._options.digest_minutes * 60
+            except Exception as problem:  # noqa: BLE001 - the next turn must come
+                self._trouble("delivery", _why(problem))
+                delivery, due = None, now + RETRY_SECONDS
+            if stopping:
+                return
+            self._stopping.wait(min(DIGEST_TURN_SECONDS, self._options.deliver_minutes * 60))
+
+    def _new_delivery(self) -> Delivery:
+        key = self._key()
+        return Delivery(
+            self._layout.audit,
+            Path(self._options.deliver or ""),
+            fingerprint=key.fingerprint,
+            sign=lambda to_sign: self._sign(key.command(to_sign)),
+            now=time.time,
+            draw=os.urandom,
+            trouble=lambda text: self._trouble("delivery", text),
+        )
+
+    def _key(self) -> AuditKey:
+        with self._key_made:
+            return audit_key(self._layout, self._ask)
 
     def _sign(self, command: SignDigest) -> str:
         reply = self._ask(command)
@@ -130,13 +190,13 @@ class Auditor:
                 if time.monotonic() >= forget_at:
                     forget_at = time.monotonic() + FORGET_SECONDS
                     index.forget_before(time.time() - KEPT_SECONDS)
-            except (TrailBroken, OSError, sqlite3.Error) as problem:
-                # What it says can no longer be trusted to be complete: from the beginning again.
-                self._trouble("audit index", str(problem))
+            except Exception as problem:  # noqa: BLE001 - the next turn must come
+                self._trouble("audit index", _why(problem))
                 if index is not None:
                     index.close()
                     index = None
                 if isinstance(problem, TrailBroken):
+                    # What it says can no longer be complete: from the beginning again.
                     with contextlib.suppress(OSError):
                         remove_index(self._layout.audit)
                 self._stopping.wait(RETRY_SECONDS)
@@ -153,6 +213,10 @@ class Auditor:
     def _read_to(self, *, stopping: bool) -> Mapping[str, int]:
         """How far each stream may be read; one without a worker to its end."""
         return {} if stopping else self._ends()
+
+
+def _why(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
 
 
 def _step_back() -> None:

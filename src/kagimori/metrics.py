@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from kagimori.telemetry import BUCKETS
 
 Snapshot = dict[str, Any]
+PARTS = ("hsm", "journal", "store")  # of a worker, as it names its troubles
 
 
 class _Workers(Collector):
@@ -27,6 +28,7 @@ class _Workers(Collector):
         yield self._gauge(
             "kagimori_hsm_queue", "Commands the HSM has not answered.", "hsm_in_flight"
         )
+        yield self._troubles()
         records = CounterMetricFamily("kagimori_audit_records", "Audit records made durable.")
         records.add_metric([], sum(snapshot["records_synced"] for snapshot in self._snapshots))
         yield records
@@ -73,6 +75,15 @@ class _Workers(Collector):
                 counts[status] = counts.get(status, 0) + count
         for status, count in counts.items():
             family.add_metric([str(status)], count)
+        return family
+
+    def _troubles(self) -> Metric:
+        family = GaugeMetricFamily(
+            "kagimori_troubled_workers", "Workers whose part does not serve.", labels=["part"]
+        )
+        for part in PARTS:
+            count = sum(part in snapshot["troubles"] for snapshot in self._snapshots)
+            family.add_metric([part], count)
         return family
 
     def _gauge(self, name: str, text: str, member: str) -> Metric:

@@ -191,10 +191,10 @@ class Path:
 
     async def _keep(self, progress: Progress, outcome: Outcome, now: float) -> None:
         """Make the changes and the record durable, together."""
+        self._archive.check()  # nothing is done while the journal has room for refusals alone
         event_id = self._draw()
         record = self._record(progress, event_id, now, outcome=outcome)
         if outcome.writes:
-            self._archive.check()
             # INVARIANT(record-before-release): the record is committed with the change, so it is
             # durable from here on; the journal has it as well before the answer leaves, or as
             # soon as the disk lets it.
@@ -269,7 +269,7 @@ class Path:
         if isinstance(problem, Refusal):
             return problem
         if isinstance(problem, JournalFailed):
-            raise problem
+            return KMSInternalException()  # recorded as such, if that can still be done
         if isinstance(problem, HsmGone | StoreFailed):
             self._telemetry.trouble(type(problem).__name__, str(problem))
             return KMSInternalException()

@@ -71,6 +71,7 @@ class _Worker:
         theirs.close()
         self._socket = ours
         self._asking = asyncio.Lock()
+        self._unanswered = 0  # questions, also those that were given up: their answers still come
         self._writer: asyncio.StreamWriter | None = None
         self.is_ready = False
         self.refused: str | None = None
@@ -102,7 +103,10 @@ class _Worker:
         try:
             async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
                 self._writer.write(question)
-                line = await self._reader.readline()
+                self._unanswered += 1
+                while self._unanswered:
+                    line = await self._reader.readline()
+                    self._unanswered -= 1
             return json.loads(line)
         except (OSError, ValueError, RuntimeError):
             # A transport that has closed meanwhile answers with a RuntimeError.

@@ -28,6 +28,7 @@ from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.machinery.hsm_client import HsmClient
 from kagimori.machinery.journal import Journal, JournalFailed
 from kagimori.machinery.outbox import recover_others, recover_own
+from kagimori.machinery.reserve import RESERVE_BYTES
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.operations import audit_registry
@@ -70,6 +71,7 @@ class Worker:
             on_failed=lambda failure: self.telemetry.trouble(
                 "journal", os.strerror(failure.errno or 0)
             ),
+            reserve_bytes=RESERVE_BYTES,
         )
         self._store.journal_sequence = lambda: self._journal.end.sequence
         self._archive = AuditArchive(self._journal, self._store)

@@ -14,6 +14,7 @@ from rich.text import Text
 from kagimori.assemble import Unusable, audit_reading
 from kagimori.rules.audit.entry import Entry
 from kagimori.rules.audit.filter import RecordFilter
+from kagimori.rules.audit.record import iso_time
 from kagimori.rules.audit.times import moment
 from kagimori_cli.terminal import (
     EXIT_UNREADABLE,
@@ -97,14 +98,20 @@ def prove_unused(
     data: Data,
     key: Annotated[str, typer.Option(metavar="K", help="Key id or ARN.")],
     begin: Annotated[str, typer.Option("--from", metavar="T", help="A time, or 90d (ago).")],
-    end: Annotated[str, typer.Option("--to", metavar="T", help="Not included.")] = "0s",
+    end: Annotated[
+        str | None,
+        typer.Option("--to", metavar="T", help="Not included; by default the newest digest."),
+    ] = None,
     checkpoints: Annotated[Path | None, typer.Option(metavar="PATH")] = None,
     public_key: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Prove that a key was not used. Exit code 0: unused, 1: used, 2: cannot be told."""
+    """Prove that a key was not used. Exit code 0: unused, 1: used, 2: cannot be told.
+
+    Nothing is proven of a trail that is not intact, nor of a time that no digest signs yet.
+    """
     since, until = _moment(begin), _moment(end)
-    if since is None or until is None or since >= until:
+    if since is None or (until is not None and since >= until):
         unreadable("--from is a time before --to")
     try:
         proof = audit_reading.prove_unused(
@@ -113,7 +120,7 @@ def prove_unused(
     except Unusable as reason:
         unreadable(str(reason))
     if output is Output.JSON:
-        print_json({"key": key, "from": since, "to": until, **proof.as_json()})
+        print_json({"key": key, "from": since, **proof.as_json()})
     else:
         _show_proof(key, proof)
     if proof.unused is None:
@@ -184,7 +191,11 @@ def _show_proof(key: str, proof: audit_reading.Proof) -> None:
         for name, (records, refused) in sorted(proof.counts.items()):
             table.add_row(name, str(records), str(refused))
         console.print(table)
+    for note in proof.notes:
+        console.print(f"[dim]note: {note}[/]", highlight=False)
     rests: list[Any] = [f"{len(proof.digests_relied_on)} digests"]
     rests.append(f"{proof.records_read} records read")
+    if proof.until is not None:
+        rests.append(f"up to {iso_time(proof.until)}")
     verdict = {True: "[bold green]UNUSED", False: "[bold red]USED", None: "[bold red]CANNOT TELL"}
     console.print(f"{verdict[proof.unused]}[/]: {key}: {proof.why} ({', '.join(rests)})")

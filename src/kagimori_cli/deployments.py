@@ -76,8 +76,20 @@ def serve(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A folder for copies of the digests.")
     ] = None,
+    deliver: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where log files go, as CloudTrail's do.")
+    ] = None,
+    deliver_minutes: Annotated[
+        float, typer.Option(min=0.01, help="Between deliveries of log files.")
+    ] = 5.0,
+    retain_days: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Remove journals older than that, once delivered and signed."),
+    ] = None,
 ) -> None:
     """Serve a deployment until SIGTERM or SIGINT."""
+    if retain_days is not None and (deliver is None or not digest_minutes):
+        give_up("--retain-days needs --deliver and digests: nothing is removed before both")
     become_server(
         kind="serve",
         data=str(data),
@@ -91,6 +103,9 @@ def serve(
         audit={
             "digest_minutes": digest_minutes,
             "checkpoints": None if checkpoint is None else str(checkpoint.absolute()),
+            "deliver": None if deliver is None else str(deliver.absolute()),
+            "deliver_minutes": deliver_minutes,
+            "retain_days": retain_days,
         },
     )
 

@@ -74,6 +74,8 @@ class StreamTail:
             file = self._current_file()
             if file is None:
                 return
+            if not file.exists():
+                raise TrailBroken(f"{self.stream}/{file.name} is gone")
             following = self._next_file(file)  # before reading: what stands here then is all of it
             yield from self._read_file(file, up_to)
             if following is None or self.place.offset < file.stat().st_size:

@@ -22,7 +22,7 @@ from kagimori.machinery.audit_tail import (
 )
 from kagimori.machinery.files import write_whole
 from kagimori.machinery.journal_files import journal_files
-from kagimori.rules.audit.chain import GENESIS, read_line
+from kagimori.rules.audit.chain import GENESIS
 from kagimori.rules.audit.digest import (
     BUCKET,
     FOLDER,
@@ -102,18 +102,24 @@ class Digester:
                 for lines in tail.read(ends.get(stream, EVERYTHING)):
                     self._count(stream, lines)
                     self._note_file(tail)
-            except (TrailBroken, OSError) as problem:
+            except TrailBroken as problem:
                 self._broken.add(stream)
                 self._trouble(
                     f"the audit trail is not intact; run `kagimori audit verify`: {problem}"
                 )
+            except OSError as problem:  # tried again at the next turn, from where we are
+                self._trouble(f"{stream} cannot be read: {problem.strerror}")
 
     def has_news(self) -> bool:
         """Whether anything was recorded since the newest digest, or there is none."""
         return self._previous is None or bool(self._records)
 
-    def make(self) -> SignedDigest:
-        """Sign, write and return the next digest.
+    @property
+    def newest(self) -> Digest | None:
+        return None if self._previous is None else self._previous.digest
+
+    def make(self, begins: Mapping[str, tuple[int, str]] | None = None) -> SignedDigest:
+        """Sign, write and return the next digest; `begins` says where streams begin from now on.
 
         Raises:
             OSError: it cannot be written.
@@ -141,7 +147,7 @@ class Digester:
             log_files=list(self._files.values()),
             digest_signature_algorithm=SIGNATURE_ALGORITHM,
             number=number,
-            streams=self._stream_ends(before),
+            streams=self._stream_ends(before, begins or {}),
             counts=self._shown_counts(),
         )
         content = msgspec.json.encode(digest)
@@ -233,12 +239,17 @@ class Digester:
             for arn, of_key in self._counts.items()
         }
 
-    def _stream_ends(self, before: Digest | None) -> list[StreamEnd]:
+    def _stream_ends(
+        self, before: Digest | None, begins: Mapping[str, tuple[int, str]]
+    ) -> list[StreamEnd]:
         known = {end.stream: end for end in before.streams} if before is not None else {}
         for stream, tail in self._tails.items():
             if stream in self._broken:
                 continue  # nothing new is signed of what is not intact
-            first, previous = _beginning(self._audit / stream)
+            # Not where the files begin: whoever removed the first of them would have it signed.
+            end = known.get(stream)
+            was = (1, GENESIS) if end is None else (end.first_sequence, end.first_previous)
+            first, previous = begins.get(stream, was)
             known[stream] = StreamEnd(
                 stream=stream,
                 newest_sequence=tail.place.sequence,
@@ -277,14 +288,3 @@ class Digester:
 def _number_of(name: str) -> int:
     digits = name.removesuffix(".json")
     return int(digits) if digits.isascii() and digits.isdigit() else 0
-
-
-def _beginning(folder: Path) -> tuple[int, str]:
-    """Return the first sequence of a stream, and the hash that its first line follows."""
-    for file in journal_files(folder):
-        with file.open("rb") as content:
-            line = content.readline().removesuffix(b"\n")
-        if line:
-            sequence, previous, _ = read_line(line)
-            return sequence, previous
-    return 1, GENESIS

@@ -6,6 +6,7 @@ one gathers, so the busier the server, the larger the groups. A record counts on
 
 import asyncio
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from kagimori.machinery.journal_files import file_for, recover_end, sync_folder
+from kagimori.machinery.reserve import Reserve
 from kagimori.pending import Pending
 from kagimori.rules.audit.chain import Link, join
 
@@ -51,6 +53,7 @@ class Journal:
         *,
         on_synced: Callable[[int, float], None] = lambda records, seconds: None,
         on_failed: Callable[[OSError], None] = lambda failure: None,
+        reserve_bytes: int = 0,
     ) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,6 +62,7 @@ class Journal:
         self._folder = folder
         self._end, file, self._file_bytes = recover_end(folder)
         self._file = self._open(file)
+        self._reserve = Reserve(folder, reserve_bytes)
         self._loop = asyncio.get_running_loop()
         self._gathering: list[tuple[bytes, Pending[None]]] = []
         self._group: _Group | None = None
@@ -72,8 +76,8 @@ class Journal:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last write succeeded and none hangs."""
-        return self._healthy and not self._hangs()
+        """Whether the last write succeeded, none hangs, and no reserve is being used up."""
+        return self._healthy and self._reserve.held and not self._hangs()
 
     @property
     def end(self) -> Link:
@@ -178,6 +182,18 @@ class Journal:
 
     def _write(self, group: _Group) -> None:
         began = time.perf_counter()
+        try:
+            self._write_once(group)
+        except OSError as failure:
+            if failure.errno != errno.ENOSPC or not self._reserve.give_up():
+                raise
+            self._tell_full()
+            self._write_once(group)
+        else:
+            self._reserve.take_back()
+        group.sync_seconds = time.perf_counter() - began
+
+    def _write_once(self, group: _Group) -> None:
         if self._dirty:
             self._cut_back()
         if self._file < 0 or self._file_bytes + len(group.content) > FILE_BYTES_MAX:
@@ -192,7 +208,10 @@ class Journal:
                 self._cut_back()
             raise
         self._file_bytes += len(group.content)
-        group.sync_seconds = time.perf_counter() - began
+
+    def _tell_full(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed
+            self._loop.call_soon_threadsafe(self._on_failed, OSError(errno.ENOSPC, "reserve used"))
 
     def _begin_file(self) -> None:
         file = self._open(file_for(self._folder, self._end.sequence + 1))

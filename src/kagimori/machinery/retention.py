@@ -1,0 +1,59 @@
+"""Which files of the journals may go: old, delivered, and covered by a digest.
+
+A digest first says where the journal begins from now on; only then are the files before removed,
+so that a trail is never shorter than what was signed of it.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from kagimori.machinery.audit_reader import stream_folders
+from kagimori.machinery.delivery import read_state
+from kagimori.machinery.journal_files import first_sequence_of, journal_files
+from kagimori.rules.audit.chain import read_line
+from kagimori.rules.audit.digest import Digest
+from kagimori.rules.audit.entry import decode_entry
+from kagimori.rules.audit.times import epoch_of
+
+Beginnings = dict[str, tuple[int, str]]
+
+
+def new_beginnings(audit: Path, newest: Digest | None, older_than: float) -> Beginnings:
+    """Return where each stream may begin: the first sequence to stay, and what it follows.
+
+    Raises:
+        OSError, ValueError: a journal cannot be read.
+    """
+    begins: Beginnings = {}
+    if newest is None:
+        return begins
+    signed = {end.stream: end.newest_sequence for end in newest.streams}
+    delivered = {stream: place.sequence for stream, place in read_state(audit).places.items()}
+    for folder in stream_folders(audit):
+        settled = min(signed.get(folder.name, 0), delivered.get(folder.name, 0))
+        for file in journal_files(folder)[1:]:
+            first = first_sequence_of(file)
+            if first is None or first - 1 > settled:
+                break
+            with file.open("rb") as content:
+                line = content.readline().rstrip(b"\n")
+            if not line:
+                break
+            sequence, previous, record = read_line(line)
+            if epoch_of(decode_entry(record).event_time) >= older_than:
+                break
+            begins[folder.name] = (sequence, previous)
+    return begins
+
+
+def remove_before(audit: Path, begins: Mapping[str, tuple[int, str]]) -> int:
+    """Remove the files that lie wholly before the beginnings; return how many."""
+    removed = 0
+    for stream, (sequence, _) in begins.items():
+        for file, following in pairwise(journal_files(audit / stream)):
+            first = first_sequence_of(following)
+            if first is not None and first <= sequence:
+                file.unlink()
+                removed += 1
+    return removed

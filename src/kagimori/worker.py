@@ -42,7 +42,7 @@ from kagimori.timekeeper import Timekeeper
 from kagimori.who import Anyone, Who
 from kagimori.worker_config import DRAIN_SECONDS, WorkerConfig
 
-SERVICES: Final = ("kms", "sts", "cloudtrail")
+SERVICES: Final = ("kms", "iam", "sts", "cloudtrail")
 HOUSEKEEPING_SECONDS: Final = 1.0
 USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
 

@@ -7,7 +7,7 @@
 All three are pure. The path authorizes between `look_up` and `ask`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -60,7 +60,8 @@ class Need(Struct, frozen=True, gc=False):
     """One thing that must be allowed: an action on a KMS key, or (without one) on a resource.
 
     The other fields are what conditions may ask about: the context (None where there is none),
-    the alias the key was named by, the key that CreateKey would make.
+    the alias the key was named by, the key that CreateKey would make, the tags of a resource that
+    is no KMS key, and `values` for condition keys that only this operation has (in lower case).
     """
 
     action: str
@@ -72,6 +73,8 @@ class Need(Struct, frozen=True, gc=False):
     proposed: GrantTerms | None = None  # the terms of the grant that CreateGrant would make
     retires: Grant | None = None  # the grant that RetireGrant would end
     re_encrypts_on_same_key: bool = False
+    resource_tags: dict[str, str] | None = None
+    values: Mapping[str, str | list[str]] = {}
 
 
 class Facts(Struct, gc=False):

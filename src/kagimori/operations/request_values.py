@@ -29,6 +29,9 @@ class RequestValues(Values):
         self.need = need
 
     def _given(self, key: str) -> Given:
+        special = self.need.values.get(key)
+        if special is not None:
+            return special
         provider = KEYS.get(key)
         if provider is not None:
             return provider(self)
@@ -119,20 +122,25 @@ def _resource_aliases(values: RequestValues) -> Given:
 
 
 def _resource_tag(values: RequestValues, name: str) -> Given:
-    tags = values.key.tags if values.key is not None else {}
+    tags = values.key.tags if values.key is not None else values.need.resource_tags or {}
     return [value for key, value in tags.items() if key.lower() == name]
 
 
-def _request_tags(values: RequestValues) -> Iterable[Any]:
-    return values.member("Tags") or ()
+def _request_tags(values: RequestValues) -> Iterable[tuple[str, str]]:
+    """The tags in the request; KMS and IAM name their members differently."""
+    for tag in values.member("Tags") or ():
+        if hasattr(tag, "TagKey"):
+            yield tag.TagKey, tag.TagValue
+        else:
+            yield tag.Key, tag.Value
 
 
 def _request_tag(values: RequestValues, name: str) -> Given:
-    return [tag.TagValue for tag in _request_tags(values) if tag.TagKey.lower() == name]
+    return [value for key, value in _request_tags(values) if key.lower() == name]
 
 
 def _tag_keys(values: RequestValues) -> Given:
-    return [tag.TagKey for tag in _request_tags(values)] + list(values.member("TagKeys") or ())
+    return [key for key, _ in _request_tags(values)] + list(values.member("TagKeys") or ())
 
 
 def _same_key(values: RequestValues) -> Given:
@@ -238,12 +246,51 @@ def _header(name: bytes) -> Callable[[RequestValues], Given]:
 
 
 def _current_time(values: RequestValues) -> Given:
-    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(values.asked.now))
+    return _instant(values.asked.now)
+
+
+def _instant(moment: float) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(moment))
+
+
+def _principal_tag(values: RequestValues, name: str) -> Given:
+    tags = values.asked.caller.tags
+    return next((value for key, value in tags.items() if key.lower() == name), None)
+
+
+def _of_session(field: str) -> Callable[[RequestValues], Given]:
+    """What only temporary credentials have."""
+
+    def value(values: RequestValues) -> Given:
+        session = values.asked.caller.session
+        return None if session is None else getattr(session, field)
+
+    return value
+
+
+def _token_issue_time(values: RequestValues) -> Given:
+    session = values.asked.caller.session
+    return None if session is None else _instant(session.issued_at)
+
+
+def _mfa_present(values: RequestValues) -> Given:
+    """Absent with long-term credentials, as `BoolIfExists` in policies counts on."""
+    session = values.asked.caller.session
+    return None if session is None else _text(session.mfa_at is not None)
+
+
+def _mfa_age(values: RequestValues) -> Given:
+    session = values.asked.caller.session
+    if session is None or session.mfa_at is None:
+        return None
+    return str(max(0, int(values.asked.now - session.mfa_at)))
 
 
 KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
     "aws:currenttime": _current_time,
     "aws:epochtime": lambda values: str(int(values.asked.now)),
+    "aws:multifactorauthage": _mfa_age,
+    "aws:multifactorauthpresent": _mfa_present,
     "aws:principalaccount": lambda values: values.asked.caller.account_id,
     "aws:principalarn": lambda values: values.asked.caller.principal.principal_arn,
     "aws:principalisawsservice": lambda _: "false",
@@ -252,8 +299,10 @@ KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
     "aws:requestedregion": lambda values: values.asked.call.region,
     "aws:resourceaccount": lambda values: values.key.account_id if values.key else None,
     "aws:securetransport": lambda values: _text(values.asked.raw.tls is not None),
+    "aws:sourceidentity": _of_session("source_identity"),
     "aws:sourceip": lambda values: values.asked.raw.source_ip,
     "aws:tagkeys": _tag_keys,
+    "aws:tokenissuetime": _token_issue_time,
     "aws:useragent": _header(b"user-agent"),
     "aws:userid": lambda values: values.asked.caller.user_id,
     "aws:username": lambda values: values.asked.caller.user_name,
@@ -301,4 +350,5 @@ FAMILIES: Final[dict[str, Callable[[RequestValues, str], Given]]] = {
     "kms:encryptioncontext:": _context_value,
     "aws:resourcetag/": _resource_tag,
     "aws:requesttag/": _request_tag,
+    "aws:principaltag/": _principal_tag,
 }

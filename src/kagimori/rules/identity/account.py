@@ -24,3 +24,18 @@ class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_name: str | None = None
     active: bool = True
     version: int = 1
+
+    @property
+    def owner(self) -> str:
+        """The IAM user's name; empty for the root user."""
+        return self.user_name or ""
+
+
+class AccessKeyUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When, where and for what an access key was last used; noted at most once a minute."""
+
+    access_key_id: str
+    at: float
+    region: str
+    service: str
+    version: int = 1

@@ -22,6 +22,7 @@ from kagimori.doors import Doors
 from kagimori.front.http import Front, FrontLimits
 from kagimori.front.tls import server_context
 from kagimori.front.wire import Wire
+from kagimori.identity_tables import ACCESS_KEY_USES
 from kagimori.machinery.archive import AuditArchive
 from kagimori.machinery.audit_lookup import AuditLookup
 from kagimori.machinery.clock import Clock, MovableClock
@@ -74,7 +75,12 @@ class Worker:
         self._store.journal_sequence = lambda: self._journal.end.sequence
         self._archive = AuditArchive(self._journal, self._store)
         kind = Anyone if config.dev else Who
-        who = kind(self._store.view, self._hsm, frozenset(config.regions))
+        who = kind(
+            self._store.view,
+            self._hsm,
+            frozenset(config.regions),
+            on_use=lambda use: self._store.note(ACCESS_KEY_USES, (use,)),
+        )
         settings = Settings(
             regions=frozenset(config.regions),
             trust_roots=tuple(root.encode() for root in config.trust_roots),

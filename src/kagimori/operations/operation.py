@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from kagimori.ports import View, Write
+from kagimori.rules.authorization import RoleRules
 from kagimori.rules.denial import Denials
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
@@ -73,6 +74,7 @@ class Need(Struct, frozen=True, gc=False):
     proposed: GrantTerms | None = None  # the terms of the grant that CreateGrant would make
     retires: Grant | None = None  # the grant that RetireGrant would end
     re_encrypts_on_same_key: bool = False
+    assumes: RoleRules | None = None  # the role that AssumeRole would give
     resource_tags: dict[str, str] | None = None
     values: Mapping[str, str | list[str]] = {}
 

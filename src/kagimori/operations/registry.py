@@ -20,6 +20,8 @@ from kagimori.operations import (
     kms_signing,
     kms_tags,
     sts,
+    sts_assume_role,
+    sts_sessions,
 )
 from kagimori.operations.audit_registry import AUDIT_OPERATIONS
 from kagimori.operations.operation import Operation
@@ -76,6 +78,10 @@ _ALL: Final[tuple[Operation, ...]] = (
     kms_grant_lists.ListGrants(),
     kms_grant_lists.ListRetirableGrants(),
     sts.GetCallerIdentity(),
+    sts.GetAccessKeyInfo(),
+    sts_assume_role.AssumeRole(),
+    sts_sessions.GetSessionToken(),
+    sts_sessions.GetFederationToken(),
     *AUDIT_OPERATIONS,
 )
 

@@ -4,14 +4,13 @@ Source: reference, sections 14.1 to 14.3; CloudTrail User Guide, "record content
 """
 
 from collections.abc import Mapping, Sequence
-from time import gmtime, strftime
 from typing import Any, Final
 
 import msgspec
 
 from kagimori.rules.audit.copies import shared_event_id
 from kagimori.rules.audit.parameters import request_parameters
-from kagimori.rules.audit.times import element_date
+from kagimori.rules.audit.times import element_date, iso_time
 from kagimori.rules.audit.user_identity import unknown_identity, user_identity
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.refusal import AccessDeniedException, Refusal
@@ -19,6 +18,7 @@ from kagimori.rules.request import Call, RawRequest
 
 EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
+_KMS: Final = "arn:aws:kms:"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,7 +68,7 @@ def record_of(
     record["eventID"] = event_id
     record["readOnly"] = read_only
     record["resources"] = [
-        {"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn}
+        {"accountId": account_id, "type": _type_of(arn), "ARN": arn}
         for account_id, arn in resources
     ]
     record["eventType"] = "AwsApiCall"
@@ -85,6 +85,10 @@ def record_of(
             "clientProvidedHostHeader": headers.get(b"host", b"").decode("latin-1"),
         }
     return _encode(record)
+
+
+def _type_of(arn: str) -> str:
+    return "AWS::KMS::Key" if arn.startswith(_KMS) else "AWS::IAM::Role"
 
 
 def is_shared(
@@ -114,19 +118,6 @@ _IDENTITIES_MAX: Final = 1000
 def error_code(refusal: Refusal) -> str:
     """Return the code as records have it: refused authorization is `AccessDenied` there."""
     return "AccessDenied" if isinstance(refusal, AccessDeniedException) else refusal.code
-
-
-def iso_time(now: float) -> str:
-    """Return a time (seconds since the epoch) in ISO 8601, whole seconds, UTC."""
-    second = int(now)
-    known = _TIMES.get(second)
-    if known is None:
-        _TIMES.clear()
-        known = _TIMES[second] = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(second))
-    return known
-
-
-_TIMES: Final[dict[int, str]] = {}
 
 
 def shown(value: Any, *, is_map: bool = False) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from kagimori.rules.audit.record import EVENT_VERSION, iso_time
+from kagimori.rules.audit.record import EVENT_VERSION
+from kagimori.rules.audit.times import iso_time
 from kagimori.rules.keys.kms_key import KmsKey
 
 _encode = msgspec.json.Encoder().encode

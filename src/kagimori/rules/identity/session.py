@@ -3,7 +3,11 @@
 Nothing of it is stored; the client carries it. Source: reference, 23.2 to 23.4.
 """
 
+import base64
+import binascii
+import zlib
 from functools import cached_property
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +15,7 @@ from msgspec import Struct
 from kagimori.rules.identity.bearer import compile_identity_policy
 from kagimori.rules.policy.evaluate import CompiledPolicy
 
+TOKEN_CHARACTERS_MAX: Final = 16_384
 ROLE, USER, ROOT, FEDERATED = "role", "user", "root", "federated"
 
 
@@ -51,5 +56,30 @@ class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
         return {key: self.tags[key] for key in self.transitive if key in self.tags}
 
 
-encode_claims = msgspec.msgpack.Encoder().encode
-decode_claims = msgspec.msgpack.Decoder(SessionClaims).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SessionClaims).decode
+
+
+def encode_claims(session: SessionClaims) -> bytes:
+    """Return claims as they are sealed: small, since clients send them with each request."""
+    return zlib.compress(_encode(session))
+
+
+def decode_claims(claims: bytes) -> SessionClaims:
+    """Return what `encode_claims` was given; the seal vouches for the bytes."""
+    return _decode(zlib.decompress(claims))
+
+
+def token_text(sealed: bytes) -> str:
+    """Return a sealed session as clients carry it."""
+    return base64.b64encode(sealed).decode()
+
+
+def token_bytes(text: bytes) -> bytes | None:
+    """Return what `token_text` made; None for anything else."""
+    if len(text) > TOKEN_CHARACTERS_MAX:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None

@@ -65,18 +65,19 @@ def unique_name(view: View, arn: str) -> str | None:
     return bearer.unique_id if bearer is not None else None
 
 
-def pins_of(view: View, document: Document) -> dict[str, str]:
+def pins_of(view: View, document: Document, *, all_known: bool = True) -> dict[str, str]:
     """Return the unique ids of the principals that a policy names, by ARN.
 
     Raises:
-        UnknownPrincipal: one of them does not exist; its text is the ARN.
+        UnknownPrincipal: one of them does not exist, and `all_known` asks for it; its text is
+            the ARN.
     """
     pins: dict[str, str] = {}
     for arn in sorted(principals_named(document)):
         name = unique_name(view, arn)
-        if name is None:
+        if name is None and all_known:
             raise UnknownPrincipal(arn)
-        if name != arn:
+        if name is not None and name != arn:
             pins[arn] = name
     return pins
 

@@ -23,7 +23,7 @@ _TYPES = {
 def user_identity(caller: Caller) -> dict[str, Any]:
     """Return who the caller is, for the record."""
     principal = caller.principal
-    identity = {
+    identity: dict[str, Any] = {
         "type": _TYPES[principal.kind],
         "principalId": caller.user_id,
         "arn": principal.arn,

@@ -1,28 +1,23 @@
 """Accounts of a deployment, and the access keys of their root users."""
 
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from kagimori.chance import new_access_key_id, new_account_id, new_uuid
-from kagimori.deployment import Facts, Layout, Unusable, check_exists, read_facts
-from kagimori.hsm_process import HsmProcess, HsmRefused
-from kagimori.machinery.store.sqlite import Commit, Database, open_database
-from kagimori.ports import Put, StoreConflict, Write
+from kagimori.deployment import Layout, Unusable, check_exists, read_facts
+from kagimori.hsm_process import HsmRefused
+from kagimori.offline import commit, new_secret, with_hsm
+from kagimori.ports import Put, StoreConflict
 from kagimori.rules.audit.service_event import account_created
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.tables import ACCESS_KEYS, ACCOUNTS
-from kagimori_boundary.messages import Command, CreateSecret, NewSecret, Reply
-
-# The journal in which the next server to start records what was done from the command line.
-ADMIN_STREAM: Final = "admin"
+from kagimori_boundary.messages import Command, Reply
 
 
 class RootAccessKey(Struct, frozen=True):
@@ -61,9 +56,7 @@ def plan_account(account_id: str, ask: Callable[[Command], Reply], now: float) -
         HsmRefused: no secret was made.
     """
     access_key_id = new_access_key_id()
-    secret = ask(CreateSecret(account_id, access_key_id))
-    if not isinstance(secret, NewSecret):
-        raise HsmRefused("the HSM answered something else")
+    secret = new_secret(ask, account_id, access_key_id)
     return NewAccount(
         Account(account_id=account_id, created_at=now),
         AccessKey(
@@ -79,8 +72,7 @@ def plan_account(account_id: str, ask: Callable[[Command], Reply], now: float) -
 def create_account(data: Path, account_id: str | None, home: RootAccessKey) -> RootAccessKey:
     """Make a further account in a deployment, whether it is being served or not.
 
-    `home` says where the deployment answers. The record of it is committed with the account, and
-    goes into the journal when a server starts next.
+    `home` says where the deployment answers.
 
     Raises:
         Unusable: no deployment, an account id that is none or that exists.
@@ -92,8 +84,13 @@ def create_account(data: Path, account_id: str | None, home: RootAccessKey) -> R
     facts = read_facts(layout)
     now = round(time.time(), 3)
     try:
-        planned = _with_hsm(layout, facts, lambda ask: plan_account(wanted, ask, now))
-        _store(layout, planned, now, facts.regions[0])
+        planned = with_hsm(layout, facts, lambda ask: plan_account(wanted, ask, now))
+        event_id = new_uuid()
+        record = account_created(
+            event_id=event_id, now=now, account_id=wanted, region=facts.regions[0]
+        )
+        writes = [Put(ACCOUNTS, planned.account), Put(ACCESS_KEYS, planned.access_key)]
+        commit(layout, writes, event_id, record)
     except StoreConflict:
         raise Unusable(f"account {wanted} exists already") from None
     except (OSError, sqlite3.Error, HsmRefused) as problem:
@@ -104,33 +101,3 @@ def create_account(data: Path, account_id: str | None, home: RootAccessKey) -> R
         access_key_id=planned.access_key.access_key_id,
         secret_access_key=planned.secret_access_key,
     )
-
-
-def _with_hsm(
-    layout: Layout, facts: Facts, use: Callable[[Callable[[Command], Reply]], NewAccount]
-) -> NewAccount:
-    """Ask an HSM of one's own: a running server's has its own operator."""
-    with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
-        hsm = HsmProcess(Path(folder) / "hsm.sock", layout.seal_key)
-        try:
-            hsm.unseal(facts.sealed_domains)
-            return use(hsm.ask)
-        finally:
-            hsm.end()
-
-
-def _store(layout: Layout, planned: NewAccount, now: float, region: str) -> None:
-    event_id = new_uuid()
-    record = account_created(
-        event_id=event_id, now=now, account_id=planned.account.account_id, region=region
-    )
-    writes: list[Write] = [Put(ACCOUNTS, planned.account), Put(ACCESS_KEYS, planned.access_key)]
-    # Sequence 0: the whole of that journal is looked through before the record is added to it.
-    commit = Commit(writes, event_id, record, 0)
-    connection = open_database(layout.database)
-    try:
-        Database(connection, ADMIN_STREAM, (ACCOUNTS, ACCESS_KEYS)).commit_all([commit], ())
-    finally:
-        connection.close()
-    if commit.failure is not None:
-        raise commit.failure

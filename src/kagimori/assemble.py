@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 
-from kagimori import accounts, audit_reading, audit_trail
+from kagimori import accounts, audit_reading, audit_trail, service_principals
 from kagimori.accounts import RootAccessKey, check_account_id, plan_account
 from kagimori.auditor import AuditOptions
 from kagimori.chance import new_account_id
@@ -64,6 +64,7 @@ __all__ = [
     "running_server",
     "serve",
     "serve_dev",
+    "service_principals",
 ]
 
 DEFAULT_REGION: Final = "us-east-1"

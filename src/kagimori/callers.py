@@ -20,6 +20,7 @@ from kagimori.rules.identity.caller import (
     role_caller,
     root_caller,
     root_session_caller,
+    service_caller,
     user_caller,
 )
 from kagimori.rules.identity.managed_policy import ManagedPolicy
@@ -44,7 +45,11 @@ class Callers:
         Raises:
             Absent: not in memory yet.
         """
-        name = access_key.user_name
+        name, service = access_key.user_name, access_key.service
+        if service is not None:
+            return self._kept(access_key.access_key_id, (access_key,)) or self._keep(
+                access_key.access_key_id, (access_key,), service_caller(access_key, service)
+            )
         if name is None:
             return self._kept(access_key.access_key_id, (access_key,)) or self._keep(
                 access_key.access_key_id, (access_key,), root_caller(access_key)

@@ -13,18 +13,20 @@ from msgspec import Struct
 from kagimori.callers import Callers
 from kagimori.ports import Absent, KeyHolder, View
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
-from kagimori.rules.identity.caller import Caller, root_caller
+from kagimori.rules.identity.caller import Caller, acting_for, root_caller, with_source
 from kagimori.rules.identity.session import SessionClaims, decode_claims, token_bytes
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.refusal import (
     ExpiredTokenException,
+    InvalidSignatureException,
     KMSInternalException,
     Refusal,
     UnrecognizedClientException,
 )
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.claim import Claim, Scope
+from kagimori.rules.sigv4.forwarded import HEADER, read_forwarded
 from kagimori.rules.sigv4.verify import check_scope, check_time, verify
 from kagimori.tables import ACCESS_KEYS
 from kagimori_boundary.messages import (
@@ -91,30 +93,72 @@ class Who:
         regions = frozenset((GLOBAL_REGION,)) if service == "iam" else self._regions
         check_scope(scope, service=service, regions=regions)
         date = check_time(scope, headers, now)
-        token = headers.get(TOKEN_HEADER)
+        signing_key, look = await self._credentials(scope, headers.get(TOKEN_HEADER), now)
+        verify(raw, claim, headers, date, signing_key)
+        caller = await self._known(look)
+        if caller.service is not None:
+            return await self._of_service(caller, caller.service, headers, claim, now)
+        return caller
+
+    async def _credentials(
+        self, scope: Scope, token: bytes | None, now: float
+    ) -> tuple[hmac.HMAC, Callable[[], Caller | None]]:
+        """Return the signing key of an access key or session, and how to look up whose it is."""
         if token is not None:
             opened = await self._opened(scope, token)
             if now >= opened.session.expires_at:
                 raise ExpiredTokenException(EXPIRED)
-            verify(raw, claim, headers, date, opened.signing_key)
-            access_key_id = scope.access_key_id
-            caller = await self._found(
-                lambda: self._callers.of_session(access_key_id, opened.session)
-            )
-        else:
-            access_key = await self._access_key(scope.access_key_id)
-            if access_key is None or not access_key.active:
-                raise UnrecognizedClientException(INVALID)
-            known = self._signing_keys.get(scope)
-            if known is None or known[0] is not access_key.sealed_secret:
-                known = await self._derive(scope, access_key)
-            verify(raw, claim, headers, date, known[1])
-            found = access_key
-            caller = await self._found(lambda: self._callers.of_access_key(found))
-            self._note_use(scope, now)
+            of_session, access_key_id = self._callers.of_session, scope.access_key_id
+            return opened.signing_key, lambda: of_session(access_key_id, opened.session)
+        access_key = await self._access_key(scope.access_key_id)
+        if access_key is None or not access_key.active:
+            raise UnrecognizedClientException(INVALID)
+        known = self._signing_keys.get(scope)
+        if known is None or known[0] is not access_key.sealed_secret:
+            known = await self._derive(scope, access_key)
+        self._note_use(scope, now)
+        of_access_key, found = self._callers.of_access_key, access_key
+        return known[1], lambda: of_access_key(found)
+
+    async def _known(self, look: Callable[[], Caller | None]) -> Caller:
+        caller = await self._found(look)
         if caller is None:  # the user or role is gone, and with it what was made of it
             raise UnrecognizedClientException(INVALID)
         return caller
+
+    async def _of_service(
+        self,
+        caller: Caller,
+        service: str,
+        headers: Mapping[bytes, bytes],
+        claim: Claim,
+        now: float,
+    ) -> Caller:
+        """Return whom a service acts for, if it shows a request of theirs; else the service.
+
+        What the service says counts only where its own signature covers it.
+
+        Raises:
+            InvalidSignatureException, IncompleteSignatureException: what is shown proves nothing.
+        """
+        signed = claim.signed_headers.split(";")
+        shown = headers.get(HEADER)
+        if shown is None:
+            return with_source(
+                caller,
+                _signed(headers, signed, b"x-amz-source-arn"),
+                _signed(headers, signed, b"x-amz-source-account"),
+            )
+        if HEADER.decode() not in signed:
+            raise InvalidSignatureException("The forwarded request is not signed by the service.")
+        forwarded = read_forwarded(shown, service=service, now=now)
+        scope = forwarded.claim.scope
+        signing_key, look = await self._credentials(scope, forwarded.security_token, now)
+        forwarded.check_signature(signing_key)
+        behind = await self._known(look)
+        if behind.service is not None:
+            raise InvalidSignatureException("A service cannot act for a service.")
+        return acting_for(behind, service)
 
     async def _access_key(self, access_key_id: str) -> AccessKey | None:
         found: AccessKey | None = await self._found(
@@ -186,6 +230,11 @@ class Who:
                 service=scope.service,
             )
         )
+
+
+def _signed(headers: Mapping[bytes, bytes], signed: list[str], name: bytes) -> str | None:
+    value = headers.get(name) if name.decode() in signed else None
+    return None if value is None else value.decode("latin-1")
 
 
 class Anyone(Who):

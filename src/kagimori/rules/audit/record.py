@@ -13,6 +13,7 @@ from kagimori.rules.audit.parameters import request_parameters
 from kagimori.rules.audit.times import element_date, iso_time
 from kagimori.rules.audit.user_identity import unknown_identity, user_identity
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.service import service_principal
 from kagimori.rules.refusal import AccessDeniedException, Refusal
 from kagimori.rules.request import Call, RawRequest
 
@@ -44,6 +45,8 @@ def record_of(
 
     INVARIANT(no-secret-in-sight): members are taken from a list of what may be shown.
     """
+    service_name = None if caller is None else caller.via or caller.service
+    through = None if service_name is None else service_principal(service_name)
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": (
@@ -53,8 +56,8 @@ def record_of(
         "eventSource": f"{service}.amazonaws.com",
         "eventName": event_name,
         "awsRegion": region,
-        "sourceIPAddress": raw.source_ip,
-        "userAgent": headers.get(b"user-agent", b"")[:TEXT_BYTES_MAX].decode("latin-1"),
+        "sourceIPAddress": through or raw.source_ip,
+        "userAgent": through or headers.get(b"user-agent", b"")[:TEXT_BYTES_MAX].decode("latin-1"),
     }
     if refusal is not None:
         record["errorCode"] = error_code(refusal)
@@ -74,7 +77,8 @@ def record_of(
     record["eventType"] = "AwsApiCall"
     record["managementEvent"] = True
     if caller is not None:
-        account_id = record["recipientAccountId"] = caller.principal.account_id
+        account_id = caller.principal.account_id or _owner(resources)
+        record["recipientAccountId"] = account_id
         if is_shared(resources, account_id, refusal):
             record["sharedEventID"] = shared_event_id(event_id)
     record["eventCategory"] = "Management"
@@ -85,6 +89,11 @@ def record_of(
             "clientProvidedHostHeader": headers.get(b"host", b"").decode("latin-1"),
         }
     return _encode(record)
+
+
+def _owner(resources: Sequence[tuple[str, str]]) -> str:
+    """Return whose account a service, which has none, has acted upon."""
+    return resources[0][0] if resources else ""
 
 
 def _type_of(arn: str) -> str:

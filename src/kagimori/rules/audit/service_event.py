@@ -52,6 +52,15 @@ def account_created(*, event_id: str, now: float, account_id: str, region: str) 
     return _encode(record)
 
 
+def service_key_event(
+    *, event_id: str, now: float, name: str, service: str, access_key_id: str, region: str
+) -> bytes:
+    """Return the record of an access key of a service that was made or taken away."""
+    record = _base("kagimori", name, event_id=event_id, now=now, account_id="", region=region)
+    record["serviceEventDetails"] = {"servicePrincipal": service, "accessKeyId": access_key_id}
+    return _encode(record)
+
+
 def _base(
     service: str, name: str, *, event_id: str, now: float, account_id: str, region: str
 ) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from kagimori.rules.audit.times import iso_time
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.service import service_principal
 from kagimori.rules.identity.session import FEDERATED, ROLE, SessionClaims
 from kagimori.rules.policy.principal import PrincipalKind
 
@@ -23,6 +24,8 @@ _TYPES = {
 def user_identity(caller: Caller) -> dict[str, Any]:
     """Return who the caller is, for the record."""
     principal = caller.principal
+    if caller.service is not None:
+        return {"type": "AWSService", "invokedBy": principal.arn}
     identity: dict[str, Any] = {
         "type": _TYPES[principal.kind],
         "principalId": caller.user_id,
@@ -34,6 +37,8 @@ def user_identity(caller: Caller) -> dict[str, Any]:
         identity["userName"] = caller.user_name
     if caller.session is not None:
         identity["sessionContext"] = _session_context(caller, caller.session)
+    if caller.via is not None:
+        identity["invokedBy"] = service_principal(caller.via)
     return identity
 
 

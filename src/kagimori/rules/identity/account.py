@@ -14,7 +14,8 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A long-term access key; its secret is stored sealed by the HSM.
 
-    `user_name` is the IAM user's; none means the account's root user.
+    `user_name` is the IAM user's, `service` the name of a service that acts for others; neither
+    means the account's root user.
     """
 
     access_key_id: str
@@ -22,6 +23,7 @@ class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed_secret: bytes
     created_at: float
     user_name: str | None = None
+    service: str | None = None
     active: bool = True
     version: int = 1
 

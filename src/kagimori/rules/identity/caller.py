@@ -4,10 +4,12 @@ Source: reference, sections 9.1 and 9.6 (the table of callers).
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kagimori.rules.authorization import IdentityRules
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.role import Role
+from kagimori.rules.identity.service import service_principal
 from kagimori.rules.identity.session import SessionClaims
 from kagimori.rules.identity.user import User
 from kagimori.rules.names import root_arn
@@ -18,7 +20,9 @@ class Caller(Struct, frozen=True, gc=False):
     """A caller whose signature holds.
 
     `user_id` is `aws:userid`; `session` there is only with temporary credentials; `tags` are
-    `aws:PrincipalTag`; `issuer_arn` is the role's.
+    `aws:PrincipalTag`; `issuer_arn` is the role's. `via` is the service that acts for the caller;
+    `service` is the one that acts for itself, and then `source_arn` and `source_account` are what
+    it says it acts upon.
     """
 
     principal: Principal
@@ -29,6 +33,10 @@ class Caller(Struct, frozen=True, gc=False):
     session: SessionClaims | None = None
     tags: dict[str, str] = {}
     issuer_arn: str | None = None
+    via: str | None = None
+    service: str | None = None
+    source_arn: str | None = None
+    source_account: str | None = None
 
     @property
     def account_id(self) -> str:
@@ -40,6 +48,13 @@ def root_caller(access_key: AccessKey) -> Caller:
     arn = root_arn(access_key.account_id)
     principal = Principal(PrincipalKind.ROOT, access_key.account_id, arn, arn)
     return Caller(principal, access_key.access_key_id, access_key.account_id)
+
+
+def service_caller(access_key: AccessKey, service: str) -> Caller:
+    """Return a service that acts for itself; it belongs to no account."""
+    name = service_principal(service)
+    principal = Principal(PrincipalKind.SERVICE, "", name, "", ((NameKind.SERVICE, name),))
+    return Caller(principal, access_key.access_key_id, name, service=service)
 
 
 def root_session_caller(access_key_id: str, session: SessionClaims) -> Caller:
@@ -96,6 +111,18 @@ def federated_caller(
     user_id = f"{session.account_id}:{session.session_name}"
     issuer = root_arn(session.account_id) if user is None else user.arn
     return Caller(principal, access_key_id, user_id, None, rules, session, session.tags, issuer)
+
+
+def acting_for(caller: Caller, service: str) -> Caller:
+    """Return the caller as a service acts for them: what they may, and by way of what."""
+    return replace(caller, via=service)
+
+
+def with_source(caller: Caller, arn: str | None, account: str | None) -> Caller:
+    """Return a service that says upon which resource of which account it acts."""
+    if arn is None and account is None:
+        return caller
+    return replace(caller, source_arn=arn, source_account=account)
 
 
 def session_arn(role: Role, session_name: str) -> str:

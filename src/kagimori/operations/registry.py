@@ -22,6 +22,7 @@ from kagimori.operations import (
     sts,
 )
 from kagimori.operations.audit_registry import AUDIT_OPERATIONS
+from kagimori.operations.iam_registry import IAM_OPERATIONS
 from kagimori.operations.operation import Operation
 
 _ALL: Final[tuple[Operation, ...]] = (
@@ -76,6 +77,7 @@ _ALL: Final[tuple[Operation, ...]] = (
     kms_grant_lists.ListGrants(),
     kms_grant_lists.ListRetirableGrants(),
     sts.GetCallerIdentity(),
+    *IAM_OPERATIONS,
     *AUDIT_OPERATIONS,
 )
 

@@ -3,9 +3,13 @@
 from typing import Final
 
 from kagimori.ports import Table
-from kagimori.rules.identity.account import AccessKey, AccessKeyUse, Account
+from kagimori.rules.identity.account import AccessKey, AccessKeyUse, Account, AccountAlias
 from kagimori.rules.identity.group import Group, Membership
+from kagimori.rules.identity.instance_profile import InstanceProfile
+from kagimori.rules.identity.login_profile import LoginProfile, PasswordPolicy
 from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
+from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.identity.oidc_provider import OidcProvider
 from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.user import User
 
@@ -31,7 +35,27 @@ ATTACHMENTS: Final = Table(
     "iam_attachments",
     Attachment,
     ("account_id", "policy_arn", "use", "noun", "bearer"),
-    {"by_policy": ("account_id", "policy_arn")},
+    {"by_policy": ("account_id", "policy_arn"), "by_account": ("account_id",)},
+)
+ACCOUNT_ALIASES: Final = Table(
+    "account_aliases", AccountAlias, ("alias",), {"by_account": ("account_id",)}
+)
+INSTANCE_PROFILES: Final = Table(
+    "iam_instance_profiles",
+    InstanceProfile,
+    _NAMED,
+    {"by_account": ("account_id",), "by_role": ("account_id", "role")},
+)
+LOGIN_PROFILES: Final = Table("iam_login_profiles", LoginProfile, ("account_id", "member"))
+PASSWORD_POLICIES: Final = Table("iam_password_policies", PasswordPolicy, ("account_id",))
+MFA_DEVICES: Final = Table(
+    "iam_mfa_devices",
+    MfaDevice,
+    _NAMED,
+    {"by_account": ("account_id",), "by_holder": ("account_id", "holder")},
+)
+OIDC_PROVIDERS: Final = Table(
+    "iam_oidc_providers", OidcProvider, ("account_id", "url"), {"by_account": ("account_id",)}
 )
 
 IDENTITY_TABLES: Final = (
@@ -44,4 +68,10 @@ IDENTITY_TABLES: Final = (
     MANAGED_POLICIES,
     MEMBERSHIPS,
     ATTACHMENTS,
+    ACCOUNT_ALIASES,
+    INSTANCE_PROFILES,
+    LOGIN_PROFILES,
+    PASSWORD_POLICIES,
+    MFA_DEVICES,
+    OIDC_PROVIDERS,
 )

@@ -4,22 +4,28 @@ The need is decided before it is told whether the named one exists, as on AWS.
 Source: Service Authorization Reference, "IAM"; reference, 23.1.
 """
 
+from hashlib import sha256
 from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
-from kagimori.identity_tables import GROUPS, ROLES, USERS
+from kagimori.identity_tables import ACCOUNTS, GROUPS, ROLES, USERS
 from kagimori.operations.identities import managed_policy
 from kagimori.operations.operation import Asked, Facts, Need, Operation
 from kagimori.operations.pages import page_of, start_of
 from kagimori.ports import Put, Table, View
 from kagimori.rules.entity import changed
+from kagimori.rules.identity.account import Account
 from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 from kagimori.rules.refusal import InvalidMarkerException
 from kagimori_boundary.messages import Command
 
 PAGE_DEFAULT: Final = 100
+UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
+# Beyond this part of a quota, those who make more of a kind exclude one another.
+_CROWDED: Final = 0.9
 
 
 class Kind(Struct, frozen=True):
@@ -70,7 +76,7 @@ class OnNamed(IamOperation):
         account_id = asked.caller.account_id
         entity = identity_named(asked.view, self.kind, account_id, name)
         arn = identity_arn(account_id, self.kind.noun, "/", name)
-        need = self.need(entity.arn if entity else arn, entity, **self.values(asked))
+        need = self.need(entity.arn if entity else arn, entity, **self.values(asked, entity))
         facts = Found((need,), entity=entity)
         if entity is not None:
             facts.more = self.read(asked, entity)
@@ -90,7 +96,7 @@ class OnNamed(IamOperation):
             raise ValidationError("Must specify userName when calling with non-User credentials")
         return name
 
-    def values(self, asked: Asked) -> dict[str, str]:
+    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
         """Return the condition keys that only this operation has."""
         return {}
 
@@ -143,7 +149,7 @@ def not_found(kind: Kind, name: str) -> NoSuchEntity:
 
 def policy_not_found(arn: str) -> NoSuchEntity | ValidationError:
     if not arn.startswith("arn:"):
-        return ValidationError(f"ARN {arn} is not valid.")
+        return ValidationError(UNREADABLE_ARN)
     return NoSuchEntity(f"Policy {arn} was not found.")
 
 
@@ -158,8 +164,21 @@ def page(asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str)
     Raises:
         ValidationError: a marker that this listing did not give.
     """
+    shown, rest = page_entries(asked, entries, *scope)
+    return {member: [entry for _, entry in shown], **rest}
+
+
+def page_entries(
+    asked: Asked, entries: list[tuple[str, Any]], *scope: str
+) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """Return the entries of a page with their keys, and the members that say whether it is all.
+
+    Raises:
+        ValidationError: a marker that this listing did not give.
+    """
     given = asked.call.input
-    scope = (asked.call.operation, *scope)
+    # A marker may be 320 characters long: of what is listed it has but a hash.
+    scope = (asked.call.operation, sha256("\n".join(scope).encode()).hexdigest()[:12])
     try:
         after = start_of(given.Marker, *scope)
     except InvalidMarkerException:
@@ -171,11 +190,41 @@ def page(asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str)
         rest,
         given.MaxItems or PAGE_DEFAULT,
         *scope,
-        name=member,
-        shown=lambda entry: entry[1],
+        name="entries",
+        shown=lambda entry: entry,
         key=lambda entry: [entry[0]],
     )
-    answer["IsTruncated"] = answer.pop("Truncated")
+    members = {"IsTruncated": answer["Truncated"]}
     if "NextMarker" in answer:
-        answer["Marker"] = answer.pop("NextMarker")
-    return answer
+        members["Marker"] = answer["NextMarker"]
+    return answer["entries"], members
+
+
+def starts_with(asked: Asked, entity: Any) -> bool:
+    """Whether an entity's path is among those asked for."""
+    prefix: str | None = asked.call.input.PathPrefix
+    return prefix is None or bool(entity.path.startswith(prefix))
+
+
+class Room(Struct, frozen=True):
+    """How many of a kind an account has, and the account."""
+
+    number: int
+    account: Account | None
+
+    def writes(self, quota: Quota) -> tuple[Put, ...]:
+        """Return what to write beside a new one, so that no two make the last one together.
+
+        Raises:
+            LimitExceeded: there is no room for one more.
+        """
+        quota.check(self.number)
+        if self.account is None or self.number < quota.most * _CROWDED:
+            return ()
+        return (Put(ACCOUNTS, changed(self.account), self.account),)
+
+
+def room(asked: Asked, table: Table) -> Room:
+    account_id = asked.caller.account_id
+    account = asked.view.one(ACCOUNTS, (account_id,))
+    return Room(asked.view.count(table, "by_account", (account_id,)), account)

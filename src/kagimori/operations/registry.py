@@ -24,6 +24,7 @@ from kagimori.operations import (
     sts_sessions,
 )
 from kagimori.operations.audit_registry import AUDIT_OPERATIONS
+from kagimori.operations.iam_registry import IAM_OPERATIONS
 from kagimori.operations.operation import Operation
 
 _ALL: Final[tuple[Operation, ...]] = (
@@ -82,6 +83,7 @@ _ALL: Final[tuple[Operation, ...]] = (
     sts_assume_role.AssumeRole(),
     sts_sessions.GetSessionToken(),
     sts_sessions.GetFederationToken(),
+    *IAM_OPERATIONS,
     *AUDIT_OPERATIONS,
 )
 

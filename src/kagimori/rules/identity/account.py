@@ -41,3 +41,11 @@ class AccessKeyUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     region: str
     service: str
     version: int = 1
+
+
+class AccountAlias(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The name of an account; no two accounts of a deployment have the same."""
+
+    alias: str
+    account_id: str
+    version: int = 1

@@ -75,3 +75,56 @@ CREATE TABLE iam_attachments (
     body BLOB NOT NULL,
     PRIMARY KEY (account_id, policy_arn, use, noun, bearer)
 ) WITHOUT ROWID;
+
+-- An alias names one account of the deployment.
+CREATE TABLE account_aliases (
+    alias TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (alias)
+) WITHOUT ROWID;
+CREATE INDEX account_aliases_by_account ON account_aliases (account_id, alias);
+
+CREATE TABLE iam_instance_profiles (
+    account_id TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    role TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id, folded)
+) WITHOUT ROWID;
+CREATE INDEX iam_instance_profiles_by_role ON iam_instance_profiles (account_id, role, folded);
+
+CREATE TABLE iam_login_profiles (
+    account_id TEXT NOT NULL,
+    member TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id, member)
+) WITHOUT ROWID;
+
+CREATE TABLE iam_password_policies (
+    account_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id)
+) WITHOUT ROWID;
+
+CREATE TABLE iam_mfa_devices (
+    account_id TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id, folded)
+) WITHOUT ROWID;
+CREATE INDEX iam_mfa_devices_by_holder ON iam_mfa_devices (account_id, holder, folded);
+
+CREATE TABLE iam_oidc_providers (
+    account_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id, url)
+) WITHOUT ROWID;

@@ -47,18 +47,23 @@ class S3Gateway:
         return kms
 
 
+class Showing(botocore.auth.SigV4Auth):
+    """Keeps the canonical request that it signs."""
+
+    def canonical_request(self, request):
+        self.shown = super().canonical_request(request)
+        return self.shown
+
+
 def signed_for(credentials, service="s3", region="us-east-1"):
     """Return what a gateway has of a request that a client signed for it."""
     request = botocore.awsrequest.AWSRequest(
         "PUT", "https://bucket.example/object", headers={"host": "bucket.example"}, data=b"hello"
     )
-    request.context["payload_signing_enabled"] = True
-    signer = botocore.auth.SigV4Auth(credentials, service, region)
+    signer = Showing(credentials, service, region)
     signer.add_auth(request)
     date = request.context["timestamp"]
-    canonical = signer.canonical_request(request)
-    # The canonical request was made before the Authorization header was there; it is not signed.
-    return request.headers["Authorization"], date, canonical, credentials.token
+    return request.headers["Authorization"], date, signer.shown, credentials.token
 
 
 def user_with(server, name):
@@ -128,18 +133,15 @@ def test_the_record_names_the_user_and_the_service(server, gateway, alice, via_s
         KeyId=via_s3, KeySpec="AES_256"
     )["ResponseMetadata"]["RequestId"]
     trail = server.client("cloudtrail")
+    asked = [{"AttributeKey": "ResourceName", "AttributeValue": via_s3}]
 
-    def event():
-        for page in trail.get_paginator("lookup_events").paginate(
-            LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": via_s3}]
-        ):
-            for one in page["Events"]:
-                record = json.loads(one["CloudTrailEvent"])
-                if record["requestID"] == request_id:
-                    return record
-        return None
+    def records():
+        pages = trail.get_paginator("lookup_events").paginate(LookupAttributes=asked)
+        events = (json.loads(one["CloudTrailEvent"]) for page in pages for one in page["Events"])
+        return [event for event in events if event["requestID"] == request_id]
 
-    record = serving.eventually(event)
+    serving.eventually(records)
+    (record,) = records()
     identity = record["userIdentity"]
     assert identity["userName"] == "alice-of-s3"
     assert identity["invokedBy"] == "s3.amazonaws.com"

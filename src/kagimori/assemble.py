@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 import uvloop
 from cryptography.x509 import load_pem_x509_certificates
-from msgspec import Struct
 
-from kagimori import audit_reading, audit_trail
+from kagimori import accounts, audit_reading, audit_trail, service_principals
+from kagimori.accounts import RootAccessKey, check_account_id, plan_account
 from kagimori.auditor import AuditOptions
-from kagimori.chance import new_access_key_id, new_account_id
+from kagimori.chance import new_account_id
 from kagimori.deployment import (
     Facts,
     Layout,
@@ -39,16 +39,13 @@ from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sqlite import Database, connect, open_database
 from kagimori.ports import Table
 from kagimori.rules.denial import Denial
-from kagimori.rules.identity.account import AccessKey, Account
-from kagimori.rules.names import ACCOUNT_ID, REGION
+from kagimori.rules.names import REGION
 from kagimori.seed import BadSeed, planted, read_seed
 from kagimori.supervisor import ServeOptions, Supervisor
 from kagimori.tables import ACCESS_KEYS, ACCOUNTS, DENIALS
 from kagimori_boundary.messages import (
     IDENTITY_DOMAIN,
     CreateDomains,
-    CreateSecret,
-    NewSecret,
     SealedDomains,
 )
 
@@ -60,12 +57,14 @@ __all__ = [
     "Unusable",
     "audit_reading",
     "audit_trail",
+    "create_account",
     "denial",
     "initialise",
     "root_access_key",
     "running_server",
     "serve",
     "serve_dev",
+    "service_principals",
 ]
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -86,17 +85,6 @@ DEV_REGIONS: Final = tuple(
 )  # fmt: skip
 
 
-class RootAccessKey(Struct, frozen=True):
-    """What `init` prints, and `env` later."""
-
-    account_id: str
-    region: str
-    endpoint_url: str
-    access_key_id: str
-    secret_access_key: str
-    ca_bundle: str | None = None
-
-
 def initialise(
     data: Path,
     *,
@@ -110,8 +98,7 @@ def initialise(
         Unusable: the folder, an account id that is none, or a region that is none.
     """
     account_id = account_id or new_account_id()
-    if not ACCOUNT_ID.fullmatch(account_id):
-        raise Unusable(f"an account id is 12 digits, not {account_id!r}")
+    check_account_id(account_id)
     for region in regions:
         if not REGION.fullmatch(region):
             raise Unusable(f"{region!r} is not the name of a region")
@@ -138,13 +125,12 @@ def _fill(
     scheme = "http" if tls_hosts is None else "https"
     host = "127.0.0.1" if tls_hosts is None else "localhost"
     endpoint_url = f"{scheme}://{host}:{DEFAULT_LISTEN.rpartition(':')[2]}"
-    access_key_id = new_access_key_id()
     with ExitStack() as stack:
         hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key)
         stack.callback(hsm.end)
         sealed = hsm.ask(CreateDomains([IDENTITY_DOMAIN, *regions]))
-        secret = hsm.ask(CreateSecret(account_id, access_key_id))
-    if not isinstance(sealed, SealedDomains) or not isinstance(secret, NewSecret):
+        planned = plan_account(account_id, hsm.ask, round(time.time(), 3))
+    if not isinstance(sealed, SealedDomains):
         raise HsmRefused("the HSM answered something else")
     ca_bundle = None
     if tls_hosts is not None:
@@ -160,26 +146,26 @@ def _fill(
             created_at=round(time.time(), 3),
         ),
     )
-    _store_account(layout, account_id, access_key_id, secret.sealed_secret)
+    _insert(layout, ((ACCOUNTS, planned.account), (ACCESS_KEYS, planned.access_key)))
     made = RootAccessKey(
-        account_id, regions[0], endpoint_url, access_key_id, secret.secret_access_key, ca_bundle
+        account_id,
+        regions[0],
+        endpoint_url,
+        planned.access_key.access_key_id,
+        planned.secret_access_key,
+        ca_bundle,
     )
     write_private(layout.credentials, msgspec.json.encode(made))
     return made
 
 
-def _store_account(
-    layout: Layout, account_id: str, access_key_id: str, sealed_secret: bytes
-) -> None:
-    now = time.time()
-    account = Account(account_id=account_id, created_at=now)
-    access_key = AccessKey(
-        access_key_id=access_key_id,
-        account_id=account_id,
-        sealed_secret=sealed_secret,
-        created_at=now,
-    )
-    _insert(layout, ((ACCOUNTS, account), (ACCESS_KEYS, access_key)))
+def create_account(data: Path, account_id: str | None = None) -> RootAccessKey:
+    """Make a further account, whether the deployment is being served or not.
+
+    Raises:
+        Unusable: no deployment, an account id that is none or that exists.
+    """
+    return accounts.create_account(data, account_id, root_access_key(data))
 
 
 def root_access_key(data: Path) -> RootAccessKey:

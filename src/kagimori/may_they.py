@@ -3,7 +3,14 @@
 from kagimori.operations.grants_of_key import GrantsOfKey, presented_grants
 from kagimori.operations.operation import Asked, Need
 from kagimori.operations.request_values import RequestValues
-from kagimori.rules.authorization import Allowed, KeyRules, authorize, authorize_retire
+from kagimori.rules.authorization import (
+    Allowed,
+    KeyRules,
+    authorize,
+    authorize_assume_role,
+    authorize_retire,
+)
+from kagimori.rules.identity.session_limits import check_session_limits
 from kagimori.rules.keys.grant import Grant
 from kagimori.rules.policy.question import Question
 
@@ -15,9 +22,12 @@ def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> tuple[Allowed, ...]:
 
     Raises:
         AccessDeniedException: one of them is not allowed.
+        UnrecognizedClientException: temporary credentials that never work here.
         InvalidGrantTokenException: the request carries a grant token that is none.
         Absent: what decides is not in memory yet.
     """
+    call = asked.call
+    check_session_limits(asked.caller, call.service, call.operation)
     presented = presented_grants(asked)
     return tuple([_authorize(asked, need, presented) for need in needs])
 
@@ -27,6 +37,10 @@ def _authorize(asked: Asked, need: Need, presented: tuple[Grant, ...]) -> Allowe
     values = RequestValues(asked, need)
     if kms_key is None:
         question = Question(need.action, need.resource, values)
+        if need.assumes is not None:
+            return authorize_assume_role(
+                caller.principal, caller.identity_rules, need.assumes, question
+            )
         return authorize(caller.principal, caller.identity_rules, None, question)
     question = Question(need.action, kms_key.arn, values, need.encryption_context)
     if need.retires is not None:

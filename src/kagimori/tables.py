@@ -2,15 +2,13 @@
 
 from typing import Final
 
+from kagimori.identity_tables import ACCESS_KEYS, ACCOUNTS, IDENTITY_TABLES
 from kagimori.ports import Table
 from kagimori.rules.denial import Denial
-from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
 from kagimori.rules.keys.stored_grant import StoredGrant
 from kagimori.rules.keys.usage_record import KeyUsageRecord
 
-ACCOUNTS: Final = Table("accounts", Account, ("account_id",))
-ACCESS_KEYS: Final = Table("access_keys", AccessKey, ("access_key_id",))
 KMS_KEYS: Final = Table(
     "kms_keys",
     KmsKey,
@@ -41,5 +39,17 @@ GRANTS: Final = Table(
 
 TABLES: Final = {
     table.name: table
-    for table in (ACCOUNTS, ACCESS_KEYS, KMS_KEYS, MATERIALS, ALIASES, GRANTS, KEY_USAGES, DENIALS)
+    for table in (*IDENTITY_TABLES, KMS_KEYS, MATERIALS, ALIASES, GRANTS, KEY_USAGES, DENIALS)
 }
+
+__all__ = [
+    "ACCESS_KEYS",
+    "ACCOUNTS",
+    "ALIASES",
+    "DENIALS",
+    "GRANTS",
+    "KEY_USAGES",
+    "KMS_KEYS",
+    "MATERIALS",
+    "TABLES",
+]

@@ -22,6 +22,7 @@ from kagimori.doors import Doors
 from kagimori.front.http import Front, FrontLimits
 from kagimori.front.tls import server_context
 from kagimori.front.wire import Wire
+from kagimori.identity_tables import ACCESS_KEY_USES
 from kagimori.machinery.archive import AuditArchive
 from kagimori.machinery.audit_lookup import AuditLookup
 from kagimori.machinery.clock import Clock, MovableClock
@@ -43,7 +44,7 @@ from kagimori.timekeeper import Timekeeper
 from kagimori.who import Anyone, Who
 from kagimori.worker_config import DRAIN_SECONDS, WorkerConfig
 
-SERVICES: Final = ("kms", "sts", "cloudtrail")
+SERVICES: Final = ("kms", "iam", "sts", "cloudtrail")
 HOUSEKEEPING_SECONDS: Final = 1.0
 USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
 
@@ -76,7 +77,12 @@ class Worker:
         self._store.journal_sequence = lambda: self._journal.end.sequence
         self._archive = AuditArchive(self._journal, self._store)
         kind = Anyone if config.dev else Who
-        who = kind(self._store.view, self._hsm, frozenset(config.regions))
+        who = kind(
+            self._store.view,
+            self._hsm,
+            frozenset(config.regions),
+            on_use=lambda use: self._store.note(ACCESS_KEY_USES, (use,)),
+        )
         settings = Settings(
             regions=frozenset(config.regions),
             trust_roots=tuple(root.encode() for root in config.trust_roots),

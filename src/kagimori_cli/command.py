@@ -2,7 +2,7 @@
 
 import typer
 
-from kagimori_cli import audit, deployments, facts
+from kagimori_cli import accounts, audit, deployments, facts, services
 from kagimori_cli.clock import clock
 from kagimori_cli.why import why
 
@@ -30,6 +30,16 @@ app.add_typer(
     audit.audit,
     name="audit",
     epilog="Example: kagimori audit verify --data ./kagimori-data",
+)
+app.add_typer(
+    accounts.account,
+    name="account",
+    epilog="Example: kagimori account create --data ./kagimori-data",
+)
+app.add_typer(
+    services.service,
+    name="service",
+    epilog="Example: kagimori service create s3 --data ./kagimori-data",
 )
 app.add_typer(clock, name="clock", epilog="Example: kagimori clock advance 8d")
 

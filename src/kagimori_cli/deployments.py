@@ -1,13 +1,21 @@
 """`kagimori init`, `serve` and `dev`: a deployment is made, and served."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kagimori import assemble
-from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT, RootAccessKey
-from kagimori_cli.terminal import Data, Output, OutputOption, become_server, give_up, print_json
+from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT
+from kagimori_cli.terminal import (
+    Data,
+    Output,
+    OutputOption,
+    become_server,
+    give_up,
+    print_json,
+    without_none,
+)
 
 
 def init(
@@ -41,7 +49,7 @@ def init(
     except assemble.Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
-        print_json(_shown(made))
+        print_json(without_none(made))
         return
     typer.echo(f"A deployment for account {made.account_id} in {made.region} is in {data}.")
     typer.echo(f"Its seal key is {data / 'seal.key'}: keep a copy elsewhere.")
@@ -134,8 +142,3 @@ def dev(
         seed_region=seed_region,
         seed_account=seed_account,
     )
-
-
-def _shown(made: RootAccessKey) -> dict[str, Any]:
-    members = {name: getattr(made, name) for name in made.__struct_fields__}
-    return {name: value for name, value in members.items() if value is not None}

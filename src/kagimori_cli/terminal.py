@@ -29,6 +29,12 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value))
 
 
+def without_none(made: Any) -> dict[str, Any]:
+    """Return the members of a struct that there are."""
+    members = {name: getattr(made, name) for name in made.__struct_fields__}
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def complain(reason: str) -> None:
     """Print one line that says what is wrong, where it does not mix with answers."""
     print(f"kagimori: {' '.join(reason.split())}", file=sys.stderr)  # noqa: T201

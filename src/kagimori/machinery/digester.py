@@ -39,7 +39,7 @@ from kagimori.rules.audit.digest import (
     object_name,
 )
 from kagimori.rules.audit.entry import decode_entry
-from kagimori.rules.audit.record import iso_time
+from kagimori.rules.audit.times import iso_time
 
 COUNTS_MAX: Final = 200_000
 CHECKPOINTS_KEPT: Final = 48

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from kagimori.operations.key_policy_checks import check_new_policy
 from kagimori.operations.new_keys import generate, with_material
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
@@ -45,7 +47,8 @@ class CreateKey(Operation):
     def ask(self, asked: Asked, facts: Planned) -> Command | None:
         planned: KmsKey = facts.planned
         bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
-        check_new_policy(asked, planned, planned.key_policy, bypass=bypass)
+        pins = check_new_policy(asked, planned, planned.key_policy, bypass=bypass)
+        planned = facts.planned = replace(planned, policy_pins=pins)
         if planned.origin != "AWS_KMS":
             return None
         material = chosen_material(_chosen(asked))

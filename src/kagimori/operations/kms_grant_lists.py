@@ -7,7 +7,7 @@ from kagimori.operations.key_refs import key_named
 from kagimori.operations.kms_grants import check_grant_id
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
-from kagimori.rules.keys.grant_request import principal_name
+from kagimori.operations.principals_written import listed_party
 from kagimori.rules.keys.stored_grant import StoredGrant, shown_grant
 from kagimori.rules.refusal import ValidationException
 from kagimori.tables import GRANTS
@@ -54,7 +54,7 @@ class ListGrants(_GrantList):
         limit = self._limit(asked) + 1
         grantee = given.GranteeServicePrincipal
         if given.GranteePrincipal is not None:
-            grantee = principal_name(given.GranteePrincipal)
+            grantee = listed_party(asked, given.GranteePrincipal)
         grants: Sequence[StoredGrant]
         if given.GrantId is not None:
             grant = asked.view.one(GRANTS, (*owner, given.GrantId))
@@ -83,7 +83,7 @@ class ListRetirableGrants(_GrantList):
             raise ValidationException(
                 "Specify exactly one of RetiringPrincipal and RetiringServicePrincipal."
             )
-        retiring = given.RetiringServicePrincipal or principal_name(given.RetiringPrincipal)
+        retiring = given.RetiringServicePrincipal or listed_party(asked, given.RetiringPrincipal)
         after = start_of(given.Marker, *self._scope(asked), parts=3)
         group = (asked.call.region, retiring)
         grants = asked.view.page(GRANTS, group, after, self._limit(asked) + 1, "by_retiring")

@@ -6,11 +6,11 @@ from typing import Any, Final
 from kagimori.operations.cryptographic import check_dry_run
 from kagimori.operations.key_refs import key_named
 from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.principals_written import new_party
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.keys.grant_request import (
     GRANTS_PER_KEY_MAX,
     check_parties,
-    principal_name,
     read_terms,
 )
 from kagimori.rules.keys.kms_key import KmsKey
@@ -88,10 +88,10 @@ class CreateGrant(Operation):
             grant_id=(asked.draw() + asked.draw()).replace("-", ""),
             created_at=asked.now,
             name=given.Name or "",
-            grantee=service or principal_name(given.GranteePrincipal),
+            grantee=service or new_party(asked, given.GranteePrincipal),
             grantee_shown=service or given.GranteePrincipal,
             grantee_is_service=service is not None,
-            retiring=retiring_service or (principal_name(retiring) if retiring else None),
+            retiring=retiring_service or (new_party(asked, retiring) if retiring else None),
             retiring_shown=retiring_service or retiring,
             retiring_is_service=retiring_service is not None,
             issuing_account=asked.caller.account_id,

@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from msgspec import field
+
+from kagimori.operations.identities import renamed_since
 from kagimori.operations.key_policy_checks import check_new_policy
 from kagimori.operations.on_key import OnKey
 from kagimori.operations.operation import Asked, Facts, Outcome
@@ -18,20 +21,37 @@ DEFAULT: Final = "default"
 _SHARED: Final = "AWS_RAM"
 
 
+class WithPins(Facts):
+    """`pins` are those of the policy to be; `renamed` what to show for names of another now."""
+
+    pins: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
 class GetKeyPolicy(OnKey):
     read_only = True
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+    def look_up(self, asked: Asked) -> WithPins:
+        facts = super().look_up(asked)
+        renamed = renamed_since(asked.view, facts.kms_key.policy_pins)
+        return WithPins(facts.needs, facts.kms_key, renamed=renamed)
+
+    def ask(self, asked: Asked, facts: WithPins) -> Command | None:
         if (asked.call.input.PolicyName or DEFAULT) != DEFAULT:
             raise NotFoundException("No such policy exists")
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
-        return Outcome({"Policy": pretty(facts.kms_key.key_policy), "PolicyName": DEFAULT})
+    def finish(self, asked: Asked, facts: WithPins, reply: Any) -> Outcome:
+        policy = pretty(facts.kms_key.key_policy, facts.renamed)
+        return Outcome({"Policy": policy, "PolicyName": DEFAULT})
 
 
 class PutKeyPolicy(OnKey):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+    def look_up(self, asked: Asked) -> WithPins:
+        facts = super().look_up(asked)
+        return WithPins(facts.needs, facts.kms_key)
+
+    def ask(self, asked: Asked, facts: WithPins) -> Command | None:
         given = asked.call.input
         name = given.PolicyName or DEFAULT
         if name == _SHARED:
@@ -39,12 +59,13 @@ class PutKeyPolicy(OnKey):
         if name != DEFAULT:
             raise NotFoundException("No such policy exists")
         bypass = bool(given.BypassPolicyLockoutSafetyCheck)
-        check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
+        facts.pins = check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
         return super().ask(asked, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Asked, facts: WithPins, reply: Any) -> Outcome:
         kms_key: KmsKey = facts.kms_key
-        after = changed(kms_key, key_policy=asked.call.input.Policy)
+        policy = asked.call.input.Policy
+        after = changed(kms_key, key_policy=policy, policy_pins=facts.pins)
         return Outcome(writes=(Put(KMS_KEYS, after, kms_key),))
 
 

@@ -55,7 +55,8 @@ class ReplicateKey(OnKey):
                 f"A replica of {primary.key_id} already exists in {replica.region}"
             )
         bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
-        check_new_policy(asked, replica, replica.key_policy, bypass=bypass)
+        pins = check_new_policy(asked, replica, replica.key_policy, bypass=bypass)
+        facts.replica = replace(replica, policy_pins=pins)
         if primary.origin == "EXTERNAL":
             return None  # ids and descriptions travel, the bytes must be imported there
         tokens = [primary.bound_tokens[key.material_id] for key in primary.backing_keys]

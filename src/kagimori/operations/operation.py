@@ -7,13 +7,14 @@
 All three are pure. The path authorizes between `look_up` and `ask`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from kagimori.operations.hsm_failures import refusal_for
 from kagimori.ports import View, Write
+from kagimori.rules.authorization import RoleRules
 from kagimori.rules.denial import Denials
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
@@ -62,7 +63,8 @@ class Need(Struct, frozen=True, gc=False):
     """One thing that must be allowed: an action on a KMS key, or (without one) on a resource.
 
     The other fields are what conditions may ask about: the context (None where there is none),
-    the alias the key was named by, the key that CreateKey would make.
+    the alias the key was named by, the key that CreateKey would make, the tags of a resource that
+    is no KMS key, and `values` for condition keys that only this operation has (in lower case).
     """
 
     action: str
@@ -74,6 +76,9 @@ class Need(Struct, frozen=True, gc=False):
     proposed: GrantTerms | None = None  # the terms of the grant that CreateGrant would make
     retires: Grant | None = None  # the grant that RetireGrant would end
     re_encrypts_on_same_key: bool = False
+    assumes: RoleRules | None = None  # the role that AssumeRole would give
+    resource_tags: dict[str, str] | None = None
+    values: Mapping[str, str | list[str]] = {}
 
 
 class Facts(Struct, gc=False):

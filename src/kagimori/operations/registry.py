@@ -20,8 +20,11 @@ from kagimori.operations import (
     kms_signing,
     kms_tags,
     sts,
+    sts_assume_role,
+    sts_sessions,
 )
 from kagimori.operations.audit_registry import AUDIT_OPERATIONS
+from kagimori.operations.iam_registry import IAM_OPERATIONS
 from kagimori.operations.operation import Operation
 
 _ALL: Final[tuple[Operation, ...]] = (
@@ -76,6 +79,11 @@ _ALL: Final[tuple[Operation, ...]] = (
     kms_grant_lists.ListGrants(),
     kms_grant_lists.ListRetirableGrants(),
     sts.GetCallerIdentity(),
+    sts.GetAccessKeyInfo(),
+    sts_assume_role.AssumeRole(),
+    sts_sessions.GetSessionToken(),
+    sts_sessions.GetFederationToken(),
+    *IAM_OPERATIONS,
     *AUDIT_OPERATIONS,
 )
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kagimori.operations.operation import Asked, Need
 from kagimori.operations.recipient import attested_recipient
+from kagimori.rules.identity.service import service_principal, via_service
 from kagimori.rules.keys.grant import GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.principal import PrincipalKind
@@ -33,6 +34,9 @@ class RequestValues(Values):
         self.need = need
 
     def _given(self, key: str) -> Given:
+        special = self.need.values.get(key)
+        if special is not None:
+            return special
         provider = KEYS.get(key)
         if provider is not None:
             return provider(self)
@@ -83,7 +87,7 @@ def _plain(value: Any) -> str:
 
 def _caller_account(values: RequestValues) -> Given:
     on_key = values.key is not None or values.asked.call.operation == "CreateKey"
-    return values.asked.caller.account_id if on_key else None
+    return (values.asked.caller.account_id or None) if on_key else None
 
 
 def _context_keys(values: RequestValues) -> Given:
@@ -123,20 +127,25 @@ def _resource_aliases(values: RequestValues) -> Given:
 
 
 def _resource_tag(values: RequestValues, name: str) -> Given:
-    tags = values.key.tags if values.key is not None else {}
+    tags = values.key.tags if values.key is not None else values.need.resource_tags or {}
     return [value for key, value in tags.items() if key.lower() == name]
 
 
-def _request_tags(values: RequestValues) -> Iterable[Any]:
-    return values.member("Tags") or ()
+def _request_tags(values: RequestValues) -> Iterable[tuple[str, str]]:
+    """The tags in the request; KMS and IAM name their members differently."""
+    for tag in values.member("Tags") or ():
+        if hasattr(tag, "TagKey"):
+            yield tag.TagKey, tag.TagValue
+        else:
+            yield tag.Key, tag.Value
 
 
 def _request_tag(values: RequestValues, name: str) -> Given:
-    return [tag.TagValue for tag in _request_tags(values) if tag.TagKey.lower() == name]
+    return [value for key, value in _request_tags(values) if key.lower() == name]
 
 
 def _tag_keys(values: RequestValues) -> Given:
-    return [tag.TagKey for tag in _request_tags(values)] + list(values.member("TagKeys") or ())
+    return [key for key, _ in _request_tags(values)] + list(values.member("TagKeys") or ())
 
 
 def _same_key(values: RequestValues) -> Given:
@@ -164,9 +173,28 @@ def _rotation_days(values: RequestValues) -> Given:
 
 
 def _grant_is_for_service(values: RequestValues) -> Given:
-    """False on every direct call: only a service acting for somebody makes it true."""
-    on_grants = values.asked.call.operation in ("CreateGrant", "ListGrants", "RevokeGrant")
-    return "false" if on_grants else None
+    """True only when a service asks, for somebody or for itself."""
+    if values.asked.call.operation not in ("CreateGrant", "ListGrants", "RevokeGrant"):
+        return None
+    caller = values.asked.caller
+    return _text(caller.via is not None or caller.service is not None)
+
+
+def _via_service(values: RequestValues) -> Given:
+    asked = values.asked
+    on_key = values.key is not None or asked.call.operation == "CreateKey"
+    via = asked.caller.via
+    return via_service(via, asked.call.region) if via is not None and on_key else None
+
+
+def _called_via(values: RequestValues) -> Given:
+    via = values.asked.caller.via
+    return None if via is None else service_principal(via)
+
+
+def _service_name(values: RequestValues) -> Given:
+    service = values.asked.caller.service
+    return None if service is None else service_principal(service)
 
 
 def _of_new_grant(name: str) -> Callable[[RequestValues], Given]:
@@ -262,27 +290,79 @@ def _header(name: bytes) -> Callable[[RequestValues], Given]:
     return value
 
 
+def _listed(value: Given) -> Given:
+    return None if value is None else [str(value)]
+
+
 def _current_time(values: RequestValues) -> Given:
-    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(values.asked.now))
+    return _instant(values.asked.now)
+
+
+def _instant(moment: float) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(moment))
+
+
+def _principal_tag(values: RequestValues, name: str) -> Given:
+    tags = values.asked.caller.tags
+    return next((value for key, value in tags.items() if key.lower() == name), None)
+
+
+def _of_session(field: str) -> Callable[[RequestValues], Given]:
+    """What only temporary credentials have."""
+
+    def value(values: RequestValues) -> Given:
+        session = values.asked.caller.session
+        return None if session is None else getattr(session, field)
+
+    return value
+
+
+def _token_issue_time(values: RequestValues) -> Given:
+    session = values.asked.caller.session
+    return None if session is None else _instant(session.issued_at)
+
+
+def _mfa_present(values: RequestValues) -> Given:
+    """Absent with long-term credentials, as `BoolIfExists` in policies counts on."""
+    session = values.asked.caller.session
+    return None if session is None else _text(session.mfa_at is not None)
+
+
+def _mfa_age(values: RequestValues) -> Given:
+    session = values.asked.caller.session
+    if session is None or session.mfa_at is None:
+        return None
+    return str(max(0, int(values.asked.now - session.mfa_at)))
 
 
 KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
+    "aws:calledvia": lambda values: _listed(_called_via(values)),
+    "aws:calledviafirst": _called_via,
+    "aws:calledvialast": _called_via,
     "aws:currenttime": _current_time,
     "aws:epochtime": lambda values: str(int(values.asked.now)),
-    "aws:principalaccount": lambda values: values.asked.caller.account_id,
-    "aws:principalarn": lambda values: values.asked.caller.principal.principal_arn,
-    "aws:principalisawsservice": lambda _: "false",
+    "aws:multifactorauthage": _mfa_age,
+    "aws:multifactorauthpresent": _mfa_present,
+    "aws:principalaccount": lambda values: values.asked.caller.account_id or None,
+    "aws:principalarn": lambda values: values.asked.caller.principal.principal_arn or None,
+    "aws:principalisawsservice": lambda values: _text(values.asked.caller.service is not None),
+    "aws:principalservicename": _service_name,
+    "aws:principalservicenameslist": lambda values: _listed(_service_name(values)),
     "aws:principaltype": lambda values: _PRINCIPAL_TYPES.get(values.asked.caller.principal.kind),
     "aws:referer": _header(b"referer"),
     "aws:requestedregion": lambda values: values.asked.call.region,
     "aws:resourceaccount": lambda values: values.key.account_id if values.key else None,
     "aws:securetransport": lambda values: _text(values.asked.raw.tls is not None),
+    "aws:sourceaccount": lambda values: values.asked.caller.source_account,
+    "aws:sourcearn": lambda values: values.asked.caller.source_arn,
+    "aws:sourceidentity": _of_session("source_identity"),
     "aws:sourceip": lambda values: values.asked.raw.source_ip,
     "aws:tagkeys": _tag_keys,
+    "aws:tokenissuetime": _token_issue_time,
     "aws:useragent": _header(b"user-agent"),
     "aws:userid": lambda values: values.asked.caller.user_id,
     "aws:username": lambda values: values.asked.caller.user_name,
-    "aws:viaawsservice": lambda _: "false",
+    "aws:viaawsservice": lambda values: _text(values.asked.caller.via is not None),
     "kms:bypasspolicylockoutsafetycheck": _member("BypassPolicyLockoutSafetyCheck"),
     "kms:calleraccount": _caller_account,
     "kms:customermasterkeyspec": _of_key("key_spec"),
@@ -317,6 +397,7 @@ KEYS: Final[dict[str, Callable[[RequestValues], Given]]] = {
     "kms:schedulekeydeletionpendingwindowindays": _window_days,
     "kms:signingalgorithm": _member("SigningAlgorithm"),
     "kms:trailingdayswithoutkeyusage": _days_without_use,
+    "kms:viaservice": _via_service,
     "kms:validto": _member("ValidTo"),
     "kms:wrappingalgorithm": _member("WrappingAlgorithm"),
     "kms:wrappingkeyspec": _member("WrappingKeySpec"),
@@ -327,4 +408,5 @@ FAMILIES: Final[dict[str, Callable[[RequestValues, str], Given]]] = {
     "aws:resourcetag/": _resource_tag,
     "kms:recipientattestation:": _attested,
     "aws:requesttag/": _request_tag,
+    "aws:principaltag/": _principal_tag,
 }

@@ -1,8 +1,11 @@
-"""STS: who am I."""
+"""STS: who am I, and whose is this access key."""
 
 from typing import Any
 
+from kagimori.identity_tables import ACCESS_KEYS
 from kagimori.operations.operation import Asked, Facts, Operation, Outcome
+from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.refusals import ValidationError
 
 
 class GetCallerIdentity(Operation):
@@ -23,3 +26,22 @@ class GetCallerIdentity(Operation):
                 "Arn": caller.principal.arn,
             }
         )
+
+
+class Owned(Facts):
+    access_key: AccessKey | None = None
+
+
+class GetAccessKeyInfo(Operation):
+    """Which account an access key id is of; anybody may ask, for any key (STS API Reference)."""
+
+    service = "sts"
+    read_only = True
+
+    def look_up(self, asked: Asked) -> Owned:
+        return Owned(access_key=asked.view.one(ACCESS_KEYS, (asked.call.input.AccessKeyId,)))
+
+    def finish(self, asked: Asked, facts: Owned, reply: Any) -> Outcome:
+        if facts.access_key is None:
+            raise ValidationError(f"Access key {asked.call.input.AccessKeyId} is not known.")
+        return Outcome({"Account": facts.access_key.account_id})

@@ -12,6 +12,9 @@ from typing import Final
 
 _COUNT: Final = struct.Struct("<Q")
 WORKERS_MAX: Final = 64
+# The count of whoever changes the store from the command line.
+ADMIN_SLOT: Final = WORKERS_MAX
+_SLOTS: Final = WORKERS_MAX + 1
 
 
 class ChangeSignal:
@@ -21,9 +24,9 @@ class ChangeSignal:
         self._slot = slot * _COUNT.size
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(file).st_size < WORKERS_MAX * _COUNT.size:
-                os.ftruncate(file, WORKERS_MAX * _COUNT.size)
-            self._map = mmap.mmap(file, WORKERS_MAX * _COUNT.size)
+            if os.fstat(file).st_size < _SLOTS * _COUNT.size:
+                os.ftruncate(file, _SLOTS * _COUNT.size)
+            self._map = mmap.mmap(file, _SLOTS * _COUNT.size)
         finally:
             os.close(file)
 

@@ -98,6 +98,11 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "ListRetirableGrants": "RetiringPrincipal RetiringServicePrincipal Limit Marker",
         "RetireGrant": "KeyId GrantId DryRun",
         "RevokeGrant": "KeyId GrantId DryRun",
+        "AssumeRole": "RoleArn RoleSessionName PolicyArns Policy DurationSeconds Tags "
+        "TransitiveTagKeys ExternalId SerialNumber SourceIdentity",
+        "GetSessionToken": "DurationSeconds SerialNumber",
+        "GetFederationToken": "Name Policy PolicyArns DurationSeconds Tags",
+        "GetAccessKeyInfo": "AccessKeyId",
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
     }.items()
 }

@@ -4,21 +4,22 @@ Source: reference, sections 14.1 to 14.3; CloudTrail User Guide, "record content
 """
 
 from collections.abc import Mapping, Sequence
-from time import gmtime, strftime
 from typing import Any, Final
 
 import msgspec
 
 from kagimori.rules.audit.copies import shared_event_id
 from kagimori.rules.audit.parameters import request_parameters
-from kagimori.rules.audit.times import element_date
+from kagimori.rules.audit.times import element_date, iso_time
 from kagimori.rules.audit.user_identity import unknown_identity, user_identity
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.service import service_principal
 from kagimori.rules.refusal import AccessDeniedException, Refusal
 from kagimori.rules.request import Call, RawRequest
 
 EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
+_KMS: Final = "arn:aws:kms:"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +45,8 @@ def record_of(
 
     INVARIANT(no-secret-in-sight): members are taken from a list of what may be shown.
     """
+    service_name = None if caller is None else caller.via or caller.service
+    through = None if service_name is None else service_principal(service_name)
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": (
@@ -53,8 +56,8 @@ def record_of(
         "eventSource": f"{service}.amazonaws.com",
         "eventName": event_name,
         "awsRegion": region,
-        "sourceIPAddress": raw.source_ip,
-        "userAgent": headers.get(b"user-agent", b"")[:TEXT_BYTES_MAX].decode("latin-1"),
+        "sourceIPAddress": through or raw.source_ip,
+        "userAgent": through or headers.get(b"user-agent", b"")[:TEXT_BYTES_MAX].decode("latin-1"),
     }
     if refusal is not None:
         record["errorCode"] = error_code(refusal)
@@ -68,13 +71,14 @@ def record_of(
     record["eventID"] = event_id
     record["readOnly"] = read_only
     record["resources"] = [
-        {"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn}
+        {"accountId": account_id, "type": _type_of(arn), "ARN": arn}
         for account_id, arn in resources
     ]
     record["eventType"] = "AwsApiCall"
     record["managementEvent"] = True
     if caller is not None:
-        account_id = record["recipientAccountId"] = caller.principal.account_id
+        account_id = caller.principal.account_id or _owner(resources)
+        record["recipientAccountId"] = account_id
         if is_shared(resources, account_id, refusal):
             record["sharedEventID"] = shared_event_id(event_id)
     record["eventCategory"] = "Management"
@@ -85,6 +89,15 @@ def record_of(
             "clientProvidedHostHeader": headers.get(b"host", b"").decode("latin-1"),
         }
     return _encode(record)
+
+
+def _owner(resources: Sequence[tuple[str, str]]) -> str:
+    """Return whose account a service, which has none, has acted upon."""
+    return resources[0][0] if resources else ""
+
+
+def _type_of(arn: str) -> str:
+    return "AWS::KMS::Key" if arn.startswith(_KMS) else "AWS::IAM::Role"
 
 
 def is_shared(
@@ -114,19 +127,6 @@ _IDENTITIES_MAX: Final = 1000
 def error_code(refusal: Refusal) -> str:
     """Return the code as records have it: refused authorization is `AccessDenied` there."""
     return "AccessDenied" if isinstance(refusal, AccessDeniedException) else refusal.code
-
-
-def iso_time(now: float) -> str:
-    """Return a time (seconds since the epoch) in ISO 8601, whole seconds, UTC."""
-    second = int(now)
-    known = _TIMES.get(second)
-    if known is None:
-        _TIMES.clear()
-        known = _TIMES[second] = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(second))
-    return known
-
-
-_TIMES: Final[dict[int, str]] = {}
 
 
 def shown(value: Any, *, is_map: bool = False) -> Any:

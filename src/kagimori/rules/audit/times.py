@@ -54,3 +54,16 @@ def element_date(seconds: float) -> str:
     hour = strftime("%I", at).lstrip("0")
     day = f"{strftime('%b', at)} {at.tm_mday}, {strftime('%Y', at)}"
     return f"{day}, {hour}{strftime(':%M:%S %p', at)}"
+
+
+def iso_time(now: float) -> str:
+    """Return a time (seconds since the epoch) in ISO 8601, whole seconds, UTC."""
+    second = int(now)
+    known = _TIMES.get(second)
+    if known is None:
+        _TIMES.clear()
+        known = _TIMES[second] = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(second))
+    return known
+
+
+_TIMES: Final[dict[int, str]] = {}

@@ -5,7 +5,10 @@ Source: reference, section 14.1.
 
 from typing import Any
 
+from kagimori.rules.audit.times import iso_time
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.service import service_principal
+from kagimori.rules.identity.session import FEDERATED, ROLE, SessionClaims
 from kagimori.rules.policy.principal import PrincipalKind
 
 _TYPES = {
@@ -21,7 +24,9 @@ _TYPES = {
 def user_identity(caller: Caller) -> dict[str, Any]:
     """Return who the caller is, for the record."""
     principal = caller.principal
-    identity = {
+    if caller.service is not None:
+        return {"type": "AWSService", "invokedBy": principal.arn}
+    identity: dict[str, Any] = {
         "type": _TYPES[principal.kind],
         "principalId": caller.user_id,
         "arn": principal.arn,
@@ -30,7 +35,40 @@ def user_identity(caller: Caller) -> dict[str, Any]:
     }
     if caller.user_name is not None:
         identity["userName"] = caller.user_name
+    if caller.session is not None:
+        identity["sessionContext"] = _session_context(caller, caller.session)
+    if caller.via is not None:
+        identity["invokedBy"] = service_principal(caller.via)
     return identity
+
+
+def _session_context(caller: Caller, session: SessionClaims) -> dict[str, Any]:
+    context: dict[str, Any] = {}
+    if session.kind == FEDERATED:
+        context["sessionIssuer"] = {
+            "type": "IAMUser" if session.unique_id else "Root",
+            "principalId": session.unique_id or session.account_id,
+            "arn": caller.issuer_arn,
+            "accountId": session.account_id,
+            "userName": session.name,
+        }
+    elif session.kind == ROLE:
+        context["sessionIssuer"] = {
+            "type": "Role",
+            "principalId": session.unique_id,
+            "arn": caller.issuer_arn,
+            "accountId": session.account_id,
+            "userName": session.name,
+        }
+    if session.provider is not None:
+        context["webIdFederationData"] = {"federatedProvider": session.provider, "attributes": {}}
+    context["attributes"] = {
+        "creationDate": iso_time(session.issued_at),
+        "mfaAuthenticated": "false" if session.mfa_at is None else "true",
+    }
+    if session.source_identity is not None:
+        context["sourceIdentity"] = session.source_identity
+    return context
 
 
 def unknown_identity(claimed_access_key: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A long-term access key; its secret is stored sealed by the HSM.
 
-    `user_name` is the IAM user's; none means the account's root user.
+    `user_name` is the IAM user's, `service` the name of a service that acts for others; neither
+    means the account's root user.
     """
 
     access_key_id: str
@@ -22,5 +23,29 @@ class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed_secret: bytes
     created_at: float
     user_name: str | None = None
+    service: str | None = None
     active: bool = True
+    version: int = 1
+
+    @property
+    def owner(self) -> str:
+        """The IAM user's name; empty for the root user."""
+        return self.user_name or ""
+
+
+class AccessKeyUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When, where and for what an access key was last used; noted at most once a minute."""
+
+    access_key_id: str
+    at: float
+    region: str
+    service: str
+    version: int = 1
+
+
+class AccountAlias(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The name of an account; no two accounts of a deployment have the same."""
+
+    alias: str
+    account_id: str
     version: int = 1

@@ -1,21 +1,42 @@
-"""Who asks: the principal that policies see, and what else is known of the credentials."""
+"""Who asks: the principal that policies see, and what else is known of the credentials.
+
+Source: reference, sections 9.1 and 9.6 (the table of callers).
+"""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kagimori.rules.authorization import IdentityRules
 from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.role import Role
+from kagimori.rules.identity.service import service_principal
+from kagimori.rules.identity.session import SessionClaims
+from kagimori.rules.identity.user import User
 from kagimori.rules.names import root_arn
-from kagimori.rules.policy.principal import Principal, PrincipalKind
+from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
 
 
 class Caller(Struct, frozen=True, gc=False):
-    """A caller whose signature holds. `user_id` is `aws:userid`."""
+    """A caller whose signature holds.
+
+    `user_id` is `aws:userid`; `session` there is only with temporary credentials; `tags` are
+    `aws:PrincipalTag`; `issuer_arn` is the role's. `via` is the service that acts for the caller;
+    `service` is the one that acts for itself, and then `source_arn` and `source_account` are what
+    it says it acts upon.
+    """
 
     principal: Principal
     access_key_id: str
     user_id: str
     user_name: str | None = None
     identity_rules: IdentityRules = IdentityRules()
+    session: SessionClaims | None = None
+    tags: dict[str, str] = {}
+    issuer_arn: str | None = None
+    via: str | None = None
+    service: str | None = None
+    source_arn: str | None = None
+    source_account: str | None = None
 
     @property
     def account_id(self) -> str:
@@ -27,3 +48,90 @@ def root_caller(access_key: AccessKey) -> Caller:
     arn = root_arn(access_key.account_id)
     principal = Principal(PrincipalKind.ROOT, access_key.account_id, arn, arn)
     return Caller(principal, access_key.access_key_id, access_key.account_id)
+
+
+def service_caller(access_key: AccessKey, service: str) -> Caller:
+    """Return a service that acts for itself; it belongs to no account."""
+    name = service_principal(service)
+    principal = Principal(PrincipalKind.SERVICE, "", name, "", ((NameKind.SERVICE, name),))
+    return Caller(principal, access_key.access_key_id, name, service=service)
+
+
+def root_session_caller(access_key_id: str, session: SessionClaims) -> Caller:
+    """Return the root user with credentials of GetSessionToken."""
+    account_id = session.account_id
+    arn = root_arn(account_id)
+    principal = Principal(PrincipalKind.ROOT, account_id, arn, arn)
+    return Caller(principal, access_key_id, account_id, session=session)
+
+
+def user_caller(
+    access_key_id: str, user: User, rules: IdentityRules, session: SessionClaims | None = None
+) -> Caller:
+    """Return an IAM user, with long-term credentials or those of GetSessionToken."""
+    kind = PrincipalKind.USER if session is None else PrincipalKind.USER_SESSION
+    principal = Principal(kind, user.account_id, user.arn, user.arn, _user_names(user))
+    return Caller(principal, access_key_id, user.unique_id, user.name, rules, session, user.tags)
+
+
+def role_caller(
+    access_key_id: str, role: Role, rules: IdentityRules, session: SessionClaims
+) -> Caller:
+    """Return a session of a role; its tags override the role's, whatever their letter case."""
+    user_id = f"{role.unique_id}:{session.session_name}"
+    arn = session_arn(role, session.session_name)
+    names = (
+        (NameKind.ROLE, role.arn),
+        (NameKind.ROLE, role.unique_id),
+        (NameKind.SESSION, arn),
+        (NameKind.SESSION, user_id),
+    )
+    principal = Principal(PrincipalKind.ROLE_SESSION, role.account_id, arn, role.arn, names)
+    overridden = {key.lower() for key in session.tags}
+    tags = {key: value for key, value in role.tags.items() if key.lower() not in overridden}
+    return Caller(
+        principal,
+        access_key_id,
+        user_id,
+        None,
+        rules,
+        session,
+        {**tags, **session.tags},
+        role.arn,
+    )
+
+
+def federated_caller(
+    access_key_id: str, user: User | None, rules: IdentityRules, session: SessionClaims
+) -> Caller:
+    """Return a federated user; `user` made it, or the root user did."""
+    arn = federated_arn(session.account_id, session.session_name)
+    names = ((NameKind.SESSION, arn), *(_user_names(user) if user is not None else ()))
+    principal = Principal(PrincipalKind.FEDERATED_USER, session.account_id, arn, arn, names)
+    user_id = f"{session.account_id}:{session.session_name}"
+    issuer = root_arn(session.account_id) if user is None else user.arn
+    return Caller(principal, access_key_id, user_id, None, rules, session, session.tags, issuer)
+
+
+def acting_for(caller: Caller, service: str) -> Caller:
+    """Return the caller as a service acts for them: what they may, and by way of what."""
+    return replace(caller, via=service)
+
+
+def with_source(caller: Caller, arn: str | None, account: str | None) -> Caller:
+    """Return a service that says upon which resource of which account it acts."""
+    if arn is None and account is None:
+        return caller
+    return replace(caller, source_arn=arn, source_account=account)
+
+
+def session_arn(role: Role, session_name: str) -> str:
+    return f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{session_name}"
+
+
+def federated_arn(account_id: str, name: str) -> str:
+    return f"arn:aws:sts::{account_id}:federated-user/{name}"
+
+
+def _user_names(user: User) -> tuple[tuple[NameKind, str], ...]:
+    return ((NameKind.USER, user.arn), (NameKind.USER, user.unique_id))

@@ -87,6 +87,10 @@ class InvalidInput(Refusal):
     pass
 
 
+class InvalidUserType(Refusal):
+    pass
+
+
 class UnmodifiableEntity(Refusal):
     pass
 

@@ -37,7 +37,9 @@ class BackingKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """A KMS key as stored. Times are seconds since the epoch; `version` counts its changes.
 
-    What is computed from it is computed once, since a value never changes.
+    `policy_pins` are the unique ids that the users and roles in the key policy had when it was
+    written, by ARN: a re-created namesake is not meant. What is computed from a key is computed
+    once, since a value never changes.
     """
 
     account_id: str
@@ -52,6 +54,7 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     key_manager: str = CUSTOMER
     state: KeyState = KeyState.ENABLED
     key_policy: str
+    policy_pins: dict[str, str] = {}
     tags: dict[str, str] = {}
     deletion_at: float | None = None
     pending_window_days: int | None = None
@@ -126,7 +129,8 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     @cached_property
     def compiled_policy(self) -> CompiledPolicy:
-        return compile_policy(parse_policy(self.key_policy, Kind.KEY, stored=True))
+        document = parse_policy(self.key_policy, Kind.KEY, stored=True)
+        return compile_policy(document, pins=self.policy_pins)
 
     def with_first_material(self, backing_key: BackingKey) -> "KmsKey":
         """Return a new key with the material it was made with."""

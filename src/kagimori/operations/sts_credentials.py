@@ -1,0 +1,59 @@
+"""Temporary credentials: made in the HSM, sealed into the token that their owner carries."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from kagimori.operations.identities import managed_policy
+from kagimori.operations.operation import Asked, Facts
+from kagimori.rules.identity.refusals import ValidationError
+from kagimori.rules.identity.session import SessionClaims, encode_claims, token_text
+from kagimori.rules.identity.session_request import Narrowing
+from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY, access_key_id
+from kagimori_boundary.messages import CreateSession, NewSession
+
+
+class Issued(Facts):
+    """What the answer needs of what was sealed."""
+
+    access_key_id: str = ""
+    session: SessionClaims | None = None
+
+
+def seal(asked: Asked, facts: Issued, session: SessionClaims, seconds: int) -> CreateSession:
+    """Return the command that makes credentials, which begin at this whole second."""
+    issued_at = math.floor(asked.now)
+    facts.session = replace(session, issued_at=issued_at, expires_at=issued_at + seconds)
+    facts.access_key_id = access_key_id(TEMPORARY_ACCESS_KEY, asked.draw())
+    return CreateSession(facts.access_key_id, encode_claims(facts.session))
+
+
+def credentials(facts: Issued, reply: NewSession) -> dict[str, Any]:
+    """Return the `Credentials` of an answer."""
+    return {
+        "AccessKeyId": facts.access_key_id,
+        "SecretAccessKey": reply.secret_access_key,
+        "SessionToken": token_text(reply.session_token),
+        "Expiration": facts.session.expires_at if facts.session is not None else 0.0,
+    }
+
+
+def shown_credentials(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer as the audit record has it: without the secret, and without the token."""
+    kept = ("AccessKeyId", "Expiration")
+    shown = {name: answer["Credentials"][name] for name in kept}
+    return {**answer, "Credentials": shown}
+
+
+def check_policies(asked: Asked, narrowing: Narrowing, account_id: str) -> None:
+    """Return if each managed session policy exists, in the account or as AWS's.
+
+    Raises:
+        ValidationError: one does not.
+    """
+    for arn in narrowing.arns:
+        policy = managed_policy(asked.view, arn)
+        if policy is None or policy.account_id not in (account_id, "aws"):
+            raise ValidationError(f"Policy {arn} does not exist or is not attachable.")

@@ -1,0 +1,113 @@
+"""The managed policies that AWS offers to every account, as far as they are offered here.
+
+Source: AWS Managed Policy Reference Guide. DIFFERS(aws): the guide has over a thousand; these are
+those that mean something to the services here.
+"""
+
+import json
+from functools import cache
+from typing import Any, Final
+
+from kagimori.rules.identity.managed_policy import ManagedPolicy, PolicyVersion
+
+AWS_PREFIX: Final = "arn:aws:iam::aws:policy"
+_CREATED_AT: Final = 1_423_180_800.0  # 2015-02-06, when managed policies came
+
+
+def _allow(*actions: str, element: str = "Action") -> dict[str, Any]:
+    return {"Effect": "Allow", element: list(actions), "Resource": "*"}
+
+
+_STATEMENTS: Final[dict[str, tuple[str, str, list[dict[str, Any]]]]] = {
+    "AdministratorAccess": (
+        "/",
+        "Provides full access to AWS services and resources.",
+        [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    ),
+    "PowerUserAccess": (
+        "/",
+        (
+            "Provides full access to AWS services and resources, but does not allow management of "
+            "Users and groups."
+        ),
+        [
+            _allow("iam:*", "organizations:*", "account:*", element="NotAction"),
+            _allow(
+                "account:GetAccountInformation",
+                "account:GetGovCloudAccountInformation",
+                "account:GetPrimaryEmail",
+                "account:ListRegions",
+                "iam:CreateServiceLinkedRole",
+                "iam:DeleteServiceLinkedRole",
+                "iam:ListRoles",
+                "organizations:DescribeOrganization",
+            ),
+        ],
+    ),
+    "AWSKeyManagementServicePowerUser": (
+        "/",
+        "Provides access to AWS Key Management Service (KMS).",
+        [
+            _allow(
+                "kms:CreateAlias",
+                "kms:CreateKey",
+                "kms:DeleteAlias",
+                "kms:Describe*",
+                "kms:GenerateRandom",
+                "kms:Get*",
+                "kms:List*",
+                "kms:TagResource",
+                "kms:UntagResource",
+                "iam:ListGroups",
+                "iam:ListRoles",
+                "iam:ListUsers",
+            )
+        ],
+    ),
+    "IAMReadOnlyAccess": (
+        "/",
+        "Provides read only access to IAM via the AWS Management Console.",
+        [
+            _allow(
+                "iam:GenerateCredentialReport",
+                "iam:GenerateServiceLastAccessedDetails",
+                "iam:Get*",
+                "iam:List*",
+                "iam:SimulateCustomPolicy",
+                "iam:SimulatePrincipalPolicy",
+            )
+        ],
+    ),
+}
+_NAME_OF: Final = {f"{AWS_PREFIX}{path}{name}": name for name, (path, _, _) in _STATEMENTS.items()}
+
+
+def aws_managed_policy(arn: str) -> ManagedPolicy | None:
+    """Return AWS's managed policy with this ARN, or None."""
+    name = _NAME_OF.get(arn)
+    return None if name is None else _made(name)
+
+
+def aws_managed_policies() -> list[ManagedPolicy]:
+    """Return all of them, by name."""
+    return [_made(name) for name in sorted(_STATEMENTS)]
+
+
+@cache
+def _made(name: str) -> ManagedPolicy:
+    path, description, statements = _STATEMENTS[name]
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return ManagedPolicy(
+        account_id="aws",
+        name=name,
+        path=path,
+        unique_id="ANPA" + (name.upper() + "AAAAAAAAAAAAAAAAA")[:17],
+        created_at=_CREATED_AT,
+        updated_at=_CREATED_AT,
+        description=description,
+        versions=(PolicyVersion(number=1, text=text, created_at=_CREATED_AT),),
+    )
+
+
+def administrator_access() -> ManagedPolicy:
+    return _made("AdministratorAccess")

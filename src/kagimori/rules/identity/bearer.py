@@ -1,0 +1,61 @@
+"""What policies are attached to: users, groups and roles have this in common.
+
+Names are kept as written and are unique ignoring case (`folded` is the key).
+"""
+
+from functools import cached_property
+from typing import ClassVar
+
+from msgspec import Struct
+
+from kagimori.rules.policy.document import Kind, parse_policy
+from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
+
+
+class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """Whoever policies are attached to.
+
+    `inline_policies` are texts by name, `attached` the ARNs of managed policies in the order of
+    attachment. Times are seconds since the epoch.
+    """
+
+    noun: ClassVar[str] = ""
+
+    account_id: str
+    name: str
+    path: str = "/"
+    unique_id: str
+    created_at: float
+    inline_policies: dict[str, str] = {}
+    attached: tuple[str, ...] = ()
+    boundary: str | None = None
+    tags: dict[str, str] = {}
+    version: int = 1
+
+    @property
+    def folded(self) -> str:
+        return fold(self.name)
+
+    @cached_property
+    def arn(self) -> str:
+        return identity_arn(self.account_id, self.noun, self.path, self.name)
+
+    @cached_property
+    def compiled_inline(self) -> tuple[CompiledPolicy, ...]:
+        return tuple(
+            compile_identity_policy(text, name) for name, text in self.inline_policies.items()
+        )
+
+
+def fold(name: str) -> str:
+    """Return a name in the form in which names are unique."""
+    return name.lower()
+
+
+def identity_arn(account_id: str, noun: str, path: str, name: str) -> str:
+    return f"arn:aws:iam::{account_id}:{noun}{path}{name}"
+
+
+def compile_identity_policy(text: str, name: str) -> CompiledPolicy:
+    """Return a stored policy ready for questions; `name` (or ARN) goes into findings."""
+    return compile_policy(parse_policy(text, Kind.IDENTITY, stored=True), name)

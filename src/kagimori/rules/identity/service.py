@@ -1,0 +1,21 @@
+"""Service principals: what a service that acts for callers is called, and how it is named.
+
+Source: reference, 9.1 and 9.5; IAM User Guide, reference_policies_elements_principal ("AWS
+service principals").
+"""
+
+import re
+from typing import Final
+
+SERVICE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,62}")
+SUFFIX: Final = "amazonaws.com"
+
+
+def service_principal(service: str) -> str:
+    """Return `s3.amazonaws.com` for `s3`, the name that signatures for it have in their scope."""
+    return f"{service}.{SUFFIX}"
+
+
+def via_service(service: str, region: str) -> str:
+    """Return the value of kms:ViaService: `s3.eu-central-1.amazonaws.com`."""
+    return f"{service}.{region}.{SUFFIX}"

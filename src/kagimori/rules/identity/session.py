@@ -1,0 +1,85 @@
+"""What a session token says, sealed: whose session it is, since when, and what narrows it.
+
+Nothing of it is stored; the client carries it. Source: reference, 23.2 to 23.4.
+"""
+
+import base64
+import binascii
+import zlib
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.rules.identity.bearer import compile_identity_policy
+from kagimori.rules.policy.evaluate import CompiledPolicy
+
+TOKEN_CHARACTERS_MAX: Final = 16_384
+ROLE, USER, ROOT, FEDERATED = "role", "user", "root", "federated"
+
+
+class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """The claims of one session. Times are seconds since the epoch.
+
+    `name` and `unique_id` are the user's or role's (empty for the root user); `session_name` is
+    the role session's or federated user's. `policies` are the texts of inline session policies,
+    `policy_arns` managed ones; `mfa_at` is when a code of an MFA device was given, if one was.
+    """
+
+    kind: str
+    account_id: str
+    name: str = ""
+    unique_id: str = ""
+    session_name: str = ""
+    issued_at: float
+    expires_at: float
+    mfa_at: float | None = None
+    policies: tuple[str, ...] = ()
+    policy_arns: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    transitive: tuple[str, ...] = ()
+    source_identity: str | None = None
+    provider: str | None = None
+    subject: str | None = None
+
+    @property
+    def has_policies(self) -> bool:
+        return bool(self.policies or self.policy_arns)
+
+    @cached_property
+    def compiled_policies(self) -> tuple[CompiledPolicy, ...]:
+        return tuple(compile_identity_policy(text, "session policy") for text in self.policies)
+
+    def inherited_tags(self) -> dict[str, str]:
+        """Return the tags that go on to the next session of a chain."""
+        return {key: self.tags[key] for key in self.transitive if key in self.tags}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SessionClaims).decode
+
+
+def encode_claims(session: SessionClaims) -> bytes:
+    """Return claims as they are sealed: small, since clients send them with each request."""
+    return zlib.compress(_encode(session))
+
+
+def decode_claims(claims: bytes) -> SessionClaims:
+    """Return what `encode_claims` was given; the seal vouches for the bytes."""
+    return _decode(zlib.decompress(claims))
+
+
+def token_text(sealed: bytes) -> str:
+    """Return a sealed session as clients carry it."""
+    return base64.b64encode(sealed).decode()
+
+
+def token_bytes(text: bytes) -> bytes | None:
+    """Return what `token_text` made; None for anything else."""
+    if len(text) > TOKEN_CHARACTERS_MAX:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None

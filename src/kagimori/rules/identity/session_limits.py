@@ -1,0 +1,36 @@
+"""What some temporary credentials cannot call at all, whatever the policies say.
+
+Source: reference, 23.3; STS API Reference, GetSessionToken and GetFederationToken.
+"""
+
+from typing import Final
+
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.session import FEDERATED, ROLE
+from kagimori.rules.refusal import AccessDeniedException, UnrecognizedClientException
+
+_WITH_SESSION_TOKEN: Final = frozenset({"AssumeRole", "GetCallerIdentity"})
+_WITH_FEDERATION_TOKEN: Final = frozenset({"GetCallerIdentity"})
+_FOR_LONG_TERM_KEYS: Final = frozenset({"GetSessionToken", "GetFederationToken"})
+
+
+def check_session_limits(caller: Caller, service: str, operation: str) -> None:
+    """Return if the caller's kind of credentials may call the operation at all.
+
+    Raises:
+        AccessDeniedException: an STS call that needs other credentials.
+        UnrecognizedClientException: an IAM call with a token that never works there.
+    """
+    session = caller.session
+    if session is None:
+        return
+    if service == "sts":
+        if operation in _FOR_LONG_TERM_KEYS:
+            raise AccessDeniedException(f"Cannot call {operation} with session credentials")
+        allowed = _WITH_FEDERATION_TOKEN if session.kind == FEDERATED else _WITH_SESSION_TOKEN
+        if session.kind != ROLE and operation not in allowed:
+            raise AccessDeniedException(f"Cannot call {operation} with session credentials")
+    elif service == "iam" and (
+        session.kind == FEDERATED or (session.kind != ROLE and session.mfa_at is None)
+    ):
+        raise UnrecognizedClientException("The security token included in the request is invalid.")

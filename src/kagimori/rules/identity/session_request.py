@@ -1,0 +1,131 @@
+"""What is checked of a request for temporary credentials, before and after it is authorized.
+
+Source: reference, 23.2 and 23.3; the documentation of the STS model.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.rules.identity.bearer import compile_identity_policy
+from kagimori.rules.identity.documents import read_policy
+from kagimori.rules.identity.refusals import (
+    InvalidParameterValue,
+    PackedPolicyTooLarge,
+    ValidationError,
+)
+from kagimori.rules.identity.session import SessionClaims
+from kagimori.rules.identity.tags import read_tags
+from kagimori.rules.policy.document import Kind
+
+ROLE_SECONDS_DEFAULT: Final = 3600
+CHAINED_SECONDS_MAX: Final = 3600
+SESSION_SECONDS_DEFAULT: Final = 43_200
+ROOT_SECONDS_MAX: Final = 3600
+# How much of a session token policies and tags may take, compressed.
+PACKED_BYTES_MAX: Final = 2048
+
+
+class SessionTags(Struct, frozen=True):
+    """The tags of a new session, and which of them go on to the next session of a chain."""
+
+    tags: dict[str, str] = {}
+    transitive: tuple[str, ...] = ()
+
+
+class Narrowing(Struct, frozen=True):
+    """The session policies of a request: an inline text, and the ARNs of managed policies."""
+
+    texts: tuple[str, ...] = ()
+    arns: tuple[str, ...] = ()
+
+    @property
+    def is_given(self) -> bool:
+        return bool(self.texts or self.arns)
+
+
+def read_session_tags(
+    tags: Sequence[Any] | None,
+    transitive: Sequence[str] | None,
+    before: SessionClaims | None,
+) -> SessionTags:
+    """Return the tags of a new session: those asked for, and those inherited from the caller's.
+
+    Raises:
+        InvalidParameterValue: a key twice, or one that was inherited, or transitive but no tag.
+    """
+    given = read_tags(tags, duplicate=InvalidParameterValue)
+    inherited = before.inherited_tags() if before is not None else {}
+    taken = {key.lower() for key in inherited}
+    if any(key.lower() in taken for key in given):
+        raise InvalidParameterValue(
+            "One of the specified transitive tag keys can't be set because it conflicts with a "
+            "transitive tag key from the calling session."
+        )
+    named = {key.lower(): key for key in given}
+    passed_on = []
+    for key in transitive or ():
+        if key.lower() not in named:
+            raise InvalidParameterValue(
+                "The specified transitive tag key must be included in the requested tags."
+            )
+        passed_on.append(named[key.lower()])
+    return SessionTags({**inherited, **given}, (*inherited, *dict.fromkeys(passed_on)))
+
+
+def read_narrowing(policy: str | None, arns: Sequence[Any] | None) -> Narrowing:
+    """Return the session policies of a request.
+
+    Raises:
+        MalformedPolicyDocument: the inline one is none.
+    """
+    if policy is not None:
+        read_policy(policy, Kind.IDENTITY)
+        compile_identity_policy(policy, "session policy")
+    named = tuple(one.arn for one in arns or () if one.arn is not None)
+    return Narrowing((policy,) if policy is not None else (), named)
+
+
+def packed_percent(narrowing: Narrowing, tags: SessionTags) -> int | None:
+    """Return how much of the room for policies and tags is used; None if there are none.
+
+    Raises:
+        PackedPolicyTooLarge: more than there is.
+    """
+    if not (narrowing.is_given or tags.tags):
+        return None
+    parts = [*narrowing.texts, *narrowing.arns, *(f"{k}={v}" for k, v in tags.tags.items())]
+    packed = len(zlib.compress("\n".join(parts).encode()))
+    percent = -(-packed * 100 // PACKED_BYTES_MAX)
+    if percent > 100:  # noqa: PLR2004 - percent
+        raise PackedPolicyTooLarge(
+            f"Packed policy consumes {percent}% of allotted space, please use smaller policy."
+        )
+    return percent
+
+
+def role_session_seconds(asked: int | None, most: int, *, chained: bool) -> int:
+    """Return how long a role session lasts; `most` is the role's, `chained` by a session.
+
+    Raises:
+        ValidationError: longer than that.
+    """
+    seconds = ROLE_SECONDS_DEFAULT if asked is None else asked
+    if chained and seconds > CHAINED_SECONDS_MAX:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+            "role chaining."
+        )
+    if seconds > most:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    return seconds
+
+
+def user_session_seconds(asked: int | None, *, is_root: bool) -> int:
+    """Return how long a session of a user lasts; the root user's are cut, not refused."""
+    seconds = SESSION_SECONDS_DEFAULT if asked is None else asked
+    return min(seconds, ROOT_SECONDS_MAX) if is_root else seconds

@@ -1,0 +1,56 @@
+"""Tags of identities and of sessions; unlike those of KMS keys, unique ignoring case.
+
+Source: reference, 23.2 ("Tags"); IAM User Guide, id_tags.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from kagimori.rules.identity.refusals import InvalidInput, LimitExceeded, ValidationError
+from kagimori.rules.refusal import Refusal
+
+TAGS_MAX: Final = 50
+DUPLICATE: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+_ALLOWED: Final = re.compile(r"[\w\s.:/=+\-@]*")
+
+
+def read_tags(
+    tags: Sequence[Any] | None, *, duplicate: type[Refusal] = InvalidInput
+) -> dict[str, str]:
+    """Return the tags of a `Tags` member, by key.
+
+    Raises:
+        Refusal: `duplicate`, for a key that is there twice ignoring case.
+        ValidationError: reserved, or with characters that tags cannot have.
+    """
+    read: dict[str, str] = {}
+    folded: set[str] = set()
+    for tag in tags or ():
+        if tag.Key.lower() in folded:
+            raise duplicate(DUPLICATE)
+        if tag.Key.lower().startswith("aws:"):
+            raise ValidationError("Tag keys beginning with aws: are reserved.")
+        if not (_ALLOWED.fullmatch(tag.Key) and _ALLOWED.fullmatch(tag.Value)):
+            raise ValidationError(f"Invalid tag: {tag.Key}")
+        folded.add(tag.Key.lower())
+        read[tag.Key] = tag.Value
+    return read
+
+
+def with_tags(tags: dict[str, str], added: dict[str, str]) -> dict[str, str]:
+    """Return tags with others added; a key replaces its namesake of any letter case.
+
+    Raises:
+        LimitExceeded: more than an identity may have.
+    """
+    together = {**without_tags(tags, added), **added}
+    if len(together) > TAGS_MAX:
+        raise LimitExceeded(f"The number of tags has reached the maximum limit: {TAGS_MAX}")
+    return together
+
+
+def without_tags(tags: dict[str, str], keys: Iterable[str]) -> dict[str, str]:
+    """Return tags without those named, ignoring case; unknown ones are ignored."""
+    removed = {key.lower() for key in keys}
+    return {key: value for key, value in tags.items() if key.lower() not in removed}

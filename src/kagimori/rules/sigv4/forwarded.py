@@ -1,0 +1,91 @@
+"""A request that somebody signed for a service, shown by that service as proof that it was asked.
+
+The service cannot make one: it holds no secret of the caller's. What it shows is the caller's
+Authorization header and the canonical request under it, so that the signature can be checked here
+as it was there. Source: docs/understand/acting-for-another.md.
+"""
+
+import binascii
+import hashlib
+import hmac
+from base64 import b64decode, b64encode
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.rules.refusal import InvalidSignatureException
+from kagimori.rules.sigv4.claim import ALGORITHM, Claim, read_claim
+from kagimori.rules.sigv4.verify import check_time
+
+HEADER = b"x-kagimori-forwarded-request"
+BYTES_MAX = 12_288
+
+
+class Shown(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The header's content, as JSON in base64."""
+
+    authorization: str
+    date: str  # 20261126T083000Z
+    canonical_request: str
+    security_token: str | None = None
+
+
+class Forwarded(Struct, frozen=True, gc=False):
+    """What was shown, taken apart; nothing of it is proved yet."""
+
+    claim: Claim
+    date: str
+    canonical_request: str
+    security_token: bytes | None
+
+    def check_signature(self, signing_key: hmac.HMAC) -> None:
+        """Return if the signature is the one this canonical request has.
+
+        Raises:
+            InvalidSignatureException: it is not.
+        """
+        digest = hashlib.sha256(self.canonical_request.encode()).hexdigest()
+        expected = signing_key.copy()
+        expected.update(f"{ALGORITHM}\n{self.date}\n{self.claim.scope.text}\n{digest}".encode())
+        if not hmac.compare_digest(expected.hexdigest(), self.claim.signature):
+            raise InvalidSignatureException("The signature of the forwarded request does not hold.")
+
+
+_decode = msgspec.json.Decoder(Shown).decode
+
+
+def shown(
+    authorization: str, date: str, canonical_request: str, security_token: str | None = None
+) -> str:
+    """Return the header's value for a request that was received."""
+    content = Shown(authorization, date, canonical_request, security_token)
+    return b64encode(msgspec.json.encode(content)).decode()
+
+
+def read_forwarded(text: bytes, *, service: str, now: float) -> Forwarded:
+    """Return a forwarded request that was signed for `service`, just now.
+
+    Raises:
+        InvalidSignatureException: malformed, for another service, or too old.
+        IncompleteSignatureException: its Authorization header lacks something.
+    """
+    if len(text) > BYTES_MAX:
+        raise InvalidSignatureException("The forwarded request is too large.")
+    try:
+        content = _decode(b64decode(text, validate=True))
+        claim = read_claim(content.authorization.encode("latin-1"))
+        date = content.date.encode("latin-1")
+    except (binascii.Error, msgspec.MsgspecError, UnicodeEncodeError):
+        raise InvalidSignatureException("The forwarded request cannot be read.") from None
+    if claim.scope.service != service:
+        raise InvalidSignatureException(
+            f"The forwarded request was not signed for the service '{service}'."
+        )
+    check_time(claim.scope, {b"x-amz-date": date}, now)
+    token = content.security_token
+    return Forwarded(
+        claim,
+        content.date,
+        content.canonical_request,
+        None if token is None else token.encode("utf-8", "replace"),
+    )

@@ -14,7 +14,7 @@ _AAD = b"an identity and one pair of context"
 
 
 def bare_microseconds() -> tuple[float, float]:
-    """Return what encrypting and decrypting 32 bytes takes: the best of many goes, in microseconds."""
+    """Return what encrypting and decrypting 32 bytes takes: the best of many, in microseconds."""
     key, nonce, iv, plaintext = symmetric.generate(), os.urandom(16), os.urandom(12), bytes(32)
     parts = {"header": _HEADER, "aad": _AAD, "nonce16": nonce, "iv12": iv}
     blob = symmetric.encrypt(key, plaintext=plaintext, **parts)

@@ -14,8 +14,7 @@ from rich.text import Text
 from kagimori.assemble import Unusable, audit_reading
 from kagimori.rules.audit.entry import Entry
 from kagimori.rules.audit.filter import RecordFilter
-from kagimori.rules.audit.record import iso_time
-from kagimori.rules.audit.times import moment
+from kagimori.rules.audit.times import iso_time, moment
 from kagimori_cli.terminal import (
     EXIT_UNREADABLE,
     Data,

@@ -30,7 +30,7 @@ from kagimori.rules.audit.delivered import (
 )
 from kagimori.rules.audit.digest import SIGNATURE_ALGORITHM, ToSign
 from kagimori.rules.audit.entry import decode_entry
-from kagimori.rules.audit.record import iso_time
+from kagimori.rules.audit.times import iso_time
 
 STATE_NAME: Final = "delivery.json"
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024  # of a log file, uncompressed

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from kagimori.rules.audit.digest import HASH_ALGORITHM, SIGNATURE_ALGORITHM
-from kagimori.rules.audit.record import iso_time
+from kagimori.rules.audit.times import iso_time
 
 TRAIL_NAME: Final = "kagimori"
 

@@ -45,15 +45,20 @@ def shown_group(group: Group) -> dict[str, Any]:
     }
 
 
-def shown_role(role: Role, *, whole: bool = True, new: bool = False) -> dict[str, Any]:
-    """Return a role; listings leave out tags, boundary and last use, CreateRole the duration."""
+def shown_role(
+    role: Role, trust_policy: str | None = None, *, whole: bool = True, new: bool = False
+) -> dict[str, Any]:
+    """Return a role, with its trust policy as it reads now.
+
+    Listings leave out tags, boundary and last use, CreateRole the duration.
+    """
     shown: dict[str, Any] = {
         "Path": role.path,
         "RoleName": role.name,
         "RoleId": role.unique_id,
         "Arn": role.arn,
         "CreateDate": role.created_at,
-        "AssumeRolePolicyDocument": encoded_policy(role.trust_policy),
+        "AssumeRolePolicyDocument": encoded_policy(trust_policy or role.trust_policy),
     }
     if role.description:
         shown["Description"] = role.description

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.group import Group
+from kagimori.rules.identity.instance_profile import InstanceProfile
 from kagimori.rules.identity.managed_policy import ManagedPolicy, PolicyVersion
 from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.user import User
@@ -45,15 +46,20 @@ def shown_group(group: Group) -> dict[str, Any]:
     }
 
 
-def shown_role(role: Role, *, whole: bool = True, new: bool = False) -> dict[str, Any]:
-    """Return a role; listings leave out tags, boundary and last use, CreateRole the duration."""
+def shown_role(
+    role: Role, trust_policy: str | None = None, *, whole: bool = True, new: bool = False
+) -> dict[str, Any]:
+    """Return a role, with its trust policy as it reads now.
+
+    Listings leave out tags, boundary and last use, CreateRole the duration.
+    """
     shown: dict[str, Any] = {
         "Path": role.path,
         "RoleName": role.name,
         "RoleId": role.unique_id,
         "Arn": role.arn,
         "CreateDate": role.created_at,
-        "AssumeRolePolicyDocument": encoded_policy(role.trust_policy),
+        "AssumeRolePolicyDocument": encoded_policy(trust_policy or role.trust_policy),
     }
     if role.description:
         shown["Description"] = role.description
@@ -76,6 +82,21 @@ def _more(bearer: Bearer) -> dict[str, Any]:
     if bearer.tags:
         more["Tags"] = shown_tags(bearer.tags)
     return more
+
+
+def shown_instance_profile(profile: InstanceProfile, roles: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return an instance profile with its role, as it is shown in a list, if it has one."""
+    shown: dict[str, Any] = {
+        "Path": profile.path,
+        "InstanceProfileName": profile.name,
+        "InstanceProfileId": profile.unique_id,
+        "Arn": profile.arn,
+        "CreateDate": profile.created_at,
+        "Roles": roles,
+    }
+    if profile.tags:
+        shown["Tags"] = shown_tags(profile.tags)
+    return shown
 
 
 def shown_access_key(access_key: AccessKey) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from kagimori_boundary.messages import Command
 
 
 class Creating(Found):
-    """`entity` is a namesake that is there, `bound` the policy to be boundary, `tags` the given."""
+    """`entity` is a namesake there already, `bound` the policy that is to be boundary."""
 
     space: Room | None = None
     bound: Any = None

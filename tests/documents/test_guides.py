@@ -22,6 +22,15 @@ def test_envelope_encryption(server, tmp_path):
     assert (tmp_path / "long-letter.txt.sealed").exists()
 
 
+def test_share_keys_between_accounts(tmp_path):
+    with serving.served() as server:
+        page = "docs/do/share-keys-between-accounts.md"
+        said = run(page, tmp_path, serving.environment(), data=server.data)
+    assert ":user/alice" in said
+    assert ":assumed-role/auditor/quarterly" in said
+    assert "secret_access_key" in (tmp_path / "partner.json").read_text()
+
+
 def test_back_up_and_restore():
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed")

@@ -99,6 +99,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "RetireGrant": "KeyId GrantId DryRun",
         "RevokeGrant": "KeyId GrantId DryRun",
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
+        "ListPublicKeys": "StartTime EndTime NextToken",
     }.items()
 }
 _PAIRS: Final = {

@@ -1,4 +1,4 @@
-"""The auditor: threads beside the supervisor's loop that make digests, keep the index, deliver.
+"""The auditor: threads beside the supervisor that make digests, keep the index, deliver, tell.
 
 It only reads the journals, and of each no further than its worker has answered for. What fails
 here is told and tried again; no request waits for any of it.
@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,11 @@ from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_tail import EVERYTHING, TrailBroken
 from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.digester import Digester
+from kagimori.machinery.notifier import Notifier
+from kagimori.machinery.receiving import ReceivingCommand, Webhook, secret_in
 from kagimori.machinery.retention import Beginnings, new_beginnings, remove_before
+from kagimori.machinery.store.key_watch import KeyWatch
+from kagimori.rules.audit.receiver import read_receiver
 from kagimori_boundary.messages import Bytes, Command, Reply, SignDigest
 
 INDEX_SECONDS: Final = 0.25
@@ -39,7 +43,10 @@ class AuditOptions(Struct, frozen=True):
     """How the trail is kept.
 
     No digests if `digest_minutes` is 0. `checkpoints` is where copies of them go, `deliver` where
-    log files go, `retain_days` how long journals are kept that were delivered.
+    log files go, `retain_days` how long journals are kept that were delivered. Events go to
+    `notify_url`, signed with the secret in the file `webhook_secret`, and to `notify_command`;
+    `notify_days` before the time if something is to come, and of so many denials in a minute
+    (`denial_storm`, 0: none).
     """
 
     digest_minutes: float = 60.0
@@ -47,6 +54,11 @@ class AuditOptions(Struct, frozen=True):
     deliver: str | None = None
     deliver_minutes: float = 5.0
     retain_days: float | None = None
+    notify_url: str | None = None
+    webhook_secret: str | None = None
+    notify_command: tuple[str, ...] = ()
+    notify_days: float = 7.0
+    denial_storm: int = 100
 
 
 class Auditor:
@@ -72,6 +84,11 @@ class Auditor:
         if options.deliver is not None:
             delivery = threading.Thread(target=self._deliver, name="audit-delivery", daemon=True)
             self._threads.append(delivery)
+        for name, receiver in self._receivers():
+            telling = threading.Thread(
+                target=self._tell, args=(name, receiver.post), name=f"audit-{name}", daemon=True
+            )
+            self._threads.append(telling)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -172,6 +189,54 @@ class Auditor:
         if not isinstance(reply, Bytes):
             raise HsmRefused("the HSM answered something else")
         return reply.value.hex()
+
+    # --- events outward -----------------------------------------------------------------------
+
+    def _receivers(self) -> Iterator[tuple[str, Webhook | ReceivingCommand]]:
+        """Yield who is told of events, and the name that its place is noted under.
+
+        Raises:
+            BadReceiver: no such address, or no secret to sign with.
+        """
+        options = self._options
+        if options.notify_url is not None:
+            secret = secret_in(Path(options.webhook_secret or ""))
+            yield "webhook", Webhook(read_receiver(options.notify_url), secret)
+        if options.notify_command:
+            yield "command", ReceivingCommand(options.notify_command)
+
+    def _tell(self, name: str, post: Callable[[bytes, str], None]) -> None:
+        _step_back()
+        keys: KeyWatch | None = None
+        notifier: Notifier | None = None
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                keys = keys or KeyWatch(self._layout.database)
+                notifier = notifier or self._new_notifier(name, post, keys)
+                pause = notifier.turn(self._read_to(stopping=stopping))
+                if stopping:
+                    notifier.note()
+            except Exception as problem:  # noqa: BLE001 - the next turn must come
+                self._trouble(name, _why(problem))
+                pause = RETRY_SECONDS
+            if stopping:
+                return
+            self._stopping.wait(pause)
+
+    def _new_notifier(
+        self, name: str, post: Callable[[bytes, str], None], keys: KeyWatch
+    ) -> Notifier:
+        return Notifier(
+            self._layout.audit,
+            name,
+            post=post,
+            keys=keys,
+            ahead_seconds=self._options.notify_days * DAY_SECONDS,
+            storm_denials=self._options.denial_storm,
+            now=time.time,
+            trouble=lambda text: self._trouble(name, text),
+        )
 
     # --- the index ----------------------------------------------------------------------------
 

@@ -157,3 +157,9 @@ class Trail(Protocol):
 
         Raises `Absent` for what must be looked for first.
         """
+
+    def public_key(self, request_id: str) -> bytes | None:
+        """Return what digests are verified with (PEM), once it was made; once for each request.
+
+        Raises `Absent` for what must be looked for first.
+        """

@@ -1,5 +1,6 @@
 """`kagimori init`, `serve` and `dev`: a deployment is made, and served."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from kagimori import assemble
 from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT
+from kagimori.rules.audit.receiver import BadReceiver, read_receiver, read_secret
 from kagimori_cli.terminal import (
     Data,
     Output,
@@ -94,10 +96,26 @@ def serve(
         float | None,
         typer.Option(min=0.0, help="Remove journals older than that, once delivered and signed."),
     ] = None,
+    notify_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Events are posted there: HTTPS, or loopback.")
+    ] = None,
+    webhook_secret: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What posts are signed with.")
+    ] = None,
+    notify_command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Run for each event, without a shell.")
+    ] = None,
+    notify_days: Annotated[
+        float, typer.Option(min=0.0, help="Tell so long before a deletion or an expiry.")
+    ] = 7.0,
+    denial_storm: Annotated[
+        int, typer.Option(min=0, help="Denials in a minute that are told of; 0: none.")
+    ] = 100,
 ) -> None:
     """Serve a deployment until SIGTERM or SIGINT."""
     if retain_days is not None and (deliver is None or not digest_minutes):
         give_up("--retain-days needs --deliver and digests: nothing is removed before both")
+    _check_receiver(notify_url, webhook_secret)
     become_server(
         kind="serve",
         data=str(data),
@@ -114,8 +132,35 @@ def serve(
             "deliver": None if deliver is None else str(deliver.absolute()),
             "deliver_minutes": deliver_minutes,
             "retain_days": retain_days,
+            "notify_url": notify_url,
+            "webhook_secret": None if webhook_secret is None else str(webhook_secret.absolute()),
+            "notify_command": _words_of(notify_command or ""),
+            "notify_days": notify_days,
+            "denial_storm": denial_storm,
         },
     )
+
+
+def _words_of(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as why:
+        give_up(f"--notify-command: {why}")
+
+
+def _check_receiver(url: str | None, secret: Path | None) -> None:
+    """Give up before anything runs that nobody could be told by."""
+    try:
+        if url is not None:
+            read_receiver(url)
+            if secret is None:
+                give_up("--notify-url needs --webhook-secret: events are signed")
+        if secret is not None:
+            read_secret(secret.read_bytes())
+    except BadReceiver as why:
+        give_up(str(why))
+    except OSError as problem:
+        give_up(f"{secret} cannot be read: {problem.strerror}")
 
 
 def dev(

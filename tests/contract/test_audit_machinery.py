@@ -17,7 +17,7 @@ from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.digester import Digester
 from kagimori.machinery.retention import new_beginnings, remove_before
 from kagimori.rules.audit.lookup import EventQuery, shown_events
-from kagimori.rules.audit.record import iso_time
+from kagimori.rules.audit.times import iso_time
 
 START = 1_790_000_000
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -337,6 +337,24 @@ def test_delivery_goes_on_where_it_was(audit):
     assert delivery(audit).deliver({}) == 0
     write(audit, map(event, range(5, 7)), link)
     assert delivery(audit).deliver({}) == 2
+
+
+def test_no_two_digests_have_one_name(audit):
+    link = write(audit, map(event, range(5)))
+    ours = delivery(audit)
+    for first in (5, 7, 9):
+        ours.deliver({})
+        ours.digest()
+        ours.digest()
+        link = write(audit, map(event, range(first, first + 2)), link)
+    digests = [
+        json.loads(gzip.decompress(path.read_bytes()))
+        for path in sorted((audit.parent / "bucket").rglob("*-Digest_*.json.gz"))
+    ]
+    assert [len(digest["logFiles"]) for digest in digests] == [1, 1, 1]
+    assert [one["digestStartTime"] for one in digests[1:]] == [
+        one["digestEndTime"] for one in digests[:-1]
+    ]
 
 
 def test_a_stream_that_does_not_go_on_keeps_none_of_the_others_waiting(audit):

@@ -1,10 +1,12 @@
 """CloudTrail's LookupEvents over the wire: all attributes, times, pages, refusals, accounts."""
 
 import datetime as dt
+import hashlib
 import json
 import time
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 import serving
 from serving import refused
@@ -184,3 +186,23 @@ def test_fast_enough_to_be_pleasant(trail, story):
     for _ in range(20):
         look(trail, "ResourceName", story[0])
     assert (time.perf_counter() - began) / 20 < 0.25
+
+
+def test_public_keys(trail, server):
+    """The key that digests are signed with, in PKCS #1 (reference, 14.5)."""
+    pem = serving.run("audit", "public-key", "--data", server.data, check=True).stdout.encode()
+    key = serialization.load_pem_public_key(pem)
+    serving.eventually(lambda: trail.list_public_keys()["PublicKeyList"])
+    (listed,) = trail.list_public_keys()["PublicKeyList"]
+    der, form = serialization.Encoding.DER, serialization.PublicFormat
+    assert listed["Value"] == key.public_bytes(der, form.PKCS1)
+    spki = key.public_bytes(der, form.SubjectPublicKeyInfo)
+    assert listed["Fingerprint"] == hashlib.sha256(spki).hexdigest()
+    now = dt.datetime.now(dt.UTC)
+    assert listed["ValidityStartTime"] <= now < listed["ValidityEndTime"]
+    long_ago = dt.datetime(2020, 1, 2, tzinfo=dt.UTC)
+    assert trail.list_public_keys(StartTime=long_ago, EndTime=long_ago)["PublicKeyList"] == []
+    with refused("InvalidTimeRangeException"):
+        trail.list_public_keys(StartTime=now, EndTime=now - dt.timedelta(1))
+    with refused("InvalidTokenException"):
+        trail.list_public_keys(NextToken="x")

@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from kagimori.machinery.audit_index import HOUR_SECONDS, ID_BYTES, INDEX_NAME, facet_hash
+from kagimori.machinery.audit_reader import PUBLIC_KEY_NAME
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
 from kagimori.ports import Absent
@@ -25,7 +26,7 @@ class AuditLookup:
     def __init__(self, audit: Path) -> None:
         self._finder = EventFinder(audit)
         self._thread = WorkerThread("audit-lookup")
-        self._results: dict[str, list[FoundEvent]] = {}
+        self._results: dict[str, Any] = {}
 
     def events(self, request_id: str, query: EventQuery) -> list[FoundEvent]:
         """Return what was found for this request, one more than asked for if there is more.
@@ -33,17 +34,28 @@ class AuditLookup:
         Raises:
             Absent: not looked for yet.
         """
-        found = self._results.pop(request_id, None)
-        if found is None:
-            raise Absent(lambda: self._load(request_id, query))
+        if request_id not in self._results:
+            raise Absent(lambda: self._load(request_id, lambda: self._finder.find(query)))
+        found: list[FoundEvent] = self._results.pop(request_id)
+        return found
+
+    def public_key(self, request_id: str) -> bytes | None:
+        """Return the audit key's public half (PEM), None if it was not made yet.
+
+        Raises:
+            Absent: not looked for yet.
+        """
+        if request_id not in self._results:
+            raise Absent(lambda: self._load(request_id, self._finder.public_key))
+        found: bytes | None = self._results.pop(request_id)
         return found
 
     def close(self) -> None:
         self._thread.close()
 
-    def _load(self, request_id: str, query: EventQuery) -> Pending[None]:
+    def _load(self, request_id: str, look: Callable[[], Any]) -> Pending[None]:
         done: Pending[None] = Pending()
-        job = self._thread.call(lambda: self._finder.find(query))
+        job = self._thread.call(look)
 
         def take() -> None:
             try:
@@ -83,6 +95,17 @@ class EventFinder:
             found += self._events(query, number, (file, offset, length))
         found.sort(key=lambda event: event.spot, reverse=True)
         return found[: query.limit + 1]
+
+    def public_key(self) -> bytes | None:
+        """Return what lies beside the trail to verify its digests with.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            return (self._audit / PUBLIC_KEY_NAME).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def _events(
         self, query: EventQuery, number: int, spot: tuple[str, int, int]

@@ -30,7 +30,7 @@ from kagimori.rules.audit.delivered import (
 )
 from kagimori.rules.audit.digest import SIGNATURE_ALGORITHM, ToSign
 from kagimori.rules.audit.entry import decode_entry
-from kagimori.rules.audit.times import iso_time
+from kagimori.rules.audit.times import epoch_of, iso_time
 
 STATE_NAME: Final = "delivery.json"
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024  # of a log file, uncompressed
@@ -121,11 +121,12 @@ class Delivery:
         Raises:
             OSError: it cannot be written. Whatever `sign` raises.
         """
-        now = self._now()
         for state in self._state.areas.values():
-            previous = state.previous
-            if previous is not None and previous.end_time == iso_time(now):
-                continue  # its name would be that of the one before
+            previous, now = state.previous, self._now()
+            if previous is not None and previous.end_time >= iso_time(now):
+                if not state.logs:
+                    continue
+                now = epoch_of(previous.end_time) + 1  # else its name were that of the one before
             name = digest_name(state.area, now)
             content = digest_content(
                 state.area,

@@ -2,13 +2,16 @@
 
 from typing import Final
 
-from kagimori.operations.cloudtrail import LookupEvents
+from kagimori.operations.cloudtrail import ListPublicKeys, LookupEvents
 from kagimori.operations.operation import Operation
 from kagimori.ports import Trail
 
-AUDIT_OPERATIONS: Final[tuple[Operation, ...]] = (LookupEvents(),)
+AUDIT_OPERATIONS: Final[tuple[Operation, ...]] = (LookupEvents(), ListPublicKeys())
 
 
 def over(trail: Trail) -> dict[tuple[str, str], Operation]:
     """Return these operations, looking into this trail."""
-    return {("cloudtrail", "LookupEvents"): LookupEvents(trail)}
+    return {
+        (operation.service, operation.name): operation
+        for operation in (LookupEvents(trail), ListPublicKeys(trail))
+    }

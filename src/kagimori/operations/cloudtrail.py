@@ -1,6 +1,6 @@
-"""CloudTrail's LookupEvents, over the index of the audit trail.
+"""CloudTrail's LookupEvents and ListPublicKeys, over the audit trail.
 
-Source: CloudTrail API reference, LookupEvents; reference, 14.7.
+Source: CloudTrail API reference, LookupEvents and ListPublicKeys; reference, 14.5 and 14.7.
 """
 
 from typing import Any, Final
@@ -15,13 +15,16 @@ from kagimori.rules.audit.lookup import (
     spot_of,
     token_of,
 )
+from kagimori.rules.audit.public_key import AuditPublicKey
 from kagimori.rules.audit.refusals import (
     InvalidLookupAttributesException,
     InvalidTimeRangeException,
+    InvalidTokenException,
     OperationNotPermittedException,
 )
 
 PAGE_MAX: Final = 50
+PUBLIC_KEY_SECONDS: Final = 100 * 365 * 86_400  # it has no end, but must name one
 
 
 class _LookUp(Facts):
@@ -56,6 +59,53 @@ class LookupEvents(Operation):
         if len(found) > query.limit:
             answer["NextToken"] = token_of(query, found[query.limit - 1].spot)
         return Outcome(answer)
+
+
+class _PublicKeys(Facts):
+    pem: Any = None
+
+
+class ListPublicKeys(Operation):
+    """The key that digests are signed with: one for all regions, and for ever.
+
+    DIFFERS(aws): CloudTrail has others in each region, and from time to time.
+    """
+
+    service = "cloudtrail"
+    read_only = True
+
+    def __init__(self, trail: Trail | None = None) -> None:
+        self._trail = trail
+
+    def look_up(self, asked: Asked) -> Facts:
+        return _PublicKeys((Need("cloudtrail:ListPublicKeys"),))
+
+    def ask(self, asked: Asked, facts: _PublicKeys) -> None:
+        given = asked.call.input
+        if given.NextToken is not None:
+            raise InvalidTokenException("Reserved for future use.")
+        if _moment(given.StartTime, asked.now) > _moment(given.EndTime, asked.now):
+            raise InvalidTimeRangeException("Start time must be before end time")
+        if self._trail is not None:
+            facts.pem = self._trail.public_key(asked.raw.request_id)
+
+    def finish(self, asked: Asked, facts: _PublicKeys, reply: Any) -> Outcome:
+        begins = asked.settings.tracking_started_at
+        until = _moment(asked.call.input.EndTime, asked.now)
+        if facts.pem is None or until < int(begins):
+            return Outcome({"PublicKeyList": []})
+        key = AuditPublicKey(facts.pem)
+        shown = {
+            "Value": key.pkcs1,
+            "ValidityStartTime": begins,
+            "ValidityEndTime": begins + PUBLIC_KEY_SECONDS,
+            "Fingerprint": key.fingerprint,
+        }
+        return Outcome({"PublicKeyList": [shown]})
+
+
+def _moment(given: float | None, now: float) -> float:
+    return now if given is None else given
 
 
 def _query(asked: Asked) -> EventQuery:

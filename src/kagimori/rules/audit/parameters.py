@@ -104,6 +104,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GetFederationToken": "Name Policy PolicyArns DurationSeconds Tags",
         "GetAccessKeyInfo": "AccessKeyId",
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
+        "ListPublicKeys": "StartTime EndTime NextToken",
     }.items()
 }
 _PAIRS: Final = {

@@ -18,5 +18,9 @@ class InvalidNextTokenException(Refusal):
     pass
 
 
+class InvalidTokenException(Refusal):
+    pass
+
+
 class OperationNotPermittedException(Refusal):
     pass

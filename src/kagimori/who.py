@@ -5,6 +5,7 @@ secret access key never comes here.
 """
 
 import hmac
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -50,7 +51,7 @@ class Who:
         scope = claim.scope
         regions = frozenset((GLOBAL_REGION,)) if service == "iam" else self._regions
         check_scope(scope, service=service, regions=regions)
-        date = check_time(scope, headers, now)
+        date = check_time(scope, headers, self._signing_time(now))
         access_key = await self._access_key(scope.access_key_id)
         if access_key is None or not access_key.active or b"x-amz-security-token" in headers:
             raise UnrecognizedClientException(
@@ -61,6 +62,10 @@ class Who:
             known = await self._derive(scope, access_key)
         verify(raw, claim, headers, date, known[1])
         return self._caller(access_key)
+
+    def _signing_time(self, now: float) -> float:
+        """Return the time by which signatures are judged."""
+        return now
 
     async def _access_key(self, access_key_id: str) -> AccessKey | None:
         while True:
@@ -129,3 +134,7 @@ class Anyone(Who):
                 created_at=0.0,
             )
         )
+
+    def _signing_time(self, now: float) -> float:
+        """Return real time: clients sign by it, however far dev's clock was moved."""
+        return time.time()

@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from kagimori_hsm.algorithms import symmetric
 
+GOES = 20
+GO_SECONDS = 0.05
 _HEADER = bytes(61)
 _AAD = b"an identity and one pair of context"
 
 
 def bare_microseconds() -> tuple[float, float]:
-    """Return what encrypting and decrypting 32 bytes takes: the best of many, in microseconds."""
+    """Return what encrypting and decrypting 32 bytes takes, in microseconds."""
     key, nonce, iv, plaintext = symmetric.generate(), os.urandom(16), os.urandom(12), bytes(32)
     parts = {"header": _HEADER, "aad": _AAD, "nonce16": nonce, "iv12": iv}
     blob = symmetric.encrypt(key, plaintext=plaintext, **parts)
@@ -22,10 +24,6 @@ def bare_microseconds() -> tuple[float, float]:
         best_microseconds(lambda: symmetric.encrypt(key, plaintext=plaintext, **parts)),
         best_microseconds(lambda: symmetric.decrypt(key, ciphertext=blob, **parts)),
     )
-
-
-GOES = 20
-GO_SECONDS = 0.05
 
 
 def best_microseconds(work: Callable[[], object]) -> float:

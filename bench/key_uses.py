@@ -56,7 +56,7 @@ _USAGES = {
 
 
 def bare_microseconds_of(use: KeyUse) -> float:
-    """Return what the primitive alone takes, in microseconds, in one process: the best of many."""
+    """Return what the primitive alone takes, in microseconds, in one process."""
     spec, algorithm, message = use.key_spec, use.algorithm, os.urandom(MESSAGE_BYTES)
     loaded = dispatch.load(spec, dispatch.generate(spec))
     work: Callable[[], object]

@@ -217,6 +217,7 @@ BOUNDS: Final = (
     ("kagimori.machinery.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
     ("kagimori.machinery.hsm_client", "ANSWER_SECONDS_MAX", "wait for the HSM, then failure, s"),
     ("kagimori.worker", "DRAIN_SECONDS", "time for open requests at the end, s"),
+    ("kagimori.hsm_watch", "ANSWER_SECONDS_MAX", "an HSM silent for longer is replaced, s"),
     ("kagimori_hsm.backing_keys", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
 )
 

@@ -26,6 +26,7 @@ from kagimori.chance import new_uuid
 from kagimori.deployment import Facts, Layout, write_private
 from kagimori.front.http import Front, FrontLimits, Respond
 from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.hsm_watch import until_it_hangs
 from kagimori.logs import Log
 from kagimori.metrics import Snapshot, exposition
 from kagimori.rules.request import RawAnswer, RawRequest
@@ -188,7 +189,7 @@ class Supervisor:
         pause = 0.0
         while not self._stopping.is_set():
             began = time.monotonic()
-            await asyncio.to_thread(self._hsm.process.wait)
+            await self._hsm_to_end()
             if self._stopping.is_set():
                 return
             self._restarts["hsm"] += 1
@@ -198,6 +199,17 @@ class Supervisor:
             with contextlib.suppress(HsmRefused, OSError):
                 self._hsm = await asyncio.to_thread(self._start_hsm)
             self._write_running()
+
+    async def _hsm_to_end(self) -> None:
+        """Return once the HSM's process has ended; end it if it hangs."""
+        hanging = asyncio.create_task(until_it_hangs(self._hsm_socket))
+        ended = asyncio.create_task(asyncio.to_thread(self._hsm.process.wait))
+        await asyncio.wait((hanging, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            Log().error("trouble", part="hsm", why="it does not answer, and is ended")
+            self._hsm.process.kill()
+        hanging.cancel()
+        await ended
 
     def _end_hsm(self) -> None:
         self._hsm.end()

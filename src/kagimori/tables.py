@@ -34,6 +34,7 @@ GRANTS: Final = Table(
         "by_grantee": ("account_id", "region", "key_id", "grantee"),
         "by_retiring": ("region", "retiring"),
         "by_name": ("account_id", "region", "key_id", "name"),
+        "by_claim": ("claim",),
     },
 )
 

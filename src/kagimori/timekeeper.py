@@ -1,18 +1,28 @@
 """The timer: does what is due, as the path does what is asked.
 
 Look at the key, ask the HSM at most one thing, commit the change with its record. One worker of a
-node has it. What cannot be done now is tried again at the next turn.
+node has it. What cannot be done now is tried again later.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, TypeVar
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from kagimori.machinery.hsm_client import HsmGone, tell
 from kagimori.machinery.journal import JournalFailed
 from kagimori.operations.duties import Due, duty_of
 from kagimori.pending import start
-from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
+from kagimori.ports import (
+    Absent,
+    Archive,
+    Key,
+    KeyHolder,
+    Store,
+    StoreConflict,
+    StoreFailed,
+    View,
+)
 from kagimori.rules.audit.service_event import service_event
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.tables import KMS_KEYS
@@ -23,6 +33,14 @@ T = TypeVar("T")
 
 TURN_SECONDS: Final = 1.0
 KEYS_AT_ONCE: Final = 100
+RETRY_SECONDS_MAX: Final = 300.0
+
+
+class _PutOff(NamedTuple):
+    """A key whose duty failed: not tried before `until` (monotonic), after such a pause."""
+
+    until: float
+    pause: float
 
 
 class Timekeeper:
@@ -38,6 +56,7 @@ class Timekeeper:
         now: Callable[[], float],
         draw: Callable[[], str],
         telemetry: Telemetry,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._view, self._store = view, store
         self._key_holder, self._archive = key_holder, archive
@@ -46,6 +65,8 @@ class Timekeeper:
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._awake = False
+        self._monotonic = monotonic
+        self._put_off: dict[Key, _PutOff] = {}
 
     async def run(self) -> None:
         """Take turns until cancelled."""
@@ -80,10 +101,33 @@ class Timekeeper:
             finished.set_result(None)
 
     async def _do_some(self) -> bool:
-        """Do what is due for some keys; return whether anything was changed."""
-        due: list[KmsKey] = list(await self._store.due(KMS_KEYS, self._now(), KEYS_AT_ONCE))
-        done = [await self._try(kms_key) for kms_key in due]
-        return any(done)
+        """Try what is due for some keys; return whether there was any.
+
+        What fails is put off, each time for longer, so that others that are due get their turn.
+        """
+        limit = KEYS_AT_ONCE + len(self._put_off)
+        found: Sequence[KmsKey] = await self._store.due(KMS_KEYS, self._now(), limit)
+        due = {KMS_KEYS.key_of(kms_key): kms_key for kms_key in found}
+        if len(found) < limit:  # these are all: what is no longer due was dealt with otherwise
+            self._put_off = {key: why for key, why in self._put_off.items() if key in due}
+        ready = [key for key in due if not self._is_put_off(key)]
+        for key in ready:
+            done = False
+            try:
+                done = await self._try(due[key])
+            finally:
+                self._note(key, done=done)
+        return bool(ready)
+
+    def _is_put_off(self, key: Key) -> bool:
+        put_off = self._put_off.get(key)
+        return put_off is not None and self._monotonic() < put_off.until
+
+    def _note(self, key: Key, *, done: bool) -> None:
+        before = self._put_off.pop(key, None)
+        if not done:
+            pause = min(RETRY_SECONDS_MAX, 2 * before.pause if before else TURN_SECONDS)
+            self._put_off[key] = _PutOff(self._monotonic() + pause, pause)
 
     async def _try(self, kms_key: KmsKey) -> bool:
         """Do what is due for one key; a fault of ours there must not keep the others waiting."""

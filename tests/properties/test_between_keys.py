@@ -113,6 +113,36 @@ def test_a_ciphertext_opens_under_its_own_context_alone(module, one, other, plai
     assert decrypt(module, bound, blob, other) == expected
 
 
+def test_destroyed_material_opens_no_more_whoever_still_asks(module):
+    """A command decided before the loss may arrive after it; what it names is not opened again."""
+    bound, other = new_key(module, "k1"), new_key(module, "k2")
+    blob, others_blob = encrypt(module, bound), encrypt(module, other)
+    forget = messages.ForgetMaterial([bound.material_id], [bound.key_token])
+    module.perform_for_worker(forget)
+    for _ in range(2):
+        assert decrypt(module, bound, blob) == Failed(Failure.TOKEN_REFUSED)
+    replicate = messages.ReplicateMaterial([encoded(bound)], "eu-west-1")
+    assert module.perform_for_worker(replicate) == Failed(Failure.TOKEN_REFUSED)
+    assert decrypt(module, other, others_blob) == Bytes(b"secret")
+
+
+def test_the_same_material_imported_again_opens_again():
+    dev = Module(SEAL_KEY, memory_locked=False, takes_given_material=True)
+    dev.self_test()
+    dev.perform_for_operator(messages.CreateDomains(["us-east-1"]))
+    command = messages.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, bytes(range(32)))
+    made = [dev.perform_for_worker(command) for _ in range(2)]
+    first, second = (
+        BoundToken(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, new.material_id, new.key_token)
+        for new in made
+    )
+    assert first.material_id == second.material_id
+    blob = encrypt(dev, first)
+    dev.perform_for_worker(messages.ForgetMaterial([first.material_id], [first.key_token]))
+    assert decrypt(dev, first, blob) == Failed(Failure.TOKEN_REFUSED)
+    assert decrypt(dev, second, blob) == Bytes(b"secret")
+
+
 def test_no_two_ciphertexts_and_no_two_keys_are_alike(module):
     bound = new_key(module)
     blobs = {encrypt(module, bound) for _ in range(50)}

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -242,6 +243,26 @@ def test_same_name_and_parameters_are_the_same_grant(owner, key):
     assert len(grants(owner, key)) == 6
     owner.revoke_grant(KeyId=key, GrantId=first["GrantId"])
     assert grant(owner, key, "Decrypt", "Encrypt", **given)["GrantId"] != first["GrantId"]
+
+
+def test_same_name_asked_for_at_once_is_one_grant():
+    """By clients of two workers, neither of whom can see the other's grant coming."""
+    with serving.served("--workers", "2") as server, ThreadPoolExecutor(16) as callers:
+        clients = [server.client() for _ in range(16)]
+        key = clients[0].create_key()["KeyMetadata"]["Arn"]
+        for name in ("one", "two", "three"):
+            together = threading.Barrier(len(clients))
+
+            def ask(client, name=name, together=together):
+                together.wait(30)
+                return grant(client, key, "Decrypt", Name=name)
+
+            answers = list(callers.map(ask, clients))
+            assert len(ids(answers)) == 1
+            assert len({answer["GrantToken"] for answer in answers}) == len(clients)
+        assert len(grants(clients[0], key)) == 3
+        for client in clients:
+            client.close()
 
 
 def test_without_a_name_each_is_another(owner, key):

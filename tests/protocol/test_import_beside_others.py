@@ -22,13 +22,13 @@ def checker_of(server):
     return int(child)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server():
     with serving.served() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def kms(server):
     client = server.client()
     yield client

@@ -1,5 +1,7 @@
 """Attested recipients: who opens the answer, and who gets none. Reference: 19.5."""
 
+import json
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -181,6 +183,84 @@ def test_secret_never_stands_in_the_answer(kms_trusting, trusting, trusted_key, 
     assert base64.b64encode(plain) not in answer.body
     assert set(answer.json) <= {"CiphertextBlob", "CiphertextForRecipient", "KeyId", "Plaintext"}
     assert not answer.json.get("Plaintext")
+
+
+# --- what policies know of the recipient ---------------------------------------------------------
+
+
+def key_for(kms, operator, **conditions):
+    """A key that its account may use only in answer to such a recipient."""
+    account = kms.create_key()["KeyMetadata"]["AWSAccountId"]
+    root = {"AWS": f"arn:aws:iam::{account}:root"}
+    measured = {f"kms:RecipientAttestation:{name}": value for name, value in conditions.items()}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": root,
+                "NotAction": "kms:GenerateDataKey",
+                "Resource": "*",
+            },
+            {
+                "Effect": "Allow",
+                "Principal": root,
+                "Action": "kms:GenerateDataKey",
+                "Resource": "*",
+                "Condition": {operator: measured},
+            },
+        ],
+    }
+    return kms.create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
+
+
+REGISTERS = {index: bytes((index + 1,)) * 48 for index in range(16)}
+
+
+@pytest.mark.parametrize("name", ["ImageSha384", *(f"PCR{index}" for index in range(16))])
+def test_condition_on_a_measurement(kms_trusting, recipient, name):
+    index = 0 if name == "ImageSha384" else int(name.removeprefix("PCR"))
+    right = key_for(kms_trusting, "StringEqualsIgnoreCase", **{name: REGISTERS[index].hex()})
+    given = {"KeyId": right, "KeySpec": "AES_256"}
+    made = kms_trusting.generate_data_key(Recipient=recipient.asks(pcrs=REGISTERS), **given)
+    assert len(recipient.opened(made["CiphertextForRecipient"])) == 32
+    other = REGISTERS | {index: bytes(48)}
+    with refused("AccessDeniedException"):
+        kms_trusting.generate_data_key(Recipient=recipient.asks(pcrs=other), **given)
+    with refused("AccessDeniedException"):
+        kms_trusting.generate_data_key(**given)
+
+
+def test_condition_on_the_registers_of_an_instance(kms_trusting, recipient):
+    key = key_for(
+        kms_trusting, "StringEquals", NitroTPMPCR4=REGISTERS[4].hex(), NitroTPMPCR12="0c" * 48
+    )
+    given = {"KeyId": key, "KeySpec": "AES_256"}
+    registers = {"pcrs": {}, "nitrotpm_pcrs": REGISTERS | {12: b"\x0c" * 48}}
+    kms_trusting.generate_data_key(Recipient=recipient.asks(**registers), **given)
+    # An enclave's registers are others, whatever they hold.
+    with refused("AccessDeniedException"):
+        kms_trusting.generate_data_key(
+            Recipient=recipient.asks(pcrs=registers["nitrotpm_pcrs"]), **given
+        )
+
+
+def test_measurements_that_nobody_vouches_for_are_absent(kms_trusting, recipient):
+    """A document that proves nothing allows nothing; where all is allowed, it is refused."""
+    demanding = key_for(kms_trusting, "StringEquals", ImageSha384=REGISTERS[0].hex())
+    absent = key_for(kms_trusting, "Null", ImageSha384="true")
+    unknown = key_for(kms_trusting, "Null", PCR32="false")
+    stranger = attested.Recipient()
+    false = [recipient.asks(pcrs=REGISTERS, **STALE), stranger.asks(pcrs=REGISTERS)]
+    for asks in false:
+        with refused("AccessDeniedException"):
+            kms_trusting.generate_data_key(KeyId=demanding, KeySpec="AES_256", Recipient=asks)
+        with refused("ValidationException"):
+            kms_trusting.generate_data_key(KeyId=absent, KeySpec="AES_256", Recipient=asks)
+    right = recipient.asks(pcrs=REGISTERS)
+    for key in (absent, unknown):
+        with refused("AccessDeniedException"):
+            kms_trusting.generate_data_key(KeyId=key, KeySpec="AES_256", Recipient=right)
 
 
 # --- without a configured root --------------------------------------------------------------------

@@ -226,6 +226,29 @@ def test_re_encrypt_of_more_than_rsa_takes(kms, rsa_key, shared_key):
         kms.re_encrypt(CiphertextBlob=large, **given)
 
 
+def test_re_encrypt_between_rsa_keys_of_more_than_the_other_takes(kms, keys):
+    """Nothing but the HSM can know how long it is."""
+    given = {
+        "SourceKeyId": keys["RSA_3072"],
+        "SourceEncryptionAlgorithm": "RSAES_OAEP_SHA_1",
+        "DestinationKeyId": keys["RSA_2048"],
+        "DestinationEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+    }
+
+    def encrypted(size):
+        return kms.encrypt(
+            KeyId=keys["RSA_3072"], EncryptionAlgorithm="RSAES_OAEP_SHA_1", Plaintext=bytes(size)
+        )["CiphertextBlob"]
+
+    assert kms.re_encrypt(CiphertextBlob=encrypted(190), **given)["CiphertextBlob"]
+    text = (
+        "Algorithm RSAES_OAEP_SHA_256 and key spec RSA_2048 cannot encrypt data larger than "
+        "190 bytes."
+    )
+    with refused("ValidationException", text):
+        kms.re_encrypt(CiphertextBlob=encrypted(191), **given)
+
+
 def test_re_encrypt_names_itself(kms, rsa_key, shared_key):
     signer = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
     text = f"{signer} key usage is SIGN_VERIFY which is not valid for ReEncrypt."

@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from kagimori.machinery.hsm_client import HsmGone
 from kagimori.pending import Pending
-from kagimori.ports import StoreConflict
-from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.ports import StoreConflict, StoreFailed
+from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.states import KeyState
 from kagimori.timekeeper import Timekeeper
+from kagimori_boundary.messages import ForgetMaterial
 
 NOW = 1_000_000.0
 
@@ -43,6 +45,7 @@ class World:
             for key_id in key_ids
         }
         self.poisoned, self.conflicts, self.hsm_gone = set(), {}, False
+        self.commands, self.commit_fails, self.committed_before_commands = [], False, False
         self.fresh, self.refreshed = True, 0
         self.deleted, self.records, self.faults, self.troubles = [], [], [], []
 
@@ -69,6 +72,8 @@ class World:
         return None
 
     def commit(self, writes, event_id, record):
+        if self.commit_fails:
+            return failed(StoreFailed("the disk is full"))
         (key,) = [write.entity for write in writes if isinstance(write.entity, KmsKey)]
         if self.conflicts.get(key.key_id, 0) > 0:
             self.conflicts[key.key_id] -= 1
@@ -78,6 +83,8 @@ class World:
         return settled()
 
     def perform(self, command):
+        self.commands.append(command)
+        self.committed_before_commands = bool(self.deleted)
         return failed(HsmGone()) if self.hsm_gone else settled()
 
     def check(self):
@@ -94,6 +101,11 @@ class World:
         self.troubles.append(what)
 
     def turn(self):
+        self.turns_at([0.0])
+
+    def turns_at(self, times):
+        """Take turns of one timer at these seconds; return how many faults there were by then."""
+
         async def take():
             timekeeper = Timekeeper(
                 view=self,
@@ -103,10 +115,15 @@ class World:
                 now=lambda: NOW,
                 draw=lambda: "event",
                 telemetry=self,
+                monotonic=lambda: self.seconds,
             )
-            await asyncio.wait_for(timekeeper.turn(), 10)
+            faults = []
+            for self.seconds in times:
+                await asyncio.wait_for(timekeeper.turn(), 10)
+                faults.append(len(self.faults))
+            return faults
 
-        asyncio.run(take())
+        return asyncio.run(take())
 
 
 def test_all_that_is_due_is_done_with_a_record_each():
@@ -124,6 +141,53 @@ def test_fault_with_one_key_does_not_stop_the_others(poisoned):
     world.turn()
     assert set(world.keys) == poisoned
     assert len(world.faults) >= len(poisoned)
+
+
+def test_many_keys_that_always_fail_do_not_starve_the_others():
+    """They are the longest due, and more than are looked at together."""
+    bad = [f"bad{n}" for n in range(250)]
+    world = World(*bad, "good")
+    world.poisoned = set(bad)
+    world.turn()
+    assert world.deleted == ["good"]
+    assert len(world.faults) == len(bad)
+
+
+def test_key_that_fails_is_put_off_and_longer_each_time():
+    world = World("bad")
+    world.poisoned = {"bad"}
+    tried = world.turns_at([0.0, 0.5, 1.1, 2.0, 3.2, 5.0, 7.3])
+    assert tried == [1, 1, 2, 2, 3, 3, 4]
+    world.poisoned = set()
+    assert world.turns_at([0.0]) == [4]
+    assert world.deleted == ["bad"]
+
+
+def test_hsm_that_goes_at_one_key_lets_the_next_be_first():
+    world = World("a", "b")
+    for key_id in world.keys:
+        world.keys[key_id] = replace(
+            world.keys[key_id], state=KeyState.ENABLED, deletion_at=None, rotation_period_days=90,
+            rotation_next_at=NOW - 1,
+        )  # fmt: skip
+    world.hsm_gone = True
+    world.turns_at([0.0, 0.1])
+    assert [command.key_id for command in world.commands] == ["a", "b"]
+
+
+def test_hsm_forgets_only_what_is_committed_as_lost():
+    lost = BackingKey(material_id="ab" * 32, key_token=b"token", created_at=0.0)
+    world = World("a")
+    world.keys["a"] = replace(
+        world.keys["a"], backing_keys=(lost,), current_material_id=lost.material_id
+    )
+    world.commit_fails = True
+    world.turn()
+    assert not world.commands
+    world.commit_fails = False
+    world.turn()
+    assert world.commands == [ForgetMaterial([bytes.fromhex(lost.material_id)], [b"token"])]
+    assert world.committed_before_commands
 
 
 def test_conflict_is_looked_at_again():

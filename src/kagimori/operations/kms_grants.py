@@ -18,6 +18,7 @@ from kagimori.rules.keys.states import check_state
 from kagimori.rules.keys.stored_grant import (
     GrantRef,
     StoredGrant,
+    claim_of,
     grant_token,
     read_grant_token,
 )
@@ -51,7 +52,7 @@ class CreateGrant(Operation):
         existing = None
         if planned.name:
             named = asked.view.group(GRANTS, "by_name", (*owner, planned.name))
-            existing = next((grant for grant in named if planned.has_same_parameters(grant)), None)
+            existing = next((grant for grant in named if claim_of(grant) == planned.claim), None)
         count = asked.view.count(GRANTS, "by_key", owner)
         return _Planned((need,), kms_key, planned=planned, existing=existing, count=count)
 
@@ -99,7 +100,7 @@ class CreateGrant(Operation):
             encryption_context_equals=_plain(terms.encryption_context_equals),
             encryption_context_subset=_plain(terms.encryption_context_subset),
             source_arn=terms.source_arn,
-        )
+        ).claimed()
 
 
 class _OneGrant(Facts):

@@ -2,11 +2,13 @@
 
 import base64
 import binascii
+import hashlib
 from functools import cached_property
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.names import key_arn, root_arn
@@ -16,8 +18,10 @@ from kagimori.rules.refusal import InvalidGrantTokenException
 class StoredGrant(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One grant on one KMS key.
 
-    `grantee` and `retiring` are as policies name principals: ARNs, unique ids, service names, or
-    12 digits for an account. `grantee_shown` and `retiring_shown` are what the caller wrote.
+    `claim` is what no two grants share: CreateGrant again with the same Name is the same grant
+    (None without a Name, and in grants made before there were claims). `grantee` and `retiring`
+    are as policies name principals: ARNs, unique ids, service names, or 12 digits for an account.
+    `grantee_shown` and `retiring_shown` are what the caller wrote.
     """
 
     account_id: str
@@ -27,6 +31,7 @@ class StoredGrant(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=Tr
     version: int = 1
     created_at: float
     name: str = ""
+    claim: str | None = None
     grantee: str
     grantee_shown: str
     grantee_is_service: bool = False
@@ -62,14 +67,25 @@ class StoredGrant(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=Tr
             source_arn=self.source_arn,
         )
 
-    def has_same_parameters(self, other: "StoredGrant") -> bool:
-        """Whether CreateGrant with the same Name asks for this grant again (reference, 1.4)."""
-        return (
-            self.name == other.name
-            and self.grantee == other.grantee
-            and self.retiring == other.retiring
-            and self.terms == other.terms
-        )
+    def claimed(self) -> "StoredGrant":
+        """Return the grant with its claim."""
+        return replace(self, claim=claim_of(self) if self.name else None)
+
+
+def claim_of(grant: StoredGrant) -> str:
+    """Return a digest (hex, 64) of all that makes CreateGrant ask for this grant again.
+
+    Source: reference, 1.4.
+    """
+    parts = (
+        (grant.account_id, grant.region, grant.key_id),
+        (grant.name, grant.grantee, grant.retiring),
+        sorted(set(grant.operations)),
+        _pairs(grant.encryption_context_equals),
+        _pairs(grant.encryption_context_subset),
+        grant.source_arn,
+    )
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def shown_grant(grant: StoredGrant) -> dict[str, Any]:
@@ -95,6 +111,10 @@ def shown_grant(grant: StoredGrant) -> dict[str, Any]:
     if given:
         shown["Constraints"] = given
     return shown
+
+
+def _pairs(context: dict[str, str] | None) -> list[tuple[str, str]] | None:
+    return None if context is None else sorted(context.items())
 
 
 def _member(role: str, *, is_service: bool) -> str:

@@ -55,6 +55,10 @@ class Failure(IntEnum):
     INTERNAL = 13
     INVALID_TOKEN = 14  # a sealed token of a client (session, import) does not open
     EXPIRED_TOKEN = 15
+    INCORRECT_PASSWORD = 16
+    USED_PASSWORD = 17  # among those that are remembered
+    INVALID_CODE = 18  # of an MFA device, with a request for a session
+    INVALID_CODES = 19  # two in a row, to enable or resynchronize a device
 
 
 # --- what a key token is bound to ----------------------------------------------------------------
@@ -262,11 +266,30 @@ class ForgetMaterial(Struct, frozen=True, array_like=True, tag=23):
     key_tokens: list[bytes]
 
 
+class OneCode(Struct, frozen=True, array_like=True):
+    """A code of a virtual MFA device, to be taken once.
+
+    `after` is the step of the newest code taken, `drift` by how many steps the device's clock was
+    ahead then, `now` seconds since the epoch.
+    """
+
+    serial_number: str
+    sealed_seed: bytes
+    code: str
+    after: int
+    drift: int
+    now: float
+
+
 class CreateSession(Struct, frozen=True, array_like=True, tag=24):
-    """Make a temporary secret and the session token that carries it, sealed, with `claims`."""
+    """Make a temporary secret and the session token that carries it, sealed, with `claims`.
+
+    With a code, only if that is right.
+    """
 
     access_key_id: str
     claims: bytes
+    code: OneCode | None = None
 
 
 class OpenSession(Struct, frozen=True, array_like=True, tag=25):
@@ -322,6 +345,38 @@ class SignDigest(Struct, frozen=True, array_like=True, tag=30):
     previous_signature: bytes
 
 
+class HashPassword(Struct, frozen=True, array_like=True, tag=31):
+    """Hash a new password of a user; answers the hash sealed with the newest before it.
+
+    `sealed_before` is what was answered for the password before (empty for the first), `current`
+    that password where it must be known to be changed. The new one must be none of `remembered`.
+    """
+
+    account_id: str
+    user_id: str
+    password: str
+    sealed_before: bytes = b""
+    current: str | None = None
+    remembered: int = 0
+
+
+class CreateMfaSeed(Struct, frozen=True, array_like=True, tag=32):
+    """Make the seed of a virtual MFA device; answers it plain (once) and sealed."""
+
+    serial_number: str
+
+
+class TakeCodes(Struct, frozen=True, array_like=True, tag=33):
+    """Take two codes of a virtual MFA device that follow each other; answers where its clock is."""
+
+    serial_number: str
+    sealed_seed: bytes
+    first: str
+    second: str
+    after: int
+    now: float
+
+
 Command = (
     Hello
     | Unseal
@@ -353,6 +408,9 @@ Command = (
     | StoreMaterial
     | CreateAuditKey
     | SignDigest
+    | HashPassword
+    | CreateMfaSeed
+    | TakeCodes
 )
 
 # --- replies -------------------------------------------------------------------------------------
@@ -376,6 +434,20 @@ class NewKey(Struct, frozen=True, array_like=True, tag=3):
     key_token: bytes
     public_key: bytes
     replica_tokens: list[bytes] = []
+
+
+class TakenCode(Struct, frozen=True, array_like=True, tag=14):
+    """The 30-second step of a code that was right, and by how many the device is ahead."""
+
+    step: int
+    drift: int
+
+
+class NewSeed(Struct, frozen=True, array_like=True, tag=15):
+    """`base32_seed` is for the device; the other is all that is kept."""
+
+    base32_seed: str
+    sealed_seed: bytes
 
 
 class Bytes(Struct, frozen=True, array_like=True, tag=4):
@@ -422,8 +494,11 @@ class Encapsulated(Struct, frozen=True, array_like=True, tag=11):
 
 
 class NewSession(Struct, frozen=True, array_like=True, tag=12):
+    """`taken` is there when a code was."""
+
     secret_access_key: str
     session_token: bytes
+    taken: TakenCode | None = None
 
 
 class OpenedSession(Struct, frozen=True, array_like=True, tag=13):
@@ -445,4 +520,6 @@ Reply = (
     | Encapsulated
     | NewSession
     | OpenedSession
+    | TakenCode
+    | NewSeed
 )

@@ -11,6 +11,15 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori_boundary.sign_in_messages import (
+    CreateMfaSeed,
+    HashPassword,
+    NewSeed,
+    OneCode,
+    TakeCodes,
+    TakenCode,
+)
+
 PROTOCOL_VERSION: Final = 1
 # A command carries at most one Decrypt input or one imported key: far below this.
 FRAME_BYTES_MAX: Final = 256 * 1024
@@ -266,21 +275,6 @@ class ForgetMaterial(Struct, frozen=True, array_like=True, tag=23):
     key_tokens: list[bytes]
 
 
-class OneCode(Struct, frozen=True, array_like=True):
-    """A code of a virtual MFA device, to be taken once.
-
-    `after` is the step of the newest code taken, `drift` by how many steps the device's clock was
-    ahead then, `now` seconds since the epoch.
-    """
-
-    serial_number: str
-    sealed_seed: bytes
-    code: str
-    after: int
-    drift: int
-    now: float
-
-
 class CreateSession(Struct, frozen=True, array_like=True, tag=24):
     """Make a temporary secret and the session token that carries it, sealed, with `claims`.
 
@@ -345,38 +339,6 @@ class SignDigest(Struct, frozen=True, array_like=True, tag=30):
     previous_signature: bytes
 
 
-class HashPassword(Struct, frozen=True, array_like=True, tag=31):
-    """Hash a new password of a user; answers the hash sealed with the newest before it.
-
-    `sealed_before` is what was answered for the password before (empty for the first), `current`
-    that password where it must be known to be changed. The new one must be none of `remembered`.
-    """
-
-    account_id: str
-    user_id: str
-    password: str
-    sealed_before: bytes = b""
-    current: str | None = None
-    remembered: int = 0
-
-
-class CreateMfaSeed(Struct, frozen=True, array_like=True, tag=32):
-    """Make the seed of a virtual MFA device; answers it plain (once) and sealed."""
-
-    serial_number: str
-
-
-class TakeCodes(Struct, frozen=True, array_like=True, tag=33):
-    """Take two codes of a virtual MFA device that follow each other; answers where its clock is."""
-
-    serial_number: str
-    sealed_seed: bytes
-    first: str
-    second: str
-    after: int
-    now: float
-
-
 Command = (
     Hello
     | Unseal
@@ -434,20 +396,6 @@ class NewKey(Struct, frozen=True, array_like=True, tag=3):
     key_token: bytes
     public_key: bytes
     replica_tokens: list[bytes] = []
-
-
-class TakenCode(Struct, frozen=True, array_like=True, tag=14):
-    """The 30-second step of a code that was right, and by how many the device is ahead."""
-
-    step: int
-    drift: int
-
-
-class NewSeed(Struct, frozen=True, array_like=True, tag=15):
-    """`base32_seed` is for the device; the other is all that is kept."""
-
-    base32_seed: str
-    sealed_seed: bytes
 
 
 class Bytes(Struct, frozen=True, array_like=True, tag=4):

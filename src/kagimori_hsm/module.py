@@ -19,6 +19,7 @@ from kagimori_boundary.messages import (
     Reply,
     SealedDomains,
 )
+from kagimori_boundary.sign_in_messages import HashPassword
 from kagimori_hsm.algorithms import known_answers, rsa
 from kagimori_hsm.backing_keys import BackingKeys
 from kagimori_hsm.commands.audit import AuditCommands
@@ -79,7 +80,7 @@ class Module:
             **keep.functions(),
             **identity.functions(),
             **mfa.functions(),
-            messages.HashPassword: Passwords(self._domains).hash,
+            HashPassword: Passwords(self._domains).hash,
         }
         if takes_given_material:
             # For `dev` alone: elsewhere nobody may plant a key that they know.
@@ -119,7 +120,7 @@ class Module:
             | messages.ImportMaterial
             | messages.StoreMaterial
             | messages.CreateAuditKey
-            | messages.HashPassword,
+            | HashPassword,
         )
 
     def _perform(self, table: dict[type, Callable[[Any], Reply]], command: Command) -> Reply:

@@ -28,7 +28,8 @@ from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from kagimori.rules.identity.tags import read_tags, with_tags
-from kagimori_boundary.messages import Command, CreateMfaSeed, NewSeed, TakeCodes, TakenCode
+from kagimori_boundary.messages import Command
+from kagimori_boundary.sign_in_messages import CreateMfaSeed, NewSeed, TakeCodes, TakenCode
 
 
 class NewDevice(Found):

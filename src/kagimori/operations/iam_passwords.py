@@ -25,7 +25,8 @@ from kagimori.rules.identity.refusals import (
     ValidationError,
 )
 from kagimori.rules.identity.user import User
-from kagimori_boundary.messages import Bytes, Command, HashPassword
+from kagimori_boundary.messages import Bytes, Command
+from kagimori_boundary.sign_in_messages import HashPassword
 
 
 def _shown(profile: LoginProfile, user: User) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from kagimori.ports import Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.identity.bearer import fold
 from kagimori.rules.identity.mfa_device import MfaDevice
-from kagimori_boundary.messages import OneCode, TakenCode
+from kagimori_boundary.sign_in_messages import OneCode, TakenCode
 
 
 def mfa_device(view: View, account_id: str, serial_number: str) -> MfaDevice | None:

@@ -9,14 +9,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from kagimori_boundary.messages import (
-    CreateMfaSeed,
-    NewSeed,
-    OneCode,
-    Reply,
-    TakeCodes,
-    TakenCode,
-)
+from kagimori_boundary.messages import Reply
+from kagimori_boundary.sign_in_messages import CreateMfaSeed, NewSeed, OneCode, TakeCodes, TakenCode
 from kagimori_hsm.algorithms.totp import is_code, step_at
 from kagimori_hsm.domains import Domain, binding_of, identity_domain
 from kagimori_hsm.refused import Reason, Refused

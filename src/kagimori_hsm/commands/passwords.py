@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from kagimori_boundary.messages import Bytes, HashPassword, Reply
+from kagimori_boundary.messages import Bytes, Reply
+from kagimori_boundary.sign_in_messages import HashPassword
 from kagimori_hsm.domains import Domain, binding_of, identity_domain
 from kagimori_hsm.refused import Reason, Refused
 

@@ -3,7 +3,14 @@
 import pytest
 
 from kagimori_boundary import messages
-from kagimori_boundary.messages import Bytes, Failed, Failure, NewSession, TakenCode
+from kagimori_boundary.messages import Bytes, Failed, Failure, NewSession
+from kagimori_boundary.sign_in_messages import (
+    CreateMfaSeed,
+    HashPassword,
+    OneCode,
+    TakeCodes,
+    TakenCode,
+)
 from kagimori_hsm.algorithms.totp import code_at
 from kagimori_hsm.module import Module
 from totp import code
@@ -42,11 +49,11 @@ NOW = 1_800_000_000.0
 
 
 def seeded(module):
-    return module.perform_for_worker(messages.CreateMfaSeed(SERIAL))
+    return module.perform_for_worker(CreateMfaSeed(SERIAL))
 
 
 def session(module, seed, text, *, after=0, drift=0, now=NOW, serial=SERIAL):
-    one = messages.OneCode(serial, seed.sealed_seed, text, after, drift, now)
+    one = OneCode(serial, seed.sealed_seed, text, after, drift, now)
     return module.perform_for_worker(messages.CreateSession("ASIAEXAMPLE", b"claims", one))
 
 
@@ -76,7 +83,7 @@ def test_two_codes_in_a_row_show_where_the_clock_is(module):
 
     def take(first, second, after=0):
         texts = (code(seed.base32_seed, NOW + first), code(seed.base32_seed, NOW + second))
-        command = messages.TakeCodes(SERIAL, seed.sealed_seed, *texts, after, NOW)
+        command = TakeCodes(SERIAL, seed.sealed_seed, *texts, after, NOW)
         return module.perform_for_worker(command)
 
     assert take(-3600, -3570) == TakenCode(int(NOW) // 30 - 119, -119)
@@ -107,7 +114,7 @@ def test_a_seed_is_of_one_device(module):
 
 
 def hashed(module, password, before=b"", **rest):
-    command = messages.HashPassword("111122223333", "AIDAALICE", password, before, **rest)
+    command = HashPassword("111122223333", "AIDAALICE", password, before, **rest)
     return module.perform_for_worker(command)
 
 
@@ -135,5 +142,5 @@ def test_what_is_remembered_is_not_taken_again(module):
 
 def test_a_hash_is_of_one_user(module):
     first = hashed(module, "one")
-    command = messages.HashPassword("111122223333", "AIDABOB", "two", first.value)
+    command = HashPassword("111122223333", "AIDABOB", "two", first.value)
     assert module.perform_for_worker(command) == Failed(Failure.TOKEN_REFUSED)

@@ -11,6 +11,15 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori_boundary.sign_in_messages import (
+    CreateMfaSeed,
+    HashPassword,
+    NewSeed,
+    OneCode,
+    TakeCodes,
+    TakenCode,
+)
+
 PROTOCOL_VERSION: Final = 1
 # A command carries at most one Decrypt input or one imported key: far below this.
 FRAME_BYTES_MAX: Final = 256 * 1024
@@ -55,6 +64,10 @@ class Failure(IntEnum):
     INTERNAL = 13
     INVALID_TOKEN = 14  # a sealed token of a client (session, import) does not open
     EXPIRED_TOKEN = 15
+    INCORRECT_PASSWORD = 16
+    USED_PASSWORD = 17  # among those that are remembered
+    INVALID_CODE = 18  # of an MFA device, with a request for a session
+    INVALID_CODES = 19  # two in a row, to enable or resynchronize a device
 
 
 # --- what a key token is bound to ----------------------------------------------------------------
@@ -263,10 +276,14 @@ class ForgetMaterial(Struct, frozen=True, array_like=True, tag=23):
 
 
 class CreateSession(Struct, frozen=True, array_like=True, tag=24):
-    """Make a temporary secret and the session token that carries it, sealed, with `claims`."""
+    """Make a temporary secret and the session token that carries it, sealed, with `claims`.
+
+    With a code, only if that is right.
+    """
 
     access_key_id: str
     claims: bytes
+    code: OneCode | None = None
 
 
 class OpenSession(Struct, frozen=True, array_like=True, tag=25):
@@ -353,6 +370,9 @@ Command = (
     | StoreMaterial
     | CreateAuditKey
     | SignDigest
+    | HashPassword
+    | CreateMfaSeed
+    | TakeCodes
 )
 
 # --- replies -------------------------------------------------------------------------------------
@@ -422,8 +442,11 @@ class Encapsulated(Struct, frozen=True, array_like=True, tag=11):
 
 
 class NewSession(Struct, frozen=True, array_like=True, tag=12):
+    """`taken` is there when a code was."""
+
     secret_access_key: str
     session_token: bytes
+    taken: TakenCode | None = None
 
 
 class OpenedSession(Struct, frozen=True, array_like=True, tag=13):
@@ -445,4 +468,6 @@ Reply = (
     | Encapsulated
     | NewSession
     | OpenedSession
+    | TakenCode
+    | NewSeed
 )

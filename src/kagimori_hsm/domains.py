@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
+from kagimori_boundary.messages import IDENTITY_DOMAIN
+
 DOMAIN_KEY_BYTES: Final = 32
 DOMAIN_KEY_ID_BYTES: Final = 8
 _IV_BYTES: Final = 12
@@ -122,6 +124,18 @@ def _seal_cipher(head: bytes, seal_key: bytes) -> tuple[AESGCM, bytes]:
         fixed=None,
     ).derive(seal_key)
     return AESGCM(derived), iv
+
+
+def identity_domain(domains: dict[str, Domain]) -> Domain:
+    """Return the domain that seals what callers prove themselves by.
+
+    Raises:
+        TokenRefused: there is none.
+    """
+    domain = domains.get(IDENTITY_DOMAIN)
+    if domain is None:
+        raise TokenRefused
+    return domain
 
 
 def binding_of(*fields: str | bytes) -> bytes:

@@ -19,11 +19,14 @@ from kagimori_boundary.messages import (
     Reply,
     SealedDomains,
 )
+from kagimori_boundary.sign_in_messages import HashPassword
 from kagimori_hsm.algorithms import known_answers, rsa
 from kagimori_hsm.backing_keys import BackingKeys
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import ExpiredToken, KeepCommands
+from kagimori_hsm.commands.mfa import MfaCommands
+from kagimori_hsm.commands.passwords import Passwords
 from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.domains import Domain, SealRefused, TokenRefused, seal, unseal
 from kagimori_hsm.refused import Reason, Refused
@@ -37,6 +40,10 @@ FAILURES: Final = {
     Reason.UNSUPPORTED: Failure.UNSUPPORTED,
     Reason.TOO_LONG: Failure.TOO_LONG,
     Reason.BAD_DIGEST_LENGTH: Failure.BAD_DIGEST_LENGTH,
+    Reason.INCORRECT_PASSWORD: Failure.INCORRECT_PASSWORD,
+    Reason.USED_PASSWORD: Failure.USED_PASSWORD,
+    Reason.INVALID_CODE: Failure.INVALID_CODE,
+    Reason.INVALID_CODES: Failure.INVALID_CODES,
 }
 # Tokens that clients carry: when they do not open, the client is told so.
 _CARRIED: Final = (messages.ImportMaterial, messages.OpenSession, messages.OpenClaims)
@@ -58,7 +65,8 @@ class Module:
         self._memory_locked = memory_locked
         self._domains: dict[str, Domain] = {}
         keys = BackingKeys(self._domains)
-        identity = IdentityCommands(self._domains)
+        mfa = MfaCommands(self._domains)
+        identity = IdentityCommands(self._domains, mfa)
         keep = KeepCommands(keys, self._domains, is_valid_rsa_pair)
         self._for_operator: dict[type, Callable[[Any], Reply]] = {
             messages.Hello: self._hello,
@@ -71,6 +79,8 @@ class Module:
             **UseCommands(keys).functions(),
             **keep.functions(),
             **identity.functions(),
+            **mfa.functions(),
+            HashPassword: Passwords(self._domains).hash,
         }
         if takes_given_material:
             # For `dev` alone: elsewhere nobody may plant a key that they know.
@@ -109,7 +119,8 @@ class Module:
             messages.CreateImportParameters
             | messages.ImportMaterial
             | messages.StoreMaterial
-            | messages.CreateAuditKey,
+            | messages.CreateAuditKey
+            | HashPassword,
         )
 
     def _perform(self, table: dict[type, Callable[[Any], Reply]], command: Command) -> Reply:

@@ -18,6 +18,10 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"
     TOO_LONG = "too long"
     BAD_DIGEST_LENGTH = "bad digest length"
+    INCORRECT_PASSWORD = "incorrect password"  # noqa: S105 - says what is wrong, and is none
+    USED_PASSWORD = "used password"  # noqa: S105
+    INVALID_CODE = "invalid code"
+    INVALID_CODES = "invalid codes"
 
 
 class Refused(Exception):

@@ -2,6 +2,11 @@
 
 from typing import Final
 
+from kagimori.rules.identity.refusals import (
+    AccessDenied,
+    InvalidAuthenticationCode,
+    PasswordPolicyViolation,
+)
 from kagimori.rules.refusal import (
     ExpiredImportTokenException,
     IncorrectKeyMaterialException,
@@ -30,6 +35,26 @@ _REFUSALS: Final[dict[Failure, type[Refusal]]] = {
 }
 
 
+_WITH_MESSAGE: Final[dict[Failure, tuple[type[Refusal], str]]] = {
+    Failure.INCORRECT_PASSWORD: (AccessDenied, "The old password was incorrect."),
+    Failure.USED_PASSWORD: (
+        PasswordPolicyViolation,
+        "Password cannot be the same as one that was used before.",
+    ),
+    Failure.INVALID_CODE: (
+        AccessDenied,
+        "MultiFactorAuthentication failed with invalid MFA one time pass code. ",
+    ),
+    Failure.INVALID_CODES: (
+        InvalidAuthenticationCode,
+        "Authentication code for device is not valid.",
+    ),
+}
+
+
 def refusal_for(failure: Failure) -> Refusal:
     """Return the refusal for a failure; what the caller did not cause is an internal error."""
+    if failure in _WITH_MESSAGE:
+        kind, message = _WITH_MESSAGE[failure]
+        return kind(message)
     return _REFUSALS.get(failure, KMSInternalException)()

@@ -10,14 +10,14 @@ import msgspec
 
 from kagimori_boundary import messages
 from kagimori_boundary.messages import (
-    IDENTITY_DOMAIN,
     Bytes,
     NewSecret,
     NewSession,
     OpenedSession,
     Reply,
 )
-from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+from kagimori_hsm.commands.mfa import MfaCommands
+from kagimori_hsm.domains import Domain, binding_of, identity_domain
 
 _SECRET_BYTES: Final = 30  # 40 characters of base64, as AWS's are
 
@@ -33,8 +33,9 @@ _decode_session = msgspec.msgpack.Decoder(_Session).decode
 class IdentityCommands:
     """One function for each command about who callers are."""
 
-    def __init__(self, domains: dict[str, Domain]) -> None:
+    def __init__(self, domains: dict[str, Domain], mfa: MfaCommands) -> None:
         self._domains = domains
+        self._mfa = mfa
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
@@ -49,39 +50,36 @@ class IdentityCommands:
     def create_secret(self, command: messages.CreateSecret) -> Reply:
         secret = _new_secret()
         binding = _key_binding(command.account_id, command.access_key_id)
-        return NewSecret(secret, self._domain().wrap(secret.encode(), binding))
+        return NewSecret(secret, identity_domain(self._domains).wrap(secret.encode(), binding))
 
     def _derive_signing_key(self, command: messages.DeriveSigningKey) -> Reply:
         binding = _key_binding(command.account_id, command.access_key_id)
-        secret = self._domain().unwrap(command.sealed_secret, binding)
+        secret = identity_domain(self._domains).unwrap(command.sealed_secret, binding)
         return Bytes(_signing_key(secret, command.date, command.region, command.service))
 
     def _create_session(self, command: messages.CreateSession) -> Reply:
+        taken = None if command.code is None else self._mfa.take(command.code)
         secret = _new_secret()
         content = msgspec.msgpack.encode(_Session(secret, command.claims))
         binding = binding_of("session", command.access_key_id)
-        return NewSession(secret, self._domain().wrap(content, binding))
+        return NewSession(secret, identity_domain(self._domains).wrap(content, binding), taken)
 
     def _open_session(self, command: messages.OpenSession) -> Reply:
         binding = binding_of("session", command.access_key_id)
-        session = _decode_session(self._domain().unwrap(command.session_token, binding))
+        session = _decode_session(
+            identity_domain(self._domains).unwrap(command.session_token, binding)
+        )
         secret = session.secret.encode()
         key = _signing_key(secret, command.date, command.region, command.service)
         return OpenedSession(session.claims, key)
 
     def _seal_claims(self, command: messages.SealClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
-        return Bytes(self._domain().wrap(command.claims, binding))
+        return Bytes(identity_domain(self._domains).wrap(command.claims, binding))
 
     def _open_claims(self, command: messages.OpenClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
-        return Bytes(self._domain().unwrap(command.sealed, binding))
-
-    def _domain(self) -> Domain:
-        domain = self._domains.get(IDENTITY_DOMAIN)
-        if domain is None:
-            raise TokenRefused
-        return domain
+        return Bytes(identity_domain(self._domains).unwrap(command.sealed, binding))
 
 
 def _new_secret() -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from kagimori.rules.audit.iam_parameters import IAM_SHOWN
 from kagimori.rules.audit.times import element_date
 from kagimori.rules.request import Call
 
@@ -105,6 +106,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GetAccessKeyInfo": "AccessKeyId",
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
         "ListPublicKeys": "StartTime EndTime NextToken",
+        **IAM_SHOWN,
     }.items()
 }
 _PAIRS: Final = {

@@ -12,7 +12,6 @@ from kagimori.rules.identity.refusals import PasswordPolicyViolation
 
 SYMBOLS: Final = "!@#$%^&*()_+-=[]{}|'"
 LENGTH_MIN_DEFAULT: Final = 8
-_DAY: Final = 86_400
 
 
 class LoginProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,10 +43,6 @@ class PasswordPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     remembered: int = 0
     hard_expiry: bool = False
     version: int = 1
-
-    def is_expired(self, profile: LoginProfile, now: float) -> bool:
-        """Whether a password is older than the policy has it."""
-        return 0 < self.max_age_days * _DAY <= now - profile.changed_at
 
 
 def check_password(password: str, policy: PasswordPolicy | None, user_name: str) -> None:

@@ -1,6 +1,7 @@
 """How many of each there may be. The names are those of AWS's messages.
 
 DIFFERS(aws): AWS raises many of these on request; here they are what they are.
+
 Source: IAM User Guide, reference_iam-quotas.
 """
 

@@ -1,0 +1,91 @@
+"""Virtual MFA devices: their seeds, and whether a code is right.
+
+A code is taken once: whoever asks says which was the newest taken, and keeps the answer. Guessing
+is slowed down here, where all workers' questions meet.
+"""
+
+import base64
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from kagimori_boundary.messages import Reply
+from kagimori_boundary.sign_in_messages import CreateMfaSeed, NewSeed, OneCode, TakeCodes, TakenCode
+from kagimori_hsm.algorithms.totp import is_code, step_at
+from kagimori_hsm.domains import Domain, binding_of, identity_domain
+from kagimori_hsm.refused import Reason, Refused
+
+_SEED_BYTES: Final = 40  # 64 characters of base32, as AWS's are
+# How far off a device's clock may be: with one code, and when two codes are given to find out.
+_NEAR: Final = range(-1, 2)
+_FAR: Final = sorted(range(-120, 121), key=abs)
+# So many wrong codes in a row are answered; from then on one in each step.
+_WRONG_MAX: Final = 5
+_DEVICES_MAX: Final = 10_000
+
+
+class MfaCommands:
+    def __init__(self, domains: dict[str, Domain]) -> None:
+        self._domains = domains
+        # Wrong codes in a row, and the step of the last one, by serial number.
+        self._wrong: dict[str, tuple[int, int]] = {}
+
+    def functions(self) -> dict[type, Callable[[Any], Reply]]:
+        return {CreateMfaSeed: self._create_seed, TakeCodes: self._take_two}
+
+    def take(self, code: OneCode) -> TakenCode:
+        """Return the step of a code that is right and was not taken yet.
+
+        Raises:
+            Refused: it is not, or too many were not.
+        """
+        seed = self._seed(code.serial_number, code.sealed_seed)
+        step = step_at(code.now)
+        if self._is_slowed_down(code.serial_number, step):
+            raise Refused(Reason.INVALID_CODE)
+        for offset in _NEAR:
+            candidate = step + code.drift + offset
+            if candidate > code.after and is_code(seed, candidate, code.code):
+                self._wrong.pop(code.serial_number, None)
+                return TakenCode(candidate, code.drift + offset)
+        self._note_wrong(code.serial_number, step)
+        raise Refused(Reason.INVALID_CODE)
+
+    def _create_seed(self, command: CreateMfaSeed) -> Reply:
+        seed = os.urandom(_SEED_BYTES)
+        sealed = identity_domain(self._domains).wrap(seed, _binding(command.serial_number))
+        return NewSeed(base64.b32encode(seed).decode(), sealed)
+
+    def _take_two(self, command: TakeCodes) -> Reply:
+        seed = self._seed(command.serial_number, command.sealed_seed)
+        now = step_at(command.now)
+        if self._is_slowed_down(command.serial_number, now):
+            raise Refused(Reason.INVALID_CODES)
+        for offset in _FAR:
+            step = now + offset
+            if (
+                step > command.after
+                and is_code(seed, step, command.first)
+                and is_code(seed, step + 1, command.second)
+            ):
+                self._wrong.pop(command.serial_number, None)
+                return TakenCode(step + 1, offset + 1)
+        self._note_wrong(command.serial_number, now)
+        raise Refused(Reason.INVALID_CODES)
+
+    def _seed(self, serial_number: str, sealed_seed: bytes) -> bytes:
+        return identity_domain(self._domains).unwrap(sealed_seed, _binding(serial_number))
+
+    def _is_slowed_down(self, serial_number: str, step: int) -> bool:
+        wrong, last = self._wrong.get(serial_number, (0, 0))
+        return wrong >= _WRONG_MAX and step == last
+
+    def _note_wrong(self, serial_number: str, step: int) -> None:
+        wrong, _ = self._wrong.pop(serial_number, (0, 0))
+        if len(self._wrong) >= _DEVICES_MAX:
+            del self._wrong[next(iter(self._wrong))]
+        self._wrong[serial_number] = (wrong + 1, step)
+
+
+def _binding(serial_number: str) -> bytes:
+    return binding_of("mfa seed", serial_number)

@@ -320,7 +320,7 @@ def test_where_policies_are_from_is_told(iam, alice):
             "InlinePolicyIdentifier": {
                 "PolicyName": "mine",
                 "AttachmentType": "user",
-                "AttachmentName": "alice-*",
+                "AttachmentName": "alice-simulated",
             }
         },
     ],

@@ -105,9 +105,10 @@ def simulate(
     organization = _organization(scene, question)
     verdict = max(_verdict(decision), organization or Verdict.allowed)
     considered = (*scene.policies, *((resource_policy,) if resource_policy else ()))
-    matched = tuple(_matched(considered, scene, question, verdict))
     if verdict is Verdict.allowed and decision.grant is not None:
-        matched += (Matched(f"grant/{decision.grant.grant_id}", "resource"),)
+        matched: tuple[Matched, ...] = (Matched(f"grant/{decision.grant.grant_id}", "resource"),)
+    else:
+        matched = tuple(_matched(considered, scene, question, verdict))
     findings = CallerFindings(principal, rules, question)
     return Simulated(
         verdict,

@@ -26,6 +26,7 @@ from kagimori.operations import (
 from kagimori.operations.audit_registry import AUDIT_OPERATIONS
 from kagimori.operations.iam_registry import IAM_OPERATIONS
 from kagimori.operations.operation import Operation
+from kagimori.operations.simulation_registry import SIMULATION_OPERATIONS
 
 _ALL: Final[tuple[Operation, ...]] = (
     kms_create_key.CreateKey(),
@@ -85,6 +86,7 @@ _ALL: Final[tuple[Operation, ...]] = (
     sts_sessions.GetFederationToken(),
     *IAM_OPERATIONS,
     *AUDIT_OPERATIONS,
+    *SIMULATION_OPERATIONS,
 )
 
 OPERATIONS: Final = {(operation.service, operation.name): operation for operation in _ALL}

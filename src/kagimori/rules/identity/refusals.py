@@ -87,6 +87,12 @@ class InvalidInput(Refusal):
     pass
 
 
+class PolicyEvaluation(Refusal):
+    """A policy could not be evaluated; AWS counts this among failures of its own."""
+
+    status = 500
+
+
 class InvalidUserType(Refusal):
     pass
 

@@ -1,0 +1,47 @@
+"""Which context keys a policy asks about: in its conditions, and as its policy variables."""
+
+from collections.abc import Iterable, Iterator
+
+from .grammar import Document, Statement
+from .template import BadVariable, Variable, parse_template
+from .values import fold_key
+
+
+def context_keys(documents: Iterable[Document]) -> tuple[str, ...]:
+    """Return the keys that documents mention, once each, in the order they come up."""
+    return without_repeats(
+        key
+        for document in documents
+        for statement in document.statements
+        for key in statement_keys(statement, variables=document.has_variables)
+    )
+
+
+def statement_keys(statement: Statement, *, variables: bool) -> Iterator[str]:
+    """Yield the keys that one statement mentions; variables in the form in which keys compare."""
+    for condition in statement.conditions:
+        yield condition.key
+        if variables:
+            for operand in condition.operands:
+                yield from _variables(operand)
+    if variables:
+        for resource in statement.resources or ():
+            yield from _variables(resource)
+
+
+def without_repeats(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return keys without those that differ from an earlier one in letter case only."""
+    found: dict[str, str] = {}
+    for key in keys:
+        found.setdefault(fold_key(key), key)
+    return tuple(found.values())
+
+
+def _variables(text: str) -> Iterator[str]:
+    try:
+        pieces = parse_template(text, variables=True, wildcards=True)
+    except BadVariable:
+        return
+    for piece in pieces:
+        if isinstance(piece, Variable):
+            yield piece.name

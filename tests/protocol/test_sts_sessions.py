@@ -1,5 +1,6 @@
 """boto3 and STS: temporary credentials, what they may, and when that ends. Reference: 23.2 to 23.4."""
 
+import base64
 import contextlib
 import datetime as dt
 import json
@@ -11,6 +12,8 @@ import time
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.twofactor import hotp
 
 import serving
 from serving import refused
@@ -545,3 +548,93 @@ class TestKeys:
         }
         assert context["attributes"]["mfaAuthenticated"] == "false"
         assert context["sourceIdentity"] == "alice@example"
+
+
+WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+
+@pytest.fixture(scope="module")
+def judy(world):
+    user = world.user("judy", {**ANY, "Condition": WITH_MFA}, {**ANY, "Action": "sts:*"})
+    made = world.iam.create_virtual_mfa_device(VirtualMFADeviceName="judys-phone")
+    device = made["VirtualMFADevice"]
+    seed = base64.b32decode(device["Base32StringSeed"])
+    step = int(time.time()) // 30
+    world.iam.enable_mfa_device(
+        UserName="judy",
+        SerialNumber=device["SerialNumber"],
+        AuthenticationCode1=totp(seed, step - 2),
+        AuthenticationCode2=totp(seed, step - 1),
+    )
+    return user, device["SerialNumber"], Codes(seed, step)
+
+
+class TestMfa:
+    """A code opens what a policy keeps for those who have one, once."""
+
+    def test_a_session_with_a_code(self, world, judy):
+        user, serial, codes = judy
+        with refused("AccessDeniedException"):
+            world.client("kms", user).list_keys()
+        sts = world.client("sts", user)
+        plain = sts.get_session_token()["Credentials"]
+        with refused("AccessDeniedException"):
+            world.client("kms", plain).list_keys()
+        code = codes.next()
+        made = sts.get_session_token(SerialNumber=serial, TokenCode=code)["Credentials"]
+        assert "Keys" in world.client("kms", made).list_keys()
+        assert world.client("iam", made).list_users()["Users"]
+        with saying("AccessDenied", "MultiFactorAuthentication failed", 403):
+            sts.get_session_token(SerialNumber=serial, TokenCode=code)  # a code is taken once
+
+    def test_a_role_that_asks_for_a_code(self, world, judy):
+        user, serial, codes = judy
+        role = world.role("asks", trusting(world.arn("user", "judy"), Condition=WITH_MFA))
+        with refused("AccessDenied", status=403):
+            assume(world, user, role)
+        assert assume(world, user, role, SerialNumber=serial, TokenCode=codes.next())
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"TokenCode": "123456"},
+            {"SerialNumber": "arn:aws:iam::111122223333:mfa/judys-phone"},
+            {
+                "SerialNumber": "arn:aws:iam::111122223333:mfa/judys-phone",
+                "TokenCode": "123456",
+            },
+        ],
+    )
+    def test_half_a_proof_is_none(self, world, judy, given):
+        with saying("AccessDenied", "MultiFactorAuthentication failed", 403):
+            world.client("sts", judy[0]).get_session_token(**given)
+
+    def test_a_wrong_code_and_another_users_device(self, world, judy, alice):
+        user, serial, codes = judy
+        wrong = f"{(int(codes.peek()) + 1) % 1_000_000:06}"
+        with saying("AccessDenied", "MultiFactorAuthentication failed", 403):
+            world.client("sts", user).get_session_token(SerialNumber=serial, TokenCode=wrong)
+        with saying("AccessDenied", "MultiFactorAuthentication failed", 403):
+            world.client("sts", alice).get_session_token(
+                SerialNumber=serial, TokenCode=codes.peek()
+            )
+
+
+def totp(seed, step):
+    """Return a code. Source: RFC 6238 with SHA-1 and six digits."""
+    code = hotp.HOTP(seed, 6, hashes.SHA1(), enforce_key_length=False)
+    return code.generate(step).decode()
+
+
+class Codes:
+    """The codes of a device, each once; near enough to now to be taken."""
+
+    def __init__(self, seed, step):
+        self._seed, self._step = seed, step - 1
+
+    def peek(self):
+        return totp(self._seed, self._step + 1)
+
+    def next(self):
+        self._step += 1
+        return totp(self._seed, self._step)

@@ -12,8 +12,10 @@ from kagimori.operations.sts_credentials import (
     Issued,
     check_policies,
     credentials,
+    device_of,
     seal,
     shown_credentials,
+    writes_of,
 )
 from kagimori.rules.authorization import RoleRules
 from kagimori.rules.identity.caller import session_arn
@@ -35,10 +37,6 @@ from kagimori_boundary.messages import Command
 
 ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]*/)?[\w+=,.@-]{1,64}")
 _TRUSTS_NOBODY: Final = compile_policy(Document(Kind.TRUST, "2012-10-17", "", ()))
-NO_MFA: Final = (
-    "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial "
-    "number is valid and associated with this user."
-)
 
 
 class Assumed(Issued):
@@ -81,6 +79,10 @@ class AssumeRole(Operation):
             values["sts:transitivetagkeys"] = list(given.TransitiveTagKeys)
         if source_identity is not None:
             values["sts:sourceidentity"] = source_identity
+        device = device_of(asked)
+        if device is not None:  # the HSM checks the code before there is a session
+            values["aws:multifactorauthpresent"] = "true"
+            values["aws:multifactorauthage"] = "0"
         actions = ["sts:AssumeRole"]
         if tags.tags:
             actions.append("sts:TagSession")
@@ -99,6 +101,7 @@ class AssumeRole(Operation):
         )
         return Assumed(
             needs,
+            device=device,
             role=role,
             tags=tags,
             narrowing=read_narrowing(given.Policy, given.PolicyArns),
@@ -107,8 +110,8 @@ class AssumeRole(Operation):
 
     def ask(self, asked: Asked, facts: Assumed) -> Command | None:
         given, role, before = asked.call.input, facts.role, asked.caller.session
-        if role is None or given.SerialNumber is not None or given.TokenCode is not None:
-            raise AccessDeniedException(NO_MFA)
+        if role is None:  # nobody is allowed to assume it
+            raise AccessDeniedException
         if given.SourceIdentity is not None and before is not None and before.source_identity:
             _check_same(given.SourceIdentity, before.source_identity)
         seconds = role_session_seconds(
@@ -144,7 +147,7 @@ class AssumeRole(Operation):
             answer["PackedPolicySize"] = facts.packed
         if facts.source_identity is not None:
             answer["SourceIdentity"] = facts.source_identity
-        return Outcome(answer, response_elements=shown_credentials(answer))
+        return Outcome(answer, writes_of(facts, reply), response_elements=shown_credentials(answer))
 
 
 def _check_same(asked_for: str, inherited: str) -> None:

@@ -6,13 +6,14 @@ Source: reference, 23.3; STS API Reference.
 from typing import Any
 
 from kagimori.operations.operation import Asked, Need, Operation, Outcome
-from kagimori.operations.sts_assume_role import NO_MFA
 from kagimori.operations.sts_credentials import (
     Issued,
     check_policies,
     credentials,
+    device_of,
     seal,
     shown_credentials,
+    writes_of,
 )
 from kagimori.rules.identity.caller import Caller, federated_arn
 from kagimori.rules.identity.session import FEDERATED, ROOT, USER, SessionClaims
@@ -25,7 +26,6 @@ from kagimori.rules.identity.session_request import (
     user_session_seconds,
 )
 from kagimori.rules.policy.principal import PrincipalKind
-from kagimori.rules.refusal import AccessDeniedException
 from kagimori_boundary.messages import Command
 
 
@@ -36,18 +36,17 @@ class GetSessionToken(Operation):
     read_only = True
 
     def look_up(self, asked: Asked) -> Issued:
-        return Issued()
+        return Issued(device=device_of(asked))
 
     def ask(self, asked: Asked, facts: Issued) -> Command | None:
         given, caller = asked.call.input, asked.caller
-        if given.SerialNumber is not None or given.TokenCode is not None:
-            raise AccessDeniedException(NO_MFA)
         is_root = _is_root(caller)
         session = SessionClaims(
             kind=ROOT if is_root else USER,
             account_id=caller.account_id,
             name=caller.user_name or "",
             unique_id="" if is_root else caller.user_id,
+            mfa_at=None if facts.device is None else asked.now,
             issued_at=0.0,
             expires_at=0.0,
         )
@@ -56,7 +55,7 @@ class GetSessionToken(Operation):
 
     def finish(self, asked: Asked, facts: Issued, reply: Any) -> Outcome:
         answer = {"Credentials": credentials(facts, reply)}
-        return Outcome(answer, response_elements=shown_credentials(answer))
+        return Outcome(answer, writes_of(facts, reply), response_elements=shown_credentials(answer))
 
 
 class Federated(Issued):

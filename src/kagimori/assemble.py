@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import uvloop
 from cryptography.x509 import load_pem_x509_certificates
+from msgspec import Struct
 
 from kagimori import accounts, audit_reading, audit_trail, service_principals
 from kagimori.accounts import RootAccessKey, check_account_id, plan_account
@@ -35,6 +36,7 @@ from kagimori.deployment import (
 from kagimori.front.http import BACKLOG
 from kagimori.front.tls import make_certificate_authority, server_context
 from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.machinery.key_sets import read_key_set
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sqlite import Database, connect, open_database
 from kagimori.ports import Table
@@ -43,6 +45,7 @@ from kagimori.rules.names import REGION
 from kagimori.seed import BadSeed, planted, read_seed
 from kagimori.supervisor import ServeOptions, Supervisor
 from kagimori.tables import ACCESS_KEYS, ACCOUNTS, DENIALS
+from kagimori.worker_config import WebIdentityKeys
 from kagimori_boundary.messages import (
     IDENTITY_DOMAIN,
     CreateDomains,
@@ -55,6 +58,7 @@ __all__ = [
     "DEV_ACCOUNT",
     "RootAccessKey",
     "Unusable",
+    "WebIdentityOptions",
     "audit_reading",
     "audit_trail",
     "create_account",
@@ -83,6 +87,13 @@ DEV_REGIONS: Final = tuple(
     }.items()
     for number in numbers
 )  # fmt: skip
+
+
+class WebIdentityOptions(Struct, frozen=True):
+    """Whose web identity tokens can be checked: `files` are `ISSUER=FILE` texts."""
+
+    files: tuple[str, ...] = ()
+    fetch: bool = False
 
 
 def initialise(
@@ -237,6 +248,7 @@ def serve(
     certificate: Path | None = None,
     private_key: Path | None = None,
     attestation_roots: tuple[Path, ...] = (),
+    web_identity: WebIdentityOptions | None = None,
     audit: AuditOptions | None = None,
     dev: bool = False,
 ) -> str | None:
@@ -264,6 +276,7 @@ def serve(
             certificate=None if certificate is None else str(certificate),
             private_key=None if private_key is None else str(private_key),
             trust_roots=tuple(_read_root(file) for file in attestation_roots),
+            web_identity=_web_identity_keys(web_identity or WebIdentityOptions()),
             dev=dev,
             audit=audit or AuditOptions(),
         )
@@ -295,6 +308,7 @@ def serve_dev(
     seed: Path | None = None,
     seed_region: str = DEFAULT_REGION,
     seed_account: str = DEV_ACCOUNT,
+    web_identity: WebIdentityOptions | None = None,
 ) -> str | None:
     """Serve a throwaway deployment for tests: any credentials, a clock that moves.
 
@@ -306,7 +320,13 @@ def serve_dev(
         initialise(data, account_id=DEV_ACCOUNT, regions=DEV_REGIONS)
         if seed is not None:
             _plant(Layout(data), seed, seed_account, seed_region)
-        return serve(data, listen=listen, audit=AuditOptions(digest_minutes=0), dev=True)
+        return serve(
+            data,
+            listen=listen,
+            web_identity=web_identity,
+            audit=AuditOptions(digest_minutes=0),
+            dev=True,
+        )
 
 
 def _plant(layout: Layout, seed: Path, account_id: str, region: str) -> None:
@@ -332,6 +352,20 @@ def _insert(layout: Layout, rows: Iterable[tuple[Table, Any]]) -> None:
         connection.execute(statements.insert, statements.row(entity))
     connection.execute("COMMIT")
     connection.close()
+
+
+def _web_identity_keys(options: WebIdentityOptions) -> WebIdentityKeys:
+    given: dict[str, list[dict[str, Any]]] = {}
+    for written in options.files:
+        issuer, _, file = written.rpartition("=")
+        try:
+            name, keys = read_key_set(issuer, Path(file))
+        except (OSError, ValueError):
+            raise Unusable(
+                f"--web-identity-keys takes ISSUER=FILE with a JSON Web Key Set, not {written!r}"
+            ) from None
+        given[name] = keys
+    return WebIdentityKeys(given, options.fetch)
 
 
 def _read_root(file: Path) -> str:

@@ -20,7 +20,7 @@ from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, Sto
 from kagimori.rules.audit.copies import owners_event_id
 from kagimori.rules.audit.record import record_of
 from kagimori.rules.denial import Denials
-from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.caller import Caller, nobody
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
 from kagimori.rules.refusal import (
     AccessDeniedException,
@@ -59,7 +59,18 @@ class Progress:
     def service(self) -> str:
         if self.target is not None:
             return self.target.model.service
-        return self.claim.scope.service if self.claim is not None else "kms"
+        return self.scoped_to or "kms"
+
+    @property
+    def scoped_to(self) -> str:
+        """The service that the signature is for."""
+        return self.claim.scope.service if self.claim is not None else ""
+
+    @property
+    def region(self) -> str:
+        if self.call is not None:
+            return self.call.region
+        return self.claim.scope.region if self.claim is not None else ""
 
     @property
     def name(self) -> str:
@@ -129,19 +140,24 @@ class Path:
     async def _serve(self, progress: Progress) -> RawAnswer:
         raw, headers, now = progress.raw, progress.headers, round(self._now(), 3)
         clock = perf_counter()
-        claim = progress.claim = read_claim(headers.get(b"authorization"))
-        target = progress.target = self._wire.target(raw, headers, claim.scope.service)
+        authorization = headers.get(b"authorization")
+        unsigned = None if authorization else self._wire.unsigned_target(raw, headers)
+        claim = progress.claim = None if unsigned else read_claim(authorization)
+        target = progress.target = unsigned or self._wire.target(raw, headers, progress.scoped_to)
         service = target.model.service
         operation = self._operations.get((service, target.operation))
         progress.operation = operation
         if not self._store.is_fresh():
             await self._store.refresh()
-        caller = await self._who.identify(raw, headers, claim, service, now)
-        progress.caller = caller
+        if claim is None:
+            caller, region = nobody(), self._settings.home_region
+        else:
+            caller = await self._who.identify(raw, headers, claim, service, now)
+            progress.caller, region = caller, claim.scope.region
         if operation is None:
             raise UnsupportedOperationException(f"{target.operation} is not offered here.")
         given = self._wire.decode(target, raw)
-        call = progress.call = Call(service, target.operation, claim.scope.region, given)
+        call = progress.call = Call(service, target.operation, region, given)
         asked = Asked(call, caller, raw, now, self._view, self._draw, self._settings, self._usages)
         clock = self._telemetry.stage("who", clock)
         for _ in range(ATTEMPTS_MAX):
@@ -170,6 +186,8 @@ class Path:
         while True:
             try:
                 facts = progress.facts = operation.look_up(asked)
+                if facts.caller is not None:
+                    progress.caller = asked.caller = facts.caller
                 authorize_all(asked, facts.needs)
                 return facts, operation.ask(asked, facts)
             except AccessDeniedException:
@@ -250,7 +268,7 @@ class Path:
             headers=progress.headers,
             service=progress.service,
             event_name=progress.name,
-            region=claim.scope.region if claim is not None else "",
+            region=progress.region,
             read_only=operation.read_only if operation is not None else False,
             caller=progress.caller,
             claimed_access_key=claim.scope.access_key_id if claim is not None else "",

@@ -149,6 +149,16 @@ class KeyHolder(Protocol):
         """Settle with the reply; fail with `HsmGone` when nobody is there."""
 
 
+class KeySets(Protocol):
+    """The public keys of identity providers."""
+
+    def keys_of(self, issuer: str, key_id: str | None) -> Sequence[Mapping[str, Any]]:
+        """Return an issuer's keys as JSON Web Keys; none if they are not to be had.
+
+        Raises `Absent` for what must be fetched first.
+        """
+
+
 class Trail(Protocol):
     """The audit trail, looked into."""
 

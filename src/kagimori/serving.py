@@ -23,6 +23,7 @@ class Serve(Struct, frozen=True, tag="serve"):
     certificate: str | None = None
     private_key: str | None = None
     attestation_roots: tuple[str, ...] = ()
+    web_identity: assemble.WebIdentityOptions = assemble.WebIdentityOptions()
     audit: AuditOptions = AuditOptions()
 
 
@@ -31,6 +32,7 @@ class Dev(Struct, frozen=True, tag="dev"):
     seed: str | None
     seed_region: str
     seed_account: str
+    web_identity: assemble.WebIdentityOptions = assemble.WebIdentityOptions()
 
 
 def main() -> None:
@@ -54,6 +56,7 @@ def _serve(options: Serve) -> str | None:
         certificate=None if certificate is None else Path(certificate),
         private_key=None if private_key is None else Path(private_key),
         attestation_roots=tuple(map(Path, options.attestation_roots)),
+        web_identity=options.web_identity,
         audit=options.audit,
     )
 
@@ -64,6 +67,7 @@ def _dev(options: Dev) -> str | None:
         seed=None if options.seed is None else Path(options.seed),
         seed_region=options.seed_region,
         seed_account=options.seed_account,
+        web_identity=options.web_identity,
     )
 
 

@@ -30,7 +30,7 @@ from kagimori.hsm_watch import until_it_hangs
 from kagimori.logs import Log
 from kagimori.metrics import Snapshot, exposition
 from kagimori.rules.request import RawAnswer, RawRequest
-from kagimori.worker_config import DRAIN_SECONDS, WorkerConfig
+from kagimori.worker_config import DRAIN_SECONDS, WebIdentityKeys, WorkerConfig
 from kagimori_boundary.messages import Command, Reply
 
 STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
@@ -50,6 +50,7 @@ class ServeOptions(Struct, frozen=True):
     certificate: str | None = None
     private_key: str | None = None
     trust_roots: tuple[str, ...] = ()
+    web_identity: WebIdentityKeys = WebIdentityKeys()
     dev: bool = False
     audit: AuditOptions = AuditOptions()
 
@@ -231,6 +232,7 @@ class Supervisor:
             certificate=options.certificate,
             private_key=options.private_key,
             trust_roots=options.trust_roots,
+            web_identity=options.web_identity,
             dev=options.dev,
             timer=name == TIMER_WORKER,
             created_at=self._facts.created_at,

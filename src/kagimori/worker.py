@@ -28,6 +28,7 @@ from kagimori.machinery.audit_lookup import AuditLookup
 from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.machinery.hsm_client import HsmClient
 from kagimori.machinery.journal import Journal, JournalFailed
+from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.outbox import recover_others, recover_own
 from kagimori.machinery.reserve import RESERVE_BYTES
 from kagimori.machinery.store.change_signal import ChangeSignal
@@ -35,6 +36,7 @@ from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.operations import audit_registry
 from kagimori.operations.operation import Settings
 from kagimori.operations.registry import OPERATIONS
+from kagimori.operations.sts_web_identity import AssumeRoleWithWebIdentity
 from kagimori.path import Path as RequestPath
 from kagimori.rules.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
@@ -87,6 +89,7 @@ class Worker:
             regions=frozenset(config.regions),
             trust_roots=tuple(root.encode() for root in config.trust_roots),
             dev=config.dev,
+            home_region=config.regions[0],
             tracking_started_at=config.created_at,
         )
         self._usages = Usages()
@@ -101,10 +104,16 @@ class Worker:
             telemetry=self.telemetry,
         )
         self._trail = AuditLookup(data / "audit")
+        self._key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
+        web_identity = AssumeRoleWithWebIdentity(self._key_sets)
         path = RequestPath(
             wire=Wire(SERVICES),
             who=who,
-            operations={**OPERATIONS, **audit_registry.over(self._trail)},
+            operations={
+                **OPERATIONS,
+                **audit_registry.over(self._trail),
+                ("sts", web_identity.name): web_identity,
+            },
             view=self._store.view,
             store=self._store,
             key_holder=self._hsm,
@@ -162,6 +171,7 @@ class Worker:
         self._store.note(KEY_USAGES, self._usages.take())
         await self._journal.close()
         self._trail.close()
+        self._key_sets.close()
         self._store.close()
         self._hsm.close()
         hsm.cancel()

@@ -1,10 +1,17 @@
 """What the supervisor tells a worker, as JSON on its command line."""
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 DRAIN_SECONDS: Final = 20.0
+
+
+class WebIdentityKeys(Struct, frozen=True):
+    """JSON Web Keys by issuer (without https://), and whether those of others are fetched."""
+
+    given: dict[str, list[dict[str, Any]]] = {}
+    fetches: bool = False
 
 
 class WorkerConfig(Struct, frozen=True):
@@ -24,3 +31,4 @@ class WorkerConfig(Struct, frozen=True):
     timer: bool = False
     created_at: float = 0.0
     trust_roots: tuple[str, ...] = ()
+    web_identity: WebIdentityKeys = WebIdentityKeys()

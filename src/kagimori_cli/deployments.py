@@ -19,6 +19,20 @@ from kagimori_cli.terminal import (
     without_none,
 )
 
+WebIdentityKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ISSUER=FILE",
+        help="The JSON Web Key Set of an OpenID Connect provider; may be repeated.",
+    ),
+]
+FetchWebIdentityKeys = Annotated[
+    bool,
+    typer.Option(
+        "--fetch-web-identity-keys", help="Fetch those of other providers from their issuers."
+    ),
+]
+
 
 def init(
     *,
@@ -80,6 +94,8 @@ def serve(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A root that attested recipients may lead to, PEM."),
     ] = None,
+    web_identity_keys: WebIdentityKeys = None,
+    fetch_web_identity_keys: FetchWebIdentityKeys = False,
     digest_minutes: Annotated[
         float, typer.Option(min=0.0, help="Between signed digests of the audit trail; 0: none.")
     ] = 60.0,
@@ -126,6 +142,7 @@ def serve(
         certificate=None if tls_certificate is None else str(tls_certificate),
         private_key=None if tls_key is None else str(tls_key),
         attestation_roots=[str(root) for root in attestation_root or ()],
+        web_identity={"files": web_identity_keys or [], "fetch": fetch_web_identity_keys},
         audit={
             "digest_minutes": digest_minutes,
             "checkpoints": None if checkpoint is None else str(checkpoint.absolute()),
@@ -164,6 +181,7 @@ def _check_receiver(url: str | None, secret: Path | None) -> None:
 
 
 def dev(
+    *,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Port 0 picks a free one.")
     ] = DEFAULT_LISTEN,
@@ -177,6 +195,8 @@ def dev(
     seed_account: Annotated[
         str, typer.Option(envvar="KMS_ACCOUNT_ID", metavar="ID", help="Whose the seed is.")
     ] = DEV_ACCOUNT,
+    web_identity_keys: WebIdentityKeys = None,
+    fetch_web_identity_keys: FetchWebIdentityKeys = False,
 ) -> None:
     """Serve for tests. NOT SAFE: nothing is kept, and any credentials are an account's root."""
     typer.echo("kagimori dev is NOT SAFE: nothing is kept, any credentials are accepted", err=True)
@@ -186,4 +206,5 @@ def dev(
         seed=None if seed is None else str(seed),
         seed_region=seed_region,
         seed_account=seed_account,
+        web_identity={"files": web_identity_keys or [], "fetch": fetch_web_identity_keys},
     )

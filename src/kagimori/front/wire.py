@@ -14,6 +14,10 @@ from kagimori.rules.request import RawAnswer, RawRequest
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
+# What needs no signature: the token in such a request is all its authentication.
+UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity"})
+
+
 class Target(Struct, frozen=True, gc=False):
     """An action that the service model knows, and the request's form if it came as one."""
 
@@ -61,6 +65,18 @@ class Wire:
             raise UnknownOperationException
         operation = model.operation(fields.get("Action", ""))
         return Target(model, operation.name, fields)
+
+    def unsigned_target(self, raw: RawRequest, headers: Mapping[bytes, bytes]) -> Target | None:
+        """Return the action of a request that needs no signature; None if it needs one.
+
+        Raises:
+            MalformedQueryString: the form cannot be read.
+        """
+        if not self.is_query(headers):
+            return None
+        fields = query.parse_form(raw.target.partition(b"?")[2], raw.body)
+        operation = fields.get("Action", "")
+        return Target(self._models["sts"], operation, fields) if operation in UNSIGNED else None
 
     def decode(self, target: Target, raw: RawRequest) -> Any:
         """Return the members of the request, held to the service model.

@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True):
     regions: frozenset[str] = frozenset()
     trust_roots: tuple[bytes, ...] = ()
     dev: bool = False
+    home_region: str = ""
     tracking_started_at: float = 0.0
 
 
@@ -82,10 +83,14 @@ class Need(Struct, frozen=True, gc=False):
 
 
 class Facts(Struct, gc=False):
-    """What `look_up` found. Operations that find more add their own fields."""
+    """What `look_up` found. Operations that find more add their own fields.
+
+    `caller` is whose request it turns out to be, where its content says so and not a signature.
+    """
 
     needs: tuple[Need, ...] = ()
     kms_key: Any = None
+    caller: Caller | None = None
 
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:

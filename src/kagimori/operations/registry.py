@@ -22,6 +22,7 @@ from kagimori.operations import (
     sts,
     sts_assume_role,
     sts_sessions,
+    sts_web_identity,
 )
 from kagimori.operations.audit_registry import AUDIT_OPERATIONS
 from kagimori.operations.iam_registry import IAM_OPERATIONS
@@ -84,6 +85,7 @@ _ALL: Final[tuple[Operation, ...]] = (
     sts_assume_role.AssumeRole(),
     sts_sessions.GetSessionToken(),
     sts_sessions.GetFederationToken(),
+    sts_web_identity.AssumeRoleWithWebIdentity(),
     *IAM_OPERATIONS,
     *AUDIT_OPERATIONS,
     *SIMULATION_OPERATIONS,

@@ -3,13 +3,18 @@
 Source: reference, 23.2; STS API Reference, AssumeRole.
 """
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from kagimori.operations.identities import role_at
 from kagimori.operations.operation import Asked, Need, Operation, Outcome
+from kagimori.operations.role_sessions import (
+    Assumed,
+    actions_for,
+    role_claims,
+    role_rules,
+    session_answer,
+)
 from kagimori.operations.sts_credentials import (
-    Issued,
     check_policies,
     credentials,
     device_of,
@@ -17,41 +22,14 @@ from kagimori.operations.sts_credentials import (
     shown_credentials,
     writes_of,
 )
-from kagimori.rules.authorization import RoleRules
-from kagimori.rules.identity.caller import session_arn
-from kagimori.rules.identity.refusals import ValidationError
-from kagimori.rules.identity.role import Role
-from kagimori.rules.identity.session import ROLE, SessionClaims
 from kagimori.rules.identity.session_request import (
-    Narrowing,
-    SessionTags,
     packed_percent,
     read_narrowing,
     read_session_tags,
     role_session_seconds,
 )
-from kagimori.rules.policy.document import Document, Kind
-from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.refusal import AccessDeniedException
 from kagimori_boundary.messages import Command
-
-ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]*/)?[\w+=,.@-]{1,64}")
-_TRUSTS_NOBODY: Final = compile_policy(Document(Kind.TRUST, "2012-10-17", "", ()))
-
-
-class Assumed(Issued):
-    """The role, if there is one, and what the request would make of its session."""
-
-    role: Role | None = None
-    tags: SessionTags = SessionTags()
-    narrowing: Narrowing = Narrowing()
-    source_identity: str | None = None
-    packed: int | None = None
-
-    @property
-    def resources(self) -> tuple[tuple[str, str], ...]:
-        role = self.role
-        return () if role is None else ((role.account_id, role.arn),)
 
 
 class AssumeRole(Operation):
@@ -62,12 +40,8 @@ class AssumeRole(Operation):
 
     def look_up(self, asked: Asked) -> Assumed:
         given, caller = asked.call.input, asked.caller
-        match = ROLE_ARN.fullmatch(given.RoleArn)
-        if match is None:
-            raise ValidationError(f"{given.RoleArn} is invalid")
         role = role_at(asked.view, given.RoleArn)
-        trust = _TRUSTS_NOBODY if role is None else role.compiled_trust
-        rules = RoleRules(given.RoleArn, match[1], trust)
+        rules = role_rules(given.RoleArn, role)
         before = caller.session
         tags = read_session_tags(given.Tags, given.TransitiveTagKeys, before)
         inherited = before.source_identity if before is not None else None
@@ -83,11 +57,6 @@ class AssumeRole(Operation):
         if device is not None:  # the HSM checks the code before there is a session
             values["aws:multifactorauthpresent"] = "true"
             values["aws:multifactorauthage"] = "0"
-        actions = ["sts:AssumeRole"]
-        if tags.tags:
-            actions.append("sts:TagSession")
-        if source_identity is not None:
-            actions.append("sts:SetSourceIdentity")
         role_tags = role.tags if role is not None else None
         needs = tuple(
             Need(
@@ -97,7 +66,7 @@ class AssumeRole(Operation):
                 resource_tags=role_tags,
                 values=values,
             )
-            for action in actions
+            for action in actions_for("sts:AssumeRole", tags, source_identity)
         )
         return Assumed(
             needs,
@@ -119,34 +88,14 @@ class AssumeRole(Operation):
         )
         check_policies(asked, facts.narrowing, role.account_id)
         facts.packed = packed_percent(facts.narrowing, facts.tags)
-        session = SessionClaims(
-            kind=ROLE,
-            account_id=role.account_id,
-            name=role.name,
-            unique_id=role.unique_id,
-            session_name=given.RoleSessionName,
-            policies=facts.narrowing.texts,
-            policy_arns=facts.narrowing.arns,
-            tags=facts.tags.tags,
-            transitive=facts.tags.transitive,
-            source_identity=facts.source_identity,
-            issued_at=0.0,
-            expires_at=0.0,
-        )
+        session = role_claims(facts, role, given.RoleSessionName)
         return seal(asked, facts, session, seconds)
 
     def finish(self, asked: Asked, facts: Assumed, reply: Any) -> Outcome:
-        role, session_name = facts.role, asked.call.input.RoleSessionName
-        answer: dict[str, Any] = {"Credentials": credentials(facts, reply)}
-        if role is not None:
-            answer["AssumedRoleUser"] = {
-                "AssumedRoleId": f"{role.unique_id}:{session_name}",
-                "Arn": session_arn(role, session_name),
-            }
-        if facts.packed is not None:
-            answer["PackedPolicySize"] = facts.packed
-        if facts.source_identity is not None:
-            answer["SourceIdentity"] = facts.source_identity
+        answer = {
+            "Credentials": credentials(facts, reply),
+            **session_answer(facts, asked.call.input.RoleSessionName),
+        }
         return Outcome(answer, writes_of(facts, reply), response_elements=shown_credentials(answer))
 
 

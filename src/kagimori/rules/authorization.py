@@ -47,6 +47,7 @@ CROSS_ACCOUNT_ACTIONS: Final = frozenset(
     }
 )
 ROOT_ASSUMES_NO_ROLE: Final = "Roles may not be assumed by root accounts."
+NO_WEB_IDENTITY: Final = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
 _SEAL: Final = object()
@@ -235,6 +236,8 @@ def decide_assume_role(
         and findings.suffices(found.way, is_local=is_local)
     ):
         return findings.allow(Side.TRUST, found)
+    if principal.kind is PrincipalKind.WEB_IDENTITY:
+        return findings.deny(Side.TRUST, whole_message=NO_WEB_IDENTITY)
     return findings.deny(Side.TRUST)
 
 

@@ -3,6 +3,8 @@
 Source: reference, sections 9.4 and 9.6; IAM User Guide, access_policies_boundaries.
 """
 
+from typing import Final
+
 from .decision import Decision, IdentityRules, Side
 from .keys.grant import Grant
 from .policy.evaluate import NOTHING, CompiledPolicy, Effect, Finding, evaluate
@@ -104,6 +106,8 @@ def _of_all(policies: tuple[CompiledPolicy, ...], question: Question) -> Finding
 
 
 def is_local_caller(principal: Principal, account_id: str) -> bool:
-    """Say whether the caller belongs to the account; a service belongs wherever it acts."""
-    # A service has no account of its own that could have a say.
-    return principal.account_id == account_id or principal.kind is PrincipalKind.SERVICE
+    """Say whether the caller belongs to the account, or has none that could have a say."""
+    return principal.account_id == account_id or principal.kind in _NO_ACCOUNT
+
+
+_NO_ACCOUNT: Final = (PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY)

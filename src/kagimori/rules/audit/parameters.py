@@ -101,6 +101,8 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "RevokeGrant": "KeyId GrantId DryRun",
         "AssumeRole": "RoleArn RoleSessionName PolicyArns Policy DurationSeconds Tags "
         "TransitiveTagKeys ExternalId SerialNumber SourceIdentity",
+        "AssumeRoleWithWebIdentity": "RoleArn RoleSessionName ProviderId PolicyArns Policy "
+        "DurationSeconds",
         "GetSessionToken": "DurationSeconds SerialNumber",
         "GetFederationToken": "Name Policy PolicyArns DurationSeconds Tags",
         "GetAccessKeyInfo": "AccessKeyId",

@@ -26,6 +26,13 @@ def user_identity(caller: Caller) -> dict[str, Any]:
     principal = caller.principal
     if caller.service is not None:
         return {"type": "AWSService", "invokedBy": principal.arn}
+    if principal.kind is PrincipalKind.WEB_IDENTITY:
+        return {
+            "type": "WebIdentityUser",
+            "principalId": caller.user_id,
+            "userName": caller.user_name,
+            "identityProvider": caller.user_id.partition(":")[0],
+        }
     identity: dict[str, Any] = {
         "type": _TYPES[principal.kind],
         "principalId": caller.user_id,

@@ -3,6 +3,8 @@
 Source: reference, sections 9.1 and 9.6 (the table of callers).
 """
 
+from typing import Final
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -12,8 +14,11 @@ from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.service import service_principal
 from kagimori.rules.identity.session import SessionClaims
 from kagimori.rules.identity.user import User
+from kagimori.rules.identity.web_identity import WebIdentity
 from kagimori.rules.names import root_arn
 from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
+
+ANONYMOUS: Final = Principal(PrincipalKind.ANONYMOUS, "", "anonymous", "")
 
 
 class Caller(Struct, frozen=True, gc=False):
@@ -43,6 +48,11 @@ class Caller(Struct, frozen=True, gc=False):
         return self.principal.account_id
 
 
+def nobody() -> Caller:
+    """Return the caller of a request that needs no signature."""
+    return Caller(ANONYMOUS, "", "")
+
+
 def root_caller(access_key: AccessKey) -> Caller:
     """Return the root user of the access key's account."""
     arn = root_arn(access_key.account_id)
@@ -55,6 +65,14 @@ def service_caller(access_key: AccessKey, service: str) -> Caller:
     name = service_principal(service)
     principal = Principal(PrincipalKind.SERVICE, "", name, "", ((NameKind.SERVICE, name),))
     return Caller(principal, access_key.access_key_id, name, service=service)
+
+
+def web_identity_caller(identity: WebIdentity, provider_arn: str) -> Caller:
+    """Return whom an identity provider vouches for, before there is a session."""
+    name = f"{identity.issuer}:{identity.audience}:{identity.subject}"
+    names = ((NameKind.FEDERATED, provider_arn),)
+    principal = Principal(PrincipalKind.WEB_IDENTITY, "", provider_arn, "", names)
+    return Caller(principal, "", name, identity.subject)
 
 
 def root_session_caller(access_key_id: str, session: SessionClaims) -> Caller:

@@ -124,6 +124,10 @@ class InvalidIdentityToken(Refusal):
     pass
 
 
+class ExpiredTokenException(Refusal):
+    """A web identity token that was good once; for credentials the code is ExpiredToken."""
+
+
 class IDPRejectedClaim(Refusal):
     status = 403
 

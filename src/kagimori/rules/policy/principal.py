@@ -22,6 +22,7 @@ class PrincipalKind(Enum):
     ROLE_SESSION = "role session"
     FEDERATED_USER = "federated user"  # GetFederationToken
     SERVICE = "service"
+    WEB_IDENTITY = "web identity"  # of an OpenID Connect provider, before it has a session
     ANONYMOUS = "anonymous"
 
 
@@ -80,7 +81,11 @@ WAY_OF_NAME: Final[Mapping[NameKind, Way]] = {
     NameKind.SERVICE: Way.SERVICE,
     NameKind.FEDERATED: Way.FEDERATED,
 }
-_NO_ACCOUNT: Final = (PrincipalKind.SERVICE, PrincipalKind.ANONYMOUS)
+_NO_ACCOUNT: Final = (
+    PrincipalKind.SERVICE,
+    PrincipalKind.WEB_IDENTITY,
+    PrincipalKind.ANONYMOUS,
+)
 
 
 def pinned(principals: Principals, pins: Mapping[str, str]) -> Principals:
@@ -137,7 +142,7 @@ def is_spared(named: Principals, caller: Principal, *, has_boundary: bool) -> bo
         return False
     if caller.kind is PrincipalKind.ANONYMOUS:
         return False
-    if caller.kind is not PrincipalKind.SERVICE and caller.account_id not in named.accounts:
+    if caller.kind not in _NO_ACCOUNT and caller.account_id not in named.accounts:
         return False
     kinds = {kind for kind, _name in caller.names}
     spared = {kind for kind, name in caller.names if name in _listed(named, kind)}

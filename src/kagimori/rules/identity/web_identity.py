@@ -1,0 +1,172 @@
+"""OpenID Connect tokens that AssumeRoleWithWebIdentity takes: read, and held to their issuers.
+
+Source: STS API Reference, AssumeRoleWithWebIdentity; IAM User Guide, id_roles_providers_oidc and
+reference_policies_iam-condition-keys ("Available keys for AWS web identity federation"); RFC 7519.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import jwt
+from msgspec import Struct
+
+from kagimori.rules.identity.refusals import ExpiredTokenException, InvalidIdentityToken
+from kagimori.rules.identity.session_request import SessionTags
+
+# Never "none", and no HMAC: a public key must not do for a secret.
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA")
+CLOCK_SECONDS: Final = 300
+_TAGS: Final = "https://aws.amazon.com/tags"
+_SOURCE_IDENTITY: Final = "https://aws.amazon.com/source_identity"
+# The claims are judged here, by the time and the clients handed in.
+_UNJUDGED: Final[jwt.types.Options] = {
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+_NO_KEY: Final = (
+    "Couldn't retrieve verification key from your identity provider,  please reference "
+    "AssumeRoleWithWebIdentity documentation for requirements"
+)
+_NO_JWT: Final = (
+    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+)
+
+
+class WebIdentity(Struct, frozen=True):
+    """What a token says that holds: who, for which client, and what comes with it."""
+
+    issuer: str  # without https://
+    subject: str
+    audience: str
+    claims: dict[str, Any]
+
+
+def issuer_and_key(token: str) -> tuple[str, str | None]:
+    """Return which issuer (without https://) and which of its keys a token claims; unproved.
+
+    Raises:
+        InvalidIdentityToken: not a token, or one that nobody could vouch for.
+    """
+    try:
+        header = jwt.get_unverified_header(token)
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise InvalidIdentityToken(_NO_JWT) from None
+    issuer, key_id = claims.get("iss"), header.get("kid")
+    if header.get("alg") not in ALGORITHMS or not isinstance(issuer, str):
+        raise InvalidIdentityToken(_NO_JWT)
+    return issuer.removeprefix("https://").rstrip("/"), key_id if isinstance(key_id, str) else None
+
+
+def verified(
+    token: str, keys: Sequence[Mapping[str, Any]], client_ids: Sequence[str], now: float
+) -> WebIdentity:
+    """Return what a token says, if one of the issuer's keys has signed it for one of the clients.
+
+    Raises:
+        InvalidIdentityToken: no such key, another signature, another audience.
+        ExpiredTokenException: it was good once.
+    """
+    issuer, key_id = issuer_and_key(token)
+    claims = _signed_claims(token, _key(keys, key_id))
+    subject, expires_at = claims.get("sub"), claims.get("exp")
+    starts_at = claims.get("nbf", 0)
+    if (
+        not isinstance(subject, str)
+        or not subject
+        or not isinstance(expires_at, int | float)
+        or not isinstance(starts_at, int | float)
+    ):
+        raise InvalidIdentityToken("Missing a required claim: sub, exp")
+    if now >= expires_at:
+        raise ExpiredTokenException(
+            f"Token expired: current date/time {int(now)} must be before the expiration date/time "
+            f"{int(expires_at)}"
+        )
+    if now + CLOCK_SECONDS < starts_at:
+        raise InvalidIdentityToken("The token is not yet valid")
+    audience = claims.get("azp", claims.get("aud"))
+    audiences = audience if isinstance(audience, list) else [audience]
+    found = [one for one in audiences if isinstance(one, str) and one in client_ids]
+    if not found:
+        raise InvalidIdentityToken("Incorrect token audience")
+    return WebIdentity(issuer, subject, found[0], claims)
+
+
+def condition_values(identity: WebIdentity, provider_arn: str) -> dict[str, str | list[str]]:
+    """Return the condition keys of a trust policy that a token answers, in lower case."""
+    prefix = identity.issuer.lower()
+    values: dict[str, str | list[str]] = {
+        f"{prefix}:aud": identity.audience,
+        f"{prefix}:sub": identity.subject,
+        "aws:federatedprovider": provider_arn,
+    }
+    for name, value in identity.claims.items():
+        if name in ("amr", "email", "oaud") and _is_plain(value):
+            values[f"{prefix}:{name}"] = value
+    return values
+
+
+def session_tags(identity: WebIdentity) -> SessionTags:
+    """Return the session tags that come with a token.
+
+    Raises:
+        InvalidIdentityToken: they are not as AWS describes them.
+    """
+    given = identity.claims.get(_TAGS)
+    if given is None:
+        return SessionTags()
+    try:
+        tags = {str(key): _single(value) for key, value in given["principal_tags"].items()}
+        transitive = tuple(str(key) for key in given.get("transitive_tag_keys", ()))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InvalidIdentityToken(f"The claim {_TAGS} is malformed") from None
+    if any(key not in tags for key in transitive):
+        raise InvalidIdentityToken(f"The claim {_TAGS} is malformed")
+    return SessionTags(tags, transitive)
+
+
+def source_identity(identity: WebIdentity) -> str | None:
+    found = identity.claims.get(_SOURCE_IDENTITY)
+    return found if isinstance(found, str) else None
+
+
+def no_key() -> InvalidIdentityToken:
+    """Return the refusal of a token whose issuer's keys are not to be had."""
+    return InvalidIdentityToken(_NO_KEY)
+
+
+def _key(keys: Sequence[Mapping[str, Any]], key_id: str | None) -> Any:
+    fitting = [key for key in keys if key_id is None or key.get("kid") == key_id]
+    if len(fitting) != 1:
+        raise no_key()
+    try:
+        return jwt.PyJWK(dict(fitting[0]))
+    except jwt.PyJWTError:
+        raise no_key() from None
+
+
+def _signed_claims(token: str, key: Any) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, key, algorithms=ALGORITHMS, options=_UNJUDGED)
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise InvalidIdentityToken("The signature of the ID Token does not hold") from None
+    return claims
+
+
+def _single(value: Any) -> str:
+    found = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(found, str):
+        raise TypeError("a tag has one text")
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(one, str) for one in value)
+    )

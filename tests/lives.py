@@ -82,7 +82,7 @@ class WritePoints:
     def _synced(self, sync, file):
         self.reach()
         sync(file)
-        self.tell(synced=os.readlink(f"/proc/self/fd/{file}"), size=os.fstat(file).st_size)
+        self.tell(synced=str(Path(f"/proc/self/fd/{file}").readlink()), size=os.fstat(file).st_size)
         self.reach()
 
     def fdatasync(self, file):
@@ -164,25 +164,30 @@ async def live(data, batches, points):
         on_due=lambda now: None,
     )
     for batch in batches:
-        finished = asyncio.Event()
-        left = len(batch)
-
-        def respond(raw, answer):
-            nonlocal left
-            points.reach()
-            body = json.loads(answer.body) if answer.body else {}
-            points.tell(answered=raw.request_id, status=answer.status, body=body)
-            points.reach()
-            left -= 1
-            if not left:
-                finished.set()
-
-        for call in batch:
-            raw = request_of(call)
-            path.handle(raw, lambda answer, raw=raw: respond(raw, answer))
-        await finished.wait()
+        await answered(path, batch, points)
     await journal.close()
     store.close()
+
+
+async def answered(path, batch, points):
+    """Make all calls of a batch at once; return when each is answered."""
+    finished = asyncio.Event()
+    left = len(batch)
+
+    def respond(raw, answer):
+        nonlocal left
+        points.reach()
+        body = json.loads(answer.body) if answer.body else {}
+        points.tell(answered=raw.request_id, status=answer.status, body=body)
+        points.reach()
+        left -= 1
+        if not left:
+            finished.set()
+
+    for call in batch:
+        raw = request_of(call)
+        path.handle(raw, lambda answer, raw=raw: respond(raw, answer))
+    await finished.wait()
 
 
 def child(life, pipe):

@@ -18,6 +18,8 @@ class Received:
         self.refusing = False
         self.refused = 0
         self.bodies, self.bad = [], []
+        self.objects = {}
+        self.puts = []
         self.url = ""
 
     @property
@@ -49,6 +51,16 @@ def receiver(context=None):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(received.take(self.headers, body))
+            self.end_headers()
+
+        def do_PUT(self):
+            """As an S3-compatible bucket: the request is kept as it came."""
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = 503 if received.refusing else 200
+            if status == 200:
+                received.puts.append((self.path, dict(self.headers), body))
+                received.objects[self.path] = body
+            self.send_response(status)
             self.end_headers()
 
         def log_message(self, *_):

@@ -20,6 +20,7 @@ from kagimori.hsm_process import HsmRefused
 from kagimori.machinery.audit_index import KEPT_SECONDS, AuditIndex, remove_index
 from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_tail import EVERYTHING, TrailBroken
+from kagimori.machinery.checkpoints import checkpoints_at
 from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.digester import Digester
 from kagimori.machinery.notifier import Notifier
@@ -32,6 +33,7 @@ from kagimori_boundary.messages import Bytes, Command, Reply, SignDigest
 INDEX_SECONDS: Final = 0.25
 DIGEST_TURN_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 15.0
+COPY_SECONDS: Final = 60.0  # before a copy that was not taken is tried again
 FORGET_SECONDS: Final = 3600.0
 DAY_SECONDS: Final = 86_400
 NICENESS: Final = 10  # requests come first
@@ -42,15 +44,17 @@ Ends = Callable[[], Mapping[str, int]]
 class AuditOptions(Struct, frozen=True):
     """How the trail is kept.
 
-    No digests if `digest_minutes` is 0. `checkpoints` is where copies of them go, `deliver` where
-    log files go, `retain_days` how long journals are kept that were delivered. Events go to
-    `notify_url`, signed with the secret in the file `webhook_secret`, and to `notify_command`;
-    `notify_days` before the time if something is to come, and of so many denials in a minute
-    (`denial_storm`, 0: none).
+    No digests if `digest_minutes` is 0. `checkpoints` is where copies of them go: a folder, a URL,
+    or a bucket, where they are locked for `checkpoint_lock_days`. `deliver` is where log files go,
+    `retain_days` how long journals are kept that were delivered. Events go to `notify_url`, and to
+    `notify_command`: `notify_days` before the time if something is to come, and of so many denials
+    in a minute (`denial_storm`, 0: none). What is posted to a URL is signed with the secret in the
+    file `webhook_secret`.
     """
 
     digest_minutes: float = 60.0
     checkpoints: str | None = None
+    checkpoint_lock_days: float = 0.0
     deliver: str | None = None
     deliver_minutes: float = 5.0
     retain_days: float | None = None
@@ -107,7 +111,7 @@ class Auditor:
     def _make_digests(self) -> None:
         _step_back()
         digester: Digester | None = None
-        due = time.monotonic()
+        due = copy_at = time.monotonic()
         while True:
             stopping = self._stopping.is_set()
             try:
@@ -116,6 +120,10 @@ class Auditor:
                 if stopping or time.monotonic() >= due:
                     self._digest(digester)
                     due = time.monotonic() + self._options.digest_minutes * 60
+                    copy_at = time.monotonic() + COPY_SECONDS
+                elif time.monotonic() >= copy_at:
+                    digester.copy()
+                    copy_at = time.monotonic() + COPY_SECONDS
             except Exception as problem:  # noqa: BLE001 - the next turn must come
                 self._trouble("digest", _why(problem))
                 due = time.monotonic() + RETRY_SECONDS
@@ -124,15 +132,22 @@ class Auditor:
             self._stopping.wait(DIGEST_TURN_SECONDS)
 
     def _new_digester(self) -> Digester:
-        key = self._key()
-        checkpoints = self._options.checkpoints
+        key, options = self._key(), self._options
         return Digester(
             self._layout.audit,
             fingerprint=key.fingerprint,
             sign=lambda to_sign: self._sign(key.command(to_sign)),
             now=time.time,
             trouble=lambda text: self._trouble("audit", text),
-            checkpoints=None if checkpoints is None else Path(checkpoints),
+            checkpoints=None
+            if options.checkpoints is None
+            else checkpoints_at(
+                options.checkpoints,
+                secret=None if options.webhook_secret is None else Path(options.webhook_secret),
+                lock_days=options.checkpoint_lock_days,
+                environment=os.environ,
+                now=time.time,
+            ),
         )
 
     def _digest(self, digester: Digester) -> None:

@@ -1,5 +1,6 @@
 """`kagimori init`, `serve` and `dev`: a deployment is made, and served."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from kagimori import assemble
 from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT
+from kagimori.rules.audit.bucket import read_bucket
 from kagimori.rules.audit.receiver import BadReceiver, read_receiver, read_secret
 from kagimori_cli.terminal import (
     Data,
@@ -100,8 +102,14 @@ def serve(
         float, typer.Option(min=0.0, help="Between signed digests of the audit trail; 0: none.")
     ] = 60.0,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="A folder for copies of the digests.")
+        str | None,
+        typer.Option(
+            metavar="PLACE", help="For copies of the digests: a folder, URL or s3:// URL."
+        ),
     ] = None,
+    checkpoint_lock_days: Annotated[
+        float, typer.Option(min=0.0, help="How long copies in a bucket are locked; 0: not.")
+    ] = 0.0,
     deliver: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where log files go, as CloudTrail's do.")
     ] = None,
@@ -131,7 +139,11 @@ def serve(
     """Serve a deployment until SIGTERM or SIGINT."""
     if retain_days is not None and (deliver is None or not digest_minutes):
         give_up("--retain-days needs --deliver and digests: nothing is removed before both")
-    _check_receiver(notify_url, webhook_secret)
+    for option, url in (("--notify-url", notify_url), ("--checkpoint", checkpoint)):
+        if url is not None:
+            _check_receiver(option, url, webhook_secret)
+    if checkpoint_lock_days and not (checkpoint or "").startswith("s3://"):
+        give_up("--checkpoint-lock-days needs --checkpoint s3://BUCKET/PREFIX")
     become_server(
         kind="serve",
         data=str(data),
@@ -145,7 +157,8 @@ def serve(
         web_identity={"files": web_identity_keys or [], "fetch": fetch_web_identity_keys},
         audit={
             "digest_minutes": digest_minutes,
-            "checkpoints": None if checkpoint is None else str(checkpoint.absolute()),
+            "checkpoints": None if checkpoint is None else _place_of(checkpoint),
+            "checkpoint_lock_days": checkpoint_lock_days,
             "deliver": None if deliver is None else str(deliver.absolute()),
             "deliver_minutes": deliver_minutes,
             "retain_days": retain_days,
@@ -165,14 +178,19 @@ def _words_of(command: str) -> list[str]:
         give_up(f"--notify-command: {why}")
 
 
-def _check_receiver(url: str | None, secret: Path | None) -> None:
-    """Give up before anything runs that nobody could be told by."""
+def _place_of(checkpoint: str) -> str:
+    return checkpoint if "://" in checkpoint else str(Path(checkpoint).absolute())
+
+
+def _check_receiver(option: str, place: str, secret: Path | None) -> None:
+    """Give up before anything runs if nothing could be sent to a place."""
     try:
-        if url is not None:
-            read_receiver(url)
+        if place.startswith("s3://"):
+            read_bucket(place, os.environ)
+        elif "://" in place or option != "--checkpoint":
+            read_receiver(place)
             if secret is None:
-                give_up("--notify-url needs --webhook-secret: events are signed")
-        if secret is not None:
+                give_up(f"{option} needs --webhook-secret: what is sent is signed")
             read_secret(secret.read_bytes())
     except BadReceiver as why:
         give_up(str(why))

@@ -14,6 +14,7 @@ import serving
 from kagimori.front.tls import make_certificate_authority
 from receivers import SECRET, receiver
 
+LOCAL = ("--notify-url", "http://127.0.0.1:1/")
 DENY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -213,8 +214,13 @@ def test_over_tls(secret, tmp_path):
         (("--notify-url", "ftp://127.0.0.1/x"), "not an https:// URL"),
         (("--notify-url", "https://alice@example.org/x"), "not an https:// URL"),
         (("--notify-url", "https://example.org/x"), "needs --webhook-secret"),
-        (("--webhook-secret", "/nowhere"), "cannot be read"),
-        (("--webhook-secret", "/dev/null"), "at least 16 bytes"),
+        ((*LOCAL, "--webhook-secret", "/nowhere"), "cannot be read"),
+        ((*LOCAL, "--webhook-secret", "/dev/null"), "at least 16 bytes"),
+        (("--checkpoint", "https://example.org/x"), "needs --webhook-secret"),
+        (("--checkpoint", "s3://"), "is not s3://BUCKET/PREFIX"),
+        (("--checkpoint", "s3://bucket/a b"), "is not s3://BUCKET/PREFIX"),
+        (("--checkpoint", "s3://bucket/x"), "AWS_SECRET_ACCESS_KEY"),
+        (("--checkpoint", "/x", "--checkpoint-lock-days", "1"), "needs --checkpoint s3://"),
         (("--notify-command", "'"), "--notify-command"),
     ],
 )

@@ -1,10 +1,9 @@
 """Makes digests: follows the journals, counts what they record, and has it signed.
 
-A digest is written whole or not at all, then copied to the checkpoint folder if there is one.
+A digest is written whole or not at all, then copied elsewhere if there is a place for that.
 What was counted is since the digest before; after a restart it is read again from there.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -20,8 +19,10 @@ from kagimori.machinery.audit_tail import (
     TrailBroken,
     place_after,
 )
+from kagimori.machinery.checkpoints import Checkpoints
 from kagimori.machinery.files import write_whole
 from kagimori.machinery.journal_files import journal_files
+from kagimori.machinery.receiving import NotTaken
 from kagimori.rules.audit.chain import GENESIS
 from kagimori.rules.audit.digest import (
     BUCKET,
@@ -42,7 +43,6 @@ from kagimori.rules.audit.entry import decode_entry
 from kagimori.rules.audit.times import iso_time
 
 COUNTS_MAX: Final = 200_000
-CHECKPOINTS_KEPT: Final = 48
 Sign = Callable[[ToSign], str]  # answers the signature, lower-case hex
 
 
@@ -74,12 +74,13 @@ class Digester:
         sign: Sign,
         now: Callable[[], float],
         trouble: Callable[[str], None],
-        checkpoints: Path | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self._audit, self._folder = audit, audit / FOLDER
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._fingerprint, self._sign, self._now = fingerprint, sign, now
         self._trouble, self._checkpoints = trouble, checkpoints
+        self._uncopied: tuple[str, bytes] | None = None
         self._tails: dict[str, StreamTail] = {}
         self._broken: set[str] = set()
         self._newest_number = 0
@@ -158,9 +159,22 @@ class Digester:
         self._newest_number = number
         self._counts, self._pairs, self._span = {}, 0, Span()
         self._files, self._file_spans, self._records = {}, {}, {}
-        if self._checkpoints is not None:
-            self._copy(self._checkpoints, file, number)
+        self._uncopied = (f"checkpoint-{self._fingerprint[:16]}-{number:020d}.json", file)
+        self.copy()
         return self._previous
+
+    def copy(self) -> bool:
+        """Keep a copy of the newest digest elsewhere; return whether that is done."""
+        if self._checkpoints is None or self._uncopied is None:
+            return True
+        name, content = self._uncopied
+        try:
+            self._checkpoints.keep(name, content)
+        except NotTaken as why:
+            self._trouble(f"{name} is not kept elsewhere yet: {why}")
+            return False
+        self._uncopied = None
+        return True
 
     # --- what was seen ------------------------------------------------------------------------
 
@@ -270,19 +284,6 @@ class Digester:
             except BadDigest as bad:
                 self._trouble(f"{FOLDER}/{name} is damaged: {bad}")
         return None
-
-    def _copy(self, folder: Path, file: bytes, number: int) -> None:
-        name = f"checkpoint-{self._fingerprint[:16]}-{number:020d}.json"
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(folder / name, file)
-        except OSError as problem:
-            self._trouble(f"no checkpoint could be written to {folder}: {problem.strerror}")
-            return
-        ours = sorted(folder.glob(f"checkpoint-{self._fingerprint[:16]}-*.json"))
-        for old in ours[:-CHECKPOINTS_KEPT]:
-            with contextlib.suppress(OSError):
-                old.unlink()
 
 
 def _number_of(name: str) -> int:

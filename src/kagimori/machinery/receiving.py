@@ -31,14 +31,12 @@ class NotTaken(Exception):
 
 
 class Webhook:
-    """Posts to one receiver. Redirects are not followed: they would lead elsewhere."""
+    """Posts to one receiver, signed."""
 
     def __init__(
         self, receiver: Receiver, secret: bytes, now: Callable[[], float] = time.time
     ) -> None:
         self._receiver, self._secret, self._now = receiver, secret, now
-        # The system's roots, or those that SSL_CERT_FILE names.
-        self._context = ssl.create_default_context() if receiver.secure else None
 
     def post(self, body: bytes, name: str) -> None:
         """Send a body once, under the name (an event's id, a file's name) it is known by.
@@ -54,23 +52,7 @@ class Webhook:
             TIMESTAMP_HEADER: str(timestamp),
             SIGNATURE_HEADER: signature_of(self._secret, timestamp, body),
         }
-        connection = self._connection()
-        try:
-            connection.request("POST", self._receiver.target, body, headers)
-            answer = connection.getresponse()
-            answer.read(ANSWER_BYTES_MAX)
-        except (OSError, HTTPException) as problem:
-            raise NotTaken(f"{self._receiver.host}: {problem}") from None
-        finally:
-            connection.close()
-        if answer.status not in _OK:
-            raise NotTaken(f"{self._receiver.host} answered {answer.status}")
-
-    def _connection(self) -> HTTPConnection:
-        host, port = self._receiver.host, self._receiver.port
-        if self._context is None:
-            return HTTPConnection(host, port, timeout=SECONDS_MAX)
-        return HTTPSConnection(host, port, timeout=SECONDS_MAX, context=self._context)
+        exchange(self._receiver, "POST", self._receiver.target, body, headers)
 
 
 class ReceivingCommand:
@@ -97,6 +79,35 @@ class ReceivingCommand:
             raise NotTaken(f"{self._words[0]}: {problem}") from None
         if done.returncode != 0:
             raise NotTaken(f"{self._words[0]} ended with {done.returncode}")
+
+
+def _connection_to(receiver: Receiver) -> HTTPConnection:
+    """Return a connection; over TLS to whom the system's roots, or SSL_CERT_FILE's, vouch for."""
+    if not receiver.secure:
+        return HTTPConnection(receiver.host, receiver.port, timeout=SECONDS_MAX)
+    context = ssl.create_default_context()
+    return HTTPSConnection(receiver.host, receiver.port, timeout=SECONDS_MAX, context=context)
+
+
+def exchange(
+    receiver: Receiver, method: str, target: str, body: bytes, headers: dict[str, str]
+) -> None:
+    """Send one request; redirects are not followed: they would lead elsewhere.
+
+    Raises:
+        NotTaken: not reached in time, or not answered with a status of success.
+    """
+    connection = _connection_to(receiver)
+    try:
+        connection.request(method, target, body, headers)
+        answer = connection.getresponse()
+        answer.read(ANSWER_BYTES_MAX)
+    except (OSError, HTTPException) as problem:
+        raise NotTaken(f"{receiver.host}: {problem}") from None
+    finally:
+        connection.close()
+    if answer.status not in _OK:
+        raise NotTaken(f"{receiver.host} answered {answer.status}")
 
 
 def secret_in(file: Path) -> bytes:

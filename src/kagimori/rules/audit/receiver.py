@@ -29,6 +29,12 @@ class Receiver(Struct, frozen=True):
     port: int
     target: str
 
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
 
 def read_receiver(url: str) -> Receiver:
     """Return the receiver of a URL.

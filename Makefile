@@ -32,8 +32,8 @@ types: $(VENV)/.test ## mypy, strict
 arrows: $(VENV)/.test ## import-linter
 	$(BIN)/lint-imports --no-cache
 
-nightly: $(VENV)/.test ## The long duels and fuzzing
-	KAGIMORI_NIGHTLY=1 KAGIMORI_AUDIT_MUTATIONS=1000000 KAGIMORI_DUEL_EXAMPLES=200000 $(BIN)/pytest -n 2 tests/oracle tests/fuzz
+nightly: $(VENV)/.test ## The long duels, lives and fuzzing
+	KAGIMORI_NIGHTLY=1 KAGIMORI_AUDIT_MUTATIONS=1000000 KAGIMORI_DUEL_EXAMPLES=200000 KAGIMORI_LIVES_EXAMPLES=1000 $(BIN)/pytest -n 2 tests/oracle tests/fuzz tests/properties
 
 bench: $(VENV)/.bench ## Measure against limits and peers (needs wrk)
 	$(BIN)/python bench/run.py

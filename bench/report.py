@@ -10,7 +10,8 @@ from typing import NamedTuple
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 BESIDE = 64
 MOTO = "moto Encrypt"
-RSA_RATIO_MAX = 3
+BESIDE_RATIO_MAX = 3
+ALONE = "alone"
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,14 @@ class Report:
         self._asked: list[Asked] = []
         self._idle_mib: dict[str, float] = {}
         self._key_uses: dict[str, tuple[Figures, float]] = {}
-        self._beside_rsa: dict[int, tuple[Figures, Figures, int]] = {}
+        self._beside: dict[tuple[int, str], Figures] = {}
+        self._done: dict[str, int] = {}
 
     @property
     def has_errors(self) -> bool:
         uses = [figures for figures, _ in self._key_uses.values()]
-        beside = [figures for *both, _ in self._beside_rsa.values() for figures in both]
-        return any(figures.errors for figures in (*self._rows.values(), *uses, *beside))
+        all_of_them = (*self._rows.values(), *uses, *self._beside.values())
+        return any(figures.errors for figures in all_of_them)
 
     def say(self, line: str) -> None:
         """Add a sentence about the whole run."""
@@ -111,12 +113,21 @@ class Report:
         """Add a row of the second table; `bare_us` is the primitive alone."""
         self._key_uses[name] = figures, bare_us
 
-    def beside_rsa(self, connections: int, alone: Figures, beside: Figures, made: int) -> None:
-        """Add Encrypt alone, and while that many RSA_4096 keys were made."""
-        self._beside_rsa[connections] = alone, beside, made
-        ratio = beside.p99_ms / alone.p99_ms
-        what = f"Encrypt, {connections}: p99 while RSA_4096 keys are made, to p99 alone"
-        self._asked.append(Asked(what, f"{ratio:.2f}", "< 3", ratio < RSA_RATIO_MAX))
+    def alone(self, connections: int, figures: Figures) -> None:
+        """Add Encrypt with nobody beside it."""
+        self._beside[connections, ALONE] = figures
+
+    def beside(self, connections: int, what: str, figures: Figures) -> None:
+        """Add Encrypt while somebody else did something, after the row of it alone."""
+        self._beside[connections, what] = figures
+        ratio = figures.p99_ms / self._beside[connections, ALONE].p99_ms
+        asked = f"Encrypt, {connections}: p99 while {what}, to p99 alone"
+        limit = f"< {BESIDE_RATIO_MAX}"
+        self._asked.append(Asked(asked, f"{ratio:.2f}", limit, ratio < BESIDE_RATIO_MAX))
+
+    def did(self, what: str, times: int) -> None:
+        """Count what was done beside."""
+        self._done[what] = self._done.get(what, 0) + times
 
     def text(self) -> str:
         """Return all of it in Markdown."""
@@ -126,7 +137,7 @@ class Report:
             f"Measured on {day}, {self._how}, {self._seconds:g} s each. {machine}.",
             "wrk ran on the same cores. Every record was synced to the disk before its answer.",
             "", *self._table(), "", *self._table_of_key_uses(),
-            "", *self._table_beside_rsa(), "", *(f"- {line}" for line in self._lines),
+            "", *self._table_beside(), "", *(f"- {line}" for line in self._lines),
             "", "| asked | measured | limit | |", "|---|---|---|---|",
             *(f"| {what} | {measured} | {limit} | {'met' if met else '**missed**'} |"
               for what, measured, limit, met in (*self._asked, *self._asked_of_rows())),
@@ -169,15 +180,17 @@ class Report:
                 f"| {row.per_second * bare_us / 1e6:.0%} |"
             )
 
-    def _table_beside_rsa(self) -> Iterator[str]:
+    def _table_beside(self) -> Iterator[str]:
         yield "| Encrypt | clients | req/s | p50 ms | p99 ms | errors | others |"
         yield "|---|---:|---:|---:|---:|---:|---:|"
-        for connections, (alone, beside, made) in self._beside_rsa.items():
-            for what, row in (("alone", alone), (f"while {made} RSA_4096 keys were made", beside)):
-                yield (
-                    f"| {what} | {connections} | {row.per_second:,.0f} | {row.p50_ms:.2f} "
-                    f"| {row.p99_ms:.2f} | {row.errors} | {row.others_cores:.2f} |"
-                )
+        for (connections, what), row in self._beside.items():
+            yield (
+                f"| {what if what == ALONE else f'while {what}'} | {connections} "
+                f"| {row.per_second:,.0f} | {row.p50_ms:.2f} | {row.p99_ms:.2f} | {row.errors} "
+                f"| {row.others_cores:.2f} |"
+            )
+        done = ", ".join(f"{what}: {times} in all" for what, times in self._done.items())
+        yield f"\nBeside: {done}."
 
     def _ratio(self, row: Figures, other: str, connections: int, form: str) -> str:
         beside = self._rows.get((other, connections))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bare import bare_microseconds
-from beside import RsaKeysMade
+from beside import Beside, KeysImported, KeysMade
 from key_uses import USES, KeyUseLoads, bare_microseconds_of
 from load import Load
 from machine import described
@@ -27,7 +27,7 @@ from start import seconds_to_ready
 PAGE = Path(__file__).parent.parent / "docs" / "look-up" / "performance.md"
 OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 CONNECTIONS = (1, 16, 64, 256)
-BESIDE_RSA = (1, 16)
+BESIDE_OTHERS = (1, 16, 64)
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
             report.idle(kagimori.processes().memory_mib())
             _measure(report, jobs, rounds=rounds, seconds=seconds)
             _measure_key_uses(report, kagimori, rounds=rounds, seconds=seconds)
-            _measure_beside_rsa(report, kagimori, rounds=rounds, seconds=seconds)
+            _measure_beside(report, kagimori, rounds=rounds, seconds=seconds)
             report.after(kagimori.processes().memory_mib())
     print(report.text())
     if not options.print_only:
@@ -96,18 +96,26 @@ def _measure_key_uses(report: Report, server: Server, *, rounds: int, seconds: i
         report.key_use(use.name, median(found), bare_microseconds_of(use))
 
 
-def _measure_beside_rsa(report: Report, server: Server, *, rounds: int, seconds: int) -> None:
-    """Measure Encrypt alone and beside, in turn, so that both see the same machine."""
+def _measure_beside(report: Report, server: Server, *, rounds: int, seconds: int) -> None:
+    """Measure Encrypt alone and beside others, in turn, so that all see the same machine."""
     maker = LoadMaker(server)
-    for connections in BESIDE_RSA:
-        print(f"Encrypt beside RSA_4096 keys, {connections}", file=sys.stderr)
-        alone, beside, made = [], [], 0
+
+    def encrypt() -> Figures:
+        return measure(server, maker.load("Encrypt"), connections, seconds)
+
+    for connections in BESIDE_OTHERS:
+        print(f"Encrypt beside others, {connections}", file=sys.stderr)
+        alone: list[Figures] = []
+        beside: dict[type[Beside], list[Figures]] = {KeysMade: [], KeysImported: []}
         for _ in range(rounds):
-            alone.append(measure(server, maker.load("Encrypt"), connections, seconds))
-            with RsaKeysMade(server) as keys:
-                beside.append(measure(server, maker.load("Encrypt"), connections, seconds))
-            made += keys.made
-        report.beside_rsa(connections, median(alone), median(beside), made)
+            alone.append(encrypt())
+            for kind, found in beside.items():
+                with kind(server) as other:
+                    found.append(encrypt())
+                report.did(other.what, other.done)
+        report.alone(connections, median(alone))
+        for kind, found in beside.items():
+            report.beside(connections, kind.what, median(found))
 
 
 def _options() -> argparse.Namespace:

@@ -26,7 +26,7 @@ from key_model import (
     Material,
     Member,
 )
-from key_uses import KeyUses
+from keys_in_use import KeyUses
 from serving import eventually
 
 

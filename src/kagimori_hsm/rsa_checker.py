@@ -6,6 +6,7 @@ descriptor of the HSM, and is not dumpable from its first moment, since that is 
 is sent crosses a socket pair that has no name. It ends when the HSM's end of the pair closes.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ CHECK_SECONDS_MAX: Final = 10.0
 _LENGTH: Final = struct.Struct(">I")
 _VALID, _INVALID = b"\x01", b"\x00"
 _STDERR: Final = 2
+# Whoever imports a key can wait a little; all others share the processor with the check.
+_NICENESS: Final = 10
 
 
 class RsaChecker:
@@ -75,15 +78,22 @@ def _become_child(end: socket.socket) -> NoReturn:
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.closerange(_STDERR + 1, end.fileno())
-        os.closerange(end.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(end.fileno())
         protect()  # memory locks are not inherited
+        os.nice(_NICENESS)
         while (der := _received(end)) is not None:
             end.sendall(_VALID if _is_valid_pair(der) else _INVALID)
         status = 0
     finally:
         # INVARIANT(no-secret-in-sight): without a traceback, whose text could hold input.
         os._exit(status)
+
+
+def _close_all_but(kept: int) -> None:
+    for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - pathlib is not loaded here
+        if descriptor > _STDERR and descriptor != kept:
+            with contextlib.suppress(OSError):  # the listing's own is closed already
+                os.close(descriptor)
 
 
 def _received(end: socket.socket) -> bytes | None:

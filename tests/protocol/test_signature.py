@@ -442,3 +442,18 @@ def test_the_order_of_refusals(server):
     assert server.send(wrong).json["__type"] == INVALID
     good = Signed(server, "Encrypt", b"{")
     assert server.send(good).json["__type"] == "SerializationException"
+
+
+@pytest.mark.parametrize("offer", ["h2c", "websocket"])
+def test_an_offer_to_upgrade_is_ignored_signed_or_not(server, offer):
+    """As a client of HTTP/2 sends with its first request over plain HTTP."""
+    upgrade = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": offer,
+        "HTTP2-Settings": "AAMAAABkAAQAAP__",
+    }
+    for unsigned in ((), tuple(upgrade)):
+        request = Signed(server, "ListKeys", {}, headers=upgrade, unsigned=unsigned)
+        answer = server.send(request)
+        assert answer.status == 200, answer.body
+        assert "Keys" in answer.json

@@ -129,4 +129,7 @@ IAM_SHOWN: Final[dict[str, str]] = {
     ),
     "UpdateRoleDescription": "RoleName Description",
     "UpdateUser": "UserName NewPath NewUserName",
+    "ListSSHPublicKeys": "UserName Marker MaxItems",
+    "ListServiceSpecificCredentials": "UserName ServiceName AllUsers Marker MaxItems",
+    "ListSigningCertificates": "UserName Marker MaxItems",
 }

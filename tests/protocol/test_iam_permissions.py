@@ -207,7 +207,7 @@ def test_a_role_is_passed_to_an_instance_profile_by_who_may(world):
 
 
 def test_what_groups_and_versions_allow_counts_at_once(world):
-    world.iam.delete_user_policy(UserName="bob", PolicyName="own")
+    world.may("iam:GetUser")
     none = document({"Effect": "Allow", "Action": "kms:CreateKey", "Resource": "*"})
     arn = world.iam.create_policy(PolicyName="lists", PolicyDocument=none)["Policy"]["Arn"]
     world.iam.create_group(GroupName="crew")

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import serving
 from serving import refused
 
 
@@ -195,6 +196,29 @@ def test_at_most_two_access_keys_however_many_ask_at_once(own_server, alice):
     assert len(made) == 2
     for client in clients:
         client.close()
+
+
+def test_of_many_namesakes_one_is_made():
+    """Workers of their own decide; the store lets one of them have the name."""
+    with serving.served("--workers", "2") as server:
+        clients = [server.client("iam") for _ in range(8)]
+
+        def make(client, name):
+            try:
+                client.create_user(UserName=name)
+            except client.exceptions.EntityAlreadyExistsException:
+                return None
+            return name
+
+        for number in range(5):
+            names = [f"Alice{number}" if place % 2 else f"alice{number}" for place in range(8)]
+            with ThreadPoolExecutor(8) as pool:
+                (made,) = filter(None, pool.map(make, clients, names))
+            for client in clients:
+                listed = [user["UserName"] for user in client.list_users()["Users"]]
+                assert [name for name in listed if name.lower() == made.lower()] == [made]
+        for client in clients:
+            client.close()
 
 
 # --- groups ---------------------------------------------------------------------------------------

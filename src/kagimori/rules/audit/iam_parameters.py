@@ -132,4 +132,16 @@ IAM_SHOWN: Final[dict[str, str]] = {
     "ListSSHPublicKeys": "UserName Marker MaxItems",
     "ListServiceSpecificCredentials": "UserName ServiceName AllUsers Marker MaxItems",
     "ListSigningCertificates": "UserName Marker MaxItems",
+    "GetContextKeysForCustomPolicy": "PolicyInputList",
+    "GetContextKeysForPrincipalPolicy": "PolicySourceArn PolicyInputList",
+    "SimulateCustomPolicy": (
+        "PolicyInputList PermissionsBoundaryPolicyInputList ActionNames ResourceArns "
+        "ResourcePolicy ResourceOwner CallerArn ContextEntries ResourceHandlingOption MaxItems "
+        "Marker"
+    ),
+    "SimulatePrincipalPolicy": (
+        "PolicySourceArn PolicyInputList PermissionsBoundaryPolicyInputList PolicyExclusionList "
+        "ActionNames ResourceArns ResourcePolicy ResourceOwner CallerArn ContextEntries "
+        "ResourceHandlingOption MaxItems Marker"
+    ),
 }

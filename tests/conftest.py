@@ -26,6 +26,13 @@ def server():
         yield started
 
 
+@pytest.fixture(scope="module")
+def own_server():
+    """A deployment that only the tests of one module change."""
+    with serving.served() as started:
+        yield started
+
+
 @pytest.fixture(scope="session")
 def kms(server):
     client = server.client()

@@ -6,6 +6,9 @@ Promise: no-secret-in-sight.
 import base64
 import os
 
+import pytest
+from botocore.exceptions import ClientError
+
 import serving
 
 
@@ -13,6 +16,30 @@ def forms(secret):
     yield secret
     yield base64.b64encode(secret)
     yield secret.hex().encode()
+
+
+def identity_secrets(server):
+    """Return the secrets of a user: access key, passwords (a refused one, too), MFA seed."""
+    iam = server.client("iam")
+    iam.create_user(UserName="alice")
+    access_key = iam.create_access_key(UserName="alice")["AccessKey"]
+    passwords = [f"correct-Horse-{word}" for word in ("battery", "staple", "saddle")]
+    iam.create_login_profile(UserName="alice", Password=passwords[0])
+    iam.update_login_profile(UserName="alice", Password=passwords[1])
+    alice = server.client(
+        "iam", access_key=access_key["AccessKeyId"], secret=access_key["SecretAccessKey"]
+    )
+    for client, given in ((alice, passwords[1:]), (iam, passwords[:2])):
+        with pytest.raises(ClientError):
+            client.change_password(OldPassword=given[0], NewPassword=given[1])
+    with pytest.raises(ClientError):
+        iam.create_login_profile(UserName="alice", Password="\u0416" + passwords[2])
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]
+    seed = device["Base32StringSeed"]
+    iam.close()
+    alice.close()
+    texts = [access_key["SecretAccessKey"], *passwords]
+    return [*(text.encode() for text in texts), seed, base64.b32decode(seed)]
 
 
 def test_no_secret_is_in_store_journal_or_log():
@@ -39,6 +66,7 @@ def test_no_secret_is_in_store_journal_or_log():
         secrets.append(client.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"])
         secrets.append(client.generate_random(NumberOfBytes=32)["Plaintext"])
         secrets.append(made["secret_access_key"].encode())
+        secrets += identity_secrets(server)
         for wrong in (
             b'{"KeyId":"x","Plaintext":"' + base64.b64encode(secrets[3]) + b'"',
             b'{"KeyId":1,"Plaintext":"' + base64.b64encode(secrets[4]) + b'"}',

@@ -75,6 +75,42 @@ def test_who_am_i(aws):
     assert identity["Arn"] == f"arn:aws:iam::{identity['Account']}:root"
 
 
+def test_the_life_of_a_user(aws, tmp_path):
+    policy = tmp_path / "policy.json"
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    name = ("--user-name", "alice")
+    tags = ("--tags", "Key=team,Value=vault")
+    user = aws.json("iam", "create-user", *name, "--path", "/people/", *tags)["User"]
+    assert user["Arn"].endswith(":user/people/alice")
+    made = aws.json(
+        "iam", "create-policy", "--policy-name", "kms", "--policy-document", f"file://{policy}"
+    )
+    attach = ("--policy-arn", made["Policy"]["Arn"])
+    aws.json("iam", "attach-user-policy", *name, *attach)
+    key = aws.json("iam", "create-access-key", *name)["AccessKey"]
+    as_alice = Cli(
+        {
+            **aws.variables,
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        }
+    )
+    assert as_alice.json("sts", "get-caller-identity")["Arn"] == user["Arn"]
+    assert "Keys" in as_alice.json("kms", "list-keys")
+    refused = as_alice("iam", "list-users")
+    assert "(AccessDenied) when calling the ListUsers operation" in refused.stderr
+    aws.json("iam", "delete-access-key", *name, "--access-key-id", key["AccessKeyId"])
+    refused = as_alice("kms", "list-keys")
+    assert "(UnrecognizedClientException)" in refused.stderr
+    refused = aws("iam", "delete-user", *name)
+    assert "(DeleteConflict) when calling the DeleteUser operation" in refused.stderr
+    aws.json("iam", "detach-user-policy", *name, *attach)
+    aws.json("iam", "delete-user", *name)
+    aws.json("iam", "delete-policy", *attach)
+    assert aws.json("iam", "list-users")["Users"] == []
+
+
 @pytest.fixture(scope="module")
 def secure():
     with serving.served(init_options=("--tls", "--region", "eu-central-1")) as server:

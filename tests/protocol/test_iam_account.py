@@ -15,20 +15,20 @@ READ = json.dumps(
 
 
 @pytest.fixture(scope="module")
-def iam(server):
-    client = server.client("iam")
+def iam(own_server):
+    client = own_server.client("iam")
     yield client
     client.close()
 
 
 @pytest.fixture
-def role(iam, server):
+def role(iam, own_server):
     trust = {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"AWS": server.account},
+                "Principal": {"AWS": own_server.account},
                 "Action": "sts:AssumeRole",
             }
         ],
@@ -108,9 +108,9 @@ def test_the_authorization_details_are_all_there_is(iam, role):
 # --- instance profiles ----------------------------------------------------------------------------
 
 
-def test_the_life_of_an_instance_profile(iam, server, role):
+def test_the_life_of_an_instance_profile(iam, own_server, role):
     made = iam.create_instance_profile(InstanceProfileName="machines", Path="/a/")
-    arn = f"arn:aws:iam::{server.account}:instance-profile/a/machines"
+    arn = f"arn:aws:iam::{own_server.account}:instance-profile/a/machines"
     assert made["InstanceProfile"]["Arn"] == arn
     assert made["InstanceProfile"]["Roles"] == []
     with refused("EntityAlreadyExists", "Instance Profile Machines already exists.", 409):
@@ -146,12 +146,12 @@ def test_the_life_of_an_instance_profile(iam, server, role):
 URL = "https://token.example.com/tenant"
 
 
-def test_the_life_of_an_openid_connect_provider(iam, server):
+def test_the_life_of_an_openid_connect_provider(iam, own_server):
     made = iam.create_open_id_connect_provider(
         Url=URL, ClientIDList=["app"], ThumbprintList=["AB" * 20], Tags=[{"Key": "a", "Value": "1"}]
     )
     names = {"OpenIDConnectProviderArn": made["OpenIDConnectProviderArn"]}
-    arn = f"arn:aws:iam::{server.account}:oidc-provider/token.example.com/tenant"
+    arn = f"arn:aws:iam::{own_server.account}:oidc-provider/token.example.com/tenant"
     assert names["OpenIDConnectProviderArn"] == arn
     with refused("EntityAlreadyExists", f"Provider with url {URL} already exists.", 409):
         iam.create_open_id_connect_provider(Url=URL)

@@ -24,15 +24,15 @@ READ = document("kms:Describe*", "kms:List*")
 
 
 @pytest.fixture(scope="module")
-def iam(server):
-    client = server.client("iam")
+def iam(own_server):
+    client = own_server.client("iam")
     yield client
     client.close()
 
 
 @pytest.fixture
-def account(server):
-    return server.account
+def account(own_server):
+    return own_server.account
 
 
 @pytest.fixture
@@ -354,9 +354,9 @@ def test_a_policy_too_large(iam):
         iam.create_policy(PolicyName="large", PolicyDocument=text)
 
 
-def test_a_policy_in_use_is_never_deleted_however_close_the_calls(server, iam, alice):
+def test_a_policy_in_use_is_never_deleted_however_close_the_calls(own_server, iam, alice):
     """Deleting and attaching at once: whichever wins, nothing attached is missing."""
-    clients = [server.client("iam") for _ in range(2)]
+    clients = [own_server.client("iam") for _ in range(2)]
 
     def tried(call, **parameters):
         try:

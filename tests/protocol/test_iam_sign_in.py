@@ -12,8 +12,8 @@ GOOD = "correct-Horse-battery-1"
 
 
 @pytest.fixture(scope="module")
-def iam(server):
-    client = server.client("iam")
+def iam(own_server):
+    client = own_server.client("iam")
     yield client
     client.close()
 
@@ -70,8 +70,8 @@ def test_a_weak_password_is_refused(iam, alice, password):
         iam.create_login_profile(UserName=alice, Password=password)
 
 
-def test_the_account_says_what_a_password_must_be(iam, server, alice):
-    message = f"The Password Policy with domain name {server.account} cannot be found."
+def test_the_account_says_what_a_password_must_be(iam, own_server, alice):
+    message = f"The Password Policy with domain name {own_server.account} cannot be found."
     with refused("NoSuchEntity", message, 404):
         iam.get_account_password_policy()
     iam.update_account_password_policy(
@@ -108,9 +108,9 @@ def test_the_account_says_what_a_password_must_be(iam, server, alice):
 # --- MFA devices ----------------------------------------------------------------------------------
 
 
-def test_the_life_of_a_device(iam, server, alice, device):
+def test_the_life_of_a_device(iam, own_server, alice, device):
     serial_number, seed = device
-    assert serial_number == f"arn:aws:iam::{server.account}:mfa/phone"
+    assert serial_number == f"arn:aws:iam::{own_server.account}:mfa/phone"
     assert len(base64.b32decode(seed)) == 40
     names = {"UserName": alice, "SerialNumber": serial_number}
     now = time.time()
@@ -170,8 +170,8 @@ def test_tags_of_a_device(iam, device):
     assert iam.list_mfa_device_tags(**names)["Tags"] == []
 
 
-def test_a_device_that_is_not_there(iam, server, alice):
-    serial_number = f"arn:aws:iam::{server.account}:mfa/none"
+def test_a_device_that_is_not_there(iam, own_server, alice):
+    serial_number = f"arn:aws:iam::{own_server.account}:mfa/none"
     with refused("NoSuchEntity", status=404):
         iam.delete_virtual_mfa_device(SerialNumber=serial_number)
     with refused("NoSuchEntity", status=404):

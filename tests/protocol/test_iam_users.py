@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import serving
 from serving import refused
 
 
 @pytest.fixture(scope="module")
-def iam(server):
-    client = server.client("iam")
+def iam(own_server):
+    client = own_server.client("iam")
     yield client
     client.close()
 
@@ -40,17 +41,17 @@ def tag(**tags):
 # --- users ----------------------------------------------------------------------------------------
 
 
-def test_a_user_is_shown_as_it_was_made(server, iam, alice):
-    assert alice["Arn"] == f"arn:aws:iam::{server.account}:user/people/alice"
+def test_a_user_is_shown_as_it_was_made(own_server, iam, alice):
+    assert alice["Arn"] == f"arn:aws:iam::{own_server.account}:user/people/alice"
     assert re.fullmatch("AIDA[A-Z2-7]{17}", alice["UserId"])
     assert iam.get_user(UserName="alice")["User"] == alice
     assert [user["Arn"] for user in iam.list_users()["Users"]] == [alice["Arn"]]
 
 
-def test_the_root_user_is_shown_itself(server, iam):
+def test_the_root_user_is_shown_itself(own_server, iam):
     user = iam.get_user()["User"]
-    assert user["Arn"] == f"arn:aws:iam::{server.account}:root"
-    assert user["UserId"] == server.account
+    assert user["Arn"] == f"arn:aws:iam::{own_server.account}:root"
+    assert user["UserId"] == own_server.account
     assert "UserName" not in user
 
 
@@ -61,14 +62,14 @@ def test_names_are_unique_ignoring_case(iam, alice):
         iam.get_user(UserName="ALICE")
 
 
-def test_a_renamed_user_keeps_what_it_has(server, iam, alice):
+def test_a_renamed_user_keeps_what_it_has(own_server, iam, alice):
     key = iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
     iam.create_group(GroupName="crew")
     iam.add_user_to_group(UserName="alice", GroupName="crew")
     iam.tag_user(UserName="alice", Tags=tag(team="vault"))
     iam.update_user(UserName="alice", NewUserName="Bob", NewPath="/other/")
     bob = iam.get_user(UserName="Bob")["User"]
-    assert bob["Arn"] == f"arn:aws:iam::{server.account}:user/other/Bob"
+    assert bob["Arn"] == f"arn:aws:iam::{own_server.account}:user/other/Bob"
     assert (bob["UserId"], bob["CreateDate"]) == (alice["UserId"], alice["CreateDate"])
     assert bob["Tags"] == tag(team="vault")
     assert [u["UserName"] for u in iam.get_group(GroupName="crew")["Users"]] == ["Bob"]
@@ -161,21 +162,23 @@ def test_the_life_of_an_access_key(iam, alice):
         iam.delete_access_key(UserName="alice", AccessKeyId=key)
 
 
-def test_the_root_user_has_access_keys_of_its_own(server, iam):
+def test_the_root_user_has_access_keys_of_its_own(own_server, iam):
     made = iam.create_access_key()["AccessKey"]
     try:
         keys = iam.list_access_keys()["AccessKeyMetadata"]
-        expected = {made["AccessKeyId"], server.made["access_key_id"]}
+        expected = {made["AccessKeyId"], own_server.made["access_key_id"]}
         assert {key["AccessKeyId"] for key in keys} == expected
-        sts = server.client("sts", access_key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+        sts = own_server.client(
+            "sts", access_key=made["AccessKeyId"], secret=made["SecretAccessKey"]
+        )
         assert sts.get_caller_identity()["Arn"].endswith(":root")
         sts.close()
     finally:
         iam.delete_access_key(AccessKeyId=made["AccessKeyId"])
 
 
-def test_at_most_two_access_keys_however_many_ask_at_once(server, alice):
-    clients = [server.client("iam") for _ in range(8)]
+def test_at_most_two_access_keys_however_many_ask_at_once(own_server, alice):
+    clients = [own_server.client("iam") for _ in range(8)]
 
     def make(client):
         try:
@@ -195,12 +198,35 @@ def test_at_most_two_access_keys_however_many_ask_at_once(server, alice):
         client.close()
 
 
+def test_of_many_namesakes_one_is_made():
+    """Workers of their own decide; the store lets one of them have the name."""
+    with serving.served("--workers", "2") as server:
+        clients = [server.client("iam") for _ in range(8)]
+
+        def make(client, name):
+            try:
+                client.create_user(UserName=name)
+            except client.exceptions.EntityAlreadyExistsException:
+                return None
+            return name
+
+        for number in range(5):
+            names = [f"Alice{number}" if place % 2 else f"alice{number}" for place in range(8)]
+            with ThreadPoolExecutor(8) as pool:
+                (made,) = filter(None, pool.map(make, clients, names))
+            for client in clients:
+                listed = [user["UserName"] for user in client.list_users()["Users"]]
+                assert [name for name in listed if name.lower() == made.lower()] == [made]
+        for client in clients:
+            client.close()
+
+
 # --- groups ---------------------------------------------------------------------------------------
 
 
-def test_the_life_of_a_group(server, iam, alice):
+def test_the_life_of_a_group(own_server, iam, alice):
     made = iam.create_group(GroupName="Crew", Path="/a/")["Group"]
-    assert made["Arn"] == f"arn:aws:iam::{server.account}:group/a/Crew"
+    assert made["Arn"] == f"arn:aws:iam::{own_server.account}:group/a/Crew"
     assert re.fullmatch("AGPA[A-Z2-7]{17}", made["GroupId"])
     iam.add_user_to_group(GroupName="Crew", UserName="alice")
     iam.add_user_to_group(GroupName="Crew", UserName="alice")
@@ -209,7 +235,7 @@ def test_the_life_of_a_group(server, iam, alice):
     assert [user["UserName"] for user in shown["Users"]] == ["alice"]
     iam.update_group(GroupName="Crew", NewGroupName="staff", NewPath="/b/")
     (group,) = iam.list_groups_for_user(UserName="alice")["Groups"]
-    assert group["Arn"] == f"arn:aws:iam::{server.account}:group/b/staff"
+    assert group["Arn"] == f"arn:aws:iam::{own_server.account}:group/b/staff"
     message = "Cannot delete entity, must remove users from group first."
     with refused("DeleteConflict", message, 409):
         iam.delete_group(GroupName="staff")

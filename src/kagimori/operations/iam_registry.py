@@ -3,6 +3,7 @@
 from typing import Final
 
 from kagimori.operations import (
+    iam_absent,
     iam_access_keys,
     iam_account,
     iam_account_details,
@@ -135,4 +136,7 @@ IAM_OPERATIONS: Final[tuple[Operation, ...]] = (
     iam_passwords.GetAccountPasswordPolicy(),
     iam_passwords.UpdateAccountPasswordPolicy(),
     iam_passwords.DeleteAccountPasswordPolicy(),
+    iam_absent.ListSSHPublicKeys(),
+    iam_absent.ListSigningCertificates(),
+    iam_absent.ListServiceSpecificCredentials(),
 )

@@ -129,4 +129,19 @@ IAM_SHOWN: Final[dict[str, str]] = {
     ),
     "UpdateRoleDescription": "RoleName Description",
     "UpdateUser": "UserName NewPath NewUserName",
+    "ListSSHPublicKeys": "UserName Marker MaxItems",
+    "ListServiceSpecificCredentials": "UserName ServiceName AllUsers Marker MaxItems",
+    "ListSigningCertificates": "UserName Marker MaxItems",
+    "GetContextKeysForCustomPolicy": "PolicyInputList",
+    "GetContextKeysForPrincipalPolicy": "PolicySourceArn PolicyInputList",
+    "SimulateCustomPolicy": (
+        "PolicyInputList PermissionsBoundaryPolicyInputList ActionNames ResourceArns "
+        "ResourcePolicy ResourceOwner CallerArn ContextEntries ResourceHandlingOption MaxItems "
+        "Marker"
+    ),
+    "SimulatePrincipalPolicy": (
+        "PolicySourceArn PolicyInputList PermissionsBoundaryPolicyInputList PolicyExclusionList "
+        "ActionNames ResourceArns ResourcePolicy ResourceOwner CallerArn ContextEntries "
+        "ResourceHandlingOption MaxItems Marker"
+    ),
 }

@@ -41,7 +41,7 @@ class World:
         self.kms.describe_key(KeyId=self.key)
 
     def _user(self, name, *actions):
-        arn = self.iam.create_user(UserName=name)["User"]["Arn"]
+        self.iam.create_user(UserName=name)
         if actions:
             text = policy(allow(list(actions)))
             self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=text)

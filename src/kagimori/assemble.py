@@ -17,7 +17,7 @@ import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
-from kagimori import accounts, audit_reading, audit_trail, service_principals
+from kagimori import accounts, audit_reading, audit_trail, policy_replay, service_principals
 from kagimori.accounts import RootAccessKey, check_account_id, plan_account
 from kagimori.auditor import AuditOptions
 from kagimori.chance import new_account_id
@@ -64,6 +64,7 @@ __all__ = [
     "create_account",
     "denial",
     "initialise",
+    "policy_replay",
     "root_access_key",
     "running_server",
     "serve",

@@ -2,7 +2,7 @@
 
 import typer
 
-from kagimori_cli import accounts, audit, deployments, facts, services
+from kagimori_cli import accounts, audit, deployments, facts, policy, services
 from kagimori_cli.clock import clock
 from kagimori_cli.why import why
 
@@ -40,6 +40,12 @@ app.add_typer(
     services.service,
     name="service",
     epilog="Example: kagimori service create s3 --data ./kagimori-data",
+)
+app.add_typer(
+    policy.policy,
+    name="policy",
+    epilog="Example: kagimori policy test --data ./kagimori-data --key alias/orders "
+    "--policy new.json",
 )
 app.add_typer(clock, name="clock", epilog="Example: kagimori clock advance 8d")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from .condition import Condition
 from .grammar import Document, Statement
 from .template import BadVariable, Variable, parse_template
 from .values import fold_key
@@ -20,10 +21,20 @@ def context_keys(documents: Iterable[Document]) -> tuple[str, ...]:
 def statement_keys(statement: Statement, *, variables: bool) -> Iterator[str]:
     """Yield the keys that one statement mentions; variables in the form in which keys compare."""
     for condition in statement.conditions:
-        yield condition.key
-        if variables:
-            for operand in condition.operands:
-                yield from _variables(operand)
+        yield from condition_keys(condition, variables=variables)
+    yield from resource_keys(statement, variables=variables)
+
+
+def condition_keys(condition: Condition, *, variables: bool) -> Iterator[str]:
+    """Yield the key of a condition, and those of its policy variables."""
+    yield condition.key
+    if variables:
+        for operand in condition.operands:
+            yield from _variables(operand)
+
+
+def resource_keys(statement: Statement, *, variables: bool) -> Iterator[str]:
+    """Yield the keys of the policy variables in a Resource or NotResource element."""
     if variables:
         for resource in statement.resources or ():
             yield from _variables(resource)

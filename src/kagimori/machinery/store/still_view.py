@@ -1,0 +1,53 @@
+"""The store as it stood at one moment, read without a server and without changing anything."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kagimori.machinery.store.sqlite import Database, connect
+from kagimori.ports import Key, Table
+
+
+class StillView:
+    """A view in which everything is there at once. An entity is always the same object."""
+
+    def __init__(self, database: Path, tables: Sequence[Table]) -> None:
+        """Open the store.
+
+        Raises:
+            sqlite3.Error: it cannot be read.
+        """
+        self._connection = connect(database, read_only=True)
+        # One transaction for all reads: what a server changes meanwhile is not seen.
+        self._connection.execute("BEGIN")
+        self._source = Database(self._connection, "", tuple(tables))
+        self._entities: dict[tuple[str, Key], Any] = {}
+        self._groups: dict[tuple[str, Key], tuple[Any, ...]] = {}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def one(self, table: Table, key: Key) -> Any:
+        name = (table.name, key)
+        if name not in self._entities:
+            self._entities[name] = self._source.one(table, key)
+        return self._entities[name]
+
+    def group(self, table: Table, group: str, values: Key) -> Sequence[Any]:
+        name = (f"{table.name}/{group}", values)
+        if name not in self._groups:
+            self._groups[name] = tuple(self._source.page(table, values, None, None, group))
+        return self._groups[name]
+
+    def page(
+        self,
+        table: Table,
+        prefix: Key,
+        after: Key | None,
+        limit: int | None,
+        group: str | None = None,
+    ) -> Sequence[Any]:
+        return self._source.page(table, prefix, after, limit, group)
+
+    def count(self, table: Table, group: str, values: Key) -> int:
+        return self._source.count(table, group, values)

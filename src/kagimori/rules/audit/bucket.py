@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from kagimori.rules.audit.receiver import BadReceiver, Receiver, read_receiver
-from kagimori.rules.audit.record import iso_time
+from kagimori.rules.audit.times import iso_time
 from kagimori.rules.sigv4.sign import SigningCredentials
 
 SCHEME: Final = "s3://"

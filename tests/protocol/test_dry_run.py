@@ -150,7 +150,7 @@ def test_parameters_come_first(kms, cast, name, spoilt, code):
 
 # --- grants ---------------------------------------------------------------------------------------
 
-GRANTEE = "arn:aws:iam::111122223333:role/reader"
+GRANTEE = "arn:aws:iam::111122223333:root"
 
 
 def grants_of(kms, key):

@@ -99,8 +99,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(server):
-    return World(server)
+def world():
+    """A server of its own: its users have the names that everybody's have."""
+    with serving.served() as server:
+        yield World(server)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from msgspec import Struct
 from kagimori.front.http import Handler, Respond
 from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.rules.sigv4.presigned import SIGNATURE
 
 _JSON: Final = b"application/json"
 _NOT_FOUND: Final = RawAnswer(
@@ -44,7 +45,8 @@ class Doors:
 
     def handle(self, raw: RawRequest, respond: Respond) -> None:
         """Answer one request."""
-        if raw.method == b"POST" and (raw.target == b"/" or raw.target.startswith(b"/?")):
+        is_api = raw.target == b"/" or raw.target.startswith(b"/?")
+        if is_api and (raw.method == b"POST" or (raw.method == b"GET" and SIGNATURE in raw.target)):
             self._api(raw, respond)
         elif raw.target == CLOCK_PATH and isinstance(self._clock, MovableClock):
             self._at_clock(self._clock, raw, respond)

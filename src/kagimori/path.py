@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Final
 
-from kagimori.front.wire import Target, Wire
+from kagimori.front.wire import FORM, Target, Wire
 from kagimori.machinery.hsm_client import HsmGone, tell
 from kagimori.machinery.journal import JournalFailed
 from kagimori.may_they import authorize_all
@@ -32,6 +32,7 @@ from kagimori.rules.refusal import (
 from kagimori.rules.request import Call, RawAnswer, RawRequest
 from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import Claim, read_claim
+from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
 from kagimori.telemetry import Telemetry
 from kagimori.who import Who
 from kagimori_boundary.messages import Command, Failed
@@ -138,13 +139,10 @@ class Path:
         respond(answer)
 
     async def _serve(self, progress: Progress) -> RawAnswer:
-        raw, headers, now = progress.raw, progress.headers, round(self._now(), 3)
+        raw, now = progress.raw, round(self._now(), 3)
         clock = perf_counter()
-        authorization = headers.get(b"authorization")
-        unsigned = None if authorization else self._wire.unsigned_target(raw, headers)
-        claim = progress.claim = None if unsigned else read_claim(authorization)
-        target = progress.target = unsigned or self._wire.target(raw, headers, progress.scoped_to)
-        service = target.model.service
+        target = progress.target = self._open(progress)
+        claim, service = progress.claim, target.model.service
         operation = self._operations.get((service, target.operation))
         progress.operation = operation
         if not self._store.is_fresh():
@@ -152,7 +150,7 @@ class Path:
         if claim is None:
             caller, region = nobody(), self._settings.home_region
         else:
-            caller = await self._who.identify(raw, headers, claim, service, now)
+            caller = await self._who.identify(raw, progress.headers, claim, service, now)
             progress.caller, region = caller, claim.scope.region
         if operation is None:
             raise UnsupportedOperationException(f"{target.operation} is not offered here.")
@@ -178,6 +176,21 @@ class Path:
             self._telemetry.stage("record", clock)
             return answer
         raise KMSInternalException
+
+    def _open(self, progress: Progress) -> Target:
+        """Return what is asked for, once it is known how the request is signed, if it is."""
+        raw, authorization = progress.raw, progress.headers.get(b"authorization")
+        if authorization is not None:
+            progress.claim = read_claim(authorization)
+        elif SIGNATURE in raw.target:
+            progress.headers = {**progress.headers, **FORM}
+            progress.claim = read_presigned(raw.target)
+        else:
+            unsigned = self._wire.unsigned_target(raw, progress.headers)
+            if unsigned is not None:
+                return unsigned
+            progress.claim = read_claim(authorization)
+        return self._wire.target(raw, progress.headers, progress.scoped_to)
 
     async def _decide(
         self, operation: Operation, asked: Asked, progress: Progress

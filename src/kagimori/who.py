@@ -28,7 +28,7 @@ from kagimori.rules.refusal import (
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.claim import Claim, Scope
 from kagimori.rules.sigv4.forwarded import HEADER, read_forwarded
-from kagimori.rules.sigv4.verify import check_scope, check_time, verify
+from kagimori.rules.sigv4.verify import check_lifetime, check_scope, check_time, verify
 from kagimori.tables import ACCESS_KEYS
 from kagimori_boundary.messages import (
     Bytes,
@@ -93,8 +93,14 @@ class Who:
         scope = claim.scope
         regions = frozenset((GLOBAL_REGION,)) if service == "iam" else self._regions
         check_scope(scope, service=service, regions=regions)
-        date = check_time(scope, headers, self._signing_time(now))
-        signing_key, look = await self._credentials(scope, headers.get(TOKEN_HEADER), now)
+        presigned = claim.presigned
+        if presigned is None:
+            date = check_time(scope, headers, self._signing_time(now))
+            token = headers.get(TOKEN_HEADER)
+        else:
+            date = check_lifetime(scope, presigned, self._signing_time(now))
+            token = presigned.security_token
+        signing_key, look = await self._credentials(scope, token, now)
         verify(raw, claim, headers, date, signing_key)
         caller = await self._known(look)
         if caller.service is not None:

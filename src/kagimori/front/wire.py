@@ -12,6 +12,8 @@ from kagimori.rules.refusal import Refusal, UnknownOperationException
 from kagimori.rules.request import RawAnswer, RawRequest
 
 _FORM: Final = b"application/x-www-form-urlencoded"
+# What a request is whose form is in its query string.
+FORM: Final = {b"content-type": _FORM}
 
 
 # What needs no signature: the token in such a request is all its authentication.

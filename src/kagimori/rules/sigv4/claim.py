@@ -36,12 +36,21 @@ class Scope(Struct, frozen=True, dict=True, cache_hash=True):
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
 
+class Presigned(Struct, frozen=True, gc=False):
+    """What a query string says where a header would: the date, the token; and for how long."""
+
+    date: str
+    expires_seconds: int
+    security_token: bytes | None = None
+
+
 class Claim(Struct, frozen=True, gc=False):
-    """An Authorization header, taken apart; nothing of it is proved yet."""
+    """An Authorization header (or query string), taken apart; nothing of it is proved yet."""
 
     scope: Scope
     signed_headers: str
     signature: str
+    presigned: Presigned | None = None
 
 
 # All of the header but the signature is the same for a whole day of one signer's requests, so
@@ -72,13 +81,23 @@ def read_claim(authorization: bytes | None) -> Claim:
     if missing:
         needs = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         raise IncompleteSignatureException(f"{needs} Authorization={text}")
-    scope = _read_scope(parts["Credential"])
-    claim = Claim(scope, parts["SignedHeaders"], _signature(parts["Signature"]))
+    claim = read_parts(parts["Credential"], parts["SignedHeaders"], parts["Signature"])
     if claim.signature == signature and len(signer) <= _SIGNER_LENGTH_MAX:
         if len(_SIGNERS) >= _SIGNERS_MAX:
             _SIGNERS.clear()
-        _SIGNERS[signer] = (scope, claim.signed_headers)
+        _SIGNERS[signer] = (claim.scope, claim.signed_headers)
     return claim
+
+
+def read_parts(
+    credential: str, signed_headers: str, signature: str, *, presigned: Presigned | None = None
+) -> Claim:
+    """Return what the three parts of a signature claim.
+
+    Raises:
+        IncompleteSignatureException, InvalidSignatureException: they are not as they must be.
+    """
+    return Claim(_read_scope(credential), signed_headers, _signature(signature), presigned)
 
 
 def _split(rest: str, whole: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Final
 from kagimori.rules.refusal import IncompleteSignatureException, InvalidSignatureException
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.canonical import canonical_request
-from kagimori.rules.sigv4.claim import ALGORITHM, MISMATCH, Claim, Scope
+from kagimori.rules.sigv4.claim import ALGORITHM, MISMATCH, Claim, Presigned, Scope
 
 _BASIC_ISO: Final = "%Y%m%dT%H%M%SZ"
 _BASIC_ISO_LENGTH: Final = 16
@@ -45,13 +45,30 @@ def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
         InvalidSignatureException: too old, too new, or of another day than the scope.
     """
     date, signed_at = _signing_date(values)
-    if date[:8] != scope.date:
-        raise InvalidSignatureException(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-            f"HTTP: '{scope.date}' != '{date[:8]}', from '{date}'."
-        )
+    _check_day(scope, date)
     window = WINDOW_SECONDS.get(scope.service, WINDOW_SECONDS_DEFAULT)
     if abs(now - signed_at) > window:
+        raise InvalidSignatureException(_out_of_window(date, signed_at, now, window))
+    return date
+
+
+def check_lifetime(scope: Scope, presigned: Presigned, now: float) -> str:
+    """Return the time of signing of a presigned request, if its lifetime is not over.
+
+    Raises:
+        IncompleteSignatureException: a date that cannot be read.
+        InvalidSignatureException: over, not begun, or of another day than the scope.
+    """
+    date, signed_at = _signing_date({b"x-amz-date": presigned.date.encode("latin-1", "replace")})
+    _check_day(scope, date)
+    ends_at = signed_at + presigned.expires_seconds
+    if now > ends_at:
+        raise InvalidSignatureException(
+            f"Signature expired: {strftime(_BASIC_ISO, gmtime(ends_at))} is now earlier than "
+            f"{strftime(_BASIC_ISO, gmtime(now))}"
+        )
+    window = WINDOW_SECONDS.get(scope.service, WINDOW_SECONDS_DEFAULT)
+    if signed_at - now > window:
         raise InvalidSignatureException(_out_of_window(date, signed_at, now, window))
     return date
 
@@ -82,6 +99,14 @@ def verify(
     expected.update(text)
     if not hmac.compare_digest(expected.hexdigest(), claim.signature):
         raise InvalidSignatureException(MISMATCH)
+
+
+def _check_day(scope: Scope, date: str) -> None:
+    if date[:8] != scope.date:
+        raise InvalidSignatureException(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            f"HTTP: '{scope.date}' != '{date[:8]}', from '{date}'."
+        )
 
 
 def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:

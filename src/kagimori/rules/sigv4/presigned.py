@@ -1,0 +1,59 @@
+"""Signatures in the query string: a URL that somebody else may send, for a while.
+
+Source: IAM User Guide, "Create a signed AWS API request", query parameters; reference, 23.1. Only
+Query services take them here: proofs of identity (GetCallerIdentity) are handed on like this.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from kagimori.rules.refusal import IncompleteSignatureException, InvalidSignatureException
+from kagimori.rules.sigv4.claim import ALGORITHM, Claim, Presigned, read_parts
+
+EXPIRES_SECONDS_MAX: Final = 604_800  # seven days
+SIGNATURE: Final = b"X-Amz-Signature="
+_PARAMETERS: Final = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+
+
+def read_presigned(target: bytes) -> Claim:
+    """Return what a request target that has a signature claims.
+
+    Raises:
+        IncompleteSignatureException: parameters are missing or malformed.
+        InvalidSignatureException: a lifetime that nobody may have.
+    """
+    given = _parameters(target.partition(b"?")[2])
+    missing = [name for name in _PARAMETERS if not given.get(name)]
+    if missing:
+        raise IncompleteSignatureException(
+            " ".join(
+                f"AWS query-string parameters must include 'X-Amz-{name}'." for name in missing
+            )
+        )
+    if given["Algorithm"] != ALGORITHM:
+        raise IncompleteSignatureException(f"Unsupported AWS 'algorithm': '{given['Algorithm']}'.")
+    if not given["Expires"].isdecimal() or int(given["Expires"][:9]) > EXPIRES_SECONDS_MAX:
+        raise InvalidSignatureException(
+            f"X-Amz-Expires must be a number of seconds up to {EXPIRES_SECONDS_MAX}."
+        )
+    token = given.get("Security-Token")
+    presigned = Presigned(
+        given["Date"],
+        int(given["Expires"]),
+        None if token is None else token.encode("utf-8", "surrogateescape"),
+    )
+    return read_parts(
+        given["Credential"], given["SignedHeaders"], given["Signature"], presigned=presigned
+    )
+
+
+def _parameters(query: bytes) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for part in query.decode("latin-1").split("&"):
+        name, _, value = part.partition("=")
+        if name.startswith("X-Amz-"):
+            if name[6:] in found:
+                raise IncompleteSignatureException(f"'{name}' is there more than once.")
+            found[name[6:]] = unquote(value)
+    return found

@@ -47,7 +47,8 @@ def test_what_was_joined_is_followed():
 @given(at=st.integers(0, 2000), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_seen_at_the_latest_in_the_line_after(at, bit):
     content = bytearray(join(START, *RECORDS)[0])
-    spoilt_lines = content[: content.rfind(b"\n", 0, -1) + 1]  # the last line guards the rest
+    # The last line guards the rest; without the newline before it, it would be no line.
+    spoilt_lines = content[: content.rfind(b"\n", 0, -1)]
     content[at % len(spoilt_lines)] ^= 1 << bit
     with pytest.raises(BrokenLine):
         followed(bytes(content).split(b"\n")[:-1])

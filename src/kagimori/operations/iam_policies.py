@@ -15,7 +15,7 @@ from kagimori.operations.iam_operation import (
     starts_with,
 )
 from kagimori.operations.operation import Asked, Need, Outcome
-from kagimori.ports import Delete, Put, View
+from kagimori.ports import Delete, ExpectNone, Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.aws_managed import aws_managed_policies
@@ -179,7 +179,9 @@ class DeletePolicy(OnPolicy):
             )
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(writes=(Delete(MANAGED_POLICIES, facts.entity),))
+        policy = facts.entity
+        unused = ExpectNone(ATTACHMENTS, "by_policy", (policy.account_id, policy.arn))
+        return Outcome(writes=(Delete(MANAGED_POLICIES, policy), unused))
 
 
 # --- versions -------------------------------------------------------------------------------------

@@ -232,7 +232,8 @@ class ListVirtualMFADevices(IamOperation):
         entries = [(one.folded, one) for one in listed if bool(one.holder) in wanted]
         shown, rest = page_entries(asked, entries, status)
         devices = [self._shown(asked, device) for _, device in shown]
-        return Found((self.need("*"),), more={"VirtualMFADevices": devices, **rest})
+        arn = identity_arn(account_id, "mfa", "/", "")
+        return Found((self.need(arn),), more={"VirtualMFADevices": devices, **rest})
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         return Outcome(facts.more)

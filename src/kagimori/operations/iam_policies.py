@@ -134,8 +134,9 @@ class ListPolicies(IamOperation):
         account_id = asked.caller.account_id
         own = asked.view.group(MANAGED_POLICIES, "by_account", (account_id,))
         uses = asked.view.group(ATTACHMENTS, "by_account", (account_id,))
-        arn = identity_arn(account_id, "policy", "/", "*")
-        return Found((self.need(arn),), entity=own, more=uses)
+        # AWS's own name for it, which is no ARN: only the Resource `*` means it.
+        resource = f"policy path {asked.call.input.PathPrefix or '/'}"
+        return Found((self.need(resource),), entity=own, more=uses)
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         given = asked.call.input

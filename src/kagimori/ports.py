@@ -61,7 +61,15 @@ class Expect(Struct, frozen=True):
     entity: Any
 
 
-Write = Put | Delete | Expect
+class ExpectNone(Struct, frozen=True):
+    """Go ahead only if a group is empty, once the writes before this one are made."""
+
+    table: Table
+    group: str
+    values: Key
+
+
+Write = Put | Delete | Expect | ExpectNone
 
 
 class StoreConflict(Exception):

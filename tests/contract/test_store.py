@@ -8,7 +8,7 @@ import pytest
 
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
-from kagimori.ports import Delete, Expect, Put, StoreConflict, StoreFailed
+from kagimori.ports import Delete, Expect, ExpectNone, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.tables import ALIASES, KMS_KEYS, TABLES
@@ -114,6 +114,21 @@ async def test_nothing_is_made_twice(store, opened):
     await committed(store, Put(KMS_KEYS, kms_key()))
     with pytest.raises(StoreConflict):
         await committed(store, Put(KMS_KEYS, kms_key()), event_id="f")
+
+
+@on_loop
+async def test_a_group_that_must_be_empty(store, opened):
+    nothing = ExpectNone(ALIASES, "by_key", (*OWNER, "a"))
+    key = kms_key()
+    await committed(store, Put(KMS_KEYS, key), nothing)
+    first = alias("alias/x")
+    await committed(store, Put(ALIASES, first))
+    with pytest.raises(StoreConflict):
+        await committed(store, Delete(KMS_KEYS, key), nothing, event_id="f")
+    assert await one(store, KMS_KEYS, "a") == key
+    # What the same commit removes before is not there any more.
+    await committed(store, Delete(KMS_KEYS, key), Delete(ALIASES, first), nothing)
+    assert await one(store, KMS_KEYS, "a") is None
 
 
 @on_loop

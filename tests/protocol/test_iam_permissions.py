@@ -78,6 +78,13 @@ def test_who_may_nothing_is_told_what_it_lacks(world):
         world.bob.list_users()
     with denied(world, "iam:GetAccountSummary", "*"):
         world.bob.get_account_summary()
+    with denied(world, "iam:ListPolicies", "policy path /"):
+        world.bob.list_policies()
+    with denied(world, "iam:ListVirtualMFADevices", world.arn("mfa/")):
+        world.bob.list_virtual_mfa_devices()
+    world.may("iam:List*")
+    world.bob.list_policies()
+    world.bob.list_virtual_mfa_devices()
 
 
 def test_a_path_is_a_border(world):

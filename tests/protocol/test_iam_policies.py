@@ -381,6 +381,31 @@ def test_a_policy_in_use_is_never_deleted_however_close_the_calls(own_server, ia
         client.close()
 
 
+def test_many_take_one_policy_and_one_group_at_once(own_server, iam, policy):
+    names = [f"user{number:02}" for number in range(30)]
+    clients = [own_server.client("iam") for _ in names]
+    iam.create_group(GroupName="crowd")
+    for name in names:
+        iam.create_user(UserName=name)
+
+    def settle(client, name):
+        client.attach_user_policy(UserName=name, PolicyArn=policy)
+        client.add_user_to_group(UserName=name, GroupName="crowd")
+
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(settle, clients, names))
+    assert iam.get_policy(PolicyArn=policy)["Policy"]["AttachmentCount"] == 30
+    assert len(iam.get_group(GroupName="crowd")["Users"]) == 30
+    iam.update_group(GroupName="crowd", NewGroupName="mob")
+    assert len(iam.get_group(GroupName="mob")["Users"]) == 30
+    for client, name in zip(clients, names, strict=True):
+        iam.detach_user_policy(UserName=name, PolicyArn=policy)
+        iam.remove_user_from_group(UserName=name, GroupName="mob")
+        iam.delete_user(UserName=name)
+        client.close()
+    iam.delete_group(GroupName="mob")
+
+
 # --- boundaries -----------------------------------------------------------------------------------
 
 

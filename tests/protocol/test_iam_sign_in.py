@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from kagimori.rules.identity.qr_code import qr_png
 from serving import refused
 from totp import code
 
@@ -150,6 +151,19 @@ def test_the_life_of_a_device(iam, own_server, alice, device):
     with refused("NoSuchEntity", "MFA Device invalid for user.", 404):
         iam.deactivate_mfa_device(**names)
     assert iam.list_mfa_devices(UserName=alice)["MFADevices"] == []
+
+
+def test_a_device_comes_with_a_code_to_be_photographed(iam, own_server, device):
+    iam.delete_virtual_mfa_device(SerialNumber=device[0])
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="a+b@c")["VirtualMFADevice"]
+    seed = made["Base32StringSeed"].decode()
+    url = f"otpauth://totp/a%2Bb%40c%40{own_server.account}?secret={seed}"
+    assert made["QRCodePNG"] == qr_png(url.encode())
+
+
+def test_a_name_too_long_to_be_used_later_is_refused(iam):
+    with refused("ValidationError"):
+        iam.create_virtual_mfa_device(VirtualMFADeviceName="x" * 230)
 
 
 def test_devices_are_named_once(iam, device):

@@ -302,10 +302,23 @@ def test_what_is_not_there(iam, action, parameters, message):
         getattr(iam, action)(**parameters)
 
 
+def test_every_character_that_a_name_may_have(own_server, iam):
+    name = "a+b=c,d.e@f-g_H9"
+    made = iam.create_user(UserName=name, Path="/!#$%&'()*+,-.:;<=>?@[]^_`{|}~/")["User"]
+    try:
+        assert iam.get_user(UserName=name)["User"] == made
+        listed = iam.list_users(PathPrefix="/!#$%&'()")["Users"]
+        assert [user["Arn"] for user in listed] == [made["Arn"]]
+    finally:
+        iam.delete_user(UserName=name)
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
         {"UserName": "a b"},
+        {"UserName": "\u212aelvin"},
+        {"UserName": "al\u0131ce"},
         {"UserName": "a" * 65},
         {"UserName": "alice", "Path": "no-slash"},
         {"UserName": "größe/"},

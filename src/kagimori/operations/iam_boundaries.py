@@ -9,8 +9,7 @@ from kagimori.identity_tables import ATTACHMENTS, MANAGED_POLICIES
 from kagimori.operations.iam_operation import ROLE, UNREADABLE_ARN, USER, Found, OnNamed, put
 from kagimori.operations.identities import managed_policy
 from kagimori.operations.operation import Asked, Outcome
-from kagimori.ports import Delete, Put, View, Write
-from kagimori.rules.entity import changed
+from kagimori.ports import Delete, Expect, Put, View, Write
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
@@ -36,7 +35,7 @@ def uses_of(view: View, bearer: Bearer) -> list[Attachment]:
 def use_writes(bearer: Bearer, policy: ManagedPolicy, use: str) -> list[Write]:
     """Return the writes by which a policy comes into use.
 
-    The policy is written as well, so that it cannot be deleted meanwhile.
+    The policy is expected to be there still: who deletes it expects that it is in no use.
     """
     attachment = Attachment(
         account_id=bearer.account_id,
@@ -47,7 +46,7 @@ def use_writes(bearer: Bearer, policy: ManagedPolicy, use: str) -> list[Write]:
     )
     writes: list[Write] = [Put(ATTACHMENTS, attachment)]
     if policy.account_id == bearer.account_id:
-        writes.append(Put(MANAGED_POLICIES, changed(policy), policy))
+        writes.append(Expect(MANAGED_POLICIES, policy))
     return writes
 
 

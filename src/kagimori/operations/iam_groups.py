@@ -20,7 +20,7 @@ from kagimori.operations.iam_operation import (
     put,
 )
 from kagimori.operations.operation import Asked, Outcome
-from kagimori.ports import Delete, Put, Write
+from kagimori.ports import Delete, Expect, ExpectNone, Put, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.bearer import fold, identity_arn
@@ -128,7 +128,12 @@ class UpdateGroup(OnNamed):
         for use in facts.more[2]:
             writes.append(Delete(ATTACHMENTS, use))
             writes.append(Put(ATTACHMENTS, replace(use, bearer=moved.folded, version=1)))
-        return Outcome(writes=tuple(writes))
+        return Outcome(writes=(*writes, _nobody_in(group)))
+
+
+def _nobody_in(group: Group) -> ExpectNone:
+    """Return the expectation that nobody joined a group while it was being taken away."""
+    return ExpectNone(MEMBERSHIPS, "by_group", (group.account_id, group.folded))
 
 
 def _new_name(asked: Asked, group: Group) -> tuple[str, str]:
@@ -152,7 +157,8 @@ class DeleteGroup(OnNamed):
                 raise DeleteConflict(f"Cannot delete entity, must {what} first.")
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(writes=(Delete(GROUPS, facts.entity),))
+        group = facts.entity
+        return Outcome(writes=(Delete(GROUPS, group), _nobody_in(group)))
 
 
 class _OnMembership(OnNamed):
@@ -189,11 +195,12 @@ class AddUserToGroup(_OnMembership):
         membership = Membership(
             account_id=group.account_id, in_group=group.folded, member=user.folded
         )
-        # Both are written too, so that neither is deleted or fills up meanwhile.
+        # The user is written, so that it joins no eleventh group meanwhile; the group, that many
+        # may join at once, must only be there still.
         return Outcome(
             writes=(
                 Put(MEMBERSHIPS, membership),
-                Put(GROUPS, changed(group), group),
+                Expect(GROUPS, group),
                 Put(USERS, changed(user), user),
             )
         )

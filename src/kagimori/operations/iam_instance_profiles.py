@@ -22,8 +22,7 @@ from kagimori.operations.iam_operation import (
 from kagimori.operations.iam_roles import trust_text
 from kagimori.operations.iam_tags import ListTags, Tag, Untag
 from kagimori.operations.operation import Asked, Need, Outcome
-from kagimori.ports import Delete, Put
-from kagimori.rules.entity import changed
+from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.instance_profile import InstanceProfile
@@ -142,13 +141,7 @@ class AddRoleToInstanceProfile(_OnProfileAndRole):
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         profile, role = facts.entity, facts.more
-        # The role is written too, so that it is not deleted meanwhile.
-        return Outcome(
-            writes=(
-                put(PROFILE, profile, role=role.folded),
-                Put(ROLES, changed(role), role),
-            )
-        )
+        return Outcome(writes=(put(PROFILE, profile, role=role.folded), Expect(ROLES, role)))
 
 
 class RemoveRoleFromInstanceProfile(_OnProfileAndRole):

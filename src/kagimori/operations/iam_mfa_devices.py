@@ -1,11 +1,12 @@
 """Virtual MFA devices: made, enabled for a user, resynchronized, taken away.
 
-DIFFERS(aws): no QR code comes with a new device; its seed does. The root user has no device.
+DIFFERS(aws): the root user has no device.
 """
 
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
-from kagimori.identity_tables import MFA_DEVICES, USERS
+from kagimori.identity_tables import ACCOUNT_ALIASES, MFA_DEVICES, USERS
 from kagimori.operations.iam_answers import shown_tags, shown_user
 from kagimori.operations.iam_operation import (
     USER,
@@ -26,17 +27,26 @@ from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.mfa_device import MfaDevice
-from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
+from kagimori.rules.identity.qr_code import qr_png
+from kagimori.rules.identity.refusals import (
+    DeleteConflict,
+    EntityAlreadyExists,
+    NoSuchEntity,
+    ValidationError,
+)
 from kagimori.rules.identity.tags import read_tags, with_tags
 from kagimori_boundary.messages import Command
 from kagimori_boundary.sign_in_messages import CreateMfaSeed, NewSeed, TakeCodes, TakenCode
 
+_SERIAL_NUMBER_CHARACTERS_MAX: Final = 256  # what other operations take
+
 
 class NewDevice(Found):
-    """`entity` is a namesake there already."""
+    """`entity` is a namesake there already, `account_name` what authenticators show."""
 
     space: Room | None = None
     tags: Any = None
+    account_name: str = ""
 
 
 class CreateVirtualMFADevice(IamOperation):
@@ -47,6 +57,8 @@ class CreateVirtualMFADevice(IamOperation):
         tagging = (Need("iam:TagMFADevice", resource=arn),) if given.Tags else ()
         facts = NewDevice((self.need(arn), *tagging))
         facts.entity = asked.view.one(MFA_DEVICES, (account_id, fold(name)))
+        aliases = asked.view.group(ACCOUNT_ALIASES, "by_account", (account_id,))
+        facts.account_name = aliases[0].alias if aliases else account_id
         facts.space = room(asked, MFA_DEVICES)
         return facts
 
@@ -56,7 +68,10 @@ class CreateVirtualMFADevice(IamOperation):
         if facts.entity is not None:
             raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.")
         account_id, path = asked.caller.account_id, given.Path or "/"
-        return CreateMfaSeed(identity_arn(account_id, "mfa", path, given.VirtualMFADeviceName))
+        serial_number = identity_arn(account_id, "mfa", path, given.VirtualMFADeviceName)
+        if len(serial_number) > _SERIAL_NUMBER_CHARACTERS_MAX:
+            raise ValidationError("The serial number of the device would be too long.")
+        return CreateMfaSeed(serial_number)
 
     def finish(self, asked: Asked, facts: NewDevice, reply: NewSeed) -> Outcome:
         given = asked.call.input
@@ -72,8 +87,15 @@ class CreateVirtualMFADevice(IamOperation):
         shown: dict[str, Any] = {"SerialNumber": device.serial_number}
         if device.tags:
             shown["Tags"] = shown_tags(device.tags)
+        # What AWS's code says, so that authenticators show the same (IAM API, VirtualMFADevice).
+        label = quote(f"{device.name}@{facts.account_name}")
+        url = f"otpauth://totp/{label}?secret={reply.base32_seed}"
+        once = {
+            "Base32StringSeed": reply.base32_seed.encode(),
+            "QRCodePNG": qr_png(url.encode()),
+        }
         return Outcome(
-            {"VirtualMFADevice": {**shown, "Base32StringSeed": reply.base32_seed.encode()}},
+            {"VirtualMFADevice": {**shown, **once}},
             (Put(MFA_DEVICES, device), *beside),
             {"VirtualMFADevice": shown},
         )
@@ -232,7 +254,8 @@ class ListVirtualMFADevices(IamOperation):
         entries = [(one.folded, one) for one in listed if bool(one.holder) in wanted]
         shown, rest = page_entries(asked, entries, status)
         devices = [self._shown(asked, device) for _, device in shown]
-        return Found((self.need("*"),), more={"VirtualMFADevices": devices, **rest})
+        arn = identity_arn(account_id, "mfa", "/", "")
+        return Found((self.need(arn),), more={"VirtualMFADevices": devices, **rest})
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         return Outcome(facts.more)

@@ -15,7 +15,7 @@ from kagimori.operations.iam_operation import (
     starts_with,
 )
 from kagimori.operations.operation import Asked, Need, Outcome
-from kagimori.ports import Delete, Put, View
+from kagimori.ports import Delete, ExpectNone, Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.aws_managed import aws_managed_policies
@@ -134,8 +134,9 @@ class ListPolicies(IamOperation):
         account_id = asked.caller.account_id
         own = asked.view.group(MANAGED_POLICIES, "by_account", (account_id,))
         uses = asked.view.group(ATTACHMENTS, "by_account", (account_id,))
-        arn = identity_arn(account_id, "policy", "/", "*")
-        return Found((self.need(arn),), entity=own, more=uses)
+        # AWS's own name for it, which is no ARN: only the Resource `*` means it.
+        resource = f"policy path {asked.call.input.PathPrefix or '/'}"
+        return Found((self.need(resource),), entity=own, more=uses)
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         given = asked.call.input
@@ -179,7 +180,9 @@ class DeletePolicy(OnPolicy):
             )
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(writes=(Delete(MANAGED_POLICIES, facts.entity),))
+        policy = facts.entity
+        unused = ExpectNone(ATTACHMENTS, "by_policy", (policy.account_id, policy.arn))
+        return Outcome(writes=(Delete(MANAGED_POLICIES, policy), unused))
 
 
 # --- versions -------------------------------------------------------------------------------------

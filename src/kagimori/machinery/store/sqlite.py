@@ -16,6 +16,7 @@ from kagimori.pending import Pending
 from kagimori.ports import (
     Delete,
     Expect,
+    ExpectNone,
     Key,
     Put,
     StoreConflict,
@@ -171,7 +172,7 @@ class Database:
                 execute("ROLLBACK")
             raise
         if any(
-            not isinstance(write, Expect) and write.destroys
+            isinstance(write, Put | Delete) and write.destroys
             for commit in commits
             for write in commit.writes
         ):
@@ -198,6 +199,10 @@ class Database:
     def _apply(self, write: Write) -> list[CacheKey]:
         statements = self._statements[write.table.name]
         execute = self._connection.execute
+        if isinstance(write, ExpectNone):
+            if execute(statements.any_of(write.group), write.values).fetchone() is not None:
+                raise StoreConflict(write.table.name)
+            return []
         entity = write.entity
         if isinstance(write, Expect):
             if execute(statements.expect, statements.this(entity)).fetchone() is None:

@@ -46,11 +46,7 @@ from kagimori.seed import BadSeed, planted, read_seed
 from kagimori.supervisor import ServeOptions, Supervisor
 from kagimori.tables import ACCESS_KEYS, ACCOUNTS, DENIALS
 from kagimori.worker_config import WebIdentityKeys
-from kagimori_boundary.messages import (
-    IDENTITY_DOMAIN,
-    CreateDomains,
-    SealedDomains,
-)
+from kagimori_boundary.messages import IDENTITY_DOMAIN, CreateDomains, SealedDomains
 
 __all__ = [
     "DEFAULT_LISTEN",

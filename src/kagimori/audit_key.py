@@ -19,7 +19,8 @@ from kagimori.machinery.audit_reader import PUBLIC_KEY_NAME
 from kagimori.machinery.files import write_whole
 from kagimori.machinery.store.sqlite import open_database
 from kagimori.rules.audit.digest import ToSign
-from kagimori_boundary.messages import Command, CreateAuditKey, NewKey, Reply, SignDigest
+from kagimori_boundary.audit_messages import CreateAuditKey, SignDigest
+from kagimori_boundary.messages import Command, NewKey, Reply
 
 
 class AuditKey(Struct, frozen=True):

@@ -28,7 +28,8 @@ from kagimori.machinery.receiving import ReceivingCommand, Webhook, secret_in
 from kagimori.machinery.retention import Beginnings, new_beginnings, remove_before
 from kagimori.machinery.store.key_watch import KeyWatch
 from kagimori.rules.audit.receiver import read_receiver
-from kagimori_boundary.messages import Bytes, Command, Reply, SignDigest
+from kagimori_boundary.audit_messages import SignDigest
+from kagimori_boundary.messages import Bytes, Command, Reply
 
 INDEX_SECONDS: Final = 0.25
 DIGEST_TURN_SECONDS: Final = 2.0

@@ -14,7 +14,8 @@ from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
 from kagimori.machinery.store.sqlite import Commit, Database, open_database
 from kagimori.ports import Write
 from kagimori.tables import TABLES
-from kagimori_boundary.messages import Command, CreateSecret, NewSecret, Reply
+from kagimori_boundary.identity_messages import CreateSecret, NewSecret
+from kagimori_boundary.messages import Command, Reply
 
 ADMIN_STREAM: Final = "admin"
 

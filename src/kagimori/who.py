@@ -30,13 +30,8 @@ from kagimori.rules.sigv4.claim import Claim, Scope
 from kagimori.rules.sigv4.forwarded import HEADER, read_forwarded
 from kagimori.rules.sigv4.verify import check_lifetime, check_scope, check_time, verify
 from kagimori.tables import ACCESS_KEYS
-from kagimori_boundary.messages import (
-    Bytes,
-    DeriveSigningKey,
-    Failed,
-    OpenedSession,
-    OpenSession,
-)
+from kagimori_boundary.identity_messages import DeriveSigningKey, OpenedSession, OpenSession
+from kagimori_boundary.messages import Bytes, Failed
 
 REMEMBERED_MAX: Final = 10_000
 # How often the newest use of an access key is written down.

@@ -11,11 +11,22 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori_boundary.audit_messages import CreateAuditKey, SignDigest
+from kagimori_boundary.identity_messages import (
+    CreateSecret,
+    CreateSession,
+    DeriveSigningKey,
+    NewSecret,
+    NewSession,
+    OpenClaims,
+    OpenedSession,
+    OpenSession,
+    SealClaims,
+)
 from kagimori_boundary.sign_in_messages import (
     CreateMfaSeed,
     HashPassword,
     NewSeed,
-    OneCode,
     TakeCodes,
     TakenCode,
 )
@@ -160,24 +171,6 @@ class GenerateRandom(Struct, frozen=True, array_like=True, tag=9):
     recipient: bytes = b""
 
 
-class CreateSecret(Struct, frozen=True, array_like=True, tag=10):
-    """Make a secret access key for an access key; answers it plain (once) and sealed."""
-
-    account_id: str
-    access_key_id: str
-
-
-class DeriveSigningKey(Struct, frozen=True, array_like=True, tag=11):
-    """The day's Signature Version 4 signing key for one region and service."""
-
-    account_id: str
-    access_key_id: str
-    sealed_secret: bytes
-    date: str
-    region: str
-    service: str
-
-
 class GenerateDataKeyPair(Struct, frozen=True, array_like=True, tag=12):
     bound_token: bytes
     key_pair_spec: str
@@ -275,39 +268,6 @@ class ForgetMaterial(Struct, frozen=True, array_like=True, tag=23):
     key_tokens: list[bytes]
 
 
-class CreateSession(Struct, frozen=True, array_like=True, tag=24):
-    """Make a temporary secret and the session token that carries it, sealed, with `claims`.
-
-    With a code, only if that is right.
-    """
-
-    access_key_id: str
-    claims: bytes
-    code: OneCode | None = None
-
-
-class OpenSession(Struct, frozen=True, array_like=True, tag=25):
-    """Open a session token presented with its access key; answers claims and signing key."""
-
-    access_key_id: str
-    session_token: bytes
-    date: str
-    region: str
-    service: str
-
-
-class SealClaims(Struct, frozen=True, array_like=True, tag=26):
-    """Seal bytes that a client carries for us and cannot read or change."""
-
-    purpose: str
-    claims: bytes
-
-
-class OpenClaims(Struct, frozen=True, array_like=True, tag=27):
-    purpose: str
-    sealed: bytes
-
-
 class StoreMaterial(Struct, frozen=True, array_like=True, tag=28):
     """Take in key material as it is; for `dev` alone, which keeps no secrets."""
 
@@ -318,25 +278,6 @@ class StoreMaterial(Struct, frozen=True, array_like=True, tag=28):
     key_usage: str
     origin: str
     material: bytes
-
-
-class CreateAuditKey(Struct, frozen=True, array_like=True, tag=29):
-    """Operator: make the key that signs digests of the audit trail; answers a `NewKey`."""
-
-
-class SignDigest(Struct, frozen=True, array_like=True, tag=30):
-    """Operator: sign one digest of the audit trail; the fields are what CloudTrail signs.
-
-    `end_time` is ISO 8601; `content_hash` the SHA-256 of the digest; `previous_signature` that of
-    the digest before it, empty for the first.
-    """
-
-    key_token: bytes
-    end_time: str
-    bucket: str
-    object_name: str
-    content_hash: bytes
-    previous_signature: bytes
 
 
 Command = (
@@ -412,11 +353,6 @@ class NewDataKey(Struct, frozen=True, array_like=True, tag=5):
     ciphertext: bytes
 
 
-class NewSecret(Struct, frozen=True, array_like=True, tag=6):
-    secret_access_key: str
-    sealed_secret: bytes
-
-
 class Failed(Struct, frozen=True, array_like=True, tag=7):
     failure: Failure
 
@@ -439,19 +375,6 @@ class Tokens(Struct, frozen=True, array_like=True, tag=10):
 class Encapsulated(Struct, frozen=True, array_like=True, tag=11):
     shared_secret: bytes
     ciphertext: bytes
-
-
-class NewSession(Struct, frozen=True, array_like=True, tag=12):
-    """`taken` is there when a code was."""
-
-    secret_access_key: str
-    session_token: bytes
-    taken: TakenCode | None = None
-
-
-class OpenedSession(Struct, frozen=True, array_like=True, tag=13):
-    claims: bytes
-    signing_key: bytes
 
 
 Reply = (

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from kagimori_boundary import messages
+from kagimori_boundary import audit_messages, identity_messages, messages
 from kagimori_boundary.messages import (
     PROTOCOL_VERSION,
     Command,
@@ -46,7 +46,11 @@ FAILURES: Final = {
     Reason.INVALID_CODES: Failure.INVALID_CODES,
 }
 # Tokens that clients carry: when they do not open, the client is told so.
-_CARRIED: Final = (messages.ImportMaterial, messages.OpenSession, messages.OpenClaims)
+_CARRIED: Final = (
+    messages.ImportMaterial,
+    identity_messages.OpenSession,
+    identity_messages.OpenClaims,
+)
 
 
 class Module:
@@ -72,7 +76,7 @@ class Module:
             messages.Hello: self._hello,
             messages.Unseal: self._unseal,
             messages.CreateDomains: self._create_domains,
-            messages.CreateSecret: identity.create_secret,
+            identity_messages.CreateSecret: identity.create_secret,
             **AuditCommands(self._domains).functions(),
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {
@@ -119,7 +123,7 @@ class Module:
             messages.CreateImportParameters
             | messages.ImportMaterial
             | messages.StoreMaterial
-            | messages.CreateAuditKey
+            | audit_messages.CreateAuditKey
             | HashPassword,
         )
 

@@ -1,6 +1,7 @@
 """The audit verifier against mutations: it never crashes, and never calls a mutated trail intact.
 
-KAGIMORI_AUDIT_MUTATIONS sets how many (2,000 in CI; 1,000,000 nightly), KAGIMORI_SEED the seed.
+KAGIMORI_AUDIT_MUTATIONS sets how many (2,000 in CI; 1,000,000 nightly), KAGIMORI_SEED the seed,
+which is a new one each night and always the same otherwise.
 """
 
 import os
@@ -10,7 +11,8 @@ import time
 import trails
 
 MUTATIONS = int(os.environ.get("KAGIMORI_AUDIT_MUTATIONS", "2000"))
-SEED = int(os.environ.get("KAGIMORI_SEED", "0")) or time.time_ns()
+NIGHTLY = "KAGIMORI_NIGHTLY" in os.environ
+SEED = int(os.environ.get("KAGIMORI_SEED", "0")) or (time.time_ns() if NIGHTLY else 20261126)
 
 
 def flip(dice, content):

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 import serving
+from kagimori.operations.registry import OPERATIONS
 
 ALWAYS = {
     *("eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion"),
@@ -62,9 +63,12 @@ def story():
             "M": it.key("CreateKey mac", KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"),
             "O": it.key("CreateKey other", Origin="EXTERNAL"),
             "X": it.key("CreateKey multi", MultiRegion=True),
+            "E": it.key("CreateKey ec", KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT"),
+            "P": it.key("CreateKey kem", KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE"),
         }
         it.arns["A"] = it.arns["K"].rpartition(":")[0] + ":alias/one"
         use(it, it.arns["K"], it.arns["R"], it.arns["M"])
+        agree(it, it.arns["E"], it.arns["P"])
         look(it, it.arns["K"], it.arns["R"])
         grant(it, it.arns["K"])
         manage(it, it.arns["K"], it.arns["M"])
@@ -98,9 +102,21 @@ def use(it, key, rsa, mac):
     it.call("VerifyMac", **coded, Mac=it.call("GenerateMac", **coded)["Mac"])
 
 
+def agree(it, curve, kem):
+    theirs = it.call("GetPublicKey", "GetPublicKey of a curve", KeyId=curve)["PublicKey"]
+    it.call("DeriveSharedSecret", KeyId=curve, KeyAgreementAlgorithm="ECDH", PublicKey=theirs)
+    one = {"KeyId": kem, "EncapsulationAlgorithm": "ML_KEM"}
+    blob = it.call("Encapsulate", **one)["SharedSecretCiphertextBlob"]
+    it.call("Decapsulate", **one, SharedSecretCiphertextBlob=blob)
+
+
 def look(it, key, rsa):
     it.call("GetPublicKey", KeyId=rsa)
     it.call("ListKeys", Limit=5)
+    for name in ("ListResourceTags", "ListKeyPolicies"):
+        it.call(name, KeyId=key, Limit=3)
+    it.call("GetKeyLastUsage", KeyId=key)
+    it.call("ListRetirableGrants", RetiringPrincipal=f"arn:aws:iam::{it.server.account}:root")
     for name in ("DescribeKey", "ListAliases", "ListGrants", "GetKeyRotationStatus"):
         it.call(name, KeyId=key)
     policy = it.call("GetKeyPolicy", KeyId=key)["Policy"]
@@ -156,7 +172,7 @@ def bring(it, other, multi):
     it.call("UpdatePrimaryRegion", KeyId=multi, PrimaryRegion="eu-central-1")
 
 
-ON = {letter: {"keyId": letter} for letter in "KRMOX"}
+ON = {letter: {"keyId": letter} for letter in "KRMOXEP"}
 SYMMETRIC = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT"}
 PAIR = {**ON["K"], "keyPairSpec": "ECC_NIST_P256"}
 SIGNED = {**ON["R"], "messageType": "RAW", "signingAlgorithm": PSS}
@@ -190,7 +206,14 @@ TABLE = {
     "Verify": (SIGNED, None, "R", True),
     "GenerateMac": (CODED, None, "M", True),
     "VerifyMac": (CODED, None, "M", True),
+    "DeriveSharedSecret": ({**ON["E"], "keyAgreementAlgorithm": "ECDH"}, None, "E", True),
+    "Encapsulate": ({**ON["P"], "encapsulationAlgorithm": "ML_KEM"}, None, "P", True),
+    "Decapsulate": ({**ON["P"], "encapsulationAlgorithm": "ML_KEM"}, None, "P", True),
     "GetPublicKey": (ON["R"], None, "R", True),
+    "ListResourceTags": ({**ON["K"], "limit": 3}, None, "K", True),
+    "ListKeyPolicies": ({**ON["K"], "limit": 3}, None, "K", True),
+    "GetKeyLastUsage": (ON["K"], None, "K", True),
+    "ListRetirableGrants": ({"retiringPrincipal": ...}, None, "", True),
     "DescribeKey": (ON["K"], None, "K", True),
     "ListKeys": ({"limit": 5}, None, "", True),
     "ListAliases": (ON["K"], None, "", True),
@@ -290,6 +313,11 @@ def assert_like(found, expected, arns):
             assert value.fullmatch(found[name]), found[name]
         elif value is not ...:
             assert found[name] == (arns.get(value, value) if isinstance(value, str) else value)
+
+
+def test_every_operation_of_kms_has_a_golden_record():
+    labels = {label.split(" ")[0] for label in TABLE} | {"CreateKey"}
+    assert labels == {name for service, name in OPERATIONS if service == "kms"}
 
 
 @pytest.mark.parametrize("label", TABLE)

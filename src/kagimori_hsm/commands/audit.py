@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from kagimori_boundary import messages
+from kagimori_boundary import audit_messages
 from kagimori_boundary.messages import IDENTITY_DOMAIN, Bytes, NewKey, Reply
 from kagimori_hsm.algorithms import dispatch
 from kagimori_hsm.domains import Domain, TokenRefused, binding_of
@@ -28,18 +28,18 @@ class AuditCommands:
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
-            messages.CreateAuditKey: self._create,
-            messages.SignDigest: self._sign,
+            audit_messages.CreateAuditKey: self._create,
+            audit_messages.SignDigest: self._sign,
         }
 
-    def _create(self, _: messages.CreateAuditKey) -> Reply:
+    def _create(self, _: audit_messages.CreateAuditKey) -> Reply:
         domain = self._domain()
         material = dispatch.generate(AUDIT_KEY_SPEC)
         public_key = dispatch.public_key(AUDIT_KEY_SPEC, dispatch.load(AUDIT_KEY_SPEC, material))
         token = domain.wrap(material, _BINDING)
         return NewKey(hashlib.sha256(public_key).digest(), token, public_key)
 
-    def _sign(self, command: messages.SignDigest) -> Reply:
+    def _sign(self, command: audit_messages.SignDigest) -> Reply:
         if self._key is None or command.key_token != self._token:
             material = self._domain().unwrap(command.key_token, _BINDING)
             self._key = dispatch.load(AUDIT_KEY_SPEC, material)

@@ -8,14 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from kagimori_boundary import messages
-from kagimori_boundary.messages import (
-    Bytes,
-    NewSecret,
-    NewSession,
-    OpenedSession,
-    Reply,
-)
+from kagimori_boundary import identity_messages
+from kagimori_boundary.identity_messages import NewSecret, NewSession, OpenedSession
+from kagimori_boundary.messages import Bytes, Reply
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.domains import Domain, binding_of, identity_domain
 
@@ -39,32 +34,32 @@ class IdentityCommands:
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
-            messages.CreateSecret: self.create_secret,
-            messages.DeriveSigningKey: self._derive_signing_key,
-            messages.CreateSession: self._create_session,
-            messages.OpenSession: self._open_session,
-            messages.SealClaims: self._seal_claims,
-            messages.OpenClaims: self._open_claims,
+            identity_messages.CreateSecret: self.create_secret,
+            identity_messages.DeriveSigningKey: self._derive_signing_key,
+            identity_messages.CreateSession: self._create_session,
+            identity_messages.OpenSession: self._open_session,
+            identity_messages.SealClaims: self._seal_claims,
+            identity_messages.OpenClaims: self._open_claims,
         }
 
-    def create_secret(self, command: messages.CreateSecret) -> Reply:
+    def create_secret(self, command: identity_messages.CreateSecret) -> Reply:
         secret = _new_secret()
         binding = _key_binding(command.account_id, command.access_key_id)
         return NewSecret(secret, identity_domain(self._domains).wrap(secret.encode(), binding))
 
-    def _derive_signing_key(self, command: messages.DeriveSigningKey) -> Reply:
+    def _derive_signing_key(self, command: identity_messages.DeriveSigningKey) -> Reply:
         binding = _key_binding(command.account_id, command.access_key_id)
         secret = identity_domain(self._domains).unwrap(command.sealed_secret, binding)
         return Bytes(_signing_key(secret, command.date, command.region, command.service))
 
-    def _create_session(self, command: messages.CreateSession) -> Reply:
+    def _create_session(self, command: identity_messages.CreateSession) -> Reply:
         taken = None if command.code is None else self._mfa.take(command.code)
         secret = _new_secret()
         content = msgspec.msgpack.encode(_Session(secret, command.claims))
         binding = binding_of("session", command.access_key_id)
         return NewSession(secret, identity_domain(self._domains).wrap(content, binding), taken)
 
-    def _open_session(self, command: messages.OpenSession) -> Reply:
+    def _open_session(self, command: identity_messages.OpenSession) -> Reply:
         binding = binding_of("session", command.access_key_id)
         session = _decode_session(
             identity_domain(self._domains).unwrap(command.session_token, binding)
@@ -73,11 +68,11 @@ class IdentityCommands:
         key = _signing_key(secret, command.date, command.region, command.service)
         return OpenedSession(session.claims, key)
 
-    def _seal_claims(self, command: messages.SealClaims) -> Reply:
+    def _seal_claims(self, command: identity_messages.SealClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
         return Bytes(identity_domain(self._domains).wrap(command.claims, binding))
 
-    def _open_claims(self, command: messages.OpenClaims) -> Reply:
+    def _open_claims(self, command: identity_messages.OpenClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
         return Bytes(identity_domain(self._domains).unwrap(command.sealed, binding))
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kagimori_boundary import messages
-from kagimori_boundary.messages import Bytes, Failed, Failure, NewSession
+from kagimori_boundary import identity_messages, messages
+from kagimori_boundary.identity_messages import NewSession
+from kagimori_boundary.messages import Bytes, Failed, Failure
 from kagimori_boundary.sign_in_messages import (
     CreateMfaSeed,
     HashPassword,
@@ -54,7 +55,7 @@ def seeded(module):
 
 def session(module, seed, text, *, after=0, drift=0, now=NOW, serial=SERIAL):
     one = OneCode(serial, seed.sealed_seed, text, after, drift, now)
-    return module.perform_for_worker(messages.CreateSession("ASIAEXAMPLE", b"claims", one))
+    return module.perform_for_worker(identity_messages.CreateSession("ASIAEXAMPLE", b"claims", one))
 
 
 def test_a_code_is_right_a_step_early_and_late_and_once(module):

@@ -199,8 +199,8 @@ class Path:
         while True:
             try:
                 facts = progress.facts = operation.look_up(asked)
-                if facts.caller is not None:
-                    progress.caller = asked.caller = facts.caller
+                if facts.identified is not None:
+                    progress.caller = asked.caller = facts.identified
                 authorize_all(asked, facts.needs)
                 return facts, operation.ask(asked, facts)
             except AccessDeniedException:

@@ -85,12 +85,12 @@ class Need(Struct, frozen=True, gc=False):
 class Facts(Struct, gc=False):
     """What `look_up` found. Operations that find more add their own fields.
 
-    `caller` is whose request it turns out to be, where its content says so and not a signature.
+    `identified` is whose request it turns out to be, where its content proves so and no signature.
     """
 
     needs: tuple[Need, ...] = ()
     kms_key: Any = None
-    caller: Caller | None = None
+    identified: Caller | None = None
 
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:

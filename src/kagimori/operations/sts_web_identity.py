@@ -84,7 +84,7 @@ class AssumeRoleWithWebIdentity(Operation):
         )
         return Vouched(
             needs,
-            caller=web_identity_caller(identity, provider),
+            identified=web_identity_caller(identity, provider),
             role=role,
             tags=tags,
             narrowing=read_narrowing(given.Policy, given.PolicyArns),

@@ -61,15 +61,16 @@ class Expect(Struct, frozen=True):
     entity: Any
 
 
-class ExpectNone(Struct, frozen=True):
-    """Go ahead only if a group is empty, once the writes before this one are made."""
+class ExpectAtMost(Struct, frozen=True):
+    """Go ahead only if a group has no more than so many, once the writes before this are made."""
 
     table: Table
     group: str
     values: Key
+    most: int = 0
 
 
-Write = Put | Delete | Expect | ExpectNone
+Write = Put | Delete | Expect | ExpectAtMost
 
 
 class StoreConflict(Exception):

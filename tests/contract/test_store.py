@@ -8,7 +8,7 @@ import pytest
 
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
-from kagimori.ports import Delete, Expect, ExpectNone, Put, StoreConflict, StoreFailed
+from kagimori.ports import Delete, Expect, ExpectAtMost, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.tables import ALIASES, KMS_KEYS, TABLES
@@ -117,8 +117,18 @@ async def test_nothing_is_made_twice(store, opened):
 
 
 @on_loop
+async def test_a_group_that_must_not_grow(store, opened):
+    one_alias = ExpectAtMost(ALIASES, "by_key", (*OWNER, "a"), 1)
+    await committed(store, Put(ALIASES, alias("alias/x")), one_alias)
+    with pytest.raises(StoreConflict):
+        await committed(store, Put(ALIASES, alias("alias/y")), one_alias, event_id="f")
+    # Those of another key do not count.
+    await committed(store, Put(ALIASES, alias("alias/y", target="b")), one_alias)
+
+
+@on_loop
 async def test_a_group_that_must_be_empty(store, opened):
-    nothing = ExpectNone(ALIASES, "by_key", (*OWNER, "a"))
+    nothing = ExpectAtMost(ALIASES, "by_key", (*OWNER, "a"))
     key = kms_key()
     await committed(store, Put(KMS_KEYS, key), nothing)
     first = alias("alias/x")

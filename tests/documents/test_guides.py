@@ -31,6 +31,14 @@ def test_share_keys_between_accounts(tmp_path):
     assert "secret_access_key" in (tmp_path / "partner.json").read_text()
 
 
+def test_give_people_access(tmp_path):
+    with serving.served() as server:
+        page = "docs/do/give-people-access.md"
+        said = run(page, tmp_path, serving.environment(), data=server.data)
+    assert ":user/people/alice" in said
+    assert said.endswith("[]\n")
+
+
 def test_back_up_and_restore():
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed")

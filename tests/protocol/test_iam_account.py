@@ -1,6 +1,7 @@
 """boto3 and IAM: the account, instance profiles, OpenID Connect providers. Reference: 23.1."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -103,6 +104,31 @@ def test_the_authorization_details_are_all_there_is(iam, role):
     iam.delete_user(UserName="alice")
     iam.delete_group(GroupName="crew")
     iam.delete_policy(PolicyArn=arn)
+
+
+def test_a_quota_holds_however_many_ask_at_once(own_server, iam):
+    clients = [own_server.client("iam") for _ in range(20)]
+
+    def make(pair):
+        number, client = pair
+        try:
+            client.create_open_id_connect_provider(Url=f"https://p{number}.example.com")
+        except client.exceptions.LimitExceededException as problem:
+            return problem.response["Error"]["Message"]
+        return None
+
+    for number in range(90):
+        assert make((number, iam)) is None
+    with ThreadPoolExecutor(20) as pool:
+        refusals = list(filter(None, pool.map(make, enumerate(clients, 100))))
+    message = "Cannot exceed quota for OpenIdConnectProvidersPerAccount: 100"
+    assert refusals == [message] * 10
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    assert len(providers) == 100
+    for provider in providers:
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+    for client in clients:
+        client.close()
 
 
 # --- instance profiles ----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from kagimori.operations.iam_operation import (
     put,
 )
 from kagimori.operations.operation import Asked, Outcome
-from kagimori.ports import Delete, Expect, ExpectNone, Put, Write
+from kagimori.ports import Delete, Expect, ExpectAtMost, Put, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.bearer import fold, identity_arn
@@ -131,9 +131,9 @@ class UpdateGroup(OnNamed):
         return Outcome(writes=(*writes, _nobody_in(group)))
 
 
-def _nobody_in(group: Group) -> ExpectNone:
+def _nobody_in(group: Group) -> ExpectAtMost:
     """Return the expectation that nobody joined a group while it was being taken away."""
-    return ExpectNone(MEMBERSHIPS, "by_group", (group.account_id, group.folded))
+    return ExpectAtMost(MEMBERSHIPS, "by_group", (group.account_id, group.folded))
 
 
 def _new_name(asked: Asked, group: Group) -> tuple[str, str]:

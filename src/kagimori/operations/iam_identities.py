@@ -72,7 +72,7 @@ class CreateIdentity(IamOperation):
         writes: list[Write] = [Put(self.kind.table, entity)]
         writes += boundary_writes(entity, None, facts.bound)
         if facts.space is not None:
-            writes += facts.space.writes(self.quota)
+            writes.append(facts.space.for_one(self.quota))
         answer = {self.kind.noun.title(): self.shown(entity)}
         return Outcome(answer, tuple(writes), answer)
 

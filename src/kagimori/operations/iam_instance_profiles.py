@@ -70,7 +70,7 @@ class CreateInstanceProfile(IamOperation):
             created_at=asked.now,
             tags=facts.tags,
         )
-        beside = () if facts.space is None else facts.space.writes(quotas.INSTANCE_PROFILES)
+        beside = () if facts.space is None else (facts.space.for_one(quotas.INSTANCE_PROFILES),)
         answer = {"InstanceProfile": shown_instance_profile(profile, [])}
         return Outcome(answer, (Put(INSTANCE_PROFILES, profile), *beside), answer)
 

@@ -83,7 +83,7 @@ class CreateVirtualMFADevice(IamOperation):
             sealed_seed=reply.sealed_seed,
             tags=facts.tags,
         )
-        beside = () if facts.space is None else facts.space.writes(quotas.VIRTUAL_MFA_DEVICES)
+        beside = () if facts.space is None else (facts.space.for_one(quotas.VIRTUAL_MFA_DEVICES),)
         shown: dict[str, Any] = {"SerialNumber": device.serial_number}
         if device.tags:
             shown["Tags"] = shown_tags(device.tags)

@@ -68,7 +68,7 @@ class CreateOpenIDConnectProvider(IamOperation):
         provider = facts.made
         if provider is None:
             raise TypeError("asked before it is finished")
-        beside = () if facts.space is None else facts.space.writes(quotas.OIDC_PROVIDERS)
+        beside = () if facts.space is None else (facts.space.for_one(quotas.OIDC_PROVIDERS),)
         answer: dict[str, Any] = {"OpenIDConnectProviderArn": provider.arn}
         if provider.tags:
             answer["Tags"] = shown_tags(provider.tags)

@@ -9,13 +9,12 @@ from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
-from kagimori.identity_tables import ACCOUNTS, GROUPS, ROLES, USERS
+from kagimori.identity_tables import GROUPS, ROLES, USERS
 from kagimori.operations.identities import managed_policy
 from kagimori.operations.operation import Asked, Facts, Need, Operation
 from kagimori.operations.pages import page_of, start_of
-from kagimori.ports import Put, Table, View
+from kagimori.ports import ExpectAtMost, Put, Table, View
 from kagimori.rules.entity import changed
-from kagimori.rules.identity.account import Account
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
@@ -24,8 +23,6 @@ from kagimori_boundary.messages import Command
 
 PAGE_DEFAULT: Final = 100
 UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
-# Beyond this part of a quota, those who make more of a kind exclude one another.
-_CROWDED: Final = 0.9
 
 
 class Kind(Struct, frozen=True):
@@ -207,24 +204,22 @@ def starts_with(asked: Asked, entity: Any) -> bool:
 
 
 class Room(Struct, frozen=True):
-    """How many of a kind an account has, and the account."""
+    """How many of a kind an account has."""
 
+    table: Table
+    account_id: str
     number: int
-    account: Account | None
 
-    def writes(self, quota: Quota) -> tuple[Put, ...]:
-        """Return what to write beside a new one, so that no two make the last one together.
+    def for_one(self, quota: Quota) -> ExpectAtMost:
+        """Return what to expect when one more is written, so that no two make the last together.
 
         Raises:
             LimitExceeded: there is no room for one more.
         """
         quota.check(self.number)
-        if self.account is None or self.number < quota.most * _CROWDED:
-            return ()
-        return (Put(ACCOUNTS, changed(self.account), self.account),)
+        return ExpectAtMost(self.table, "by_account", (self.account_id,), quota.most)
 
 
 def room(asked: Asked, table: Table) -> Room:
     account_id = asked.caller.account_id
-    account = asked.view.one(ACCOUNTS, (account_id,))
-    return Room(asked.view.count(table, "by_account", (account_id,)), account)
+    return Room(table, account_id, asked.view.count(table, "by_account", (account_id,)))

@@ -15,7 +15,7 @@ from kagimori.operations.iam_operation import (
     starts_with,
 )
 from kagimori.operations.operation import Asked, Need, Outcome
-from kagimori.ports import Delete, ExpectNone, Put, View
+from kagimori.ports import Delete, ExpectAtMost, Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.aws_managed import aws_managed_policies
@@ -98,7 +98,7 @@ class CreatePolicy(IamOperation):
             tags=facts.tags,
         )
         shown = shown_policy(policy, attached=0, bounding=0, described=True, tagged=True)
-        beside = () if facts.space is None else facts.space.writes(quotas.MANAGED_POLICIES)
+        beside = () if facts.space is None else (facts.space.for_one(quotas.MANAGED_POLICIES),)
         answer = {"Policy": shown}
         return Outcome(answer, (Put(MANAGED_POLICIES, policy), *beside), answer)
 
@@ -181,7 +181,7 @@ class DeletePolicy(OnPolicy):
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         policy = facts.entity
-        unused = ExpectNone(ATTACHMENTS, "by_policy", (policy.account_id, policy.arn))
+        unused = ExpectAtMost(ATTACHMENTS, "by_policy", (policy.account_id, policy.arn))
         return Outcome(writes=(Delete(MANAGED_POLICIES, policy), unused))
 
 

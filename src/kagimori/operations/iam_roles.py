@@ -9,7 +9,7 @@ from kagimori.operations.iam_identities import CreateIdentity, Creating, ListIde
 from kagimori.operations.iam_operation import ROLE, Found, OnNamed, put
 from kagimori.operations.identities import UnknownPrincipal, pins_of, renamed_since
 from kagimori.operations.operation import Asked, Outcome
-from kagimori.ports import Delete, ExpectNone, View
+from kagimori.ports import Delete, ExpectAtMost, View
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.documents import TRUST_CHARACTERS_MAX, check_size, read_policy
 from kagimori.rules.identity.refusals import DeleteConflict, MalformedPolicyDocument
@@ -145,5 +145,5 @@ class DeleteRole(OnNamed):
         # Only the boundary's record is left.
         uses = [Delete(ATTACHMENTS, use) for use in facts.more[1]]
         role = facts.entity
-        unused = ExpectNone(INSTANCE_PROFILES, "by_role", (role.account_id, role.folded))
+        unused = ExpectAtMost(INSTANCE_PROFILES, "by_role", (role.account_id, role.folded))
         return Outcome(writes=(Delete(ROLES, role), *uses, unused))

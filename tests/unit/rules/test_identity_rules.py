@@ -2,8 +2,8 @@
 
 import pytest
 
+from kagimori.identity_tables import USERS
 from kagimori.operations.iam_operation import Room
-from kagimori.rules.identity.account import Account
 from kagimori.rules.identity.login_profile import PasswordPolicy, check_password
 from kagimori.rules.identity.oidc_provider import check_thumbprints, read_url
 from kagimori.rules.identity.quotas import Quota
@@ -57,13 +57,11 @@ def test_a_bad_password(password, policy, part):
 
 
 def test_the_last_of_a_kind_is_made_by_one_alone():
-    account = Account(account_id="111122223333", created_at=0.0)
     quota = Quota("UsersPerAccount", 100)
-    assert Room(50, account).writes(quota) == ()
-    (write,) = Room(99, account).writes(quota)
-    assert (write.before, write.entity.version) == (account, 2)
+    expected = Room(USERS, "111122223333", 99).for_one(quota)
+    assert (expected.values, expected.most) == (("111122223333",), 100)
     with pytest.raises(LimitExceeded, match="Cannot exceed quota for UsersPerAccount: 100"):
-        Room(100, account).writes(quota)
+        Room(USERS, "111122223333", 100).for_one(quota)
 
 
 @pytest.mark.parametrize(

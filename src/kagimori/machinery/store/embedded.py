@@ -18,7 +18,7 @@ from kagimori.machinery.store.sqlite import (
 )
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
-from kagimori.ports import Expect, ExpectNone, Table, Write
+from kagimori.ports import Expect, ExpectAtMost, Table, Write
 
 COMMITS_TOGETHER_MAX: Final = 256
 RELEASE_SECONDS: Final = 1.0
@@ -213,7 +213,7 @@ class EmbeddedStore:
         for write in commit.writes:
             if isinstance(write, Expect):
                 touched.append((write.table.name, *write.table.key_of(write.entity)))
-            elif isinstance(write, ExpectNone):
+            elif isinstance(write, ExpectAtMost):
                 touched.append((f"{write.table.name}/{write.group}", *write.values))
             else:
                 touched += cache_keys(write)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from kagimori.pending import Pending
-from kagimori.ports import Absent, Expect, ExpectNone, Key, Put, Table, Write
+from kagimori.ports import Absent, Expect, ExpectAtMost, Key, Put, Table, Write
 
 ENTITIES_MAX: Final = 100_000
 _PAGES_MAX: Final = 100
@@ -84,7 +84,7 @@ class Memory:
         """Take in our own commit: its entities are known at once, its groups are read again."""
         self.forget(stale)
         for write in writes:
-            if isinstance(write, Expect | ExpectNone):
+            if isinstance(write, Expect | ExpectAtMost):
                 continue
             key = write.table.key_of(write.entity)
             entity = write.entity if isinstance(write, Put) else None

@@ -40,11 +40,6 @@ class Statements:
         conditions = " AND ".join(f"{field} = ?" for field in self.table.groups[group])
         return f"SELECT count(*) FROM {self.table.name} WHERE {conditions}", values  # noqa: S608
 
-    def any_of(self, group: str) -> str:
-        """Return the statement that finds something in a group, its values to be given."""
-        conditions = " AND ".join(f"{field} = ?" for field in self.table.groups[group])
-        return f"SELECT 1 FROM {self.table.name} WHERE {conditions} LIMIT 1"  # noqa: S608
-
     @property
     def due(self) -> str:
         return (

@@ -16,7 +16,7 @@ from kagimori.pending import Pending
 from kagimori.ports import (
     Delete,
     Expect,
-    ExpectNone,
+    ExpectAtMost,
     Key,
     Put,
     StoreConflict,
@@ -199,8 +199,8 @@ class Database:
     def _apply(self, write: Write) -> list[CacheKey]:
         statements = self._statements[write.table.name]
         execute = self._connection.execute
-        if isinstance(write, ExpectNone):
-            if execute(statements.any_of(write.group), write.values).fetchone() is not None:
+        if isinstance(write, ExpectAtMost):
+            if self.count(write.table, write.group, write.values) > write.most:
                 raise StoreConflict(write.table.name)
             return []
         entity = write.entity

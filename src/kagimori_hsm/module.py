@@ -73,6 +73,7 @@ class Module:
             messages.Unseal: self._unseal,
             messages.CreateDomains: self._create_domains,
             messages.CreateSecret: identity.create_secret,
+            messages.SealClaims: identity.seal_claims,
             **AuditCommands(self._domains).functions(),
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {

@@ -43,7 +43,7 @@ class IdentityCommands:
             messages.DeriveSigningKey: self._derive_signing_key,
             messages.CreateSession: self._create_session,
             messages.OpenSession: self._open_session,
-            messages.SealClaims: self._seal_claims,
+            messages.SealClaims: self.seal_claims,
             messages.OpenClaims: self._open_claims,
         }
 
@@ -73,7 +73,7 @@ class IdentityCommands:
         key = _signing_key(secret, command.date, command.region, command.service)
         return OpenedSession(session.claims, key)
 
-    def _seal_claims(self, command: messages.SealClaims) -> Reply:
+    def seal_claims(self, command: messages.SealClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
         return Bytes(identity_domain(self._domains).wrap(command.claims, binding))
 

@@ -17,7 +17,7 @@ import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
-from kagimori import accounts, audit_reading, audit_trail, policy_replay, service_principals
+from kagimori import accounts, audit_reading, audit_trail, denied, policy_replay, service_principals
 from kagimori.accounts import RootAccessKey, check_account_id, plan_account
 from kagimori.auditor import AuditOptions
 from kagimori.chance import new_account_id
@@ -38,13 +38,12 @@ from kagimori.front.tls import make_certificate_authority, server_context
 from kagimori.hsm_process import HsmProcess, HsmRefused
 from kagimori.machinery.key_sets import read_key_set
 from kagimori.machinery.store.sql import Statements
-from kagimori.machinery.store.sqlite import Database, connect, open_database
+from kagimori.machinery.store.sqlite import open_database
 from kagimori.ports import Table
-from kagimori.rules.denial import Denial
 from kagimori.rules.names import REGION
 from kagimori.seed import BadSeed, planted, read_seed
 from kagimori.supervisor import ServeOptions, Supervisor
-from kagimori.tables import ACCESS_KEYS, ACCOUNTS, DENIALS
+from kagimori.tables import ACCESS_KEYS, ACCOUNTS
 from kagimori.worker_config import WebIdentityKeys
 from kagimori_boundary.messages import IDENTITY_DOMAIN, CreateDomains, SealedDomains
 
@@ -58,7 +57,7 @@ __all__ = [
     "audit_reading",
     "audit_trail",
     "create_account",
-    "denial",
+    "denied",
     "initialise",
     "policy_replay",
     "root_access_key",
@@ -203,25 +202,6 @@ def _reachable(url: str) -> str:
     for every in ("0.0.0.0", "[::]"):  # noqa: S104 - read here, not listened on
         url = url.replace(f"//{every}:", "//localhost:")
     return url
-
-
-def denial(data: Path, request_id: str) -> Denial | None:
-    """Return why a request was denied; None if that is not (or no longer) known.
-
-    Raises:
-        Unusable: no deployment, or a store that cannot be read.
-    """
-    layout = Layout(data)
-    check_exists(layout)
-    try:
-        connection = connect(layout.database, read_only=True)
-        found = Database(connection, "", (DENIALS,)).page(
-            DENIALS, (request_id,), None, 1, "by_request"
-        )
-        connection.close()
-    except sqlite3.Error as problem:
-        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
-    return found[0] if found else None
 
 
 def running_server(data: Path) -> dict[str, str] | None:

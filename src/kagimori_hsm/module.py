@@ -77,6 +77,7 @@ class Module:
             messages.Unseal: self._unseal,
             messages.CreateDomains: self._create_domains,
             identity_messages.CreateSecret: identity.create_secret,
+            identity_messages.SealClaims: identity.seal_claims,
             **AuditCommands(self._domains).functions(),
         }
         self._for_worker: dict[type, Callable[[Any], Reply]] = {

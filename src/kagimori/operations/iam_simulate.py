@@ -59,7 +59,7 @@ _WITHOUT_KEY: Final = frozenset(
 class Staged(Facts):
     """Everything that a simulation needs; `unknown` says who is named and does not exist."""
 
-    caller: Caller | None = None
+    simulated: Caller | None = None
     scene: Scene | None = None
     entries: Entries | None = None
     resource_policy: SourcedPolicy | None = None
@@ -106,7 +106,7 @@ class _Simulate(IamOperation):
             )
         return Staged(
             (need,),
-            caller=caller,
+            simulated=caller,
             scene=Scene(caller.principal, tuple(policies), boundary, organization),
             entries=Entries(given.ContextEntries),
             resource_policy=resource_policy,
@@ -211,11 +211,11 @@ def _result(asked: Asked, facts: Staged, action: str) -> dict[str, Any]:
 def _simulated(
     asked: Asked, facts: Staged, folded: str, written: str, resource: Resource
 ) -> Simulated:
-    if facts.caller is None or facts.scene is None or facts.entries is None:
+    if facts.simulated is None or facts.scene is None or facts.entries is None:
         raise LookupError("nothing was staged")
     action, key = _SPELLINGS.get(folded, written), resource.kms_key
     need = Need(action, key, resource=resource.arn)
-    real = RequestValues(replace(asked, caller=facts.caller), need)
+    real = RequestValues(replace(asked, caller=facts.simulated), need)
     takes_context = operation_of(action) in CONTEXT_OPERATIONS or action == "kms:CreateGrant"
     question = Question(
         action,

@@ -21,6 +21,7 @@ from kagimori.operations import (
     kms_tags,
     sts,
     sts_assume_role,
+    sts_decode,
     sts_sessions,
     sts_web_identity,
 )
@@ -83,6 +84,7 @@ _ALL: Final[tuple[Operation, ...]] = (
     sts.GetCallerIdentity(),
     sts.GetAccessKeyInfo(),
     sts_assume_role.AssumeRole(),
+    sts_decode.DecodeAuthorizationMessage(),
     sts_sessions.GetSessionToken(),
     sts_sessions.GetFederationToken(),
     sts_web_identity.AssumeRoleWithWebIdentity(),

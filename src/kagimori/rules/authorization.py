@@ -62,7 +62,7 @@ class Allowed:
     def __init__(self, seal: object, decision: Decision) -> None:
         # INVARIANT(deny-by-default): nothing but a decision that allows makes one.
         if seal is not _SEAL or not decision.allowed:
-            raise TypeError("only authorize makes Allowed")
+            raise TypeError("only permission makes Allowed")
         self.decision = decision
 
     @property
@@ -76,54 +76,12 @@ class Allowed:
         return self.decision.question
 
 
-def authorize(
-    principal: Principal,
-    identity_rules: IdentityRules,
-    key_rules: KeyRules | None,
-    question: Question,
-    *,
-    presented: tuple[Grant, ...] = (),
-    proposed: GrantTerms | None = None,
-) -> Allowed:
-    """Return the permission to act; see `decide`.
+def permission(decision: Decision) -> Allowed:
+    """Return the permission to act that a decision gives.
 
     Raises:
-        AccessDeniedException: with AWS's text.
+        AccessDeniedException: it gives none; with AWS's text.
     """
-    return _as_allowed(
-        decide(
-            principal, identity_rules, key_rules, question, presented=presented, proposed=proposed
-        )
-    )
-
-
-def authorize_retire(
-    principal: Principal,
-    identity_rules: IdentityRules,
-    grant: Grant,
-    key_account_id: str,
-    question: Question,
-) -> Allowed:
-    """Return the permission to retire a grant; see `decide_retire`.
-
-    Raises:
-        AccessDeniedException: with AWS's text.
-    """
-    return _as_allowed(decide_retire(principal, identity_rules, grant, key_account_id, question))
-
-
-def authorize_assume_role(
-    principal: Principal, identity_rules: IdentityRules, role_rules: RoleRules, question: Question
-) -> Allowed:
-    """Return the permission to assume a role; see `decide_assume_role`.
-
-    Raises:
-        AccessDeniedException: with AWS's text; STS answers it as AccessDenied, 403.
-    """
-    return _as_allowed(decide_assume_role(principal, identity_rules, role_rules, question))
-
-
-def _as_allowed(decision: Decision) -> Allowed:
     if not decision.allowed:
         raise AccessDeniedException(decision.message())
     return Allowed(_SEAL, decision)
@@ -316,12 +274,10 @@ __all__ = [
     "Question",
     "RoleRules",
     "Side",
-    "authorize",
-    "authorize_assume_role",
-    "authorize_retire",
     "decide",
     "decide_assume_role",
     "decide_retire",
+    "permission",
     "refuse_unknown_ciphertext",
     "would_lock_out",
 ]

@@ -12,19 +12,31 @@ UNWRITTEN_MAX: Final = 200
 
 
 class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One refused authorization, by the id of its request. `slot` is its place among the last."""
+    """One refused authorization, by the id of its request. `slot` is its place among the last.
+
+    `owner` is the account of the resource, the caller's (`account_id`) where that has none;
+    `matched` are the Deny statements that applied, `conditions` the values of the keys that
+    policies asked about. `suggestion` is all that would have to change, `alternatives` what fell
+    short by one thing.
+    """
 
     slot: str
     request_id: str
     account_id: str
+    owner: str = ""
     at: float
     caller: str
+    caller_id: str = ""
     action: str
     resource: str
     reason: str
+    explicit: bool = False
     policies: list[dict[str, Any]]
     grants: list[dict[str, Any]]
+    matched: list[dict[str, Any]] = []
+    conditions: dict[str, list[str]] = {}
     suggestion: str
+    alternatives: list[str] = []
     version: int = 1
 
 

@@ -38,7 +38,7 @@ class IdentityCommands:
             identity_messages.DeriveSigningKey: self._derive_signing_key,
             identity_messages.CreateSession: self._create_session,
             identity_messages.OpenSession: self._open_session,
-            identity_messages.SealClaims: self._seal_claims,
+            identity_messages.SealClaims: self.seal_claims,
             identity_messages.OpenClaims: self._open_claims,
         }
 
@@ -68,7 +68,7 @@ class IdentityCommands:
         key = _signing_key(secret, command.date, command.region, command.service)
         return OpenedSession(session.claims, key)
 
-    def _seal_claims(self, command: identity_messages.SealClaims) -> Reply:
+    def seal_claims(self, command: identity_messages.SealClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
         return Bytes(identity_domain(self._domains).wrap(command.claims, binding))
 

@@ -8,7 +8,7 @@ from kagimori_boundary.messages import Failed, Failure, HsmState
 from kagimori_hsm.module import Module
 
 OPERATORS = {"Unseal", "CreateDomains", "CreateAuditKey", "SignDigest"}
-BOTH = {"Hello", "CreateSecret"}
+BOTH = {"Hello", "CreateSecret", "SealClaims"}
 DEV = {"StoreMaterial"}
 
 NOTHING = {int: 0, float: 0.0, bool: False, str: "", bytes: b""}

@@ -95,7 +95,7 @@ def _misfits(
         misfits.append(Misfit(Element.RESOURCE, written.resources or (), (question.resource,)))
     if way is Way.NONE:
         names = () if principal is None else tuple(name for _kind, name in principal.names)
-        misfits.append(Misfit(Element.PRINCIPAL, _principals_written(statement), names))
+        misfits.append(Misfit(Element.PRINCIPAL, principals_written(statement), names))
     for condition, holds in zip(written.conditions, statement.tests, strict=True):
         if not holds(question.values):
             found = _values_found(question, condition.key)
@@ -103,7 +103,8 @@ def _misfits(
     return tuple(misfits)
 
 
-def _principals_written(statement: CompiledStatement) -> tuple[str, ...]:
+def principals_written(statement: CompiledStatement) -> tuple[str, ...]:
+    """Return whom a Principal or NotPrincipal element names, as it compares."""
     named = statement.principals
     if named is None:
         return ()

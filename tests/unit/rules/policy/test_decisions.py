@@ -7,8 +7,8 @@ import pytest
 from kagimori.rules.authorization import (
     CROSS_ACCOUNT_ACTIONS,
     Allowed,
-    authorize,
     decide,
+    permission,
     refuse_unknown_ciphertext,
     would_lock_out,
 )
@@ -401,7 +401,7 @@ def test_the_refusal_says_which_policy_in_the_words_of_aws(
     case, caller, identity_rules, statements, ending
 ):
     with pytest.raises(AccessDeniedException) as raised:
-        authorize(caller, identity_rules, key_rules(*statements), question())
+        permission(decide(caller, identity_rules, key_rules(*statements), question()))
     start = f"User: {caller.arn} is not authorized to perform: kms:Encrypt on resource: {KEY} "
     assert raised.value.message == start + ending
 
@@ -411,7 +411,7 @@ def test_an_action_without_resource_is_refused_on_star_or_on_nothing():
     why = " because no identity-based policy allows the kms:CreateKey action"
     for resource, where in (("*", " on resource: *"), ("", "")):
         with pytest.raises(AccessDeniedException) as raised:
-            authorize(user(), rules(), None, question("kms:CreateKey", resource))
+            permission(decide(user(), rules(), None, question("kms:CreateKey", resource)))
         assert raised.value.message == told + where + why
 
 
@@ -422,8 +422,8 @@ def test_a_ciphertext_of_an_unknown_key_is_refused_like_one_of_a_foreign_key():
         refuse_unknown_ciphertext(user())
 
 
-def test_only_authorize_makes_allowed_and_it_tells_how():
-    allowed = authorize(root(), rules(), key_rules(DEFAULT), question())
+def test_only_permission_makes_allowed_and_it_tells_how():
+    allowed = permission(decide(root(), rules(), key_rules(DEFAULT), question()))
     assert allowed.decision.side is Side.RESOURCE
     assert allowed.decision.statement_by.statement.index == 0
     assert allowed.principal.arn == ROOT

@@ -1,0 +1,64 @@
+"""In what a grant falls short of a question: `permits`, told slowly for whoever asks why.
+
+A grant without shortfall is one that permits. Source: reference, 10.3.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from kagimori.rules.policy.question import Question
+
+from .grant import CONTEXT_OPERATIONS, Grant, GrantTerms, is_within, operation_of
+
+
+class Shortfall(Struct, frozen=True):
+    """What of a grant does not cover the question: what it has, and what was asked."""
+
+    what: str
+    has: Any
+    asked: Any
+
+
+def shortfalls(
+    grant: Grant, question: Question, proposed: GrantTerms | None = None
+) -> tuple[Shortfall, ...]:
+    """Return in what the terms of a grant fall short; whose grant it is was asked before."""
+    return tuple(_shortfalls(grant, question, proposed))
+
+
+def _shortfalls(
+    grant: Grant, question: Question, proposed: GrantTerms | None
+) -> Iterator[Shortfall]:
+    terms, operation = grant.terms, operation_of(question.action)
+    if operation not in terms.operations:
+        yield Shortfall("Operations", sorted(terms.operations), operation or question.action)
+    if question.resource != grant.key_arn:
+        yield Shortfall("KeyId", grant.key_arn, question.resource)
+    if operation == "CreateGrant" and (proposed is None or not is_within(proposed, terms)):
+        yield Shortfall("terms of the new grant", _shown(terms), _shown(proposed))
+    if terms.source_arn not in (None, question.source_arn) and operation != "RetireGrant":
+        yield Shortfall("SourceArn", terms.source_arn, question.source_arn)
+    if operation in CONTEXT_OPERATIONS:
+        yield from _of_context(terms, dict(question.encryption_context or {}))
+
+
+def _of_context(terms: GrantTerms, context: Mapping[str, str]) -> Iterator[Shortfall]:
+    equals, subset = terms.encryption_context_equals, terms.encryption_context_subset
+    if equals is not None and dict(equals) != context:
+        yield Shortfall("EncryptionContextEquals", dict(equals), context)
+    if subset is not None and any(context.get(key) != value for key, value in subset.items()):
+        yield Shortfall("EncryptionContextSubset", dict(subset), context)
+
+
+def _shown(terms: GrantTerms | None) -> dict[str, Any] | None:
+    if terms is None:
+        return None
+    constraints = {
+        "EncryptionContextEquals": terms.encryption_context_equals,
+        "EncryptionContextSubset": terms.encryption_context_subset,
+        "SourceArn": terms.source_arn,
+    }
+    given = {name: value for name, value in constraints.items() if value is not None}
+    return {"Operations": sorted(terms.operations), **given}

@@ -14,6 +14,7 @@ from kagimori.machinery.audit_index import INDEX_NAME, AuditIndex
 from kagimori.machinery.audit_lookup import EventFinder
 from kagimori.machinery.audit_tail import StreamTail, TrailBroken
 from kagimori.machinery.delivery import Delivery
+from kagimori.machinery.delivery_target import DeliveryFolder
 from kagimori.machinery.digester import Digester
 from kagimori.machinery.retention import new_beginnings, remove_before
 from kagimori.rules.audit.lookup import EventQuery, shown_events
@@ -85,7 +86,7 @@ def digester(audit, troubles=None):
 def delivery(audit, troubles=None):
     return Delivery(
         audit,
-        audit.parent / "bucket",
+        DeliveryFolder(audit.parent / "bucket"),
         fingerprint=FINGERPRINT,
         sign=sign,
         now=lambda: START + 2000,

@@ -4,7 +4,8 @@ The path, the store and the journal are the real ones; the HSM answers what it i
 asks is believed. A process forks for each life, so that one costs milliseconds. Its conversation
 is lines of JSON: a life in, what was seen of it out.
 
-    {"data": DIR, "batches": [[CALL, ...], ...], "kill_at": N or null, "cut": 0.0 ... 1.0 or null}
+    {"data": DIR, "batches": [[CALL, ...], ...], "kill_at": N or null, "cut": 0.0 ... 1.0 or null,
+     "disk": {NUMBER OF A BATCH: ERRNO, or 0 for a disk that does not answer}}
 
 Write points are before, in and after each write, sync, cut and opening of a file, before each SQL
 statement, after each transaction, and around the moment when an answer leaves. `cut`: of what the
@@ -16,6 +17,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import uuid
 from pathlib import Path
 
@@ -61,6 +63,8 @@ class WritePoints:
         self._open = os.open
         os.write, os.fdatasync, os.fsync = self.write, self.fdatasync, self.fsync
         os.ftruncate, os.open = self.ftruncate, self.open
+        self.refuses = None  # what the disk says to every write and sync; 0: nothing at all
+        self.answers_again = threading.Event()
 
     def tell(self, **said):
         self._write(self._pipe, json.dumps(said).encode() + b"\n")
@@ -70,8 +74,15 @@ class WritePoints:
         if self.count == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def disk(self):
+        if self.refuses:
+            raise OSError(self.refuses, os.strerror(self.refuses))
+        if self.refuses == 0:
+            self.answers_again.wait(20)
+
     def write(self, file, content):
         self.reach()
+        self.disk()
         if self.count + 1 == self.kill_at:
             self._write(file, content[: len(content) // 2])
         self.reach()
@@ -81,6 +92,7 @@ class WritePoints:
 
     def _synced(self, sync, file):
         self.reach()
+        self.disk()
         sync(file)
         self.tell(synced=str(Path(f"/proc/self/fd/{file}").readlink()), size=os.fstat(file).st_size)
         self.reach()
@@ -126,7 +138,7 @@ def request_of(call):
     return RawRequest(str(uuid.uuid4()), b"POST", b"/", headers, body, "127.0.0.1")
 
 
-async def live(data, batches, points):
+async def live(data, batches, points, disk):
     store = EmbeddedStore(
         data / "kagimori.db",
         ChangeSignal(data / "changes"),
@@ -163,10 +175,27 @@ async def live(data, batches, points):
         denials=Denials("w0"),
         on_due=lambda now: None,
     )
-    for batch in batches:
+    keeping = asyncio.get_running_loop().create_task(housekeeping(journal))
+    for number, batch in enumerate(batches):
+        points.refuses = disk.get(str(number))
         await answered(path, batch, points)
+        if points.refuses is not None:
+            points.refuses = None
+            points.answers_again.set()
+            while not journal.healthy:
+                await asyncio.sleep(0.005)
+    keeping.cancel()
     await journal.close()
     store.close()
+
+
+async def housekeeping(journal):
+    """As a worker's, only more often."""
+    while True:
+        await asyncio.sleep(0.01)
+        journal.give_up_waiting()
+        if not journal.healthy:
+            journal.probe()
 
 
 async def answered(path, batch, points):
@@ -193,7 +222,9 @@ async def answered(path, batch, points):
 def child(life, pipe):
     points = WritePoints(life["kill_at"], pipe)
     journal_module.FILE_BYTES_MAX = BYTES_PER_FILE
-    asyncio.run(live(Path(life["data"]), life["batches"], points))
+    if life["disk"]:
+        journal_module.WAIT_SECONDS_MAX = 0.2
+    asyncio.run(live(Path(life["data"]), life["batches"], points, life["disk"]))
     points.tell(points=points.count)
 
 

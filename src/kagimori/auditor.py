@@ -22,6 +22,7 @@ from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_tail import EVERYTHING, TrailBroken
 from kagimori.machinery.checkpoints import checkpoints_at
 from kagimori.machinery.delivery import Delivery
+from kagimori.machinery.delivery_target import delivery_to
 from kagimori.machinery.digester import Digester
 from kagimori.machinery.notifier import Notifier
 from kagimori.machinery.receiving import ReceivingCommand, Webhook, secret_in
@@ -188,7 +189,7 @@ class Auditor:
         key = self._key()
         return Delivery(
             self._layout.audit,
-            Path(self._options.deliver or ""),
+            delivery_to(self._options.deliver or "", environment=os.environ, now=time.time),
             fingerprint=key.fingerprint,
             sign=lambda to_sign: self._sign(key.command(to_sign)),
             now=time.time,

@@ -111,7 +111,8 @@ def serve(
         float, typer.Option(min=0.0, help="How long copies in a bucket are locked; 0: not.")
     ] = 0.0,
     deliver: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where log files go, as CloudTrail's do.")
+        str | None,
+        typer.Option(metavar="PLACE", help="For log files as CloudTrail's: a folder or s3:// URL."),
     ] = None,
     deliver_minutes: Annotated[
         float, typer.Option(min=0.01, help="Between deliveries of log files.")
@@ -142,6 +143,8 @@ def serve(
     for option, url in (("--notify-url", notify_url), ("--checkpoint", checkpoint)):
         if url is not None:
             _check_receiver(option, url, webhook_secret)
+    if deliver is not None and "://" in deliver:
+        _check_bucket(deliver)
     if checkpoint_lock_days and not (checkpoint or "").startswith("s3://"):
         give_up("--checkpoint-lock-days needs --checkpoint s3://BUCKET/PREFIX")
     become_server(
@@ -159,7 +162,7 @@ def serve(
             "digest_minutes": digest_minutes,
             "checkpoints": None if checkpoint is None else _place_of(checkpoint),
             "checkpoint_lock_days": checkpoint_lock_days,
-            "deliver": None if deliver is None else str(deliver.absolute()),
+            "deliver": None if deliver is None else _place_of(deliver),
             "deliver_minutes": deliver_minutes,
             "retain_days": retain_days,
             "notify_url": notify_url,
@@ -178,15 +181,22 @@ def _words_of(command: str) -> list[str]:
         give_up(f"--notify-command: {why}")
 
 
-def _place_of(checkpoint: str) -> str:
-    return checkpoint if "://" in checkpoint else str(Path(checkpoint).absolute())
+def _place_of(place: str) -> str:
+    return place if "://" in place else str(Path(place).absolute())
+
+
+def _check_bucket(place: str) -> None:
+    try:
+        read_bucket(place, os.environ)
+    except BadReceiver as why:
+        give_up(str(why))
 
 
 def _check_receiver(option: str, place: str, secret: Path | None) -> None:
     """Give up before anything runs if nothing could be sent to a place."""
     try:
-        if place.startswith("s3://"):
-            read_bucket(place, os.environ)
+        if place.startswith("s3://") and option == "--checkpoint":
+            _check_bucket(place)
         elif "://" in place or option != "--checkpoint":
             read_receiver(place)
             if secret is None:

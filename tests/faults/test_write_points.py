@@ -4,6 +4,7 @@ Then no answer is without its record, no change without its record, no record tw
 holds. Promises: record-before-release, acknowledged-is-durable.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from kagimori.audit_trail import verify
 
-EXAMPLES = int(os.environ.get("KAGIMORI_WRITE_POINT_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("KAGIMORI_WRITE_POINT_EXAMPLES", "20"))
 CUTS = (None, 0.0, 0.5, 0.97)
 CALLS = ("CreateKey", "CreateAlias", "UpdateKeyDescription", "DescribeKey", "Encrypt", "Refused")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -35,8 +36,9 @@ class Lives:
             [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def live(self, data, batches, kill_at=None, cut=None):
+    def live(self, data, batches, kill_at=None, cut=None, disk=None):
         life = {"data": str(data), "batches": batches, "kill_at": kill_at, "cut": cut}
+        life["disk"] = disk or {}
         self._process.stdin.write(json.dumps(life) + "\n")
         self._process.stdin.flush()
         seen = json.loads(self._process.stdout.readline())
@@ -105,7 +107,10 @@ class World:
         assert max(by_request.values()) == 1
         known = {record["requestID"]: record for record in records}
         for answer in self.answers:
-            record = known[answer["answered"]]
+            record = known.get(answer["answered"])
+            if record is None:  # the journal took no record: nothing was done
+                assert answer["body"]["__type"] == "KMSInternalException"
+                continue
             assert ("errorCode" in record) == (answer["status"] != 200)
         done = [record for record in records if "errorCode" not in record]
         assert self.changes_of(done) == self.changes_kept()
@@ -165,13 +170,28 @@ def test_killed_at_every_write_point_one_by_one(lives, seeded, tmp_path):
 def test_killed_again_while_it_recovers(lives, seeded, tmp_path):
     """The outbox has something to tell, and the one who tells it is killed as well."""
     for point in range(40, 90, 10):
-        for again in range(1, 30, 2):
+        for again in range(1, 30, 4):
             folder = Path(tempfile.mkdtemp(dir=tmp_path))
             world = World(lives, seeded, folder)
             world.live(BATCH, kill_at=point, cut=0.0)
             world.live(BATCH, kill_at=again, cut=0.5)
             world.check()
             shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("says", [errno.EIO, errno.ENOSPC, errno.EROFS, 0], ids=str)
+def test_a_disk_that_refuses_and_comes_back(lives, seeded, tmp_path, says):
+    """0: it does not answer. Nothing is done meanwhile that has no record; then all goes on."""
+    world = World(lives, seeded, tmp_path)
+    quiet, changes = ["Encrypt", "DescribeKey"], ["UpdateKeyDescription", "CreateAlias"]
+    seen = world.live([quiet, [*quiet, *changes], quiet + changes], disk={"1": says})
+    statuses = [answer["status"] for answer in seen["answers"]]
+    assert statuses[:2] == [200, 200]
+    during = {answer["status"]: answer["body"] for answer in seen["answers"][2:6]}
+    assert during[500]["__type"] == "KMSInternalException"
+    assert statuses[2:6].count(500) >= 2
+    assert statuses[6:] == [200] * 4, "by itself"
+    world.check()
 
 
 BATCHES = st.lists(st.lists(st.sampled_from(CALLS), min_size=1, max_size=8), max_size=4)

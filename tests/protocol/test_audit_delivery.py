@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 import serving
+from receivers import receiver
 
 REGIONS = ("us-east-1", "eu-central-1")
 
@@ -164,7 +165,7 @@ class Keys:
         return {"PublicKeyList": [{**listed, "Value": base64.b64encode(listed["Value"])}]}
 
 
-def aws_validates(bucket, account, region):
+def aws_validates(bucket, account, region, name=None, prefix=None):
     """Return how many digests AWS's code calls valid, and what it complains of."""
     complaints = []
 
@@ -173,8 +174,8 @@ def aws_validates(bucket, account, region):
 
     traverser = DigestTraverser(
         DigestProvider(Bucket(bucket), account, "kagimori", region),
-        bucket.name,
-        None,
+        name or bucket.name,
+        prefix,
         PublicKeyProvider(Keys()),
         on_invalid=complain,
         on_gap=complain,
@@ -201,6 +202,60 @@ def test_aws_own_code_finds_what_was_tampered_with(delivered, tmp_path):
     path.write_bytes(gzip.compress(content.replace(b"us-east", b"us-west")))
     _, complaints = aws_validates(other, account, "us-east-1")
     assert complaints
+
+
+def test_aws_own_code_finds_a_bucket_valid_that_was_delivered_to(tmp_path):
+    """Objects and their metadata as they were put; with a prefix."""
+    with receiver() as received, serving.temporary_folder() as folder:
+        data = folder / "data"
+        made = serving.init(data)
+        arguments = ["serve", "--data", data, "--listen", "127.0.0.1:0"]
+        arguments += ["--deliver", "s3://logs/kms/node-1", "--deliver-minutes", "0.01"]
+        arguments += ["--digest-minutes", "0.01"]
+        server = serving.Server(
+            arguments,
+            data=data,
+            made=made,
+            AWS_ENDPOINT_URL_S3=received.url.removesuffix("/events"),
+            AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
+            AWS_SECRET_ACCESS_KEY="a secret of the tests",
+        ).wait_ready()
+        try:
+            kms, trail = server.client(), server.client("cloudtrail")
+            received.refusing = True
+            kms.create_key()
+            serving.eventually(lambda: "delivery" in "".join(server.stderr), 20)
+            received.refusing = False
+            seen = len(received.puts)
+            serving.eventually(lambda: len(received.puts) >= seen + 2, 30)
+            kms.create_key()
+            serving.eventually(lambda: len(received.puts) >= seen + 4, 30)
+            Keys.answer = trail.list_public_keys()
+            for client in (kms, trail):
+                client.close()
+        finally:
+            assert server.stop() == 0
+    for path, headers, body in received.puts:
+        file = tmp_path / path.removeprefix("/logs/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+        metadata = {
+            name.lower().removeprefix("x-amz-meta-"): value
+            for name, value in headers.items()
+            if name.lower().startswith("x-amz-meta-")
+        }
+        file.with_name(file.name + ".metadata.json").write_text(json.dumps(metadata))
+    valid, complaints = aws_validates(
+        tmp_path, made["account_id"], made["region"], "logs", "kms/node-1"
+    )
+    assert complaints == []
+    assert valid == len(objects(tmp_path, "Digest_")) >= 2
+    events = [
+        event["eventName"]
+        for path in objects(tmp_path, "_CloudTrail_")
+        for event in json.loads(gzip.decompress(path.read_bytes()))["Records"]
+    ]
+    assert sorted(events) == ["CreateKey", "CreateKey", "ListPublicKeys"]
 
 
 def test_nothing_is_removed_that_is_not_delivered():

@@ -148,7 +148,7 @@ def test_where_no_receiver_is(url):
 
 def test_a_session_token_is_signed(monkeypatch):
     sent = []
-    monkeypatch.setattr("kagimori.machinery.checkpoints.exchange", lambda *args: sent.append(args))
+    monkeypatch.setattr("kagimori.machinery.bucket.exchange", lambda *args: sent.append(args))
     bucket = read_bucket("s3://worm", {**KEYS, "AWS_SESSION_TOKEN": "temporary"})
     CheckpointBucket(bucket, 0.0, lambda: 1_790_000_000.0).keep("name.json", b"{}")
     headers = sent[0][4]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from kagimori.machinery.bucket import put_object
 from kagimori.machinery.files import write_whole
-from kagimori.machinery.receiving import NotTaken, Webhook, exchange, secret_in
-from kagimori.rules.audit.bucket import SCHEME, Bucket, put_headers, read_bucket
+from kagimori.machinery.receiving import NotTaken, Webhook, secret_in
+from kagimori.rules.audit.bucket import SCHEME, Bucket, read_bucket
 from kagimori.rules.audit.receiver import read_receiver
-from kagimori.rules.sigv4.sign import signed_headers
 
 KEPT_IN_FOLDER: Final = 48
 
@@ -64,19 +64,7 @@ class CheckpointBucket:
         self._bucket, self._lock_days, self._now = bucket, lock_days, now
 
     def keep(self, name: str, content: bytes) -> None:
-        bucket, now = self._bucket, self._now()
-        receiver, target = bucket.receiver, bucket.base + name
-        headers = signed_headers(
-            "PUT",
-            target,
-            {**put_headers(content, now, self._lock_days), "host": receiver.authority},
-            content,
-            credentials=bucket.credentials,
-            region=bucket.region,
-            service="s3",
-            now=now,
-        )
-        exchange(receiver, "PUT", target, content, headers)
+        put_object(self._bucket, name, content, now=self._now(), lock_days=self._lock_days)
 
 
 def checkpoints_at(

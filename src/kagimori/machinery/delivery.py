@@ -1,8 +1,7 @@
-"""Delivers the trail as CloudTrail would: gzip files in a folder, by account and region.
+"""Delivers the trail as CloudTrail would: gzip files, by account and region.
 
-The folder stands for the bucket; what S3 would keep as an object's metadata lies beside it, as
-`NAME.metadata.json`. How far delivery has come is kept in the audit folder. Should we end between
-a file and that note, its records are delivered twice, as CloudTrail's may be.
+How far delivery has come is kept in the audit folder. Should we end between a file and that note,
+its records are delivered twice, as CloudTrail's may be.
 """
 
 import gzip
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.audit_tail import EVERYTHING, Lines, Place, StreamTail, TrailBroken
+from kagimori.machinery.delivery_target import DeliveryTarget
 from kagimori.machinery.files import write_whole
 from kagimori.rules.audit.copies import owners_copy
 from kagimori.rules.audit.delivered import (
@@ -68,12 +68,12 @@ class _Gathered:
 
 
 class Delivery:
-    """Delivers one audit folder to one folder. Belongs to one thread."""
+    """Delivers one audit folder to one target. Belongs to one thread."""
 
     def __init__(
         self,
         audit: Path,
-        target: Path,
+        target: DeliveryTarget,
         *,
         fingerprint: str,
         sign: Callable[[ToSign], str],
@@ -84,7 +84,7 @@ class Delivery:
         self._audit, self._target = audit, target
         self._fingerprint, self._sign = fingerprint, sign
         self._now, self._draw, self._trouble = now, draw, trouble
-        self._bucket = target.name
+        self._bucket = target.bucket
         self._state = read_state(audit)
 
     def deliver(self, ends: Mapping[str, int]) -> int:
@@ -93,7 +93,8 @@ class Delivery:
         A stream that does not go on from where it was stands still; the others are delivered.
 
         Raises:
-            OSError: something cannot be read or written; tried again from the last note on.
+            OSError, NotTaken: something cannot be read or written; tried again
+                from the last note on.
         """
         count = 0
         gathered: dict[Area, _Gathered] = {}
@@ -119,7 +120,7 @@ class Delivery:
         """Write a digest for each area, also for one where nothing was delivered.
 
         Raises:
-            OSError: it cannot be written. Whatever `sign` raises.
+            OSError, NotTaken: it cannot be written. Whatever `sign` raises.
         """
         for state in self._state.areas.values():
             previous, now = state.previous, self._now()
@@ -127,10 +128,11 @@ class Delivery:
                 if not state.logs:
                     continue
                 now = epoch_of(previous.end_time) + 1  # else its name were that of the one before
-            name = digest_name(state.area, now)
+            name = digest_name(state.area, now, self._target.prefix)
             content = digest_content(
                 state.area,
                 bucket=self._bucket,
+                object_name=name,
                 start_time=previous.end_time if previous is not None else state.since,
                 now=now,
                 fingerprint=self._fingerprint,
@@ -140,8 +142,7 @@ class Delivery:
             before = previous.signature if previous is not None else None
             signature = self._sign(ToSign(iso_time(now), self._bucket, name, content, before))
             metadata = {"signature": signature, "signature-algorithm": SIGNATURE_ALGORITHM}
-            self._write(f"{name}.metadata.json", msgspec.json.encode(metadata))
-            self._write(name, _zipped(content))
+            self._target.put(name, _zipped(content), metadata)
             hashed = sha256(content).hexdigest()
             state.previous = PreviousDigest(name, hashed, signature, iso_time(now))
             state.logs = []
@@ -172,20 +173,15 @@ class Delivery:
 
     def _write_log(self, area: Area, some: _Gathered) -> None:
         unique = "".join(_LETTERS[byte % len(_LETTERS)] for byte in self._draw(16))
-        name = log_name(area, self._now(), unique)
+        name = log_name(area, self._now(), unique, self._target.prefix)
         content = log_content(some.records)
-        self._write(name, _zipped(content))
+        self._target.put(name, _zipped(content), {})
         key = f"{area.account_id}/{area.region}"
         state = self._state.areas.get(key)
         if state is None:
             state = self._state.areas[key] = _AreaState(area, some.oldest)
         log = described(self._bucket, name, content, some.oldest, some.newest)
         state.logs = [*state.logs, log]
-
-    def _write(self, name: str, content: bytes) -> None:
-        path = self._target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content, 0o644)
 
     def _note(self) -> None:
         write_whole(self._audit / STATE_NAME, msgspec.json.encode(self._state))

@@ -22,8 +22,10 @@ _PREFIX: Final = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*", re.ASCII)
 
 
 class Bucket(Struct, frozen=True):
-    """Where objects go. `base` is the path before their names: bucket and prefix."""
+    """Where objects go; `base` is the path before their names, `prefix` the bucket's part of it."""
 
+    name: str
+    prefix: str
     receiver: Receiver
     base: str
     region: str
@@ -49,7 +51,7 @@ def read_bucket(place: str, environment: Mapping[str, str]) -> Bucket:
     receiver = read_receiver(endpoint)
     credentials = SigningCredentials(access_key_id, secret, environment.get("AWS_SESSION_TOKEN"))
     base = f"{receiver.target.rstrip('/')}/{bucket}/{prefix}"
-    return Bucket(receiver, base, region, credentials)
+    return Bucket(bucket, prefix, receiver, base, region, credentials)
 
 
 def put_headers(body: bytes, now: float, lock_days: float) -> dict[str, str]:

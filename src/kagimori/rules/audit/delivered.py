@@ -45,18 +45,18 @@ class PreviousDigest(Struct, frozen=True):
     end_time: str
 
 
-def log_name(area: Area, now: float, unique: str) -> str:
+def log_name(area: Area, now: float, unique: str, prefix: str = "") -> str:
     """Return the object name of a log file; `unique` is 16 letters and digits."""
     account_id, region, at = area.account_id, area.region, gmtime(now)
-    folder = f"AWSLogs/{account_id}/CloudTrail/{region}/{strftime('%Y/%m/%d', at)}"
+    folder = f"{prefix}AWSLogs/{account_id}/CloudTrail/{region}/{strftime('%Y/%m/%d', at)}"
     minute = strftime("%Y%m%dT%H%MZ", at)
     return f"{folder}/{account_id}_CloudTrail_{region}_{minute}_{unique}.json.gz"
 
 
-def digest_name(area: Area, now: float) -> str:
+def digest_name(area: Area, now: float, prefix: str = "") -> str:
     """Return the object name of a digest."""
     account_id, region, at = area.account_id, area.region, gmtime(now)
-    folder = f"AWSLogs/{account_id}/CloudTrail-Digest/{region}/{strftime('%Y/%m/%d', at)}"
+    folder = f"{prefix}AWSLogs/{account_id}/CloudTrail-Digest/{region}/{strftime('%Y/%m/%d', at)}"
     name = f"{account_id}_CloudTrail-Digest_{region}_{TRAIL_NAME}_{region}"
     return f"{folder}/{name}_{strftime('%Y%m%dT%H%M%SZ', at)}.json.gz"
 
@@ -78,6 +78,7 @@ def digest_content(
     area: Area,
     *,
     bucket: str,
+    object_name: str,
     start_time: str,
     now: float,
     fingerprint: str,
@@ -90,7 +91,7 @@ def digest_content(
         "digestStartTime": start_time,
         "digestEndTime": iso_time(now),
         "digestS3Bucket": bucket,
-        "digestS3Object": digest_name(area, now),
+        "digestS3Object": object_name,
         "digestPublicKeyFingerprint": fingerprint,
         "digestSignatureAlgorithm": SIGNATURE_ALGORITHM,
         "newestEventTime": max((log.newest_event_time for log in logs), default=None),

@@ -202,7 +202,7 @@ def front_limits() -> str:
 # Bounds that are fixed in the code: where each stands, and what it means.
 BOUNDS: Final = (
     ("kagimori_boundary.key_specs", "PLAINTEXT_BYTES_MAX", "bytes of plaintext in Encrypt"),
-    ("kagimori.operations.cryptographic", "CONTEXT_BYTES_MAX", "bytes of encryption context"),
+    ("kagimori.operations.kms.cryptographic", "CONTEXT_BYTES_MAX", "bytes of encryption context"),
     ("kagimori.rules.policy.document", "KEY_POLICY_BYTES_MAX", "bytes of a key policy"),
     ("kagimori.rules.keys.alias", "ALIASES_PER_KEY_MAX", "aliases of one key"),
     ("kagimori.rules.keys.grant_request", "GRANTS_PER_KEY_MAX", "grants of one key"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from kagimori.identity_tables import GROUPS, MEMBERSHIPS, ROLES, USERS
-from kagimori.operations.identities import managed_policy
+from kagimori.operations.iam.identities import managed_policy
 from kagimori.ports import View
 from kagimori.rules.authorization import IdentityRules
 from kagimori.rules.identity.account import AccessKey

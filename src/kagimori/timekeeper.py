@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from kagimori.machinery.hsm_client import HsmGone, tell
 from kagimori.machinery.journal import JournalFailed
-from kagimori.operations.duties import Due, duty_of
+from kagimori.operations.kms.duties import Due, duty_of
 from kagimori.pending import start
 from kagimori.ports import (
     Absent,

@@ -33,10 +33,10 @@ from kagimori.machinery.outbox import recover_others, recover_own
 from kagimori.machinery.reserve import RESERVE_BYTES
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
-from kagimori.operations import audit_registry
+from kagimori.operations.cloudtrail import registry
 from kagimori.operations.operation import Settings
 from kagimori.operations.registry import OPERATIONS
-from kagimori.operations.sts_web_identity import AssumeRoleWithWebIdentity
+from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
 from kagimori.path import Path as RequestPath
 from kagimori.rules.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
@@ -111,7 +111,7 @@ class Worker:
             who=who,
             operations={
                 **OPERATIONS,
-                **audit_registry.over(self._trail),
+                **registry.over(self._trail),
                 ("sts", web_identity.name): web_identity,
             },
             view=self._store.view,

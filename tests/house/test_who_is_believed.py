@@ -14,7 +14,7 @@ def files_with(text):
 
 
 def test_only_a_proved_token_says_who_asks():
-    assert files_with("identified=") == {"operations/sts_web_identity.py"}
+    assert files_with("identified=") == {"operations/sts/web_identity.py"}
     assert files_with("asked.caller = ") == {"path.py"}
 
 

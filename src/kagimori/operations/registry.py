@@ -2,95 +2,19 @@
 
 from typing import Final
 
-from kagimori.operations import (
-    kms_aliases,
-    kms_create_key,
-    kms_crypto,
-    kms_data_keys,
-    kms_describe_key,
-    kms_grant_lists,
-    kms_grants,
-    kms_import,
-    kms_key_policies,
-    kms_key_usage,
-    kms_keys,
-    kms_public_keys,
-    kms_replicas,
-    kms_rotation,
-    kms_signing,
-    kms_tags,
-    sts,
-    sts_assume_role,
-    sts_decode,
-    sts_sessions,
-    sts_web_identity,
-)
-from kagimori.operations.audit_registry import AUDIT_OPERATIONS
-from kagimori.operations.iam_registry import IAM_OPERATIONS
+from kagimori.operations.cloudtrail.registry import AUDIT_OPERATIONS
+from kagimori.operations.iam.registry import IAM_OPERATIONS
+from kagimori.operations.kms.registry import KMS_OPERATIONS
 from kagimori.operations.operation import Operation
-from kagimori.operations.simulation_registry import SIMULATION_OPERATIONS
+from kagimori.operations.simulation.registry import SIMULATION_OPERATIONS
+from kagimori.operations.sts.registry import STS_OPERATIONS
 
 _ALL: Final[tuple[Operation, ...]] = (
-    kms_create_key.CreateKey(),
-    kms_describe_key.DescribeKey(),
-    kms_keys.ListKeys(),
-    kms_keys.EnableKey(),
-    kms_keys.DisableKey(),
-    kms_keys.UpdateKeyDescription(),
-    kms_keys.ScheduleKeyDeletion(),
-    kms_keys.CancelKeyDeletion(),
-    kms_aliases.CreateAlias(),
-    kms_aliases.UpdateAlias(),
-    kms_aliases.DeleteAlias(),
-    kms_aliases.ListAliases(),
-    kms_tags.TagResource(),
-    kms_tags.UntagResource(),
-    kms_tags.ListResourceTags(),
-    kms_key_policies.GetKeyPolicy(),
-    kms_key_policies.PutKeyPolicy(),
-    kms_key_policies.ListKeyPolicies(),
-    kms_crypto.Encrypt(),
-    kms_crypto.Decrypt(),
-    kms_crypto.ReEncrypt(),
-    kms_data_keys.GenerateDataKey(),
-    kms_data_keys.GenerateDataKeyWithoutPlaintext(),
-    kms_data_keys.GenerateRandom(),
-    kms_signing.Sign(),
-    kms_signing.Verify(),
-    kms_signing.GenerateMac(),
-    kms_signing.VerifyMac(),
-    kms_signing.DeriveSharedSecret(),
-    kms_signing.Encapsulate(),
-    kms_signing.Decapsulate(),
-    kms_public_keys.GetPublicKey(),
-    kms_public_keys.GenerateDataKeyPair(),
-    kms_public_keys.GenerateDataKeyPairWithoutPlaintext(),
-    kms_key_usage.GetKeyLastUsage(),
-    kms_rotation.EnableKeyRotation(),
-    kms_rotation.DisableKeyRotation(),
-    kms_rotation.GetKeyRotationStatus(),
-    kms_rotation.RotateKeyOnDemand(),
-    kms_rotation.ListKeyRotations(),
-    kms_import.GetParametersForImport(),
-    kms_import.ImportKeyMaterial(),
-    kms_import.DeleteImportedKeyMaterial(),
-    kms_replicas.ReplicateKey(),
-    kms_replicas.UpdatePrimaryRegion(),
-    kms_grants.CreateGrant(),
-    kms_grants.RetireGrant(),
-    kms_grants.RevokeGrant(),
-    kms_grant_lists.ListGrants(),
-    kms_grant_lists.ListRetirableGrants(),
-    sts.GetCallerIdentity(),
-    sts.GetAccessKeyInfo(),
-    sts_assume_role.AssumeRole(),
-    sts_decode.DecodeAuthorizationMessage(),
-    sts_sessions.GetSessionToken(),
-    sts_sessions.GetFederationToken(),
-    sts_web_identity.AssumeRoleWithWebIdentity(),
+    *KMS_OPERATIONS,
     *IAM_OPERATIONS,
-    *AUDIT_OPERATIONS,
     *SIMULATION_OPERATIONS,
+    *STS_OPERATIONS,
+    *AUDIT_OPERATIONS,
 )
 
 OPERATIONS: Final = {(operation.service, operation.name): operation for operation in _ALL}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kagimori.operations.decisions import decision_on, question_of
 from kagimori.operations.grants_of_key import presented_grants
-from kagimori.operations.identities import role_at
+from kagimori.operations.iam.identities import role_at
 from kagimori.operations.operation import Asked, Need
 from kagimori.ports import Absent
 from kagimori.rules.authorization import CROSS_ACCOUNT_ACTIONS

@@ -1,0 +1,1 @@
+"""What condition keys mean, for requests and for records of them."""

@@ -1,0 +1,138 @@
+"""The account: its summary and its alias."""
+
+from typing import Any, Final
+
+from kagimori.identity_tables import (
+    ACCESS_KEYS,
+    ACCOUNT_ALIASES,
+    GROUPS,
+    INSTANCE_PROFILES,
+    MANAGED_POLICIES,
+    MFA_DEVICES,
+    OIDC_PROVIDERS,
+    ROLES,
+    USERS,
+)
+from kagimori.operations.iam.iam_operation import Found, IamOperation, page
+from kagimori.operations.operation import Asked, Outcome
+from kagimori.ports import Delete, Put, Table
+from kagimori.rules.identity import quotas
+from kagimori.rules.identity.account import AccountAlias
+from kagimori.rules.identity.documents import (
+    INLINE_CHARACTERS_MAX,
+    MANAGED_CHARACTERS_MAX,
+    TRUST_CHARACTERS_MAX,
+)
+from kagimori.rules.identity.managed_policy import VERSIONS_MAX
+from kagimori.rules.identity.refusals import EntityAlreadyExists, NoSuchEntity
+from kagimori_boundary.messages import Command
+
+_QUOTAS: Final = {
+    "UsersQuota": quotas.USERS.most,
+    "GroupsQuota": quotas.GROUPS.most,
+    "RolesQuota": quotas.ROLES.most,
+    "PoliciesQuota": quotas.MANAGED_POLICIES.most,
+    "InstanceProfilesQuota": quotas.INSTANCE_PROFILES.most,
+    "GroupsPerUserQuota": quotas.GROUPS_OF_USER.most,
+    "AccessKeysPerUserQuota": quotas.ACCESS_KEYS.most,
+    "AttachedPoliciesPerUserQuota": quotas.ATTACHED["user"].most,
+    "AttachedPoliciesPerGroupQuota": quotas.ATTACHED["group"].most,
+    "AttachedPoliciesPerRoleQuota": quotas.ATTACHED["role"].most,
+    "UserPolicySizeQuota": INLINE_CHARACTERS_MAX["user"],
+    "GroupPolicySizeQuota": INLINE_CHARACTERS_MAX["group"],
+    "RolePolicySizeQuota": INLINE_CHARACTERS_MAX["role"],
+    "PolicySizeQuota": MANAGED_CHARACTERS_MAX,
+    "AssumeRolePolicySizeQuota": TRUST_CHARACTERS_MAX,
+    "VersionsPerPolicyQuota": VERSIONS_MAX,
+    # What there is none of here.
+    "ServerCertificates": 0,
+    "ServerCertificatesQuota": 0,
+    "SigningCertificatesPerUserQuota": 0,
+    "AccountSigningCertificatesPresent": 0,
+    "AccountPasswordPresent": 0,
+    "AccountMFAEnabled": 0,
+    "GlobalEndpointTokenVersion": 2,
+}
+
+
+class GetAccountSummary(IamOperation):
+    """How many of each the account has, and may have."""
+
+    read_only = True
+
+    def look_up(self, asked: Asked) -> Found:
+        account_id = asked.caller.account_id
+
+        def listed(table: Table) -> Any:
+            return asked.view.group(table, "by_account", (account_id,))
+
+        devices, policies = listed(MFA_DEVICES), listed(MANAGED_POLICIES)
+        root_keys = asked.view.group(ACCESS_KEYS, "by_owner", (account_id, ""))
+        versions = sum(len(policy.versions) for policy in policies)
+        numbers = {
+            "Users": len(listed(USERS)),
+            "Groups": len(listed(GROUPS)),
+            "Roles": len(listed(ROLES)),
+            "InstanceProfiles": len(listed(INSTANCE_PROFILES)),
+            "Providers": len(listed(OIDC_PROVIDERS)),
+            "Policies": len(policies),
+            "PolicyVersionsInUse": versions,
+            "PolicyVersionsInUseQuota": quotas.MANAGED_POLICIES.most * VERSIONS_MAX,
+            "MFADevices": len(devices),
+            "MFADevicesInUse": sum(bool(device.holder) for device in devices),
+            "AccountAccessKeysPresent": int(bool(root_keys)),
+        }
+        return Found((self.need("*"),), more=numbers)
+
+    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+        return Outcome({"SummaryMap": {**facts.more, **_QUOTAS}})
+
+
+class _OnAlias(IamOperation):
+    """`entity` is the alias of the request, `more` the account's."""
+
+    def look_up(self, asked: Asked) -> Found:
+        own = asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,))
+        named = asked.view.one(ACCOUNT_ALIASES, (asked.call.input.AccountAlias,))
+        return Found((self.need("*"),), entity=named, more=own)
+
+
+class CreateAccountAlias(_OnAlias):
+    """An account has one alias: another replaces it."""
+
+    def ask(self, asked: Asked, facts: Found) -> Command | None:
+        if facts.entity is not None:
+            alias = facts.entity.alias
+            raise EntityAlreadyExists(f"The account alias {alias} already exists.")
+        return None
+
+    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+        alias = AccountAlias(
+            alias=asked.call.input.AccountAlias, account_id=asked.caller.account_id
+        )
+        before = [Delete(ACCOUNT_ALIASES, one) for one in facts.more]
+        return Outcome(writes=(*before, Put(ACCOUNT_ALIASES, alias)))
+
+
+class DeleteAccountAlias(_OnAlias):
+    def ask(self, asked: Asked, facts: Found) -> Command | None:
+        if facts.entity is None or facts.entity.account_id != asked.caller.account_id:
+            alias = asked.call.input.AccountAlias
+            raise NoSuchEntity(f"The account alias {alias} cannot be found.")
+        return None
+
+    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+        return Outcome(writes=(Delete(ACCOUNT_ALIASES, facts.entity),))
+
+
+class ListAccountAliases(IamOperation):
+    read_only = True
+
+    def look_up(self, asked: Asked) -> Found:
+        own = asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,))
+        return Found((self.need("*"),), more=own)
+
+    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+        return Outcome(
+            page(asked, "AccountAliases", [(one.alias, one.alias) for one in facts.more])
+        )

@@ -1,0 +1,132 @@
+"""Permissions boundaries: set when a user or role is made, put, and taken away.
+
+Source: IAM User Guide, access_policies_boundaries.
+"""
+
+from typing import Any
+
+from kagimori.identity_tables import ATTACHMENTS, MANAGED_POLICIES
+from kagimori.operations.iam.iam_operation import ROLE, UNREADABLE_ARN, USER, Found, OnNamed, put
+from kagimori.operations.iam.identities import managed_policy
+from kagimori.operations.operation import Asked, Outcome
+from kagimori.ports import Delete, Expect, Put, View, Write
+from kagimori.rules.identity.bearer import Bearer
+from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
+from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
+
+POLICY, BOUNDARY = "policy", "boundary"
+
+
+def use_of(view: View, bearer: Bearer, arn: str, use: str) -> Attachment | None:
+    """Return the record that a bearer has a policy attached, or as its boundary."""
+    key = (bearer.account_id, arn, use, bearer.noun, bearer.folded)
+    found: Attachment | None = view.one(ATTACHMENTS, key)
+    return found
+
+
+def uses_of(view: View, bearer: Bearer) -> list[Attachment]:
+    """Return all records of policies that a bearer has, the boundary's too."""
+    uses = [use_of(view, bearer, arn, POLICY) for arn in bearer.attached]
+    if bearer.boundary is not None:
+        uses.append(use_of(view, bearer, bearer.boundary, BOUNDARY))
+    return [use for use in uses if use is not None]
+
+
+def use_writes(bearer: Bearer, policy: ManagedPolicy, use: str) -> list[Write]:
+    """Return the writes by which a policy comes into use.
+
+    The policy is expected to be there still: who deletes it expects that it is in no use.
+    """
+    attachment = Attachment(
+        account_id=bearer.account_id,
+        policy_arn=policy.arn,
+        use=use,
+        noun=bearer.noun,
+        bearer=bearer.folded,
+    )
+    writes: list[Write] = [Put(ATTACHMENTS, attachment)]
+    if policy.account_id == bearer.account_id:
+        writes.append(Expect(MANAGED_POLICIES, policy))
+    return writes
+
+
+def boundary_writes(
+    bearer: Bearer, before: Attachment | None, bound: ManagedPolicy | None
+) -> list[Write]:
+    """Return the writes beside the bearer's own when another boundary replaces the one before."""
+    if before is not None and bound is not None and before.policy_arn == bound.arn:
+        return []
+    writes: list[Write] = [] if before is None else [Delete(ATTACHMENTS, before)]
+    return writes if bound is None else [*writes, *use_writes(bearer, bound, BOUNDARY)]
+
+
+def refuse_bad_boundary(arn: str, bound: ManagedPolicy | None, account_id: str) -> None:
+    """Return if a policy can be a boundary here.
+
+    Raises:
+        NoSuchEntity, ValidationError: it cannot.
+    """
+    if not arn.startswith("arn:"):
+        raise ValidationError(UNREADABLE_ARN)
+    if bound is None or bound.account_id not in (account_id, "aws"):
+        raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
+
+
+class _PutBoundary(OnNamed):
+    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+        return {"iam_permissionsboundary": asked.call.input.PermissionsBoundary}
+
+    def read(self, asked: Asked, entity: Any) -> Any:
+        bound = managed_policy(asked.view, asked.call.input.PermissionsBoundary)
+        return bound, _boundary_use(asked, entity)
+
+    def check(self, asked: Asked, facts: Found) -> None:
+        arn = asked.call.input.PermissionsBoundary
+        refuse_bad_boundary(arn, facts.more[0], asked.caller.account_id)
+
+    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+        bound, before = facts.more
+        own = put(self.kind, facts.entity, boundary=bound.arn)
+        return Outcome(writes=(own, *boundary_writes(facts.entity, before, bound)))
+
+
+class PutUserPermissionsBoundary(_PutBoundary):
+    kind = USER
+
+
+class PutRolePermissionsBoundary(_PutBoundary):
+    kind = ROLE
+
+
+class _DeleteBoundary(OnNamed):
+    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+        return boundary_value(entity)
+
+    def read(self, asked: Asked, entity: Any) -> Any:
+        return _boundary_use(asked, entity)
+
+    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+        if facts.entity.boundary is None:
+            return Outcome()
+        own = put(self.kind, facts.entity, boundary=None)
+        return Outcome(writes=(own, *boundary_writes(facts.entity, facts.more, None)))
+
+
+class DeleteUserPermissionsBoundary(_DeleteBoundary):
+    kind = USER
+
+
+class DeleteRolePermissionsBoundary(_DeleteBoundary):
+    kind = ROLE
+
+
+def boundary_value(entity: Any) -> dict[str, str]:
+    """Return `iam:PermissionsBoundary` as it is for a user or role that exists."""
+    boundary = getattr(entity, "boundary", None)
+    return {} if boundary is None else {"iam_permissionsboundary": boundary}
+
+
+def _boundary_use(asked: Asked, entity: Any) -> Attachment | None:
+    if entity.boundary is None:
+        return None
+    return use_of(asked.view, entity, entity.boundary, BOUNDARY)

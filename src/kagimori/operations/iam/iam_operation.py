@@ -1,0 +1,225 @@
+"""What the operations of IAM have in common: whom they name, what they need, how they refuse.
+
+The need is decided before it is told whether the named one exists, as on AWS.
+Source: Service Authorization Reference, "IAM"; reference, 23.1.
+"""
+
+from hashlib import sha256
+from typing import Any, ClassVar, Final
+
+from msgspec import Struct
+
+from kagimori.identity_tables import GROUPS, ROLES, USERS
+from kagimori.operations.iam.identities import managed_policy
+from kagimori.operations.operation import Asked, Facts, Need, Operation
+from kagimori.operations.pages import page_of, start_of
+from kagimori.ports import ExpectAtMost, Put, Table, View
+from kagimori.rules.entity import changed
+from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.quotas import Quota
+from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
+from kagimori.rules.refusal import InvalidMarkerException
+from kagimori_boundary.messages import Command
+
+PAGE_DEFAULT: Final = 100
+UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
+
+
+class Kind(Struct, frozen=True):
+    """A kind of identity: AWS's noun, the member that names one, and how it is stored."""
+
+    noun: str
+    member: str
+    table: Table
+
+
+USER: Final = Kind("user", "UserName", USERS)
+GROUP: Final = Kind("group", "GroupName", GROUPS)
+ROLE: Final = Kind("role", "RoleName", ROLES)
+
+
+class Found(Facts):
+    """`entity` is the one that is named, None if there is none; `more` what else was read."""
+
+    entity: Any = None
+    more: Any = None
+
+
+class IamOperation(Operation):
+    service = "iam"
+
+    def need(self, resource: str, entity: Any = None, **values: str) -> Need:
+        """Return the need of this operation on a resource.
+
+        `values` are further condition keys, with `_` for their colon.
+        """
+        return Need(
+            f"iam:{self.name}",
+            resource=resource,
+            resource_tags=entity.tags if entity is not None else None,
+            values={key.replace("_", ":"): value for key, value in values.items()},
+        )
+
+
+class OnNamed(IamOperation):
+    """An operation on one user, group or role that the request names."""
+
+    kind: ClassVar[Kind]
+    # Whether the caller is meant when nobody is named.
+    is_self_default: ClassVar[bool] = False
+
+    def look_up(self, asked: Asked) -> Found:
+        name = self.named(asked)
+        account_id = asked.caller.account_id
+        entity = identity_named(asked.view, self.kind, account_id, name)
+        arn = identity_arn(account_id, self.kind.noun, "/", name)
+        need = self.need(entity.arn if entity else arn, entity, **self.values(asked, entity))
+        facts = Found((need,), entity=entity)
+        if entity is not None:
+            facts.more = self.read(asked, entity)
+        return facts
+
+    def ask(self, asked: Asked, facts: Found) -> Command | None:
+        if facts.entity is None:
+            raise not_found(self.kind, self.named(asked))
+        self.check(asked, facts)
+        return None
+
+    def named(self, asked: Asked) -> str:
+        name: str | None = getattr(asked.call.input, self.kind.member)
+        if name is None and self.is_self_default:
+            name = asked.caller.user_name
+        if name is None:
+            raise ValidationError("Must specify userName when calling with non-User credentials")
+        return name
+
+    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+        """Return the condition keys that only this operation has."""
+        return {}
+
+    def read(self, asked: Asked, entity: Any) -> Any:
+        """Return what else of the store is needed."""
+
+    def check(self, asked: Asked, facts: Found) -> None:
+        """Return if it can be done; what raises is told only to who may do it."""
+
+
+class OnPolicy(IamOperation):
+    """An operation on one managed policy that the request names by ARN."""
+
+    # Whether AWS's own policies will do.
+    takes_aws: ClassVar[bool] = False
+
+    def look_up(self, asked: Asked) -> Found:
+        arn = asked.call.input.PolicyArn
+        policy = managed_policy(asked.view, arn)
+        own = (asked.caller.account_id, "aws") if self.takes_aws else (asked.caller.account_id,)
+        if policy is not None and policy.account_id not in own:
+            policy = None
+        facts = Found((self.need(arn, policy),), entity=policy)
+        if policy is not None:
+            facts.more = self.read(asked, policy)
+        return facts
+
+    def ask(self, asked: Asked, facts: Found) -> Command | None:
+        if facts.entity is None:
+            raise policy_not_found(asked.call.input.PolicyArn)
+        self.check(asked, facts)
+        return None
+
+    def read(self, asked: Asked, policy: Any) -> Any:
+        """Return what else of the store is needed."""
+
+    def check(self, asked: Asked, facts: Found) -> None:
+        """Return if it can be done."""
+
+
+def identity_named(view: View, kind: Kind, account_id: str, name: str) -> Any:
+    """Return the user, group or role with exactly this name, or None."""
+    found = view.one(kind.table, (account_id, fold(name)))
+    return found if found is not None and found.name == name else None
+
+
+def not_found(kind: Kind, name: str) -> NoSuchEntity:
+    return NoSuchEntity(f"The {kind.noun} with name {name} cannot be found.")
+
+
+def policy_not_found(arn: str) -> NoSuchEntity | ValidationError:
+    if not arn.startswith("arn:"):
+        return ValidationError(UNREADABLE_ARN)
+    return NoSuchEntity(f"Policy {arn} was not found.")
+
+
+def put(kind: Kind, before: Any, **fields: Any) -> Put:
+    """Return the change of some fields of an identity."""
+    return Put(kind.table, changed(before, **fields), before)
+
+
+def page(asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str) -> dict[str, Any]:
+    """Return a page of entries (key and how it is shown), in the order of their keys.
+
+    Raises:
+        ValidationError: a marker that this listing did not give.
+    """
+    shown, rest = page_entries(asked, entries, *scope)
+    return {member: [entry for _, entry in shown], **rest}
+
+
+def page_entries(
+    asked: Asked, entries: list[tuple[str, Any]], *scope: str
+) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """Return the entries of a page with their keys, and the members that say whether it is all.
+
+    Raises:
+        ValidationError: a marker that this listing did not give.
+    """
+    given = asked.call.input
+    # A marker may be 320 characters long: of what is listed it has but a hash.
+    scope = (asked.call.operation, sha256("\n".join(scope).encode()).hexdigest()[:12])
+    try:
+        after = start_of(given.Marker, *scope)
+    except InvalidMarkerException:
+        raise ValidationError("Invalid Marker.") from None
+    rest = sorted(entries, key=lambda entry: entry[0])
+    if after is not None:
+        rest = [entry for entry in rest if entry[0] > after[0]]
+    answer = page_of(
+        rest,
+        given.MaxItems or PAGE_DEFAULT,
+        *scope,
+        name="entries",
+        shown=lambda entry: entry,
+        key=lambda entry: [entry[0]],
+    )
+    members = {"IsTruncated": answer["Truncated"]}
+    if "NextMarker" in answer:
+        members["Marker"] = answer["NextMarker"]
+    return answer["entries"], members
+
+
+def starts_with(asked: Asked, entity: Any) -> bool:
+    """Whether an entity's path is among those asked for."""
+    prefix: str | None = asked.call.input.PathPrefix
+    return prefix is None or bool(entity.path.startswith(prefix))
+
+
+class Room(Struct, frozen=True):
+    """How many of a kind an account has."""
+
+    table: Table
+    account_id: str
+    number: int
+
+    def for_one(self, quota: Quota) -> ExpectAtMost:
+        """Return what to expect when one more is written, so that no two make the last together.
+
+        Raises:
+            LimitExceeded: there is no room for one more.
+        """
+        quota.check(self.number)
+        return ExpectAtMost(self.table, "by_account", (self.account_id,), quota.most)
+
+
+def room(asked: Asked, table: Table) -> Room:
+    account_id = asked.caller.account_id
+    return Room(table, account_id, asked.view.count(table, "by_account", (account_id,)))

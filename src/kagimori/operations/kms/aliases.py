@@ -1,0 +1,229 @@
+"""Aliases: names for keys, in their account and region."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.pages import limit_of, page_of, start_of
+from kagimori.ports import Delete, Expect, Put
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.alias import check_alias_count, check_alias_name, check_same_type
+from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kagimori.rules.keys.managed import ALIAS_NAMES
+from kagimori.rules.keys.states import check_state
+from kagimori.rules.names import alias_arn
+from kagimori.rules.refusal import (
+    AlreadyExistsException,
+    NotAuthorizedException,
+    NotFoundException,
+)
+from kagimori.tables import ALIASES, KMS_KEYS
+from kagimori_boundary.messages import Command
+
+
+class OnAlias(Facts):
+    """`kms_key` is the key the alias names afterwards; `siblings` are that key's aliases."""
+
+    alias: Any = None
+    alias_arn: str = ""
+    current: Any = None
+    siblings: Any = ()
+
+    @property
+    def resources(self) -> tuple[tuple[str, str], ...]:
+        owner = self.kms_key.account_id if self.kms_key else self.alias_arn.split(":")[4]
+        keys = ((owner, self.kms_key.arn),) if self.kms_key else ()
+        return (*keys, (owner, self.alias_arn))
+
+
+class _ChangeOfAlias(Operation):
+    def _arn(self, asked: Asked) -> str:
+        name = asked.call.input.AliasName
+        return alias_arn(asked.caller.account_id, asked.call.region, name)
+
+    def _alias(self, asked: Asked) -> Alias | None:
+        key = (asked.caller.account_id, asked.call.region, asked.call.input.AliasName)
+        found: Alias | None = asked.view.one(ALIASES, key)
+        return found
+
+    def _existing(self, asked: Asked) -> tuple[Alias, KmsKey]:
+        alias = self._alias(asked)
+        if alias is None:
+            raise NotFoundException(f"Alias {self._arn(asked)} is not found.")
+        key = (alias.account_id, alias.region, alias.target_key_id)
+        return alias, asked.view.one(KMS_KEYS, key)
+
+    def _target(self, asked: Asked) -> KmsKey:
+        text = asked.call.input.TargetKeyId
+        kms_key, _ = key_named(asked, text, f"kms:{self.name}", aliases=False)
+        return kms_key
+
+    def _siblings(self, asked: Asked, kms_key: KmsKey) -> Any:
+        return asked.view.group(
+            ALIASES, "by_key", (kms_key.account_id, kms_key.region, kms_key.key_id)
+        )
+
+
+class CreateAlias(_ChangeOfAlias):
+    def look_up(self, asked: Asked) -> OnAlias:
+        check_alias_name(asked.call.input.AliasName)
+        kms_key, arn = self._target(asked), self._arn(asked)
+        action = "kms:CreateAlias"
+        return OnAlias(
+            (Need(action, resource=arn), Need(action, kms_key)),
+            kms_key,
+            alias=self._alias(asked),
+            alias_arn=arn,
+            siblings=self._siblings(asked, kms_key),
+        )
+
+    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:
+        _check_target(self.name, facts.kms_key)
+        if facts.alias is not None:
+            raise AlreadyExistsException(f"An alias with the name {facts.alias_arn} already exists")
+        check_alias_count(len(facts.siblings))
+        return None
+
+    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        alias = Alias(
+            account_id=kms_key.account_id,
+            region=kms_key.region,
+            alias_name=asked.call.input.AliasName,
+            target_key_id=kms_key.key_id,
+            created_at=asked.now,
+            updated_at=asked.now,
+        )
+        writes = (Expect(KMS_KEYS, kms_key), Put(ALIASES, alias))
+        return Outcome(writes=writes, response_elements={"keyId": kms_key.arn})
+
+
+class UpdateAlias(_ChangeOfAlias):
+    def look_up(self, asked: Asked) -> OnAlias:
+        check_alias_name(asked.call.input.AliasName)
+        alias, current = self._existing(asked)
+        target, arn = self._target(asked), self._arn(asked)
+        action = "kms:UpdateAlias"
+        needs = [Need(action, resource=arn), Need(action, current)]
+        if target.key_id != current.key_id:
+            needs.append(Need(action, target))
+        return OnAlias(
+            tuple(needs),
+            target,
+            alias=alias,
+            alias_arn=arn,
+            current=current,
+            siblings=self._siblings(asked, target),
+        )
+
+    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:
+        target: KmsKey = facts.kms_key
+        _check_target(self.name, target)
+        check_same_type(facts.alias_arn, facts.current, target)
+        if target.key_id != facts.current.key_id:
+            check_alias_count(len(facts.siblings))
+        return None
+
+    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
+        target: KmsKey = facts.kms_key
+        after = changed(facts.alias, target_key_id=target.key_id, updated_at=asked.now)
+        writes = (Expect(KMS_KEYS, target), Put(ALIASES, after, facts.alias))
+        return Outcome(writes=writes, response_elements={"keyId": target.arn})
+
+
+class DeleteAlias(_ChangeOfAlias):
+    def look_up(self, asked: Asked) -> OnAlias:
+        check_alias_name(asked.call.input.AliasName)
+        alias, kms_key = self._existing(asked)
+        arn = self._arn(asked)
+        action = "kms:DeleteAlias"
+        needs = (Need(action, resource=arn), Need(action, kms_key))
+        return OnAlias(needs, kms_key, alias=alias, alias_arn=arn)
+
+    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
+        writes = (Delete(ALIASES, facts.alias),)
+        return Outcome(writes=writes, response_elements={"keyId": facts.kms_key.arn})
+
+
+class ListedAliases(Facts):
+    aliases: Any = ()
+
+
+class ListAliases(Operation):
+    read_only = True
+
+    def look_up(self, asked: Asked) -> ListedAliases:
+        given = asked.call.input
+        owner = (asked.caller.account_id, asked.call.region)
+        limit = limit_of(given.Limit, default=50, most=100)
+        after = start_of(given.Marker, *self._scope(asked))
+        start = after and (*owner, *after)
+        if given.KeyId is None:
+            stored = asked.view.page(ALIASES, owner, start, limit + 1)
+            aliases: Sequence[Alias] = _with_predefined(owner, stored, after, limit + 1)
+        else:
+            kms_key, _ = key_named(asked, given.KeyId, "kms:ListAliases", aliases=False)
+            group = (kms_key.account_id, kms_key.region, kms_key.key_id)
+            aliases = asked.view.page(ALIASES, group, start, limit + 1, "by_key")
+        return ListedAliases((Need("kms:ListAliases"),), aliases=aliases)
+
+    def finish(self, asked: Asked, facts: ListedAliases, reply: Any) -> Outcome:
+        limit = limit_of(asked.call.input.Limit, default=50, most=100)
+        return Outcome(
+            page_of(
+                facts.aliases,
+                limit,
+                *self._scope(asked),
+                name="Aliases",
+                shown=_shown,
+                key=lambda alias: [alias.alias_name],
+            )
+        )
+
+    def _scope(self, asked: Asked) -> tuple[str, ...]:
+        return (self.name, asked.call.input.KeyId or "")
+
+
+def _with_predefined(
+    owner: tuple[str, str], stored: Sequence[Alias], after: tuple[str, ...] | None, most: int
+) -> list[Alias]:
+    """Return a page of stored aliases with the predefined ones whose keys do not exist yet."""
+    known = {alias.alias_name for alias in stored}
+    first = after[0] if after is not None else ""
+    # Beyond the last of a full page, the next page has them.
+    last = stored[-1].alias_name if len(stored) >= most else None
+    missing = [
+        Alias(
+            account_id=owner[0],
+            region=owner[1],
+            alias_name=name,
+            target_key_id="",
+            created_at=0.0,
+            updated_at=0.0,
+        )
+        for name in ALIAS_NAMES
+        if name not in known and name > first and (last is None or name < last)
+    ]
+    return sorted([*stored, *missing], key=lambda alias: alias.alias_name)[:most]
+
+
+def _shown(alias: Alias) -> dict[str, Any]:
+    names = {
+        "AliasName": alias.alias_name,
+        "AliasArn": alias_arn(alias.account_id, alias.region, alias.alias_name),
+    }
+    if not alias.target_key_id:  # predefined, and its key not made yet
+        return names
+    return {
+        **names,
+        "TargetKeyId": alias.target_key_id,
+        "CreationDate": alias.created_at,
+        "LastUpdatedDate": alias.updated_at,
+    }
+
+
+def _check_target(operation: str, kms_key: KmsKey) -> None:
+    if kms_key.key_manager != "CUSTOMER":
+        raise NotAuthorizedException
+    check_state(operation, kms_key.state, kms_key.arn)

@@ -1,0 +1,151 @@
+"""CreateKey."""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from kagimori.operations.kms.key_policy_checks import check_new_policy
+from kagimori.operations.kms.new_keys import generate, with_material
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.ports import Put, Write
+from kagimori.rules.keys.dev_choices import chosen_id, chosen_material, without_choices
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
+from kagimori.rules.keys.metadata import key_metadata
+from kagimori.rules.keys.states import KeyState
+from kagimori.rules.keys.tags import read_tags
+from kagimori.rules.policy.defaults import default_key_policy
+from kagimori.rules.refusal import (
+    CustomKeyStoreNotFoundException,
+    UnsupportedOperationException,
+    ValidationException,
+)
+from kagimori.tables import KMS_KEYS
+from kagimori_boundary.key_specs import SPECS, KeyUsage
+from kagimori_boundary.messages import Command, NewKey, StoreMaterial
+
+_IN_KEY_STORES: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
+
+
+class Planned(Facts):
+    """The key as it will be, but for its material."""
+
+    planned: Any = None
+
+    @property
+    def resources(self) -> tuple[tuple[str, str], ...]:
+        return ((self.kms_key.account_id, self.kms_key.arn),) if self.kms_key else ()
+
+
+class CreateKey(Operation):
+    def look_up(self, asked: Asked) -> Planned:
+        planned = _plan(asked)
+        needs = [Need("kms:CreateKey", planned=planned)]
+        if asked.call.input.Tags:
+            needs.append(Need("kms:TagResource", resource="", planned=planned))
+        return Planned(tuple(needs), planned=planned)
+
+    def ask(self, asked: Asked, facts: Planned) -> Command | None:
+        planned: KmsKey = facts.planned
+        bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
+        pins = check_new_policy(asked, planned, planned.key_policy, bypass=bypass)
+        planned = facts.planned = replace(planned, policy_pins=pins)
+        if planned.origin != "AWS_KMS":
+            return None
+        material = chosen_material(_chosen(asked))
+        if material is not None:
+            return StoreMaterial(
+                planned.account_id,
+                planned.region,
+                planned.key_id,
+                planned.key_spec,
+                planned.key_usage,
+                planned.origin,
+                material,
+            )
+        return generate(planned)
+
+    def finish(self, asked: Asked, facts: Planned, reply: NewKey | None) -> Outcome:
+        kms_key: KmsKey = facts.planned
+        writes: list[Write] = [Put(KMS_KEYS, kms_key)]
+        if reply is not None:
+            kms_key, writes = with_material(kms_key, reply, asked.now)
+        facts.kms_key = kms_key
+        metadata = key_metadata(kms_key)
+        return Outcome(
+            {"KeyMetadata": metadata}, writes, response_elements={"keyMetadata": metadata}
+        )
+
+
+def _plan(asked: Asked) -> KmsKey:
+    given = asked.call.input
+    key_spec, key_usage, origin = _spec_usage_origin(given)
+    tags = read_tags(given.Tags)
+    key_id = asked.draw()
+    if given.MultiRegion:
+        key_id = "mrk-" + key_id.replace("-", "")
+    if asked.settings.dev:
+        key_id = chosen_id(tags) or key_id
+        tags = without_choices(tags)
+    policy = given.Policy
+    return KmsKey(
+        account_id=asked.caller.account_id,
+        region=asked.call.region,
+        key_id=key_id,
+        created_at=asked.now,
+        description=given.Description or "",
+        key_spec=key_spec,
+        key_usage=key_usage,
+        origin=origin,
+        state=KeyState.PENDING_IMPORT if origin == "EXTERNAL" else KeyState.ENABLED,
+        primary_region=asked.call.region if given.MultiRegion else None,
+        key_policy=default_key_policy(asked.caller.account_id) if policy is None else policy,
+        tags=tags,
+    )
+
+
+def _chosen(asked: Asked) -> dict[str, str]:
+    """The tags by which a test chooses id and material; none outside `dev`."""
+    return read_tags(asked.call.input.Tags) if asked.settings.dev else {}
+
+
+def _spec_usage_origin(given: Any) -> tuple[str, str, str]:
+    """Return what kind of key is asked for (reference, 3.2)."""
+    if given.KeySpec is not None and given.CustomerMasterKeySpec is not None:
+        raise ValidationException(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
+    key_spec = given.KeySpec or given.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
+    origin = given.Origin or "AWS_KMS"
+    _check_key_store(given, origin)
+    spec = SPECS.get(key_spec)
+    if spec is None:
+        raise UnsupportedOperationException(f"KeySpec {key_spec} is not supported in this Region.")
+    key_usage = given.KeyUsage
+    if key_usage is None:
+        if key_spec != SYMMETRIC_DEFAULT:
+            raise ValidationException(
+                "You must specify a KeyUsage value for all KMS keys except for symmetric "
+                "encryption keys."
+            )
+        key_usage = KeyUsage.ENCRYPT_DECRYPT.value
+    if key_usage not in spec.usages:
+        raise ValidationException(f"KeyUsage {key_usage} is not compatible with KeySpec {key_spec}")
+    if origin == "EXTERNAL" and not spec.importable:
+        raise ValidationException(f"KeySpec {key_spec} is not supported for Origin {origin}")
+    return key_spec, key_usage, origin
+
+
+def _check_key_store(given: Any, origin: str) -> None:
+    if given.CustomKeyStoreId is not None:
+        if origin not in _IN_KEY_STORES:
+            raise ValidationException(
+                f"CustomKeyStoreId can only be specified for Origin {' or '.join(_IN_KEY_STORES)}"
+            )
+        raise CustomKeyStoreNotFoundException(
+            f"Custom key store {given.CustomKeyStoreId} does not exist"
+        )
+    if origin in _IN_KEY_STORES:
+        raise ValidationException(f"CustomKeyStoreId is required for Origin {origin}")
+    if given.XksKeyId is not None:
+        raise ValidationException("XksKeyId can only be specified for Origin EXTERNAL_KEY_STORE")

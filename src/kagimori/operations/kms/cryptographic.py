@@ -1,0 +1,109 @@
+"""What the cryptographic operations have in common: usage, algorithm, context, dry run.
+
+Order of checks (reference, end of section 5.3): identifier, authorization, state, usage,
+algorithm, size, dry run.
+"""
+
+from typing import Any, ClassVar
+
+from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Need
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
+from kagimori.rules.keys.states import KeyState, check_state
+from kagimori.rules.keys.usage import check_algorithm, check_usage
+from kagimori.rules.refusal import (
+    DryRunOperationException,
+    KMSInternalException,
+    ValidationException,
+)
+from kagimori_boundary.key_specs import KeyUsage
+from kagimori_boundary.messages import Command
+
+CONTEXT_BYTES_MAX = 8192
+
+
+class Cryptographic(OnKey):
+    """An operation that uses a key; `usage` is the KeyUsage that the key must have."""
+
+    read_only = True
+    uses_keys = True
+    aliases = True
+    usage: ClassVar[KeyUsage] = KeyUsage.ENCRYPT_DECRYPT
+    takes_context: ClassVar[bool] = False
+
+    def look_up(self, asked: Asked) -> Facts:
+        given = asked.call.input
+        action = f"kms:{self.name}"
+        kms_key, ref = key_named(asked, given.KeyId, action)
+        context = checked_context(given.EncryptionContext) if self.takes_context else None
+        return Facts((Need(action, kms_key, "*", context, ref.alias_name),), kms_key)
+
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        kms_key: KmsKey = facts.kms_key
+        check_ready(self.name, kms_key, self.usage)
+        self.check(asked, kms_key)
+        if asked.call.input.DryRun:
+            recipient_key(asked, getattr(asked.call.input, "Recipient", None))
+        check_dry_run(asked.call.input)
+        return self.command(asked, kms_key)
+
+    def check(self, asked: Asked, kms_key: KmsKey) -> None:
+        """Check algorithm and sizes."""
+
+    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
+        raise NotImplementedError
+
+
+def checked_context(encryption_context: dict[str, str] | None) -> dict[str, str]:
+    """Return an encryption context; absent is empty.
+
+    Raises:
+        ValidationException: larger than what is authenticated may be (reference, section 11).
+    """
+    if not encryption_context:
+        return {}
+    size = sum(len(k.encode()) + len(v.encode()) + 8 for k, v in encryption_context.items())
+    if size > CONTEXT_BYTES_MAX:
+        raise ValidationException("Invalid EncryptionContext")
+    return encryption_context
+
+
+def check_ready(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
+    """Return if the key may be used at all, and for this."""
+    if kms_key.state is not KeyState.ENABLED:
+        check_state(operation, kms_key.state, kms_key.arn)
+    check_usage(operation, kms_key, usage)
+
+
+def check_dry_run(given: Any) -> None:
+    """Go no further if only the checks were asked for.
+
+    Raises:
+        DryRunOperationException: everything until here would have succeeded.
+    """
+    if given.DryRun:
+        raise DryRunOperationException(
+            "The request would have succeeded, but the DryRun option is set."
+        )
+
+
+def encryption_algorithm(given: str | None, kms_key: KmsKey) -> str:
+    """Return the algorithm to encrypt or decrypt with.
+
+    Raises:
+        InvalidKeyUsageException: not one of this key's spec.
+    """
+    algorithm = given or SYMMETRIC_DEFAULT
+    if algorithm != SYMMETRIC_DEFAULT or kms_key.key_spec != SYMMETRIC_DEFAULT:
+        check_algorithm(kms_key, KeyUsage.ENCRYPT_DECRYPT, algorithm)
+    return algorithm
+
+
+def current_token(kms_key: KmsKey) -> bytes:
+    """Return the token that new output is made with; a key that is Enabled has one."""
+    token = kms_key.current_token
+    if token is None:
+        raise KMSInternalException
+    return token

@@ -1,0 +1,68 @@
+"""DescribeKey, which also makes the AWS managed key that a predefined alias stands for."""
+
+from typing import Any
+
+from kagimori.operations.kms.new_keys import generate, with_material
+from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Need, Outcome
+from kagimori.ports import Put
+from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kagimori.rules.keys.managed import managed_key, service_of
+from kagimori.rules.keys.metadata import key_metadata
+from kagimori.rules.names import parse_key_ref
+from kagimori.tables import ALIASES
+from kagimori_boundary.messages import Command, NewKey
+
+
+class _Described(Facts):
+    """`made_for` is the alias name of a managed key that this request makes."""
+
+    made_for: Any = None
+
+
+class DescribeKey(OnKey):
+    read_only = True
+    aliases = True
+
+    def look_up(self, asked: Asked) -> Facts:
+        caller, region = asked.caller, asked.call.region
+        text = asked.call.input.KeyId
+        ref = parse_key_ref(text, account_id=caller.account_id, region=region)
+        service = service_of(ref.alias_name)
+        if service is None or ref.account_id != caller.account_id:
+            return super().look_up(asked)
+        if asked.view.one(ALIASES, (ref.account_id, region, ref.alias_name or "")) is not None:
+            return super().look_up(asked)
+        planned = managed_key(
+            account_id=caller.account_id,
+            region=region,
+            key_id=asked.draw(),
+            service=service,
+            now=asked.now,
+        )
+        need = Need("kms:DescribeKey", planned, alias_name=ref.alias_name)
+        return _Described((need,), planned, made_for=ref.alias_name)
+
+    def ask(self, asked: Asked, facts: Any) -> Command | None:
+        if isinstance(facts, _Described):
+            return generate(facts.kms_key)
+        return super().ask(asked, facts)
+
+    def finish(self, asked: Asked, facts: Facts, reply: NewKey | None) -> Outcome:
+        if not isinstance(facts, _Described) or reply is None:
+            return Outcome({"KeyMetadata": key_metadata(facts.kms_key)})
+        kms_key, writes = with_material(facts.kms_key, reply, asked.now)
+        facts.kms_key = kms_key
+        alias = _alias(kms_key, facts.made_for, asked.now)
+        return Outcome({"KeyMetadata": key_metadata(kms_key)}, (*writes, Put(ALIASES, alias)))
+
+
+def _alias(kms_key: KmsKey, alias_name: str, now: float) -> Alias:
+    return Alias(
+        account_id=kms_key.account_id,
+        region=kms_key.region,
+        alias_name=alias_name,
+        target_key_id=kms_key.key_id,
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,264 @@
+"""Encrypt, Decrypt and ReEncrypt."""
+
+from typing import Any
+
+from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.operations.kms.ciphertext_refs import key_for_decryption, refuse_wrong_key
+from kagimori.operations.kms.cryptographic import (
+    Cryptographic,
+    check_dry_run,
+    check_ready,
+    checked_context,
+    current_token,
+    encryption_algorithm,
+)
+from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
+from kagimori.rules.keys.symmetric_ciphertext import plaintext_bytes_of
+from kagimori.rules.keys.usage import check_plaintext_size, plaintext_too_long
+from kagimori.rules.refusal import KMSInternalException, Refusal, ValidationException
+from kagimori_boundary import messages
+from kagimori_boundary.key_specs import KeyUsage
+from kagimori_boundary.messages import Bytes, Command, Failure
+
+
+class Encrypt(Cryptographic):
+    takes_context = True
+
+    def check(self, asked: Asked, kms_key: KmsKey) -> None:
+        given = asked.call.input
+        algorithm = encryption_algorithm(given.EncryptionAlgorithm, kms_key)
+        if algorithm != SYMMETRIC_DEFAULT:
+            check_no_context(given.EncryptionContext)
+            check_plaintext_size(kms_key, algorithm, len(given.Plaintext))
+
+    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
+        given = asked.call.input
+        return messages.Encrypt(
+            current_token(kms_key),
+            given.EncryptionAlgorithm or SYMMETRIC_DEFAULT,
+            given.Plaintext,
+            given.EncryptionContext or {},
+        )
+
+    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        answer = {
+            "CiphertextBlob": reply.value,
+            "KeyId": kms_key.arn,
+            "EncryptionAlgorithm": asked.call.input.EncryptionAlgorithm or SYMMETRIC_DEFAULT,
+        }
+        return Outcome(answer, additional=material_used(kms_key, kms_key.current_material_id))
+
+
+class _Decryption(Facts):
+    """`material_id` is None for asymmetric keys; `fits` tells whether the named key made it."""
+
+    material_id: Any = None
+    fits: bool = True
+
+
+class Decrypt(Operation):
+    read_only = True
+    uses_keys = True
+
+    def look_up(self, asked: Asked) -> _Decryption:
+        given = asked.call.input
+        check_modifiers(given, given.KeyId)
+        context = checked_context(given.EncryptionContext)
+        kms_key, material_id, fits = key_for_decryption(
+            asked, _judged(given), given.KeyId, given.EncryptionAlgorithm, "kms:Decrypt"
+        )
+        need = Need("kms:Decrypt", kms_key, "*", context, alias_in(given.KeyId))
+        return _Decryption((need,), kms_key, material_id=material_id, fits=fits)
+
+    def ask(self, asked: Asked, facts: _Decryption) -> Command | None:
+        given, kms_key = asked.call.input, facts.kms_key
+        if given.DryRunModifiers:  # whatever ciphertext there is, it is to be ignored
+            check_dry_run(given)
+        if not facts.fits:
+            refuse_wrong_key(facts.material_id)
+        check_ready(self.name, kms_key, KeyUsage.ENCRYPT_DECRYPT)
+        algorithm = encryption_algorithm(given.EncryptionAlgorithm, kms_key)
+        if algorithm != SYMMETRIC_DEFAULT:
+            check_no_context(given.EncryptionContext)
+        recipient = recipient_key(asked, given.Recipient)
+        check_dry_run(given)
+        token = decryption_token(kms_key, facts.material_id)
+        context = given.EncryptionContext or {}
+        return messages.Decrypt(token, algorithm, given.CiphertextBlob, context, recipient)
+
+    def finish(self, asked: Asked, facts: _Decryption, reply: Bytes) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        answer = {
+            "KeyId": kms_key.arn,
+            "EncryptionAlgorithm": asked.call.input.EncryptionAlgorithm or SYMMETRIC_DEFAULT,
+        }
+        if asked.call.input.Recipient is not None:
+            answer["CiphertextForRecipient"] = reply.value
+        else:
+            answer["Plaintext"] = reply.value
+            if facts.material_id is not None:
+                answer["KeyMaterialId"] = facts.material_id
+        return Outcome(answer, additional=material_used(kms_key, facts.material_id))
+
+
+class _ReEncryption(Facts):
+    """`kms_key` is the source."""
+
+    material_id: Any = None
+    fits: bool = True
+    destination: Any = None
+
+
+class ReEncrypt(Operation):
+    read_only = True
+    uses_keys = True
+
+    def look_up(self, asked: Asked) -> _ReEncryption:
+        given = asked.call.input
+        check_modifiers(given, given.SourceKeyId)
+        source_context = checked_context(given.SourceEncryptionContext)
+        context = checked_context(given.DestinationEncryptionContext)
+        source, material_id, fits = key_for_decryption(
+            asked,
+            _judged(given),
+            given.SourceKeyId,
+            given.SourceEncryptionAlgorithm,
+            "kms:ReEncryptFrom",
+        )
+        destination, ref = key_named(asked, given.DestinationKeyId, "kms:ReEncryptTo")
+        same = source.arn == destination.arn
+        needs = (
+            Need(
+                "kms:ReEncryptFrom",
+                source,
+                encryption_context=source_context,
+                alias_name=alias_in(given.SourceKeyId),
+                re_encrypts_on_same_key=same,
+            ),
+            Need(
+                "kms:ReEncryptTo",
+                destination,
+                encryption_context=context,
+                alias_name=ref.alias_name,
+                re_encrypts_on_same_key=same,
+            ),
+        )
+        return _ReEncryption(
+            needs, source, material_id=material_id, fits=fits, destination=destination
+        )
+
+    def ask(self, asked: Asked, facts: _ReEncryption) -> Command | None:
+        given, source, destination = asked.call.input, facts.kms_key, facts.destination
+        if given.DryRunModifiers:  # whatever ciphertext there is, it is to be ignored
+            check_dry_run(given)
+        if not facts.fits:
+            refuse_wrong_key(facts.material_id)
+        for kms_key in (source, destination):
+            check_ready(self.name, kms_key, KeyUsage.ENCRYPT_DECRYPT)
+        source_algorithm = encryption_algorithm(given.SourceEncryptionAlgorithm, source)
+        algorithm = encryption_algorithm(given.DestinationEncryptionAlgorithm, destination)
+        if source_algorithm != SYMMETRIC_DEFAULT:
+            check_no_context(given.SourceEncryptionContext)
+        if algorithm != SYMMETRIC_DEFAULT:
+            check_no_context(given.DestinationEncryptionContext)
+            if source_algorithm == SYMMETRIC_DEFAULT:  # the plaintext's size shows
+                size = plaintext_bytes_of(given.CiphertextBlob)
+                check_plaintext_size(destination, algorithm, size)
+        check_dry_run(given)
+        return messages.ReEncrypt(
+            decryption_token(source, facts.material_id),
+            source_algorithm,
+            given.CiphertextBlob,
+            given.SourceEncryptionContext or {},
+            current_token(destination),
+            algorithm,
+            given.DestinationEncryptionContext or {},
+        )
+
+    def refusal(self, asked: Asked, facts: _ReEncryption, failure: Failure) -> Refusal:
+        """Tell of a plaintext whose size showed only in the HSM: an RSA ciphertext hides it."""
+        if failure is Failure.TOO_LONG:
+            algorithm = asked.call.input.DestinationEncryptionAlgorithm
+            return plaintext_too_long(facts.destination, algorithm)
+        return super().refusal(asked, facts, failure)
+
+    def finish(self, asked: Asked, facts: _ReEncryption, reply: Bytes) -> Outcome:
+        given, source, destination = asked.call.input, facts.kms_key, facts.destination
+        answer = {
+            "CiphertextBlob": reply.value,
+            "SourceKeyId": source.arn,
+            "KeyId": destination.arn,
+            "SourceEncryptionAlgorithm": given.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT,
+            "DestinationEncryptionAlgorithm": (
+                given.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
+            ),
+        }
+        additional = {}
+        if facts.material_id is not None:
+            answer["SourceKeyMaterialId"] = facts.material_id
+            additional["sourceKeyMaterialId"] = facts.material_id
+        if destination.key_spec == SYMMETRIC_DEFAULT:
+            answer["DestinationKeyMaterialId"] = destination.current_material_id
+            additional["destinationKeyMaterialId"] = destination.current_material_id
+        return Outcome(answer, additional=additional or None)
+
+
+def decryption_token(kms_key: KmsKey, material_id: str | None) -> bytes:
+    """Return the token of the generation that made a ciphertext; None is the only one."""
+    token = kms_key.bound_tokens.get(material_id or kms_key.current_material_id or "")
+    if token is None:
+        raise KMSInternalException
+    return token
+
+
+def material_used(kms_key: KmsKey, material_id: str | None) -> dict[str, Any] | None:
+    """Return what the record says of the material; only symmetric keys have it there."""
+    if kms_key.key_spec != SYMMETRIC_DEFAULT or material_id is None:
+        return None
+    return {"keyMaterialId": material_id}
+
+
+def alias_in(text: str | None) -> str | None:
+    """Return the alias name in a key reference, if it is by alias."""
+    if text is None or "alias/" not in text:
+        return None
+    return text[text.index("alias/") :]
+
+
+def check_no_context(encryption_context: dict[str, str] | None) -> None:
+    """Return if there is no encryption context: only symmetric encryption binds one.
+
+    Raises:
+        ValidationException: there is.
+    """
+    if encryption_context:
+        raise ValidationException(
+            "EncryptionContext is not supported for asymmetric encryption algorithms."
+        )
+
+
+def _judged(given: Any) -> bytes | None:
+    """Return the ciphertext that is to be looked at: none, if a dry run ignores it."""
+    blob: bytes | None = None if given.DryRunModifiers else given.CiphertextBlob
+    return blob
+
+
+def check_modifiers(given: Any, named: str | None) -> None:
+    """Return if the dry-run modifiers fit the request (reference, 19.4).
+
+    Raises:
+        ValidationException: modifiers without a dry run, or no key to ask about.
+    """
+    if given.DryRunModifiers:
+        if not given.DryRun:
+            raise ValidationException("DryRunModifiers can only be specified when DryRun is true.")
+        if named is None:
+            raise ValidationException("A key ID is required when IGNORE_CIPHERTEXT is specified.")
+    elif given.CiphertextBlob is None:
+        raise ValidationException(
+            "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy "
+            "constraint: Member must not be null"
+        )

@@ -1,0 +1,99 @@
+"""Grants, listed: those of a key, and those that somebody may retire."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kagimori.operations.kms.grants import check_grant_id
+from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.kms.principals_written import listed_party
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.pages import limit_of, page_of, start_of
+from kagimori.rules.keys.stored_grant import StoredGrant, shown_grant
+from kagimori.rules.refusal import ValidationException
+from kagimori.tables import GRANTS
+
+
+class _Listed(Facts):
+    grants: Any = ()
+
+
+class _GrantList(Operation):
+    read_only = True
+
+    def finish(self, asked: Asked, facts: _Listed, reply: Any) -> Outcome:
+        return Outcome(
+            page_of(
+                facts.grants,
+                self._limit(asked),
+                *self._scope(asked),
+                name="Grants",
+                shown=shown_grant,
+                key=self._key,
+            )
+        )
+
+    def _limit(self, asked: Asked) -> int:
+        return limit_of(asked.call.input.Limit, default=50, most=100)
+
+    def _scope(self, asked: Asked) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    @staticmethod
+    def _key(grant: StoredGrant) -> Sequence[str]:
+        raise NotImplementedError
+
+
+class ListGrants(_GrantList):
+    def look_up(self, asked: Asked) -> _Listed:
+        given = asked.call.input
+        if given.GrantId is not None:
+            check_grant_id(given.GrantId)
+        kms_key, _ = key_named(asked, given.KeyId, "kms:ListGrants", aliases=False)
+        owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
+        after = start_of(given.Marker, *self._scope(asked))
+        limit = self._limit(asked) + 1
+        grantee = given.GranteeServicePrincipal
+        if given.GranteePrincipal is not None:
+            grantee = listed_party(asked, given.GranteePrincipal)
+        grants: Sequence[StoredGrant]
+        if given.GrantId is not None:
+            grant = asked.view.one(GRANTS, (*owner, given.GrantId))
+            fits = grant is not None and grantee in (None, grant.grantee)
+            grants = [grant] if fits else []
+        elif grantee is not None:
+            grants = asked.view.page(GRANTS, (*owner, grantee), after, limit, "by_grantee")
+        else:
+            grants = asked.view.page(GRANTS, owner, after, limit)
+        return _Listed((Need("kms:ListGrants", kms_key),), kms_key, grants=grants)
+
+    def _scope(self, asked: Asked) -> tuple[str, ...]:
+        given = asked.call.input
+        filters = (given.GrantId, given.GranteePrincipal, given.GranteeServicePrincipal)
+        return (self.name, given.KeyId, *(text or "" for text in filters))
+
+    @staticmethod
+    def _key(grant: StoredGrant) -> Sequence[str]:
+        return [grant.grant_id]
+
+
+class ListRetirableGrants(_GrantList):
+    def look_up(self, asked: Asked) -> _Listed:
+        given = asked.call.input
+        if (given.RetiringPrincipal is None) == (given.RetiringServicePrincipal is None):
+            raise ValidationException(
+                "Specify exactly one of RetiringPrincipal and RetiringServicePrincipal."
+            )
+        retiring = given.RetiringServicePrincipal or listed_party(asked, given.RetiringPrincipal)
+        after = start_of(given.Marker, *self._scope(asked), parts=3)
+        group = (asked.call.region, retiring)
+        grants = asked.view.page(GRANTS, group, after, self._limit(asked) + 1, "by_retiring")
+        resource = given.RetiringServicePrincipal or given.RetiringPrincipal
+        return _Listed((Need("kms:ListRetirableGrants", resource=resource),), grants=grants)
+
+    def _scope(self, asked: Asked) -> tuple[str, ...]:
+        given = asked.call.input
+        return (self.name, given.RetiringServicePrincipal or given.RetiringPrincipal or "")
+
+    @staticmethod
+    def _key(grant: StoredGrant) -> Sequence[str]:
+        return [grant.account_id, grant.key_id, grant.grant_id]

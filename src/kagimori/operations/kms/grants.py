@@ -1,0 +1,178 @@
+"""Grants: made, retired, revoked."""
+
+import re
+from typing import Any, Final
+
+from kagimori.operations.kms.cryptographic import check_dry_run
+from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.kms.principals_written import new_party
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.ports import Delete, Expect, Put
+from kagimori.rules.keys.grant_request import (
+    GRANTS_PER_KEY_MAX,
+    check_parties,
+    read_terms,
+)
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.states import check_state
+from kagimori.rules.keys.stored_grant import (
+    GrantRef,
+    StoredGrant,
+    claim_of,
+    grant_token,
+    read_grant_token,
+)
+from kagimori.rules.refusal import (
+    InvalidGrantIdException,
+    LimitExceededException,
+    NotFoundException,
+    ValidationException,
+)
+from kagimori.tables import GRANTS, KMS_KEYS
+from kagimori_boundary.messages import Command
+
+_GRANT_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class _Planned(Facts):
+    planned: Any = None
+    existing: Any = None
+    count: int = 0
+
+
+class CreateGrant(Operation):
+    def look_up(self, asked: Asked) -> _Planned:
+        given = asked.call.input
+        check_parties(given)
+        kms_key, _ = key_named(asked, given.KeyId, "kms:CreateGrant", aliases=False)
+        planned = self._plan(asked, kms_key)
+        context = planned.encryption_context_equals or planned.encryption_context_subset
+        need = Need("kms:CreateGrant", kms_key, encryption_context=context, proposed=planned.terms)
+        owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
+        existing = None
+        if planned.name:
+            named = asked.view.group(GRANTS, "by_name", (*owner, planned.name))
+            existing = next((grant for grant in named if claim_of(grant) == planned.claim), None)
+        count = asked.view.count(GRANTS, "by_key", owner)
+        return _Planned((need,), kms_key, planned=planned, existing=existing, count=count)
+
+    def ask(self, asked: Asked, facts: _Planned) -> Command | None:
+        check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
+        if facts.existing is None and facts.count >= GRANTS_PER_KEY_MAX:
+            raise LimitExceededException(
+                f"Grants per key quota is {GRANTS_PER_KEY_MAX}, current usage is {facts.count}."
+            )
+        check_dry_run(asked.call.input)
+        return None
+
+    def finish(self, asked: Asked, facts: _Planned, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        grant: StoredGrant = facts.existing or facts.planned
+        ref = GrantRef(grant.account_id, grant.region, grant.key_id, grant.grant_id, asked.draw())
+        writes = () if facts.existing else (Expect(KMS_KEYS, kms_key), Put(GRANTS, grant))
+        return Outcome(
+            {"GrantToken": grant_token(ref), "GrantId": grant.grant_id},
+            writes,
+            response_elements={"grantId": grant.grant_id, "keyId": kms_key.arn},
+        )
+
+    @staticmethod
+    def _plan(asked: Asked, kms_key: KmsKey) -> StoredGrant:
+        given = asked.call.input
+        terms = read_terms(given, kms_key)
+        service, retiring_service = given.GranteeServicePrincipal, given.RetiringServicePrincipal
+        retiring = given.RetiringPrincipal
+        return StoredGrant(
+            account_id=kms_key.account_id,
+            region=kms_key.region,
+            key_id=kms_key.key_id,
+            grant_id=(asked.draw() + asked.draw()).replace("-", ""),
+            created_at=asked.now,
+            name=given.Name or "",
+            grantee=service or new_party(asked, given.GranteePrincipal),
+            grantee_shown=service or given.GranteePrincipal,
+            grantee_is_service=service is not None,
+            retiring=retiring_service or (new_party(asked, retiring) if retiring else None),
+            retiring_shown=retiring_service or retiring,
+            retiring_is_service=retiring_service is not None,
+            issuing_account=asked.caller.account_id,
+            operations=tuple(given.Operations),
+            encryption_context_equals=_plain(terms.encryption_context_equals),
+            encryption_context_subset=_plain(terms.encryption_context_subset),
+            source_arn=terms.source_arn,
+        ).claimed()
+
+
+class _OneGrant(Facts):
+    grant: Any = None
+
+
+class _End(Operation):
+    """Ends a grant."""
+
+    def ask(self, asked: Asked, facts: _OneGrant) -> Command | None:
+        check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
+        if facts.grant is None:
+            raise NotFoundException(f"Grant ID {asked.call.input.GrantId} is not found.")
+        check_dry_run(asked.call.input)
+        return None
+
+    def finish(self, asked: Asked, facts: _OneGrant, reply: Any) -> Outcome:
+        return Outcome(writes=(Delete(GRANTS, facts.grant),))
+
+
+class RevokeGrant(_End):
+    def look_up(self, asked: Asked) -> _OneGrant:
+        given = asked.call.input
+        check_grant_id(given.GrantId)
+        kms_key, _ = key_named(asked, given.KeyId, "kms:RevokeGrant", aliases=False)
+        grant = _grant(asked, kms_key, given.GrantId)
+        return _OneGrant((Need("kms:RevokeGrant", kms_key),), kms_key, grant=grant)
+
+
+class RetireGrant(_End):
+    def look_up(self, asked: Asked) -> _OneGrant:
+        given = asked.call.input
+        if given.GrantToken is not None:
+            ref = read_grant_token(given.GrantToken)
+            key = (ref.account_id, ref.region, ref.key_id)
+            kms_key = asked.view.one(KMS_KEYS, key) if ref.region == asked.call.region else None
+            if kms_key is None:
+                raise NotFoundException("The grant that the token names is not found.")
+            grant = _grant(asked, kms_key, ref.grant_id)
+        elif given.KeyId is not None and given.GrantId is not None:
+            check_grant_id(given.GrantId)
+            kms_key, _ = key_named(asked, given.KeyId, "kms:RetireGrant", aliases=False)
+            grant = _grant(asked, kms_key, given.GrantId)
+        else:
+            raise ValidationException("Specify a grant token, or a key ID and a grant ID.")
+        if grant is None:
+            raise NotFoundException("The grant is not found.")
+        context = grant.encryption_context_equals or grant.encryption_context_subset
+        need = Need("kms:RetireGrant", kms_key, encryption_context=context, retires=grant.grant)
+        return _OneGrant((need,), kms_key, grant=grant)
+
+    def finish(self, asked: Asked, facts: _OneGrant, reply: Any) -> Outcome:
+        outcome = super().finish(asked, facts, reply)
+        outcome.additional = {"grantId": facts.grant.grant_id}
+        return outcome
+
+
+def check_grant_id(grant_id: str) -> None:
+    """Return if this can be a grant's id.
+
+    Raises:
+        InvalidGrantIdException: it is not 64 hex digits.
+    """
+    if not _GRANT_ID.fullmatch(grant_id):
+        raise InvalidGrantIdException(f"{grant_id} is not a valid grant ID.")
+
+
+def _grant(asked: Asked, kms_key: KmsKey, grant_id: str) -> StoredGrant | None:
+    key = (kms_key.account_id, kms_key.region, kms_key.key_id, grant_id)
+    found: StoredGrant | None = asked.view.one(GRANTS, key)
+    return found
+
+
+def _plain(pairs: Any) -> dict[str, str] | None:
+    return None if pairs is None else dict(pairs)

@@ -1,0 +1,158 @@
+"""Import of one's own key material: parameters out, material in, material gone."""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from kagimori.operations.kms.lost_material import forgetting, material_row, writes_of_loss
+from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.kms.on_set import OnSet, WithMembers
+from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.ports import Put, Write
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.import_material import (
+    PARAMETERS_SECONDS,
+    check_expiration,
+    check_origin,
+    check_wrapping,
+    imported,
+)
+from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
+from kagimori.tables import KMS_KEYS, MATERIALS
+from kagimori_boundary import messages
+from kagimori_boundary.messages import Command, ImportParameters, NewKey
+
+_DOES_NOT_EXPIRE: Final = "KEY_MATERIAL_DOES_NOT_EXPIRE"
+
+
+class GetParametersForImport(OnKey):
+    read_only = True
+
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        given, kms_key = asked.call.input, facts.kms_key
+        check_origin(kms_key)
+        super().ask(asked, facts)
+        check_wrapping(kms_key, given.WrappingAlgorithm, given.WrappingKeySpec)
+        return messages.CreateImportParameters(
+            kms_key.account_id,
+            kms_key.region,
+            kms_key.key_id,
+            given.WrappingAlgorithm,
+            given.WrappingKeySpec,
+            asked.now + PARAMETERS_SECONDS,
+        )
+
+    def finish(self, asked: Asked, facts: Facts, reply: ImportParameters) -> Outcome:
+        return Outcome(
+            {
+                "KeyId": facts.kms_key.arn,
+                "ImportToken": reply.import_token,
+                "PublicKey": reply.public_key,
+                "ParametersValidTo": asked.now + PARAMETERS_SECONDS,
+            }
+        )
+
+
+class ImportKeyMaterial(OnSet):
+    def ask(self, asked: Asked, facts: WithMembers) -> Command | None:
+        given, kms_key = asked.call.input, facts.kms_key
+        check_origin(kms_key)
+        super().ask(asked, facts)
+        check_expiration(given, kms_key, asked.now)
+        return messages.ImportMaterial(
+            kms_key.account_id,
+            kms_key.region,
+            kms_key.key_id,
+            kms_key.key_spec,
+            kms_key.key_usage,
+            given.ImportToken,
+            given.EncryptedKeyMaterial,
+            asked.now,
+        )
+
+    def finish(self, asked: Asked, facts: WithMembers, reply: NewKey) -> Outcome:
+        given, kms_key = asked.call.input, facts.kms_key
+        model = given.ExpirationModel or "KEY_MATERIAL_EXPIRES"
+        material_id = reply.material_id.hex()
+        new = BackingKey(
+            material_id=material_id,
+            key_token=reply.key_token,
+            created_at=asked.now,
+            public_key=reply.public_key,
+            expiration_model=model,
+            valid_to=None if model == _DOES_NOT_EXPIRE else given.ValidTo,
+            description=given.KeyMaterialDescription,
+        )
+        after = imported(
+            kms_key,
+            new,
+            import_type=given.ImportType,
+            named_id=given.KeyMaterialId,
+            members=facts.members,
+        )
+        writes: list[Write] = [Put(KMS_KEYS, after, kms_key)]
+        if kms_key.backing_key(material_id) is None:
+            writes.append(Put(MATERIALS, material_row(kms_key, material_id)))
+        writes += _told_to_others(facts.members, kms_key, after, material_id)
+        answer: dict[str, Any] = {"KeyId": kms_key.arn}
+        if kms_key.key_spec == SYMMETRIC_DEFAULT:
+            answer["KeyMaterialId"] = material_id
+        return Outcome(answer, writes, response_elements=answer)
+
+
+def _told_to_others(members: Any, kms_key: KmsKey, after: KmsKey, material_id: str) -> list[Write]:
+    """Let the other members of the set know of the material: its id, its place, not its bytes."""
+    writes: list[Write] = []
+    new = after.backing_key(material_id)
+    if new is None:
+        return writes
+    for member in members:
+        if member.region == kms_key.region:
+            continue
+        known = member.backing_key(material_id)
+        if known is None:
+            empty = BackingKey(
+                material_id=material_id,
+                created_at=new.created_at,
+                public_key=new.public_key,
+                description=new.description,
+                pending=new.pending,
+                everywhere=new.everywhere,
+            )
+            current = member.current_material_id or (None if new.pending else material_id)
+            there = changed(
+                member,
+                backing_keys=(*member.backing_keys, empty),
+                current_material_id=current,
+            )
+            writes += (
+                Put(KMS_KEYS, there, member),
+                Put(MATERIALS, material_row(member, material_id)),
+            )
+        elif (known.everywhere, known.description) != (new.everywhere, new.description):
+            told = replace(known, everywhere=new.everywhere, description=new.description)
+            keys = tuple(told if key is known else key for key in member.backing_keys)
+            writes.append(Put(KMS_KEYS, changed(member, backing_keys=keys), member))
+    return writes
+
+
+class DeleteImportedKeyMaterial(OnSet):
+    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+        kms_key: KmsKey = facts.kms_key
+        check_origin(kms_key)
+        super().ask(asked, facts)
+        return None
+
+    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
+        answer: dict[str, Any] = {"KeyId": kms_key.arn}
+        if material_id is None:
+            return Outcome(answer)
+        if kms_key.key_spec == SYMMETRIC_DEFAULT:
+            answer["KeyMaterialId"] = material_id
+        return Outcome(
+            answer,
+            writes_of_loss(facts.members, kms_key, (material_id,)),
+            afterwards=forgetting(kms_key, (material_id,)),
+        )

@@ -1,0 +1,36 @@
+"""What is checked of a key policy before it is stored.
+
+Source: reference, sections 9.1 and 9.3.
+"""
+
+from kagimori.operations.kms.principals_written import key_policy_pins
+from kagimori.operations.operation import Asked
+from kagimori.rules.authorization import KeyRules, would_lock_out
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.policy.document import Kind, parse_policy
+from kagimori.rules.policy.evaluate import compile_policy
+from kagimori.rules.policy.question import Question
+from kagimori.rules.refusal import MalformedPolicyDocumentException
+
+
+def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) -> dict[str, str]:
+    """Return the pins of a text (see `KmsKey`) that may become the policy of `kms_key`.
+
+    Raises:
+        MalformedPolicyDocumentException: not a policy, one that names somebody who does not exist,
+            or one that would lock its writer out.
+        InvalidArnException: a principal that is no ARN of one.
+        LimitExceededException: larger than a key policy may be.
+    """
+    document = parse_policy(text, Kind.KEY)
+    pins = key_policy_pins(asked, document)
+    if bypass:
+        return pins
+    caller = asked.caller
+    rules = KeyRules(kms_key.arn, kms_key.account_id, compile_policy(document, pins=pins))
+    question = Question("kms:PutKeyPolicy", kms_key.arn)
+    if would_lock_out(caller.principal, caller.identity_rules, rules, question):
+        raise MalformedPolicyDocumentException(
+            "The new key policy will not allow you to update the key policy in the future."
+        )
+    return pins

@@ -1,0 +1,119 @@
+"""Keys and their life: create, describe, list, enable, disable, delete."""
+
+from typing import Any
+
+from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.pages import limit_of, page_of, start_of
+from kagimori.ports import Put
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.deletion import (
+    WINDOW_DAYS_DEFAULT,
+    check_window,
+    scheduled_for_deletion,
+)
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.states import KeyState
+from kagimori.tables import KMS_KEYS
+from kagimori_boundary.messages import Command
+
+
+class ListedKeys(Facts):
+    keys: Any = ()
+
+
+class ListKeys(Operation):
+    read_only = True
+
+    def look_up(self, asked: Asked) -> ListedKeys:
+        given, scope = asked.call.input, self._scope(asked)
+        limit = limit_of(given.Limit, default=100, most=1000)
+        after = start_of(given.Marker, *scope)
+        if given.ResourceOwners is not None and "SELF" not in given.ResourceOwners:
+            return ListedKeys((Need("kms:ListKeys"),))  # no key is shared into an account here
+        owner = (asked.caller.account_id, asked.call.region)
+        keys = asked.view.page(KMS_KEYS, owner, after and (*owner, *after), limit + 1)
+        return ListedKeys((Need("kms:ListKeys"),), keys=keys)
+
+    def finish(self, asked: Asked, facts: ListedKeys, reply: Any) -> Outcome:
+        limit = limit_of(asked.call.input.Limit, default=100, most=1000)
+        page = page_of(
+            facts.keys,
+            limit,
+            *self._scope(asked),
+            name="Keys",
+            shown=lambda key: {"KeyId": key.key_id, "KeyArn": key.arn},
+            key=lambda key: [key.key_id],
+        )
+        return Outcome(page)
+
+    def _scope(self, asked: Asked) -> tuple[str, ...]:
+        return (self.name, *(asked.call.input.ResourceOwners or ["SELF"]))
+
+
+class _Change(OnKey):
+    """A change of one key that answers nothing."""
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        after = self.after(asked, kms_key)
+        writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
+        return Outcome(writes=writes, response_elements=self.response_elements(kms_key))
+
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+        """Return the key as it is afterwards."""
+        raise NotImplementedError
+
+    def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:
+        return {"keyId": kms_key.arn}
+
+
+class EnableKey(_Change):
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+        if kms_key.state is not KeyState.DISABLED:
+            return kms_key
+        return changed(kms_key, state=KeyState.ENABLED)
+
+
+class DisableKey(_Change):
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+        if kms_key.state is not KeyState.ENABLED:
+            return kms_key
+        return changed(kms_key, state=KeyState.DISABLED)
+
+
+class UpdateKeyDescription(_Change):
+    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+        return changed(kms_key, description=asked.call.input.Description)
+
+    def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:
+        return None
+
+
+class ScheduleKeyDeletion(OnKey):
+    def ask(self, asked: Asked, facts: Any) -> Command | None:
+        check_window(asked.call.input.PendingWindowInDays)
+        return super().ask(asked, facts)
+
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        days = asked.call.input.PendingWindowInDays or WINDOW_DAYS_DEFAULT
+        waits = bool(kms_key.replica_regions) and not kms_key.is_replica
+        after = scheduled_for_deletion(kms_key, asked.now, days, waits_for_replicas=waits)
+        answer: dict[str, Any] = {
+            "KeyId": kms_key.arn,
+            "KeyState": after.state.value,
+            "PendingWindowInDays": days,
+        }
+        if after.deletion_at is not None:
+            answer["DeletionDate"] = after.deletion_at
+        return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
+
+
+class CancelKeyDeletion(OnKey):
+    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+        kms_key: KmsKey = facts.kms_key
+        state = KeyState.DISABLED if kms_key.has_all_material else KeyState.PENDING_IMPORT
+        after = changed(kms_key, state=state, deletion_at=None, pending_window_days=None)
+        answer = {"KeyId": kms_key.arn}
+        return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)

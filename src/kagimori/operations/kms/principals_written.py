@@ -1,0 +1,59 @@
+"""Principals as callers write them into key policies and grants, and what is kept of them.
+
+What is kept is the unique id, so that whoever is later made under the same name gets nothing.
+
+DIFFERS(aws): `kagimori dev` takes names that nobody has, since tests written for others use them.
+
+Source: reference, 9.1 ("Unknown principal", "Deleted principal") and 10.1.
+"""
+
+from kagimori.operations.iam.identities import UnknownPrincipal, pins_of, unique_name
+from kagimori.operations.operation import Asked
+from kagimori.rules.keys.grant_request import principal_name
+from kagimori.rules.names import ACCOUNT_ID
+from kagimori.rules.policy.document import Document
+from kagimori.rules.refusal import InvalidArnException, MalformedPolicyDocumentException
+
+
+def key_policy_pins(asked: Asked, document: Document) -> dict[str, str]:
+    """Return the unique ids of the users and roles that a new key policy names, by ARN.
+
+    Raises:
+        MalformedPolicyDocumentException: one of them does not exist.
+    """
+    try:
+        return pins_of(asked.view, document, all_known=not asked.settings.dev)
+    except UnknownPrincipal:
+        raise MalformedPolicyDocumentException(
+            "Policy contains a statement with one or more invalid principals."
+        ) from None
+
+
+def new_party(asked: Asked, written: str) -> str:
+    """Return what a new grant keeps of its grantee or retiring principal.
+
+    Raises:
+        InvalidArnException: not an ARN of a principal, or nobody has it.
+    """
+    name = principal_name(written)
+    known = _party(asked, written)
+    if known is None:
+        if not asked.settings.dev:
+            raise InvalidArnException(f"ARN does not refer to a valid principal: {written}")
+        return name
+    return known
+
+
+def listed_party(asked: Asked, written: str) -> str:
+    """Return what grants to this principal have kept of it; nobody's name finds none.
+
+    Raises:
+        InvalidArnException: not an ARN of a principal.
+    """
+    return _party(asked, written) or principal_name(written)
+
+
+def _party(asked: Asked, written: str) -> str | None:
+    """Return an account's digits or the unique id of a principal; None if nobody has the name."""
+    name = principal_name(written)
+    return name if ACCOUNT_ID.fullmatch(name) else unique_name(asked.view, name)

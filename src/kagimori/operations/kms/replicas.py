@@ -1,0 +1,177 @@
+"""Multi-Region keys: replicas, and which of a set is primary."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from kagimori.operations.kms.key_policy_checks import check_new_policy
+from kagimori.operations.kms.multi_region import change_together, members_of
+from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.operation import Asked, Facts, Need, Outcome
+from kagimori.ports import Put, Write
+from kagimori.rules.entity import changed
+from kagimori.rules.keys.import_material import awaiting_everywhere
+from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
+from kagimori.rules.keys.metadata import key_metadata
+from kagimori.rules.keys.states import KeyState, check_state
+from kagimori.rules.keys.tags import read_tags
+from kagimori.rules.names import partition_of
+from kagimori.rules.policy.defaults import default_key_policy
+from kagimori.rules.policy.document import pretty
+from kagimori.rules.refusal import (
+    AlreadyExistsException,
+    NotFoundException,
+    UnsupportedOperationException,
+    ValidationException,
+)
+from kagimori.tables import KMS_KEYS, MATERIALS
+from kagimori_boundary import messages
+from kagimori_boundary.messages import Command, Tokens
+
+
+class _Replication(Facts):
+    members: Any = ()
+    replica: Any = None
+
+
+class ReplicateKey(OnKey):
+    def look_up(self, asked: Asked) -> _Replication:
+        facts = super().look_up(asked)
+        primary: KmsKey = facts.kms_key
+        replica = _planned_replica(asked, primary)
+        needs = [*facts.needs, Need("kms:CreateKey", planned=replica)]
+        if asked.call.input.Tags:
+            needs.append(Need("kms:TagResource", resource="", planned=replica))
+        members = members_of(asked.view, primary)
+        return _Replication(tuple(needs), primary, members=members, replica=replica)
+
+    def ask(self, asked: Asked, facts: _Replication) -> Command | None:
+        primary, replica = facts.kms_key, facts.replica
+        check_primary(primary)
+        super().ask(asked, facts)
+        _check_region(asked, primary, replica.region)
+        if any(member.region == replica.region for member in facts.members):
+            raise AlreadyExistsException(
+                f"A replica of {primary.key_id} already exists in {replica.region}"
+            )
+        bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
+        pins = check_new_policy(asked, replica, replica.key_policy, bypass=bypass)
+        facts.replica = replace(replica, policy_pins=pins)
+        if primary.origin == "EXTERNAL":
+            return None  # ids and descriptions travel, the bytes must be imported there
+        tokens = [primary.bound_tokens[key.material_id] for key in primary.backing_keys]
+        return messages.ReplicateMaterial(tokens, replica.region)
+
+    def finish(self, asked: Asked, facts: _Replication, reply: Tokens | None) -> Outcome:
+        primary: KmsKey = facts.kms_key
+        tokens = reply.key_tokens if reply is not None else [None] * len(primary.backing_keys)
+        planned = awaiting_everywhere(facts.replica)
+        keys = tuple(
+            replace(key, key_token=token, expiration_model=None, valid_to=None)
+            for key, token in zip(planned.backing_keys, tokens, strict=True)
+        )
+        regions = (*primary.replica_regions, facts.replica.region)
+        replica: KmsKey = replace(planned, backing_keys=keys, replica_regions=regions)
+        writes: list[Write] = [
+            *(
+                Put(KMS_KEYS, awaiting_everywhere(changed(m, replica_regions=regions)), m)
+                for m in facts.members
+            ),
+            Put(KMS_KEYS, replica),
+            *(Put(MATERIALS, _material(replica, key)) for key in keys),
+        ]
+        # The answer is as of the moment the replica is being made (reference, 17).
+        shown = replace(replica, state=KeyState.CREATING, current_material_id=None)
+        answer: dict[str, Any] = {
+            "ReplicaKeyMetadata": key_metadata(shown),
+            "ReplicaPolicy": pretty(replica.key_policy),
+        }
+        if asked.call.input.Tags:
+            answer["ReplicaTags"] = [
+                {"TagKey": key, "TagValue": value} for key, value in replica.tags.items()
+            ]
+        elements = {name: answer[name] for name in ("ReplicaKeyMetadata", "ReplicaPolicy")}
+        return Outcome(answer, writes, response_elements=elements)
+
+
+class _Promotion(Facts):
+    members: Any = ()
+
+
+class UpdatePrimaryRegion(OnKey):
+    def look_up(self, asked: Asked) -> _Promotion:
+        facts = super().look_up(asked)
+        members = members_of(asked.view, facts.kms_key)
+        target = _in_region(members, asked.call.input.PrimaryRegion)
+        needs = facts.needs
+        if target is not None and target.region != facts.kms_key.region:
+            needs = (*needs, Need("kms:UpdatePrimaryRegion", target))
+        return _Promotion(needs, facts.kms_key, members=members)
+
+    def ask(self, asked: Asked, facts: _Promotion) -> Command | None:
+        primary: KmsKey = facts.kms_key
+        check_primary(primary)
+        super().ask(asked, facts)
+        region = asked.call.input.PrimaryRegion
+        target = _in_region(facts.members, region)
+        if target is None:
+            raise NotFoundException(f"A replica of {primary.key_id} does not exist in {region}")
+        check_state(self.name, target.state, target.arn)
+        return None
+
+    def finish(self, asked: Asked, facts: _Promotion, reply: Any) -> Outcome:
+        primary: KmsKey = facts.kms_key
+        region = asked.call.input.PrimaryRegion
+        elements = {"keyId": primary.arn}
+        if region == primary.region:
+            return Outcome(response_elements=elements)
+        others = [member.region for member in facts.members if member.region != region]
+        writes = change_together(
+            facts.members, primary_region=region, replica_regions=tuple(others)
+        )
+        return Outcome(writes=writes, response_elements=elements)
+
+
+def check_primary(kms_key: KmsKey) -> None:
+    """Return if the key is the primary of a multi-Region set.
+
+    Raises:
+        UnsupportedOperationException: a replica, or a single-Region key.
+    """
+    if not kms_key.is_multi_region or kms_key.is_replica:
+        raise UnsupportedOperationException(f"{kms_key.arn} is not a multi-region primary key.")
+
+
+def _planned_replica(asked: Asked, primary: KmsKey) -> KmsKey:
+    given = asked.call.input
+    return replace(
+        primary,
+        region=given.ReplicaRegion,
+        version=1,
+        created_at=asked.now,
+        description=given.Description or "",
+        state=KeyState.PENDING_IMPORT if primary.origin == "EXTERNAL" else KeyState.ENABLED,
+        key_policy=given.Policy or default_key_policy(primary.account_id),
+        tags=read_tags(given.Tags),
+    )
+
+
+def _check_region(asked: Asked, primary: KmsKey, region: str) -> None:
+    if region == primary.region:
+        raise ValidationException("The replica Region must be another than the primary Region.")
+    regions = asked.settings.regions
+    if region not in regions or partition_of(region) != partition_of(primary.region):
+        raise ValidationException(f"Region {region} is not available for replica keys.")
+
+
+def _in_region(members: Any, region: str) -> KmsKey | None:
+    return next((member for member in members if member.region == region), None)
+
+
+def _material(replica: KmsKey, key: BackingKey) -> Material:
+    return Material(
+        region=replica.region,
+        material_id=key.material_id,
+        account_id=replica.account_id,
+        key_id=replica.key_id,
+    )

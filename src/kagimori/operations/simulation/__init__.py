@@ -1,0 +1,1 @@
+"""Operations of IAM that ask what policies would allow."""

@@ -1,0 +1,13 @@
+"""The operations of IAM's policy simulator."""
+
+from typing import Final
+
+from kagimori.operations.operation import Operation
+from kagimori.operations.simulation import context_keys, simulate
+
+SIMULATION_OPERATIONS: Final[tuple[Operation, ...]] = (
+    simulate.SimulateCustomPolicy(),
+    simulate.SimulatePrincipalPolicy(),
+    context_keys.GetContextKeysForCustomPolicy(),
+    context_keys.GetContextKeysForPrincipalPolicy(),
+)

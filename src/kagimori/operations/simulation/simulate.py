@@ -1,0 +1,241 @@
+"""IAM's policy simulator: would these requests be allowed?
+
+DIFFERS(aws): for a KMS key of the caller's account its own key policy and grants count, unless
+the request brings a ResourcePolicy.
+
+DIFFERS(aws): a simulation takes 100 resources; a page has as many actions as 1,000 answers allow.
+
+Source: IAM API Reference, SimulateCustomPolicy, SimulatePrincipalPolicy; IAM User Guide,
+access_policies_testing-policies.
+"""
+
+import re
+from typing import Any, Final
+
+from msgspec import field
+from msgspec.structs import replace
+
+from kagimori.operations.conditions.request_values import RequestValues
+from kagimori.operations.grants_of_key import GrantsOfKey
+from kagimori.operations.iam.iam_operation import PAGE_DEFAULT, IamOperation
+from kagimori.operations.operation import Asked, Facts, Need, Outcome
+from kagimori.operations.pages import page_of, start_of
+from kagimori.operations.simulation.answers import shown_result
+from kagimori.operations.simulation.exclusions import read_exclusions
+from kagimori.operations.simulation.resources import Resource, resources_given
+from kagimori.operations.simulation.simulated import (
+    boundary_of,
+    caller_named,
+    check_entity_arn,
+    entity_at,
+    policies_given,
+    policies_of,
+    policy_given,
+)
+from kagimori.operations.simulation.values import Entries, SimulatedValues
+from kagimori.rules.authorization import CROSS_ACCOUNT_ACTIONS, KeyRules
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.refusals import InvalidInput, NoSuchEntity
+from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, operation_of
+from kagimori.rules.policy.document import Kind, pretty
+from kagimori.rules.policy.evaluate import CompiledPolicy
+from kagimori.rules.policy.question import Question
+from kagimori.rules.policy.values import fold_key
+from kagimori.rules.refusal import InvalidMarkerException
+from kagimori.rules.simulation import Scene, Simulated, SourcedPolicy, simulate
+from kagimori_boundary.messages import Command
+
+ANSWERS_MAX: Final = 1000
+_BOUNDARY_MEMBER: Final = "PermissionsBoundaryPolicyInputList"
+_ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
+# Grants, and the rule of what works across accounts, know actions in AWS's spelling.
+_SPELLINGS: Final = {fold_key(action): action for action in CROSS_ACCOUNT_ACTIONS}
+# IAM alone decides these, whatever the resource.
+_WITHOUT_KEY: Final = frozenset(
+    {"kms:createkey", "kms:generaterandom", "kms:listaliases", "kms:listkeys"}
+)
+
+
+class Staged(Facts):
+    """Everything that a simulation needs; `unknown` says who is named and does not exist."""
+
+    simulated: Caller | None = None
+    scene: Scene | None = None
+    entries: Entries | None = None
+    resource_policy: SourcedPolicy | None = None
+    sources: list[Resource] = field(default_factory=list)
+    unknown: NoSuchEntity | None = None
+    answer: dict[str, Any] = field(default_factory=dict)
+
+
+class _Simulate(IamOperation):
+    """What both operations do once they know whose policies count."""
+
+    read_only = True
+
+    def ask(self, asked: Asked, facts: Staged) -> Command | None:
+        if facts.unknown is not None:
+            raise facts.unknown
+        facts.answer = self._page(asked, facts)
+        return None
+
+    def finish(self, asked: Asked, facts: Staged, reply: Any) -> Outcome:
+        return Outcome(facts.answer)
+
+    def _stage(
+        self,
+        asked: Asked,
+        need: Need,
+        *,
+        caller_arn: str | None,
+        policies: list[SourcedPolicy],
+        boundary: SourcedPolicy | None,
+        organization: tuple[tuple[CompiledPolicy, ...], ...] | None = None,
+    ) -> Staged:
+        given = asked.call.input
+        for action in given.ActionNames:
+            if _ACTION.fullmatch(action) is None:
+                raise InvalidInput(f"Invalid Action Name: {action}")
+        if given.ResourcePolicy is not None and caller_arn is None:
+            raise InvalidInput("Invalid caller - Caller cannot be null or empty.")
+        caller = caller_named(asked, caller_arn)
+        resource_policy = None
+        if given.ResourcePolicy is not None:
+            resource_policy = policy_given(
+                given.ResourcePolicy, Kind.KEY, "ResourcePolicy", "resource"
+            )
+        return Staged(
+            (need,),
+            simulated=caller,
+            scene=Scene(caller.principal, tuple(policies), boundary, organization),
+            entries=Entries(given.ContextEntries),
+            resource_policy=resource_policy,
+            sources=resources_given(asked, caller),
+        )
+
+    def _page(self, asked: Asked, facts: Staged) -> dict[str, Any]:
+        given = asked.call.input
+        try:
+            after = start_of(given.Marker, self.name)
+        except InvalidMarkerException:
+            raise InvalidInput("Invalid Marker.") from None
+        numbered = [(f"{number:06}", action) for number, action in enumerate(given.ActionNames)]
+        rest = [one for one in numbered if after is None or one[0] > after[0]]
+        limit = min(given.MaxItems or PAGE_DEFAULT, max(1, ANSWERS_MAX // len(facts.sources)))
+        answer = page_of(
+            rest,
+            limit,
+            self.name,
+            name="EvaluationResults",
+            shown=lambda one: _result(asked, facts, one[1]),
+            key=lambda one: [one[0]],
+        )
+        shown = {
+            "EvaluationResults": answer["EvaluationResults"],
+            "IsTruncated": answer["Truncated"],
+        }
+        if "NextMarker" in answer:
+            shown["Marker"] = answer["NextMarker"]
+        return shown
+
+
+class SimulateCustomPolicy(_Simulate):
+    def look_up(self, asked: Asked) -> Staged:
+        given = asked.call.input
+        if given.CallerArn is not None:
+            check_entity_arn(given.CallerArn)
+        levels = given.OrderedOrganizationPolicyInputList
+        organization = None
+        if levels:
+            organization = tuple(
+                tuple(
+                    policy.compiled
+                    for policy in policies_given(
+                        level.ServiceControlPolicyInputList, f"Level.{number}"
+                    )
+                )
+                for number, level in enumerate(levels, 1)
+            )
+        return self._stage(
+            asked,
+            self.need("*"),
+            caller_arn=given.CallerArn,
+            policies=policies_given(given.PolicyInputList, "PolicyInputList"),
+            boundary=_boundary_given(asked),
+            organization=organization,
+        )
+
+
+class SimulatePrincipalPolicy(_Simulate):
+    def look_up(self, asked: Asked) -> Staged:
+        given = asked.call.input
+        arn = given.PolicySourceArn
+        check_entity_arn(arn)
+        need = self.need(arn)
+        try:
+            bearer = entity_at(asked.view, arn, asked.caller.account_id)
+        except NoSuchEntity as unknown:  # told to those only who may simulate
+            return Staged((need,), unknown=unknown)
+        excluded, without_boundary = read_exclusions(given.PolicyExclusionList)
+        policies = [
+            policy
+            for policy in policies_of(asked.view, bearer)
+            if not any(excludes(policy) for excludes in excluded)
+        ]
+        policies += policies_given(given.PolicyInputList, "PolicyInputList")
+        boundary = _boundary_given(asked)
+        if boundary is None and not without_boundary:
+            boundary = boundary_of(asked.view, bearer)
+        return self._stage(
+            asked,
+            self.need(arn, bearer),
+            caller_arn=given.CallerArn or arn,
+            policies=policies,
+            boundary=boundary,
+        )
+
+
+def _boundary_given(asked: Asked) -> SourcedPolicy | None:
+    given = policies_given(asked.call.input.PermissionsBoundaryPolicyInputList, _BOUNDARY_MEMBER)
+    if len(given) > 1:
+        raise InvalidInput("Only one permissions boundary can be simulated.")
+    return given[0] if given else None
+
+
+def _result(asked: Asked, facts: Staged, action: str) -> dict[str, Any]:
+    folded = fold_key(action)
+    results = [(one, _simulated(asked, facts, folded, action, one)) for one in facts.sources]
+    return shown_result(action, folded, results)
+
+
+def _simulated(
+    asked: Asked, facts: Staged, folded: str, written: str, resource: Resource
+) -> Simulated:
+    if facts.simulated is None or facts.scene is None or facts.entries is None:
+        raise LookupError("nothing was staged")
+    action, key = _SPELLINGS.get(folded, written), resource.kms_key
+    need = Need(action, key, resource=resource.arn)
+    real = RequestValues(replace(asked, caller=facts.simulated), need)
+    takes_context = operation_of(action) in CONTEXT_OPERATIONS or action == "kms:CreateGrant"
+    question = Question(
+        action,
+        resource.arn,
+        SimulatedValues(facts.entries, real),
+        facts.entries.encryption_context() if takes_context else None,
+        facts.entries.one("aws:sourcearn"),
+    )
+    policy, rules = facts.resource_policy, None
+    if resource.is_kms_key and folded not in _WITHOUT_KEY:
+        if policy is not None:
+            rules = KeyRules(resource.arn, resource.owner, policy.compiled)
+        elif key is not None:
+            policy = SourcedPolicy(key.arn, "resource", pretty(key.key_policy), key.compiled_policy)
+            rules = KeyRules(key.arn, key.account_id, policy.compiled, GrantsOfKey(asked, key))
+    return simulate(
+        facts.scene,
+        question,
+        owner=resource.owner,
+        resource_policy=policy,
+        key_rules=rules,
+        proposed=facts.entries.proposed(),
+    )

@@ -1,0 +1,182 @@
+"""Whom IAM's simulator lets ask, and the policies that count for them.
+
+Source: IAM API Reference, SimulatePrincipalPolicy (PolicySourceArn, CallerArn).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NoReturn
+
+from kagimori.identity_tables import GROUPS, MEMBERSHIPS
+from kagimori.operations.iam.iam_operation import GROUP, ROLE, USER, identity_named, not_found
+from kagimori.operations.iam.identities import managed_policy, unique_name
+from kagimori.operations.operation import Asked
+from kagimori.ports import View
+from kagimori.rules.identity.bearer import Bearer
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.refusals import InvalidInput, PolicyEvaluation
+from kagimori.rules.policy.document import Document, Kind, MalformedPolicy, parse_policy
+from kagimori.rules.policy.evaluate import compile_policy
+from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
+from kagimori.rules.refusal import Refusal
+from kagimori.rules.simulation import SourcedPolicy
+
+_ENTITY_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|group|role)/(?:[!-~]*/)?([\w+=,.@-]+)", re.ASCII
+)
+_KINDS: Final = {kind.noun: kind for kind in (USER, GROUP, ROLE)}
+_NAME_KINDS: Final = {"user": NameKind.USER, "role": NameKind.ROLE}
+
+
+def entity_at(view: View, arn: str, account_id: str) -> Any:
+    """Return the user, group or role of an account that an ARN names.
+
+    Raises:
+        InvalidInput: the ARN can name none of them.
+        NoSuchEntity: nobody has it.
+    """
+    account, noun, name = _parts(arn)
+    found = identity_named(view, _KINDS[noun], account, name) if account == account_id else None
+    if found is None or found.arn != arn:
+        raise not_found(_KINDS[noun], name)
+    return found
+
+
+def check_entity_arn(arn: str) -> None:
+    """Return if an ARN can name a user, group or role.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    _parts(arn)
+
+
+def caller_named(asked: Asked, arn: str | None) -> Caller:
+    """Return the caller to be simulated; without ARN, an identity of the account without a name.
+
+    What is known of one of another account is its name.
+    """
+    account_id = asked.caller.account_id
+    if arn is None:
+        return Caller(Principal(PrincipalKind.USER, account_id, "", ""), "", "")
+    account, noun, name = _parts(arn)
+    kind = _NAME_KINDS.get(noun)
+    unique_id = None if kind is None else unique_name(asked.view, arn)
+    names = () if kind is None else tuple((kind, one) for one in (arn, unique_id) if one)
+    sort = PrincipalKind.ROLE_SESSION if noun == "role" else PrincipalKind.USER
+    principal = Principal(sort, account, arn, arn, names)
+    own = identity_named(asked.view, _KINDS[noun], account, name) if account == account_id else None
+    tags = own.tags if own is not None and own.arn == arn else {}
+    user_name = name if noun == "user" else None
+    return Caller(principal, "", unique_id or "", user_name, tags=tags)
+
+
+def _parts(arn: str) -> tuple[str, str, str]:
+    match = _ENTITY_ARN.fullmatch(arn)
+    if match is None:
+        message = f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
+        raise InvalidInput(message)
+    return match[1], match[2], match[3]
+
+
+# --- policies as they are attached ----------------------------------------------------------------
+
+
+def policies_of(view: View, bearer: Bearer) -> list[SourcedPolicy]:
+    """Return the policies that count for a user, group or role; a user's groups' as well.
+
+    Raises:
+        PolicyEvaluation: one that is stored cannot be read.
+        Absent: not in memory yet.
+    """
+    bearers: list[Bearer] = [bearer]
+    if bearer.noun == USER.noun:
+        for membership in view.group(MEMBERSHIPS, "by_member", (bearer.account_id, bearer.folded)):
+            group = view.one(GROUPS, (bearer.account_id, membership.in_group))
+            if group is not None:
+                bearers.append(group)
+    return [policy for one in bearers for policy in _of_bearer(view, one)]
+
+
+def boundary_of(view: View, bearer: Bearer) -> SourcedPolicy | None:
+    """Return the permissions boundary, if there is one.
+
+    Raises:
+        PolicyEvaluation: there is one that cannot be read.
+    """
+    if bearer.boundary is None:
+        return None
+    found = _managed(view, bearer.boundary)
+    if found is None:
+        _cannot_evaluate(bearer.boundary)
+    return found
+
+
+def _of_bearer(view: View, bearer: Bearer) -> Iterator[SourcedPolicy]:
+    try:
+        compiled = bearer.compiled_inline
+    except MalformedPolicy:
+        _cannot_evaluate(bearer.arn)
+    for (name, text), policy in zip(bearer.inline_policies.items(), compiled, strict=True):
+        policy_id = f"{bearer.noun}_{bearer.name}_{name}"
+        holder = (bearer.noun, bearer.name, name)
+        yield SourcedPolicy(policy_id, bearer.noun, text, policy, holder=holder)
+    for arn in bearer.attached:
+        found = _managed(view, arn)
+        if found is not None:
+            yield found
+
+
+def _managed(view: View, arn: str) -> SourcedPolicy | None:
+    policy = managed_policy(view, arn)
+    if policy is None:
+        return None
+    source = "aws-managed" if policy.account_id == "aws" else "user-managed"
+    try:
+        return SourcedPolicy(policy.name, source, policy.default.text, policy.compiled, arn)
+    except MalformedPolicy:
+        _cannot_evaluate(arn)
+
+
+def _cannot_evaluate(name: str) -> NoReturn:
+    raise PolicyEvaluation(f"The policies of {name} could not be evaluated.")
+
+
+# --- policies as they are given -------------------------------------------------------------------
+
+
+def policies_given(texts: Iterable[str] | None, member: str) -> list[SourcedPolicy]:
+    """Return identity policies that came with the request, named after their place in a member.
+
+    Raises:
+        InvalidInput: one of them is no policy.
+    """
+    return [
+        policy_given(text, Kind.IDENTITY, f"{member}.{number}", "none")
+        for number, text in enumerate(texts or (), 1)
+    ]
+
+
+def policy_given(text: str, kind: Kind, policy_id: str, source: str) -> SourcedPolicy:
+    """Return one policy that came with the request.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    return SourcedPolicy(
+        policy_id, source, text, compile_policy(document_given(text, kind), policy_id)
+    )
+
+
+def document_given(text: str, kind: Kind = Kind.IDENTITY) -> Document:
+    """Return the document of a policy that came with the request.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        return parse_policy(text, kind)
+    except MalformedPolicy as malformed:
+        raise InvalidInput(str(malformed)) from None
+    except Refusal as refusal:
+        raise InvalidInput(refusal.message) from None

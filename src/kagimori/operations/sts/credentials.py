@@ -1,0 +1,96 @@
+"""Temporary credentials: made in the HSM, sealed into the token that their owner carries."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from kagimori.operations.iam.identities import managed_policy
+from kagimori.operations.iam.mfa_codes import code_taken, mfa_device, one_code
+from kagimori.operations.operation import Asked, Facts
+from kagimori.ports import Write
+from kagimori.rules.identity.bearer import fold
+from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.identity.refusals import ValidationError
+from kagimori.rules.identity.session import SessionClaims, encode_claims, token_text
+from kagimori.rules.identity.session_request import Narrowing
+from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY, access_key_id
+from kagimori.rules.refusal import AccessDeniedException
+from kagimori_boundary.identity_messages import CreateSession, NewSession
+
+NO_MFA: Final = (
+    "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial "
+    "number is valid and associated with this user."
+)
+
+
+class Issued(Facts):
+    """What the answer needs of what was sealed; `device` is the caller's, if it gives a code."""
+
+    access_key_id: str = ""
+    session: SessionClaims | None = None
+    device: MfaDevice | None = None
+
+
+def device_of(asked: Asked) -> MfaDevice | None:
+    """Return the MFA device that the request names with a code; None if it names none.
+
+    Raises:
+        AccessDeniedException: not the caller's, or without a code.
+    """
+    given, caller = asked.call.input, asked.caller
+    if given.SerialNumber is None and given.TokenCode is None:
+        return None
+    if given.SerialNumber is None or given.TokenCode is None or caller.user_name is None:
+        raise AccessDeniedException(NO_MFA)
+    device = mfa_device(asked.view, caller.account_id, given.SerialNumber)
+    if device is None or device.holder != fold(caller.user_name):
+        raise AccessDeniedException(NO_MFA)
+    return device
+
+
+def seal(asked: Asked, facts: Issued, session: SessionClaims, seconds: int) -> CreateSession:
+    """Return the command that makes credentials, which begin at this whole second."""
+    issued_at = math.floor(asked.now)
+    facts.session = replace(session, issued_at=issued_at, expires_at=issued_at + seconds)
+    facts.access_key_id = access_key_id(TEMPORARY_ACCESS_KEY, asked.draw())
+    device = facts.device
+    code = None if device is None else one_code(device, asked.call.input.TokenCode, asked.now)
+    return CreateSession(facts.access_key_id, encode_claims(facts.session), code)
+
+
+def credentials(facts: Issued, reply: NewSession) -> dict[str, Any]:
+    """Return the `Credentials` of an answer."""
+    return {
+        "AccessKeyId": facts.access_key_id,
+        "SecretAccessKey": reply.secret_access_key,
+        "SessionToken": token_text(reply.session_token),
+        "Expiration": facts.session.expires_at if facts.session is not None else 0.0,
+    }
+
+
+def writes_of(facts: Issued, reply: NewSession) -> tuple[Write, ...]:
+    """Return what keeps a code that was right from being taken again."""
+    if facts.device is None or reply.taken is None:
+        return ()
+    return (code_taken(facts.device, reply.taken),)
+
+
+def shown_credentials(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer as the audit record has it: without the secret, and without the token."""
+    kept = ("AccessKeyId", "Expiration")
+    shown = {name: answer["Credentials"][name] for name in kept}
+    return {**answer, "Credentials": shown}
+
+
+def check_policies(asked: Asked, narrowing: Narrowing, account_id: str) -> None:
+    """Return if each managed session policy exists, in the account or as AWS's.
+
+    Raises:
+        ValidationError: one does not.
+    """
+    for arn in narrowing.arns:
+        policy = managed_policy(asked.view, arn)
+        if policy is None or policy.account_id not in (account_id, "aws"):
+            raise ValidationError(f"Policy {arn} does not exist or is not attachable.")

@@ -1,0 +1,119 @@
+"""STS: GetSessionToken and GetFederationToken, for long-term credentials alone.
+
+Source: reference, 23.3; STS API Reference.
+"""
+
+from typing import Any
+
+from kagimori.operations.operation import Asked, Need, Operation, Outcome
+from kagimori.operations.sts.credentials import (
+    Issued,
+    check_policies,
+    credentials,
+    device_of,
+    seal,
+    shown_credentials,
+    writes_of,
+)
+from kagimori.rules.identity.caller import Caller, federated_arn
+from kagimori.rules.identity.session import FEDERATED, ROOT, USER, SessionClaims
+from kagimori.rules.identity.session_request import (
+    Narrowing,
+    SessionTags,
+    packed_percent,
+    read_narrowing,
+    read_session_tags,
+    user_session_seconds,
+)
+from kagimori.rules.policy.principal import PrincipalKind
+from kagimori_boundary.messages import Command
+
+
+class GetSessionToken(Operation):
+    """Needs no permission; policies cannot control it."""
+
+    service = "sts"
+    read_only = True
+
+    def look_up(self, asked: Asked) -> Issued:
+        return Issued(device=device_of(asked))
+
+    def ask(self, asked: Asked, facts: Issued) -> Command | None:
+        given, caller = asked.call.input, asked.caller
+        is_root = _is_root(caller)
+        session = SessionClaims(
+            kind=ROOT if is_root else USER,
+            account_id=caller.account_id,
+            name=caller.user_name or "",
+            unique_id="" if is_root else caller.user_id,
+            mfa_at=None if facts.device is None else asked.now,
+            issued_at=0.0,
+            expires_at=0.0,
+        )
+        seconds = user_session_seconds(given.DurationSeconds, is_root=is_root)
+        return seal(asked, facts, session, seconds)
+
+    def finish(self, asked: Asked, facts: Issued, reply: Any) -> Outcome:
+        answer = {"Credentials": credentials(facts, reply)}
+        return Outcome(answer, writes_of(facts, reply), response_elements=shown_credentials(answer))
+
+
+class Federated(Issued):
+    narrowing: Narrowing = Narrowing()
+    tags: SessionTags = SessionTags()
+    packed: int | None = None
+
+
+class GetFederationToken(Operation):
+    """What the federated user may is what the user may and the session policy allows."""
+
+    service = "sts"
+    read_only = True
+
+    def look_up(self, asked: Asked) -> Federated:
+        given, account_id = asked.call.input, asked.caller.account_id
+        arn = federated_arn(account_id, given.Name)
+        tags = read_session_tags(given.Tags, None, None)
+        needs = [Need("sts:GetFederationToken", resource=arn)]
+        if tags.tags:
+            needs.append(Need("sts:TagSession", resource=arn))
+        return Federated(
+            tuple(needs), tags=tags, narrowing=read_narrowing(given.Policy, given.PolicyArns)
+        )
+
+    def ask(self, asked: Asked, facts: Federated) -> Command | None:
+        given, caller = asked.call.input, asked.caller
+        is_root = _is_root(caller)
+        check_policies(asked, facts.narrowing, caller.account_id)
+        facts.packed = packed_percent(facts.narrowing, facts.tags)
+        session = SessionClaims(
+            kind=FEDERATED,
+            account_id=caller.account_id,
+            name=caller.user_name or "",
+            unique_id="" if is_root else caller.user_id,
+            session_name=given.Name,
+            policies=facts.narrowing.texts,
+            policy_arns=facts.narrowing.arns,
+            tags=facts.tags.tags,
+            issued_at=0.0,
+            expires_at=0.0,
+        )
+        seconds = user_session_seconds(given.DurationSeconds, is_root=is_root)
+        return seal(asked, facts, session, seconds)
+
+    def finish(self, asked: Asked, facts: Federated, reply: Any) -> Outcome:
+        account_id, name = asked.caller.account_id, asked.call.input.Name
+        answer: dict[str, Any] = {
+            "Credentials": credentials(facts, reply),
+            "FederatedUser": {
+                "FederatedUserId": f"{account_id}:{name}",
+                "Arn": federated_arn(account_id, name),
+            },
+        }
+        if facts.packed is not None:
+            answer["PackedPolicySize"] = facts.packed
+        return Outcome(answer, response_elements=shown_credentials(answer))
+
+
+def _is_root(caller: Caller) -> bool:
+    return caller.principal.kind is PrincipalKind.ROOT

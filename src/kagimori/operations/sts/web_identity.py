@@ -1,0 +1,137 @@
+"""STS: AssumeRoleWithWebIdentity, for callers who have no AWS credentials but somebody's word.
+
+Source: STS API Reference, AssumeRoleWithWebIdentity; reference, 23.2.
+"""
+
+from typing import Any
+
+from kagimori.operations.iam.identities import role_at
+from kagimori.operations.iam.oidc_providers import oidc_provider
+from kagimori.operations.operation import Asked, Need, Operation, Outcome
+from kagimori.operations.sts.credentials import (
+    check_policies,
+    credentials,
+    seal,
+    shown_credentials,
+)
+from kagimori.operations.sts.role_sessions import (
+    Assumed,
+    account_of,
+    actions_for,
+    role_claims,
+    role_rules,
+    session_answer,
+)
+from kagimori.ports import KeySets
+from kagimori.rules.identity.caller import web_identity_caller
+from kagimori.rules.identity.oidc_provider import oidc_arn
+from kagimori.rules.identity.refusals import InvalidIdentityToken
+from kagimori.rules.identity.session_request import (
+    packed_percent,
+    read_narrowing,
+    role_session_seconds,
+)
+from kagimori.rules.identity.web_identity import (
+    WebIdentity,
+    condition_values,
+    issuer_and_key,
+    no_key,
+    session_tags,
+    source_identity,
+    verified,
+)
+from kagimori.rules.refusal import AccessDeniedException
+from kagimori_boundary.messages import Command
+
+
+class Vouched(Assumed):
+    """`identity` is what the token says, `provider` the ARN of who vouches for it."""
+
+    identity: WebIdentity | None = None
+    provider: str = ""
+
+
+class AssumeRoleWithWebIdentity(Operation):
+    service = "sts"
+    read_only = True
+
+    def __init__(self, key_sets: KeySets | None = None) -> None:
+        self._key_sets = key_sets
+
+    def look_up(self, asked: Asked) -> Vouched:
+        given = asked.call.input
+        account_id = account_of(given.RoleArn)
+        identity = self._verified(asked, account_id)
+        provider = oidc_arn(account_id, identity.issuer)
+        tags = session_tags(identity)
+        told = source_identity(identity)
+        values = condition_values(identity, provider)
+        values["sts:rolesessionname"] = given.RoleSessionName
+        if tags.tags:
+            values["aws:tagkeys"] = list(tags.tags)
+            values |= {f"aws:requesttag/{key.lower()}": tag for key, tag in tags.tags.items()}
+        if told is not None:
+            values["sts:sourceidentity"] = told
+        role = role_at(asked.view, given.RoleArn)
+        needs = tuple(
+            Need(
+                action,
+                resource=given.RoleArn,
+                assumes=role_rules(given.RoleArn, role),
+                values=values,
+            )
+            for action in actions_for("sts:AssumeRoleWithWebIdentity", tags, told)
+        )
+        return Vouched(
+            needs,
+            identified=web_identity_caller(identity, provider),
+            role=role,
+            tags=tags,
+            narrowing=read_narrowing(given.Policy, given.PolicyArns),
+            source_identity=told,
+            identity=identity,
+            provider=provider,
+        )
+
+    def ask(self, asked: Asked, facts: Vouched) -> Command | None:
+        given, role, identity = asked.call.input, facts.role, facts.identity
+        if role is None or identity is None:  # nobody is allowed to assume it
+            raise AccessDeniedException
+        seconds = role_session_seconds(
+            given.DurationSeconds, role.session_seconds_max, chained=False
+        )
+        check_policies(asked, facts.narrowing, role.account_id)
+        facts.packed = packed_percent(facts.narrowing, facts.tags)
+        session = role_claims(
+            facts,
+            role,
+            given.RoleSessionName,
+            provider=facts.provider,
+            subject=identity.subject,
+        )
+        return seal(asked, facts, session, seconds)
+
+    def finish(self, asked: Asked, facts: Vouched, reply: Any) -> Outcome:
+        identity = facts.identity
+        answer: dict[str, Any] = {
+            "Credentials": credentials(facts, reply),
+            **session_answer(facts, asked.call.input.RoleSessionName),
+        }
+        if identity is not None:
+            answer["SubjectFromWebIdentityToken"] = identity.subject
+            answer["Provider"] = facts.provider
+            answer["Audience"] = identity.audience
+        return Outcome(answer, response_elements=shown_credentials(answer))
+
+    def _verified(self, asked: Asked, account_id: str) -> WebIdentity:
+        token = asked.call.input.WebIdentityToken
+        issuer, key_id = issuer_and_key(token)
+        provider = oidc_provider(asked.view, account_id, oidc_arn(account_id, issuer))
+        if provider is None:
+            raise InvalidIdentityToken(
+                f"No OpenIDConnect provider found in your account for https://{issuer}"
+            )
+        keys = self._key_sets.keys_of(issuer, key_id) if self._key_sets is not None else ()
+        if not keys:
+            raise no_key()
+        return verified(token, keys, provider.client_ids, asked.now)

@@ -29,7 +29,11 @@ MEMBERSHIPS: Final = Table(
     "iam_memberships",
     Membership,
     ("account_id", "in_group", "member"),
-    {"by_group": ("account_id", "in_group"), "by_member": ("account_id", "member")},
+    {
+        "by_group": ("account_id", "in_group"),
+        "by_member": ("account_id", "member"),
+        "by_account": ("account_id",),
+    },
 )
 ATTACHMENTS: Final = Table(
     "iam_attachments",

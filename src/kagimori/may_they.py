@@ -1,7 +1,7 @@
 """May they: each need of a request must be permitted; the one door to every operation."""
 
 from kagimori.operations.decisions import decision_on
-from kagimori.operations.grants_of_key import presented_grants
+from kagimori.operations.kms.grants_of_key import presented_grants
 from kagimori.operations.operation import Asked, Need
 from kagimori.rules.authorization import Allowed, permission
 from kagimori.rules.identity.session_limits import check_session_limits

@@ -16,8 +16,8 @@ from kagimori.identity_tables import USERS
 from kagimori.machinery.audit_search import matching
 from kagimori.machinery.store.still_view import StillView
 from kagimori.operations.conditions.recorded_values import RecordedValues, recorded_asked, values_of
-from kagimori.operations.grants_of_key import GrantsOfKey
 from kagimori.operations.iam.identities import UnknownPrincipal, pins_of
+from kagimori.operations.kms.grants_of_key import GrantsOfKey
 from kagimori.operations.operation import Need, Settings
 from kagimori.rules.audit.filter import RecordFilter
 from kagimori.rules.audit.recorded_call import UNDECIDED, WITHOUT_KEY_POLICY, Asking, askings

@@ -1,7 +1,7 @@
 """What one need of a request comes to: everything that bears on it, gathered and weighed."""
 
 from kagimori.operations.conditions.request_values import RequestValues
-from kagimori.operations.grants_of_key import GrantsOfKey
+from kagimori.operations.kms.grants_of_key import GrantsOfKey
 from kagimori.operations.operation import Asked, Need
 from kagimori.rules.authorization import (
     Decision,

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any, Final
 
 from kagimori.operations.decisions import decision_on, question_of
-from kagimori.operations.grants_of_key import presented_grants
 from kagimori.operations.iam.identities import role_at
+from kagimori.operations.kms.grants_of_key import presented_grants
 from kagimori.operations.operation import Asked, Need
 from kagimori.ports import Absent
 from kagimori.rules.authorization import CROSS_ACCOUNT_ACTIONS

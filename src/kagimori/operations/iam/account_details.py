@@ -1,5 +1,6 @@
 """GetAccountAuthorizationDetails: all that decides who may what in an account, in pages."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from kagimori.identity_tables import (
@@ -22,12 +23,14 @@ from kagimori.operations.iam.answers import (
 )
 from kagimori.operations.iam.attachments import shown_attached
 from kagimori.operations.iam.iam_operation import Found, IamOperation, page_entries
-from kagimori.operations.iam.identities import managed_policy
-from kagimori.operations.iam.policies import attachments_of, counts
+from kagimori.operations.iam.policies import counts
 from kagimori.operations.iam.roles import trust_text
 from kagimori.operations.operation import Asked, Outcome
 from kagimori.ports import Table, View
+from kagimori.rules.identity.aws_managed import aws_managed_policies
 from kagimori.rules.identity.bearer import Bearer
+from kagimori.rules.identity.instance_profile import InstanceProfile
+from kagimori.rules.identity.managed_policy import Attachment
 
 # The lists of the answer, in the order of the pages, and what a Filter calls what is in them.
 _LISTS: Final = {
@@ -45,90 +48,104 @@ class GetAccountAuthorizationDetails(IamOperation):
     read_only = True
 
     def look_up(self, asked: Asked) -> Found:
-        view, account_id = asked.view, asked.caller.account_id
-
-        def listed(table: Table) -> Any:
-            return view.group(table, "by_account", (account_id,))
-
-        found: list[tuple[str, str, Any]] = [
-            (name, _LISTS[name], entity)
-            for name, table in (
-                ("UserDetailList", USERS),
-                ("GroupDetailList", GROUPS),
-                ("RoleDetailList", ROLES),
-                ("Policies", MANAGED_POLICIES),
-            )
-            for entity in listed(table)
-        ]
-        used = {use.policy_arn for use in listed(ATTACHMENTS)}
-        for arn in sorted(used):
-            policy = managed_policy(view, arn)
-            if policy is not None and policy.account_id == "aws":
-                found.append(("Policies", _AWS, policy))
+        whole = _Whole(asked.view, asked.caller.account_id)
         wanted = asked.call.input.Filter or (*_LISTS.values(), _AWS)
         places = {name: place for place, name in enumerate(_LISTS)}
         entries = [
             (f"{places[name]}/{entity.folded}/{entity.account_id}", (name, entity))
-            for name, kind, entity in found
-            if kind in wanted
+            for name, entity in whole.entities()
+            if (_AWS if entity.account_id == "aws" else _LISTS[name]) in wanted
         ]
         shown, rest = page_entries(asked, entries, *wanted)
         answer: dict[str, Any] = {**{name: [] for name in _LISTS}, **rest}
         for _, (name, entity) in shown:
-            answer[name].append(_DETAILS[name](asked, entity))
+            answer[name].append(_DETAILS[name](whole, entity))
         return Found((self.need("*"),), more=answer)
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         return Outcome(facts.more)
 
 
-def _user(asked: Asked, user: Any) -> dict[str, Any]:
-    view, account_id = asked.view, user.account_id
-    members = view.group(MEMBERSHIPS, "by_member", (account_id, user.folded))
-    groups = [view.one(GROUPS, (account_id, one.in_group)) for one in members]
+class _Whole:
+    """All of an account, read list by list: a look for each entity would be very many looks."""
+
+    def __init__(self, view: View, account_id: str) -> None:
+        def listed(table: Table) -> Any:
+            return view.group(table, "by_account", (account_id,))
+
+        self.view = view
+        self.users, self.groups, self.roles = listed(USERS), listed(GROUPS), listed(ROLES)
+        self.uses: dict[str, list[Attachment]] = {}
+        for use in listed(ATTACHMENTS):
+            self.uses.setdefault(use.policy_arn, []).append(use)
+        self.policies = {policy.arn: policy for policy in listed(MANAGED_POLICIES)}
+        for policy in aws_managed_policies():
+            if policy.arn in self.uses:
+                self.policies[policy.arn] = policy
+        group_names = {group.folded: group.name for group in self.groups}
+        self.groups_of: dict[str, list[str]] = {}
+        for one in listed(MEMBERSHIPS):
+            # The lists are read one after the other: a group may have come in between.
+            if one.in_group in group_names:
+                self.groups_of.setdefault(one.member, []).append(group_names[one.in_group])
+        self.profiles_of: dict[str, list[InstanceProfile]] = {}
+        for profile in listed(INSTANCE_PROFILES):
+            self.profiles_of.setdefault(profile.role, []).append(profile)
+
+    def entities(self) -> Iterator[tuple[str, Any]]:
+        """Yield each, with the name of the list that it is in."""
+        for name, found in (
+            ("UserDetailList", self.users),
+            ("GroupDetailList", self.groups),
+            ("RoleDetailList", self.roles),
+            ("Policies", self.policies.values()),
+        ):
+            for entity in found:
+                yield name, entity
+
+    def policies_of(self, bearer: Bearer, member: str) -> dict[str, Any]:
+        attached = [self.policies[arn] for arn in bearer.attached if arn in self.policies]
+        return {
+            member: [
+                {"PolicyName": name, "PolicyDocument": encoded_policy(text)}
+                for name, text in bearer.inline_policies.items()
+            ],
+            "AttachedManagedPolicies": [shown_attached(policy) for policy in attached],
+        }
+
+
+def _user(whole: _Whole, user: Any) -> dict[str, Any]:
     return {
         **shown_user(user),
-        "GroupList": [group.name for group in groups if group is not None],
-        **_policies(view, user, "UserPolicyList"),
+        "GroupList": whole.groups_of.get(user.folded, []),
+        **whole.policies_of(user, "UserPolicyList"),
     }
 
 
-def _group(asked: Asked, group: Any) -> dict[str, Any]:
-    return {**shown_group(group), **_policies(asked.view, group, "GroupPolicyList")}
+def _group(whole: _Whole, group: Any) -> dict[str, Any]:
+    return {**shown_group(group), **whole.policies_of(group, "GroupPolicyList")}
 
 
-def _role(asked: Asked, role: Any) -> dict[str, Any]:
-    view, text = asked.view, trust_text(asked.view, role)
+def _role(whole: _Whole, role: Any) -> dict[str, Any]:
+    text = trust_text(whole.view, role)
     shown = shown_role(role, text)
     for member in ("Description", "MaxSessionDuration"):
         shown.pop(member, None)
-    profiles = view.group(INSTANCE_PROFILES, "by_role", (role.account_id, role.folded))
     return {
         **shown,
         "InstanceProfileList": [
             shown_instance_profile(profile, [shown_role(role, text, whole=False)])
-            for profile in profiles
+            for profile in whole.profiles_of.get(role.folded, ())
         ],
-        **_policies(view, role, "RolePolicyList"),
+        **whole.policies_of(role, "RolePolicyList"),
     }
 
 
-def _policy(asked: Asked, policy: Any) -> dict[str, Any]:
-    uses = counts(attachments_of(asked.view, asked.caller.account_id, policy))
+def _policy(whole: _Whole, policy: Any) -> dict[str, Any]:
+    uses = counts(whole.uses.get(policy.arn, []))
     versions = [shown_version(policy, one, with_text=True) for one in policy.versions]
     shown = shown_policy(policy, described=True, tagged=False, **uses)
     return {**shown, "PolicyVersionList": versions}
-
-
-def _policies(view: View, bearer: Bearer, member: str) -> dict[str, Any]:
-    attached = [managed_policy(view, arn) for arn in bearer.attached]
-    return {
-        member: [
-            {"PolicyName": name, "PolicyDocument": encoded_policy(text)}
-            for name, text in bearer.inline_policies.items()
-        ],
-        "AttachedManagedPolicies": [shown_attached(one) for one in attached if one is not None],
-    }
 
 
 _DETAILS: Final = {

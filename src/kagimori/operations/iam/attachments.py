@@ -12,6 +12,7 @@ from kagimori.operations.iam.iam_operation import (
     Found,
     OnNamed,
     OnPolicy,
+    all_named,
     page,
     page_entries,
     put,
@@ -22,8 +23,8 @@ from kagimori.operations.iam.policies import attachments_of, uses_asked_for
 from kagimori.operations.operation import Asked, Outcome
 from kagimori.ports import Delete
 from kagimori.rules.identity import quotas
-from kagimori.rules.identity.bearer import Bearer, fold
-from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
+from kagimori.rules.identity.bearer import Bearer
+from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 
 
@@ -147,13 +148,16 @@ class ListEntitiesForPolicy(OnPolicy):
             for use in attachments_of(asked.view, asked.caller.account_id, policy)
             if use.use in wanted and entity_filter in (None, use.noun.title())
         }
-        if given.PathPrefix is not None:
-            uses = {
-                key: use for key, use in uses.items() if starts_with(asked, _bearer(asked, use))
-            }
+        account_id = asked.caller.account_id
+        named = {
+            noun: all_named(asked.view, _KINDS[noun].table, account_id)
+            for noun in {use.noun for use in uses.values()}
+        }
+        bearers = [(key, named[use.noun].get(use.bearer)) for key, use in uses.items()]
+        entries = [pair for pair in bearers if pair[1] and starts_with(asked, pair[1])]
         scope = (policy.arn, entity_filter or "", given.PathPrefix or "/", *wanted)
-        shown, rest = page_entries(asked, list(uses.items()), *scope)
-        return [_bearer(asked, use) for _, use in shown], rest
+        shown, rest = page_entries(asked, entries, *scope)
+        return [bearer for _, bearer in shown], rest
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         bearers, rest = facts.more
@@ -164,7 +168,3 @@ class ListEntitiesForPolicy(OnPolicy):
                 {f"{noun}Name": bearer.name, f"{noun}Id": bearer.unique_id}
             )
         return Outcome({**answer, **rest})
-
-
-def _bearer(asked: Asked, use: Attachment) -> Any:
-    return asked.view.one(_KINDS[use.noun].table, (use.account_id, fold(use.bearer)))

@@ -12,6 +12,7 @@ from kagimori.operations.iam.iam_operation import (
     USER,
     Found,
     OnNamed,
+    all_named,
     identity_named,
     not_found,
     page,
@@ -57,8 +58,9 @@ class GetGroup(OnNamed):
         members = asked.view.group(MEMBERSHIPS, "by_group", scope)
         entries = [(one.member, one) for one in members]
         shown, rest = page_entries(asked, entries, entity.folded)
-        users = [asked.view.one(USERS, (entity.account_id, member)) for member, _ in shown]
-        return {"Users": [shown_user(user, whole=False) for user in users if user], **rest}
+        users = all_named(asked.view, USERS, entity.account_id)
+        named = [users[member] for member, _ in shown if member in users]
+        return {"Users": [shown_user(user, whole=False) for user in named], **rest}
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         return Outcome({"Group": shown_group(facts.entity), **facts.more})

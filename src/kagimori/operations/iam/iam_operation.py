@@ -220,6 +220,14 @@ class Room(Struct, frozen=True):
         return ExpectAtMost(self.table, "by_account", (self.account_id,), quota.most)
 
 
+def all_named(view: View, table: Table, account_id: str) -> dict[str, Any]:
+    """Return all of an account's users, groups or roles by folded name: one look at the store.
+
+    For who needs many: to look for each would be a look at the store for each.
+    """
+    return {one.folded: one for one in view.group(table, "by_account", (account_id,))}
+
+
 def room(asked: Asked, table: Table) -> Room:
     account_id = asked.caller.account_id
     return Room(table, account_id, asked.view.count(table, "by_account", (account_id,)))

@@ -16,8 +16,8 @@ from msgspec import field
 from msgspec.structs import replace
 
 from kagimori.operations.conditions.request_values import RequestValues
-from kagimori.operations.grants_of_key import GrantsOfKey
 from kagimori.operations.iam.iam_operation import PAGE_DEFAULT, IamOperation
+from kagimori.operations.kms.grants_of_key import GrantsOfKey
 from kagimori.operations.operation import Asked, Facts, Need, Outcome
 from kagimori.operations.pages import page_of, start_of
 from kagimori.operations.simulation.answers import shown_result

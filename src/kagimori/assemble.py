@@ -1,8 +1,6 @@
 """The parts put together: what `kagimori init`, `serve` and `dev` do. Alone knows them all."""
 
-import ipaddress
 import shutil
-import socket
 import sqlite3
 import sys
 import tempfile
@@ -33,9 +31,9 @@ from kagimori.deployment import (
     store_facts,
     write_private,
 )
-from kagimori.front.http import BACKLOG
 from kagimori.front.tls import make_certificate_authority, server_context
 from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.listeners import listener_at, url_of
 from kagimori.machinery.key_sets import read_key_set
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sqlite import open_database
@@ -244,10 +242,10 @@ def serve(
             raise Unusable("--tls-certificate and --tls-key go together")
         if certificate is not None and private_key is not None:
             _check_certificate(certificate, private_key)
-        listener = stack.enter_context(_bind(listen, plain=certificate is None))
-        admin = stack.enter_context(_bind(admin_listen, plain=True))
+        listener = stack.enter_context(listener_at(listen, plain=certificate is None))
+        admin = stack.enter_context(listener_at(admin_listen, plain=True))
         options = ServeOptions(
-            url=_url(listener, secure=certificate is not None),
+            url=url_of(listener, secure=certificate is not None),
             workers=workers,
             connections=connections,
             certificate=None if certificate is None else str(certificate),
@@ -360,40 +358,6 @@ def _check_certificate(certificate: Path, private_key: Path) -> None:
         server_context(certificate, private_key)
     except (OSError, ValueError) as problem:
         raise Unusable(f"cannot use {certificate} with {private_key}: {problem}") from None
-
-
-def _bind(address: str, *, plain: bool) -> socket.socket:
-    host, _, port_text = address.rpartition(":")
-    host = host.strip("[]")
-    if not port_text.isdigit() or not host or int(port_text) > 65535:  # noqa: PLR2004
-        raise Unusable(f"an address is HOST:PORT, not {address!r}")
-    if plain and not _is_loopback(host):
-        raise Unusable(
-            f"plain HTTP is for loopback only, and {host} is not: give --tls-certificate and "
-            "--tls-key, or make the deployment with `kagimori init --tls`"
-        )
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, int(port_text)))
-        found.listen(BACKLOG)  # now, so that a second server is refused here and not later
-    except OSError as problem:
-        raise Unusable(f"cannot listen on {address}: {problem.strerror}") from None
-    return found
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _url(listener: socket.socket, *, secure: bool) -> str:
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{shown}:{port}"
 
 
 def _hsm_socket(layout: Layout, stack: ExitStack) -> Path:

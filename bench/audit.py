@@ -177,7 +177,10 @@ def lookups(folder: Path, records: int) -> Measured:
     now = int(time.time())
     size = _write_journal(audit / "w0", records, now)
     _say("verifying")
-    seconds, held = _timed(lambda: verify(audit))
+    # The CPU's time, since one core is meant, whoever else wants it.
+    before = time.process_time()
+    held = verify(audit)
+    seconds = time.process_time() - before
     assert held.records == records
     assert held.intact
     verified = records / seconds

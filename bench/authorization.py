@@ -30,8 +30,8 @@ from kagimori.rules.request import Call, RawRequest
 TYPICAL_US = 10.0
 MANY_GRANTS_US = 30.0
 FEW_GRANTS, MANY_GRANTS = 5, 50_000
-# Twice the input may take a little more than twice the time, on a machine that is not quiet.
-LINEAR = 2.6
+# Twice the input takes twice the time; that of the square would take four times as much.
+LINEAR = 3.0
 HALF_BYTES = 16 * 1024
 
 ACCOUNT, REGION = "111122223333", "us-east-1"

@@ -39,6 +39,15 @@ def test_give_people_access(tmp_path):
     assert said.endswith("[]\n")
 
 
+def test_try_a_policy_before_you_set_it(tmp_path):
+    with serving.served() as server:
+        page = "docs/do/try-a-policy-before-you-set-it.md"
+        said = run(page, tmp_path, serving.environment(), data=server.data)
+    assert said.splitlines()[:2] == ["implicitDeny", "allowed"]
+    assert "1 would newly fail:" in said
+    assert "1 would newly pass:" in said
+
+
 def test_back_up_and_restore():
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed")

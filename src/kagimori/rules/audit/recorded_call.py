@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, GrantTerms
 
-# No key policy gives it (reference, 10.5), so none can take it away.
-WITHOUT_KEY_POLICY: Final = frozenset({"RetireGrant"})
+# No key policy gives them (reference, 9.4 and 10.5), so none can take them away.
+WITHOUT_KEY_POLICY: Final = frozenset({"CreateKey", "RetireGrant"})
 # Refusals that come before authorization, or instead of it.
 UNDECIDED: Final = frozenset(
     {

@@ -4,6 +4,7 @@ Source: reference, sections 10.1 to 10.7; KMS Developer Guide, grants and create
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -11,6 +12,8 @@ from msgspec import Struct
 from kagimori.rules.policy.principal import NameKind, Way
 from kagimori.rules.policy.question import Question
 
+# Asked once for each grant that is looked at.
+_ACTIONS_REMEMBERED: Final = 512
 # Operations that take an encryption context; on the others its constraints are ignored.
 CONTEXT_OPERATIONS: Final = frozenset(
     {
@@ -82,6 +85,7 @@ def operations_for(*, key_usage: str, is_symmetric: bool) -> frozenset[str]:
     return OPERATIONS_BY_USAGE.get(key_usage, frozenset())
 
 
+@lru_cache(maxsize=_ACTIONS_REMEMBERED)
 def operation_of(action: str) -> str:
     """Return the grant operation that a permission (`kms:Encrypt`) stands for, or ""."""
     vendor, _, operation = action.partition(":")
@@ -117,7 +121,7 @@ def _fits_context(terms: GrantTerms, context: Mapping[str, str]) -> bool:
 
 def _contains(whole: Mapping[str, str], part: Mapping[str, str]) -> bool:
     # A key with another case is another key: the guide says exact, and exact is the safe reading.
-    return all(whole.get(key) == value for key, value in part.items())
+    return part.items() <= whole.items()
 
 
 def is_within(child: GrantTerms, parent: GrantTerms) -> bool:

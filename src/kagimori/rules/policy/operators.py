@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -20,6 +21,9 @@ from msgspec import Struct
 from .match import Test, arn_condition, glob
 from .template import Filled, Wild
 from .values import fold_key
+
+# The same callers come again, and to read an address takes longer than all the rest.
+_ADDRESSES_REMEMBERED: Final = 4096
 
 
 class IllTyped(ValueError):
@@ -117,6 +121,7 @@ def network(text: str) -> tuple[int, int, int]:
     return found.version, int(found.network_address), int(found.broadcast_address)
 
 
+@lru_cache(maxsize=_ADDRESSES_REMEMBERED)
 def address(text: str) -> tuple[int, int, int]:
     """Return the address of a caller in the form of a range of one."""
     found = _one_address(text)

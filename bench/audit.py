@@ -33,7 +33,7 @@ from kagimori.machinery.journal import FILE_BYTES_MAX
 from kagimori.machinery.journal_files import file_for
 from kagimori.rules.audit.chain import GENESIS
 from kagimori.rules.audit.lookup import EventQuery
-from kagimori.rules.audit.record import iso_time
+from kagimori.rules.audit.times import iso_time
 
 BARE_LINES = Path(__file__).with_name("audit_bare_lines")
 RECORDS = 10_000_000

@@ -1,6 +1,6 @@
 """The figures as a table, for the terminal and for the page in the documentation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +84,10 @@ class Report:
     def say(self, line: str) -> None:
         """Add a sentence about the whole run."""
         self._lines.append(line)
+
+    def judge(self, asked: Iterable[Asked]) -> None:
+        """Add limits that were measured elsewhere."""
+        self._asked.extend(asked)
 
     def bare(self, encrypt_us: float, decrypt_us: float) -> None:
         self._lines.append(

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import audit
+import authorization
 from bare import bare_microseconds
 from beside import Beside, KeysImported, KeysMade
 from key_uses import USES, KeyUseLoads, bare_microseconds_of
@@ -48,6 +50,12 @@ def main() -> None:
             _measure_key_uses(report, kagimori, rounds=rounds, seconds=seconds)
             _measure_beside(report, kagimori, rounds=rounds, seconds=seconds)
             report.after(kagimori.processes().memory_mib())
+        report.judge(authorization.rows())
+        records = 100_000 if options.quick else options.audit_records
+        of_audit = audit.rows(Path(folder), records=records, rounds=rounds, seconds=seconds)
+    report.judge(of_audit.asked)
+    for line in of_audit.lines:
+        report.say(line)
     print(report.text())
     if not options.print_only:
         report.write(PAGE)
@@ -123,6 +131,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round, fewer rows")
     parser.add_argument("--rounds", type=int, default=3, help="the median of them is shown")
     parser.add_argument("--seconds", type=int, default=5, help="of each run")
+    parser.add_argument(
+        "--audit-records", type=int, default=1_000_000, help="to look up among; 1.1 GB a million"
+    )
     parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
     return parser.parse_args()
 

@@ -132,7 +132,7 @@ class _Replay:
         for _, _, line in matching(audit, RecordFilter(key=self._key.arn, since=since)):
             record = json.loads(line)
             if _is_decided(record):
-                self.tally.requests += 1
+                self.tally.request(record["eventTime"])
                 self._try(record)
         return self.tally
 

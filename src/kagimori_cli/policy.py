@@ -66,7 +66,8 @@ def try_policy(
 
 
 def _show(tally: Tally) -> None:
-    typer.echo(f"{tally.requests} recorded requests")
+    when = f", {tally.first} to {tally.last}" if tally.requests else ""
+    typer.echo(f"{tally.requests} recorded requests{when}")
     for change, heading in _HEADINGS.items():
         groups = tally.of(change)
         if groups:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 import serving
 from serving import refused, run
@@ -117,6 +118,7 @@ def test_the_policy_as_it_is_changes_nothing(world, tmp_path):
     assert code == 0
     assert answer["newly_fail"] == answer["newly_pass"] == answer["uncertain"] == []
     assert answer["requests"] >= 8
+    assert answer["first"] <= answer["last"]
 
 
 @pytest.mark.parametrize("named", ["alias/orders", "id", "arn"])
@@ -254,6 +256,63 @@ def test_what_cannot_be_read(world, tmp_path):
         done = run("policy", "test", *arguments)
         assert (done.returncode, done.stdout) == (2, ""), arguments
         assert len(done.stderr.splitlines()) == 1
+
+
+PREDICTED = {
+    "the account alone": [],
+    "no decryption": [("Deny", "alice", "kms:Decrypt", {})],
+    "alice in the office": [
+        ("Deny", "alice", "*", {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
+    ],
+    "alice with context": [
+        ("Deny", "alice", "kms:*crypt", {"Null": {"kms:EncryptionContext:Dept": "true"}}),
+    ],
+    "bob too": [("Allow", "bob", "kms:DescribeKey", {})],
+    "bob by alias": [("Allow", "bob", "kms:*", {"Null": {"kms:RequestAlias": "false"}})],
+    "alice in the past": [
+        ("Deny", "alice", "*", {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}})
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_what_is_foretold_comes_true(world, tmp_path, name):
+    """Ask, foretell, set the policy, and ask the same again."""
+    key = world.kms.create_key()["KeyMetadata"]["Arn"]
+    context = {"EncryptionContext": PAIR}
+    blob = world.kms.encrypt(KeyId=key, Plaintext=b"x", **context)["CiphertextBlob"]
+    calls = {
+        ("kms:Encrypt", "user/alice"): lambda: world.alice.encrypt(KeyId=key, Plaintext=b"x"),
+        ("kms:Decrypt", "user/alice"): lambda: world.alice.decrypt(CiphertextBlob=blob, **context),
+        ("kms:DescribeKey", "user/bob"): lambda: world.bob.describe_key(KeyId=key),
+        ("kms:Encrypt", "user/bob"): lambda: world.bob.encrypt(KeyId=key, Plaintext=b"x"),
+    }
+    before = {call: outcome(ask) for call, ask in calls.items()}
+    more = [
+        {
+            **allow(action, Condition=condition),
+            "Effect": effect,
+            "Principal": {"AWS": world.user(who)},
+        }
+        for effect, who, action, condition in PREDICTED[name]
+    ]
+    _, answer = world.test(tmp_path, world.default(*more), key=key)
+    world.kms.put_key_policy(KeyId=key, Policy=policy(*world.default(*more)))
+    after = {call: outcome(ask) for call, ask in calls.items()}
+    failing = {call for call in calls if before[call] and not after[call]}
+    passing = {call for call in calls if after[call] and not before[call]}
+    assert {call[:2] for call in groups(answer, "newly_fail")} == failing
+    assert {call[:2] for call in groups(answer, "newly_pass")} == passing
+    assert answer["uncertain"] == []
+
+
+def outcome(ask):
+    try:
+        ask()
+    except ClientError as problem:
+        assert problem.response["Error"]["Code"] == "AccessDeniedException"
+        return False
+    return True
 
 
 def test_who_is_gone_cannot_be_judged(world, tmp_path):

@@ -372,6 +372,17 @@ def test_pages(iam):
     assert found == actions
 
 
+def test_a_page_is_shorter_where_there_is_much_to_weigh(iam):
+    actions = [f"s3:Get{number}" for number in range(20)]
+    many = policy(*[allow(f"s3:Put{number}") for number in range(100)])
+    given = {"PolicyInputList": [many], "ActionNames": actions}
+    arns = [f"arn:aws:s3:::b/{number}" for number in range(100)]
+    answer = iam.simulate_custom_policy(**given, ResourceArns=arns)
+    assert (len(answer["EvaluationResults"]), answer["IsTruncated"]) == (5, True)
+    with refused("InvalidInput"):
+        iam.simulate_custom_policy(**{**given, "PolicyInputList": [many] * 6}, ResourceArns=arns)
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -50,13 +50,21 @@ class Group(Struct, frozen=True):
 
 
 class Tally:
-    """Counts requests in groups."""
+    """Counts requests in groups; `first` and `last` are the times of all, ISO 8601."""
 
     def __init__(self) -> None:
         self.requests = 0
+        self.first: str | None = None
+        self.last: str | None = None
         self._groups: dict[Change, dict[tuple[str, str, str], Group]] = {
             change: {} for change in Change
         }
+
+    def request(self, at: str) -> None:
+        """Count one request; `at` is its time."""
+        self.requests += 1
+        self.first = at if self.first is None else min(self.first, at)
+        self.last = at if self.last is None else max(self.last, at)
 
     def add(
         self,
@@ -84,7 +92,11 @@ class Tally:
 
     def as_json(self) -> dict[str, Any]:
         """Return what changes and what cannot be told, as a JSON object."""
-        shown: dict[str, Any] = {"requests": self.requests}
+        shown: dict[str, Any] = {
+            "requests": self.requests,
+            "first": self.first,
+            "last": self.last,
+        }
         for change in Change:
             if change is not Change.SAME:
                 shown[change.value] = [_shown(group) for group in self.of(change)]
@@ -92,10 +104,7 @@ class Tally:
 
 
 def _shown(group: Group) -> dict[str, Any]:
-    members = {name: getattr(group, name) for name in group.__struct_fields__}
-    if not group.unknown:
-        del members["unknown"]
-    return {**members, **({"unknown": list(group.unknown)} if group.unknown else {})}
+    return {name: getattr(group, name) for name in group.__struct_fields__}
 
 
 def change_of(recorded: bool | None, now: bool | None, proposed: bool | None) -> Change:  # noqa: FBT001

@@ -3,16 +3,17 @@
 DIFFERS(aws): for a KMS key of the caller's account its own key policy and grants count, unless
 the request brings a ResourcePolicy.
 
-DIFFERS(aws): a simulation takes 100 resources; a page has as many actions as 1,000 answers allow.
+DIFFERS(aws): a simulation takes 100 resources; a page is shorter where there is much to weigh.
 
 Source: IAM API Reference, SimulateCustomPolicy, SimulatePrincipalPolicy; IAM User Guide,
 access_policies_testing-policies.
 """
 
 import re
+from itertools import chain
 from typing import Any, Final
 
-from msgspec import field
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kagimori.operations.conditions.request_values import RequestValues
@@ -45,7 +46,8 @@ from kagimori.rules.refusal import InvalidMarkerException
 from kagimori.rules.simulation import Scene, Simulated, SourcedPolicy, simulate
 from kagimori_boundary.messages import Command
 
-ANSWERS_MAX: Final = 1000
+# Statements weighed for one page, so that no simulation keeps others waiting for long.
+STATEMENTS_WEIGHED_MAX: Final = 50_000
 _BOUNDARY_MEMBER: Final = "PermissionsBoundaryPolicyInputList"
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 # Grants, and the rule of what works across accounts, know actions in AWS's spelling.
@@ -56,14 +58,31 @@ _WITHOUT_KEY: Final = frozenset(
 )
 
 
-class Staged(Facts):
-    """Everything that a simulation needs; `unknown` says who is named and does not exist."""
+class Stage(Struct, frozen=True):
+    """Everything that a simulation needs; `simulated` is whom it lets ask."""
 
-    simulated: Caller | None = None
-    scene: Scene | None = None
-    entries: Entries | None = None
-    resource_policy: SourcedPolicy | None = None
-    sources: list[Resource] = field(default_factory=list)
+    simulated: Caller
+    scene: Scene
+    entries: Entries
+    resource_policy: SourcedPolicy | None
+    resources: list[Resource]
+
+    @property
+    def weight(self) -> int:
+        """How many statements are weighed for one action."""
+        given = [*self.scene.policies, self.scene.boundary, self.resource_policy]
+        policies = [one.compiled for one in given if one is not None]
+        policies += chain.from_iterable(self.scene.organization or ())
+        statements = max(1, sum(len(policy.statements) for policy in policies))
+        keys = [one.kms_key for one in self.resources if one.kms_key is not None]
+        own = sum(len(key.compiled_policy.statements) for key in keys)
+        return statements * len(self.resources) + own
+
+
+class Staged(Facts):
+    """What a simulation needs, or that nobody has the ARN whose policies are asked for."""
+
+    stage: Stage | None = None
     unknown: NoSuchEntity | None = None
     answer: dict[str, Any] = field(default_factory=dict)
 
@@ -76,7 +95,8 @@ class _Simulate(IamOperation):
     def ask(self, asked: Asked, facts: Staged) -> Command | None:
         if facts.unknown is not None:
             raise facts.unknown
-        facts.answer = self._page(asked, facts)
+        if facts.stage is not None:
+            facts.answer = self._page(asked, facts.stage)
         return None
 
     def finish(self, asked: Asked, facts: Staged, reply: Any) -> Outcome:
@@ -104,16 +124,18 @@ class _Simulate(IamOperation):
             resource_policy = policy_given(
                 given.ResourcePolicy, Kind.KEY, "ResourcePolicy", "resource"
             )
-        return Staged(
-            (need,),
+        stage = Stage(
             simulated=caller,
             scene=Scene(caller.principal, tuple(policies), boundary, organization),
             entries=Entries(given.ContextEntries),
             resource_policy=resource_policy,
-            sources=resources_given(asked, caller),
+            resources=resources_given(asked, caller),
         )
+        if stage.weight > STATEMENTS_WEIGHED_MAX:
+            raise InvalidInput("These are too many policies for so many resources.")
+        return Staged((need,), stage=stage)
 
-    def _page(self, asked: Asked, facts: Staged) -> dict[str, Any]:
+    def _page(self, asked: Asked, stage: Stage) -> dict[str, Any]:
         given = asked.call.input
         try:
             after = start_of(given.Marker, self.name)
@@ -121,13 +143,13 @@ class _Simulate(IamOperation):
             raise InvalidInput("Invalid Marker.") from None
         numbered = [(f"{number:06}", action) for number, action in enumerate(given.ActionNames)]
         rest = [one for one in numbered if after is None or one[0] > after[0]]
-        limit = min(given.MaxItems or PAGE_DEFAULT, max(1, ANSWERS_MAX // len(facts.sources)))
+        limit = min(given.MaxItems or PAGE_DEFAULT, STATEMENTS_WEIGHED_MAX // stage.weight)
         answer = page_of(
             rest,
             limit,
             self.name,
             name="EvaluationResults",
-            shown=lambda one: _result(asked, facts, one[1]),
+            shown=lambda one: _result(asked, stage, one[1]),
             key=lambda one: [one[0]],
         )
         shown = {
@@ -202,29 +224,27 @@ def _boundary_given(asked: Asked) -> SourcedPolicy | None:
     return given[0] if given else None
 
 
-def _result(asked: Asked, facts: Staged, action: str) -> dict[str, Any]:
+def _result(asked: Asked, stage: Stage, action: str) -> dict[str, Any]:
     folded = fold_key(action)
-    results = [(one, _simulated(asked, facts, folded, action, one)) for one in facts.sources]
+    results = [(one, _simulated(asked, stage, folded, action, one)) for one in stage.resources]
     return shown_result(action, folded, results)
 
 
 def _simulated(
-    asked: Asked, facts: Staged, folded: str, written: str, resource: Resource
+    asked: Asked, stage: Stage, folded: str, written: str, resource: Resource
 ) -> Simulated:
-    if facts.simulated is None or facts.scene is None or facts.entries is None:
-        raise LookupError("nothing was staged")
     action, key = _SPELLINGS.get(folded, written), resource.kms_key
     need = Need(action, key, resource=resource.arn)
-    real = RequestValues(replace(asked, caller=facts.simulated), need)
+    real = RequestValues(replace(asked, caller=stage.simulated), need)
     takes_context = operation_of(action) in CONTEXT_OPERATIONS or action == "kms:CreateGrant"
     question = Question(
         action,
         resource.arn,
-        SimulatedValues(facts.entries, real),
-        facts.entries.encryption_context() if takes_context else None,
-        facts.entries.one("aws:sourcearn"),
+        SimulatedValues(stage.entries, real),
+        stage.entries.encryption_context() if takes_context else None,
+        stage.entries.one("aws:sourcearn"),
     )
-    policy, rules = facts.resource_policy, None
+    policy, rules = stage.resource_policy, None
     if resource.is_kms_key and folded not in _WITHOUT_KEY:
         if policy is not None:
             rules = KeyRules(resource.arn, resource.owner, policy.compiled)
@@ -232,10 +252,10 @@ def _simulated(
             policy = SourcedPolicy(key.arn, "resource", pretty(key.key_policy), key.compiled_policy)
             rules = KeyRules(key.arn, key.account_id, policy.compiled, GrantsOfKey(asked, key))
     return simulate(
-        facts.scene,
+        stage.scene,
         question,
         owner=resource.owner,
         resource_policy=policy,
         key_rules=rules,
-        proposed=facts.entries.proposed(),
+        proposed=stage.entries.proposed(),
     )

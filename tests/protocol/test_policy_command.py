@@ -1,6 +1,9 @@
 """`kagimori policy test`: a proposed key policy, tried on a small real trail."""
 
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from botocore.exceptions import ClientError
@@ -80,12 +83,12 @@ class World:
     def user(self, name):
         return f"arn:aws:iam::{self.account}:user/{name}"
 
-    def test(self, folder, statements, *, key=None, options=()):
+    def test(self, folder, statements, *, key=None, options=(), data=None):
         """Return exit code and answer of `kagimori policy test`."""
         file = folder / "policy.json"
         file.write_text(policy(*statements))
         done = run(
-            *("policy", "test", "--data", self.data, "--key", key or self.key),
+            *("policy", "test", "--data", data or self.data, "--key", key or self.key),
             *("--policy", file, "--output", "json", *options),
         )
         assert done.returncode in (0, 1), done.stderr
@@ -198,6 +201,25 @@ def test_what_is_not_recorded_is_not_guessed(world, tmp_path):
     assert (code, answer["newly_fail"]) == (0, [])
     assert groups(answer, "uncertain") == [("kms:Decrypt", "user/alice", 3)]
     assert answer["uncertain"][0]["unknown"] == ["aws:referer"]
+
+
+def test_sessions_whose_making_is_not_recorded_are_uncertain(world, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(world.data / "audit", copy / "audit")
+    shutil.copy(world.data / "seal.key", copy)
+    store, other = (sqlite3.connect(data / "kagimori.db") for data in (world.data, copy))
+    with closing(store), closing(other):
+        store.backup(other)
+    for journal in (copy / "audit").glob("*/*.jsonl"):
+        kept = [line for line in journal.read_bytes().splitlines(True) if b"AssumeRole" not in line]
+        journal.write_bytes(b"".join(kept))
+    code, answer = world.test(tmp_path, world.default(), data=copy)
+    assert (code, answer["newly_fail"]) == (0, [])
+    assert groups(answer, "uncertain") == [
+        ("kms:DescribeKey", "assumed-role/reader/kept", 1),
+        ("kms:DescribeKey", "assumed-role/reader/narrow", 1),
+    ]
+    assert answer["uncertain"][0]["why"] == "it depends on session policies"
 
 
 def test_unknown_values_that_make_no_difference_are_no_doubt(world, tmp_path):

@@ -238,6 +238,8 @@ class Auditor:
                 self._trouble(name, _why(problem))
                 pause = RETRY_SECONDS
             if stopping:
+                if keys is not None:
+                    keys.close()
                 return
             self._stopping.wait(pause)
 

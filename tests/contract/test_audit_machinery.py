@@ -16,6 +16,7 @@ from kagimori.machinery.audit_tail import StreamTail, TrailBroken
 from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.delivery_target import DeliveryFolder
 from kagimori.machinery.digester import Digester
+from kagimori.machinery.receiving import NotTaken
 from kagimori.machinery.retention import new_beginnings, remove_before
 from kagimori.rules.audit.lookup import EventQuery, shown_events
 from kagimori.rules.audit.times import iso_time
@@ -304,6 +305,27 @@ def test_a_stream_that_does_not_go_on_keeps_none_of_the_others_waiting(audit):
     assert delivery(audit, troubles).deliver({}) == 3
     assert len(troubles) == 1
     assert new_beginnings(audit, None, START) == {}
+
+
+def test_what_a_target_does_not_take_is_delivered_by_the_next(audit):
+    write(audit, map(event, range(5)))
+    refusing = delivery(audit)
+    taken = []
+
+    def put(name, content, metadata):
+        if metadata:
+            raise NotTaken("no digests today")
+        taken.append(name)
+
+    refusing._target.put = put
+    assert refusing.deliver({}) == 5
+    with pytest.raises(NotTaken):
+        refusing.digest()
+    ours = delivery(audit)
+    ours.digest()
+    (digest,) = (audit.parent / "bucket").rglob("*-Digest_*.json.gz")
+    (log,) = json.loads(gzip.decompress(digest.read_bytes()))["logFiles"]
+    assert [log["s3Object"]] == taken
 
 
 def test_both_accounts_get_their_copy(audit):

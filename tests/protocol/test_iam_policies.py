@@ -192,6 +192,7 @@ def test_inline_policies_are_bounded_together(iam, alice):
     ("text", "message"),
     [
         ("nothing", "This policy contains invalid Json"),
+        (document("kms:*").replace("kms:*", r"kms:\ud800"), "This policy contains invalid Json"),
         ("{}", None),
         (trust({"AWS": "*"}), None),
         (json.dumps({"Statement": {"Effect": "Maybe", "Action": "*", "Resource": "*"}}), None),

@@ -23,9 +23,9 @@ class S3Gateway:
         self.made = json.loads(made.stdout)
         self.server = server
 
-    def client(self, forwarded=None, *, unsigned=None, **headers):
-        kms = boto3.client(
-            "kms",
+    def client(self, forwarded=None, *, of="kms", unsigned=None, **headers):
+        client = boto3.client(
+            of,
             endpoint_url=self.server.url,
             region_name="us-east-1",
             aws_access_key_id=self.made["access_key_id"],
@@ -41,10 +41,10 @@ class S3Gateway:
         def add_late(request, **_):
             request.headers["x-kagimori-forwarded-request"] = unsigned
 
-        kms.meta.events.register("before-sign.kms", add)
+        client.meta.events.register(f"before-sign.{of}", add)
         if unsigned is not None:
-            kms.meta.events.register("before-send.kms", add_late)
-        return kms
+            client.meta.events.register(f"before-send.{of}", add_late)
+        return client
 
 
 class Showing(botocore.auth.SigV4Auth):
@@ -208,6 +208,28 @@ def test_a_service_acts_for_itself(server, gateway):
         lambda request, **_: [request.headers.add_header(*pair) for pair in source.items()],
     )
     assert other.encrypt(KeyId=key, Plaintext=b"x")["KeyId"] == key  # as root, not as a service
+
+
+def test_a_request_that_is_shown_does_not_become_credentials(server, gateway, alice):
+    forwarded = shown(*signed_for(alice))
+    message = "A service cannot call {} for its callers"
+    with refused("AccessDenied", message.format("GetSessionToken"), 403):
+        gateway.client(forwarded, of="sts").get_session_token()
+    root = shown(*signed_for(server.credentials))
+    with refused("AccessDenied", message.format("CreateAccessKey"), 403):
+        gateway.client(root, of="iam").create_access_key(UserName="alice-of-s3")
+    with refused("AccessDeniedException", message.format("LookupEvents")):
+        gateway.client(root, of="cloudtrail").lookup_events()
+
+
+def test_a_service_has_no_sessions_and_no_account(server, gateway):
+    with refused("AccessDenied", status=403):
+        gateway.client(of="sts").get_session_token()
+    key = gateway.made["access_key_id"]
+    with refused("ValidationError", f"Access key {key} is not known."):
+        server.client("sts").get_access_key_info(AccessKeyId=key)
+    with refused("NotFoundException"):
+        gateway.client().describe_key(KeyId="alias/aws/s3")
 
 
 class TestForgeries:

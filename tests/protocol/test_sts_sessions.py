@@ -247,6 +247,16 @@ class TestAssumeRole:
             arn = world.arn("policy", "nobody-made-it")
             assume(world, alice, keeper, PolicyArns=[{"arn": arn}])
 
+    def test_session_policies_that_are_too_many_or_too_long(self, world, alice, keeper):
+        arns = [{"arn": world.arn("policy", f"reader-{n}")} for n in range(11)]
+        with saying("ValidationError", "'policyArns'"):
+            assume(world, alice, keeper, PolicyArns=arns)
+        narrow = document({"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"})
+        one = [{"arn": "arn:aws:iam::aws:policy/IAMReadOnlyAccess"}]
+        assert assume(world, alice, keeper, Policy=narrow.ljust(2000), PolicyArns=one)
+        with saying("PackedPolicyTooLarge", "please use smaller policy."):
+            assume(world, alice, keeper, Policy=narrow.ljust(2020), PolicyArns=one)
+
     def test_a_packed_policy_can_be_too_large(self, world, alice, keeper):
         draw = random.Random(7)
         tags = [

@@ -20,6 +20,7 @@ from serving import refused
 ISSUER = "https://token.example.com/realms/ci"
 NAME = "token.example.com/realms/ci"
 CLIENT = "sts.amazonaws.com"
+SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
 
 
 class Issuer:
@@ -194,6 +195,11 @@ def confused_token(issuer):
     return (body + b"." + signature).decode()
 
 
+def tagged(issuer, tags, transitive=()):
+    said = {"principal_tags": tags, "transitive_tag_keys": list(transitive)}
+    return issuer.token(**{"https://aws.amazon.com/tags": said})
+
+
 @pytest.mark.parametrize(
     ("make", "code"),
     [
@@ -211,7 +217,19 @@ def confused_token(issuer):
         (lambda i: i.token(exp=None), "InvalidIdentityToken"),
         (lambda i: i.token(exp=time.time() - 1), "ExpiredTokenException"),
         (lambda i: i.token(nbf=time.time() + 3600), "InvalidIdentityToken"),
+        (lambda i: i.token(sub="alice\ud800"), "InvalidIdentityToken"),
+        (lambda i: i.token(sub="alice" * 52), "InvalidIdentityToken"),
         (lambda i: i.token(**{"https://aws.amazon.com/tags": 7}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {"aws:PrincipalType": "Account"}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {"team": "blue", "Team": "red"}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {f"t{n}": "x" for n in range(51)}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {"t" * 129: "x"}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {"team": "x" * 257}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {"te|am": "x"}), "InvalidIdentityToken"),
+        (lambda i: tagged(i, {"team": "x"}, ["other"]), "InvalidIdentityToken"),
+        (lambda i: i.token(**{SOURCE_IDENTITY: "aws:alice"}), "InvalidIdentityToken"),
+        (lambda i: i.token(**{SOURCE_IDENTITY: "a"}), "InvalidIdentityToken"),
+        (lambda i: i.token(**{SOURCE_IDENTITY: 7}), "InvalidIdentityToken"),
     ],
 )
 def test_tokens_that_prove_nothing(world, issuer, main_only, make, code):
@@ -222,12 +240,9 @@ def test_tokens_that_prove_nothing(world, issuer, main_only, make, code):
 def test_tags_come_with_a_token(world, issuer):
     arn = role(world, "blue-only", ("StringEquals", "aws:RequestTag/team", "blue"))
 
-    def tagged(team):
-        return issuer.token(**{"https://aws.amazon.com/tags": {"principal_tags": {"team": [team]}}})
-
-    assert assume(world, arn, tagged("blue"))["PackedPolicySize"]
+    assert assume(world, arn, tagged(issuer, {"team": ["blue"]}))["PackedPolicySize"]
     with refused("AccessDenied", status=403):
-        assume(world, arn, tagged("red"))
+        assume(world, arn, tagged(issuer, {"team": ["red"]}))
 
 
 def test_other_operations_need_a_signature(world):

@@ -29,8 +29,8 @@ class DescribeKey(OnKey):
         text = asked.call.input.KeyId
         ref = parse_key_ref(text, account_id=caller.account_id, region=region)
         service = service_of(ref.alias_name)
-        if service is None or ref.account_id != caller.account_id:
-            return super().look_up(asked)
+        if service is None or ref.account_id != caller.account_id or not caller.account_id:
+            return super().look_up(asked)  # a service has no account to make it in
         if asked.view.one(ALIASES, (ref.account_id, region, ref.alias_name or "")) is not None:
             return super().look_up(asked)
         planned = managed_key(

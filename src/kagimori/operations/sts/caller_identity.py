@@ -42,6 +42,6 @@ class GetAccessKeyInfo(Operation):
         return Owned(access_key=asked.view.one(ACCESS_KEYS, (asked.call.input.AccessKeyId,)))
 
     def finish(self, asked: Asked, facts: Owned, reply: Any) -> Outcome:
-        if facts.access_key is None:
+        if facts.access_key is None or facts.access_key.service is not None:
             raise ValidationError(f"Access key {asked.call.input.AccessKeyId} is not known.")
         return Outcome({"Account": facts.access_key.account_id})

@@ -1,6 +1,7 @@
-"""What some temporary credentials cannot call at all, whatever the policies say.
+"""What some credentials cannot call at all, whatever the policies say.
 
-Source: reference, 23.3; STS API Reference, GetSessionToken and GetFederationToken.
+Source: reference, 23.3; STS API Reference, GetSessionToken and GetFederationToken. For services:
+docs/understand/acting-for-another.md.
 """
 
 from typing import Final
@@ -18,9 +19,15 @@ def check_session_limits(caller: Caller, service: str, operation: str) -> None:
     """Return if the caller's kind of credentials may call the operation at all.
 
     Raises:
-        AccessDeniedException: an STS call that needs other credentials.
+        AccessDeniedException: an STS call that needs other credentials, or a service that acts
+            for a caller elsewhere than in KMS.
         UnrecognizedClientException: an IAM call with a token that never works there.
     """
+    # Else a request shown once could be turned into credentials that outlive it.
+    if caller.via is not None and service != "kms":
+        raise AccessDeniedException(f"A service cannot call {operation} for its callers")
+    if caller.service is not None and service == "sts" and operation in _FOR_LONG_TERM_KEYS:
+        raise AccessDeniedException(f"Cannot call {operation} with the credentials of a service")
     session = caller.session
     if session is None:
         return

@@ -26,6 +26,9 @@ SESSION_SECONDS_DEFAULT: Final = 43_200
 ROOT_SECONDS_MAX: Final = 3600
 # How much of a session token policies and tags may take, compressed.
 PACKED_BYTES_MAX: Final = 2048
+# What session policies may be before they are packed.
+SESSION_POLICY_ARNS_MAX: Final = 10
+SESSION_POLICY_CHARACTERS_MAX: Final = 2048
 
 
 class SessionTags(Struct, frozen=True):
@@ -80,12 +83,21 @@ def read_narrowing(policy: str | None, arns: Sequence[Any] | None) -> Narrowing:
 
     Raises:
         MalformedPolicyDocument: the inline one is none.
+        ValidationError: more managed ones than a session may have.
+        PackedPolicyTooLarge: too much text, packed or not.
     """
+    if arns is not None and len(arns) > SESSION_POLICY_ARNS_MAX:
+        raise ValidationError(
+            "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {SESSION_POLICY_ARNS_MAX}"
+        )
     if policy is not None:
         read_policy(policy, Kind.IDENTITY)
         compile_identity_policy(policy, "session policy")
     named = tuple(one.arn for one in arns or () if one.arn is not None)
-    return Narrowing((policy,) if policy is not None else (), named)
+    narrowing = Narrowing((policy,) if policy is not None else (), named)
+    _check_room(sum(map(len, (*narrowing.texts, *named))), SESSION_POLICY_CHARACTERS_MAX)
+    return narrowing
 
 
 def packed_percent(narrowing: Narrowing, tags: SessionTags) -> int | None:
@@ -98,7 +110,11 @@ def packed_percent(narrowing: Narrowing, tags: SessionTags) -> int | None:
         return None
     parts = [*narrowing.texts, *narrowing.arns, *(f"{k}={v}" for k, v in tags.tags.items())]
     packed = len(zlib.compress("\n".join(parts).encode()))
-    percent = -(-packed * 100 // PACKED_BYTES_MAX)
+    return _check_room(packed, PACKED_BYTES_MAX)
+
+
+def _check_room(used: int, most: int) -> int:
+    percent = -(-used * 100 // most)
     if percent > 100:  # noqa: PLR2004 - percent
         raise PackedPolicyTooLarge(
             f"Packed policy consumes {percent}% of allotted space, please use smaller policy."

@@ -11,6 +11,8 @@ from kagimori.rules.identity.refusals import InvalidInput, LimitExceeded, Valida
 from kagimori.rules.refusal import Refusal
 
 TAGS_MAX: Final = 50
+KEY_LENGTH_MAX: Final = 128
+VALUE_LENGTH_MAX: Final = 256
 DUPLICATE: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _ALLOWED: Final = re.compile(r"[\w\s.:/=+\-@]*")
 
@@ -24,17 +26,22 @@ def read_tags(
         Refusal: `duplicate`, for a key that is there twice ignoring case.
         ValidationError: reserved, or with characters that tags cannot have.
     """
+    return checked_tags(((tag.Key, tag.Value) for tag in tags or ()), duplicate=duplicate)
+
+
+def checked_tags(pairs: Iterable[tuple[str, str]], *, duplicate: type[Refusal]) -> dict[str, str]:
+    """Return tags by key; raises as `read_tags`."""
     read: dict[str, str] = {}
     folded: set[str] = set()
-    for tag in tags or ():
-        if tag.Key.lower() in folded:
+    for key, value in pairs:
+        if key.lower() in folded:
             raise duplicate(DUPLICATE)
-        if tag.Key.lower().startswith("aws:"):
+        if key.lower().startswith("aws:"):
             raise ValidationError("Tag keys beginning with aws: are reserved.")
-        if not (_ALLOWED.fullmatch(tag.Key) and _ALLOWED.fullmatch(tag.Value)):
-            raise ValidationError(f"Invalid tag: {tag.Key}")
-        folded.add(tag.Key.lower())
-        read[tag.Key] = tag.Value
+        if not (_ALLOWED.fullmatch(key) and _ALLOWED.fullmatch(value)):
+            raise ValidationError(f"Invalid tag: {key}")
+        folded.add(key.lower())
+        read[key] = value
     return read
 
 

@@ -4,20 +4,34 @@ Source: STS API Reference, AssumeRoleWithWebIdentity; IAM User Guide, id_roles_p
 reference_policies_iam-condition-keys ("Available keys for AWS web identity federation"); RFC 7519.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jwt
 from msgspec import Struct
 
-from kagimori.rules.identity.refusals import ExpiredTokenException, InvalidIdentityToken
+from kagimori.rules.identity.refusals import (
+    ExpiredTokenException,
+    InvalidIdentityToken,
+    ValidationError,
+)
 from kagimori.rules.identity.session_request import SessionTags
+from kagimori.rules.identity.tags import (
+    KEY_LENGTH_MAX,
+    TAGS_MAX,
+    VALUE_LENGTH_MAX,
+    checked_tags,
+)
 
 # Never "none", and no HMAC: a public key must not do for a secret.
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA")
 CLOCK_SECONDS: Final = 300
+SUBJECT_LENGTH_MAX: Final = 255  # what the model's `webIdentitySubjectType` can answer
 _TAGS: Final = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY: Final = "https://aws.amazon.com/source_identity"
+_SOURCE_IDENTITY_TEXT: Final = re.compile(r"[\w+=,.@-]{2,256}", re.ASCII)
 # The claims are judged here, by the time and the clients handed in.
 _UNJUDGED: Final[jwt.types.Options] = {
     "verify_exp": False,
@@ -55,6 +69,7 @@ def issuer_and_key(token: str) -> tuple[str, str | None]:
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
+        json.dumps(claims, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (jwt.PyJWTError, ValueError, RecursionError):
         raise InvalidIdentityToken(_NO_JWT) from None
     issuer, key_id = claims.get("iss"), header.get("kid")
@@ -78,7 +93,7 @@ def verified(
     starts_at = claims.get("nbf", 0)
     if (
         not isinstance(subject, str)
-        or not subject
+        or not 1 <= len(subject) <= SUBJECT_LENGTH_MAX
         or not isinstance(expires_at, int | float)
         or not isinstance(starts_at, int | float)
     ):
@@ -121,19 +136,31 @@ def session_tags(identity: WebIdentity) -> SessionTags:
     given = identity.claims.get(_TAGS)
     if given is None:
         return SessionTags()
+    malformed = InvalidIdentityToken(f"The claim {_TAGS} is malformed")
     try:
-        tags = {str(key): _single(value) for key, value in given["principal_tags"].items()}
-        transitive = tuple(str(key) for key in given.get("transitive_tag_keys", ()))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise InvalidIdentityToken(f"The claim {_TAGS} is malformed") from None
-    if any(key not in tags for key in transitive):
-        raise InvalidIdentityToken(f"The claim {_TAGS} is malformed")
+        pairs = [_tag(key, value) for key, value in given["principal_tags"].items()]
+        transitive = tuple(given.get("transitive_tag_keys", ()))
+        # A request's tags are held to the model before anybody reads them, a token's are not.
+        tags = checked_tags(pairs, duplicate=ValidationError)
+    except (AttributeError, KeyError, TypeError, ValueError, ValidationError):
+        raise malformed from None
+    if len(tags) > TAGS_MAX or any(key not in tags for key in transitive):
+        raise malformed
     return SessionTags(tags, transitive)
 
 
 def source_identity(identity: WebIdentity) -> str | None:
+    """Return the source identity that comes with a token.
+
+    Raises:
+        InvalidIdentityToken: it could not be one in a request either.
+    """
     found = identity.claims.get(_SOURCE_IDENTITY)
-    return found if isinstance(found, str) else None
+    if found is None:
+        return None
+    if not isinstance(found, str) or not _SOURCE_IDENTITY_TEXT.fullmatch(found):
+        raise InvalidIdentityToken(f"The claim {_SOURCE_IDENTITY} is malformed")
+    return found
 
 
 def no_key() -> InvalidIdentityToken:
@@ -159,11 +186,13 @@ def _signed_claims(token: str, key: Any) -> dict[str, Any]:
     return claims
 
 
-def _single(value: Any) -> str:
+def _tag(key: str, value: Any) -> tuple[str, str]:
     found = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(found, str):
         raise TypeError("a tag has one text")
-    return found
+    if not 1 <= len(key) <= KEY_LENGTH_MAX or len(found) > VALUE_LENGTH_MAX:
+        raise ValueError("a tag is longer than tags can be")
+    return key, found
 
 
 def _is_plain(value: Any) -> bool:

@@ -25,18 +25,21 @@ def read_json(text: str) -> Any:
     """Return the value of a JSON text; objects are dicts in the order written.
 
     Raises:
-        NotJson: it is none, whatever is wrong with it.
+        NotJson: it is none, whatever is wrong with it; half a surrogate pair is no text.
     """
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_members,
             parse_int=Number,
             parse_float=Number,
             parse_constant=_no_constant,
         )
+        if "\\u" in text:  # only an escape can be half a pair, which nobody could print again
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as problem:
         raise NotJson("the text is not JSON") from problem
+    return value
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

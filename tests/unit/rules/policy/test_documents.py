@@ -193,6 +193,13 @@ def test_for_all_values_on_a_single_value_is_overly_permissive(key):
     assert str(refused).startswith("OverlyPermissiveCondition: ")
 
 
+def test_half_a_surrogate_pair_is_refused_and_a_whole_one_is_text():
+    written = policy(Sid="name")
+    refused = refusal(written.replace("name", r"\udfff"))
+    assert str(refused) == "This policy contains invalid Json"
+    assert parse_policy(written.replace("name", r"\ud83d\udd11"), Kind.KEY)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

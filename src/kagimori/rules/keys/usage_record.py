@@ -17,20 +17,24 @@ class KeyUsageRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Usages:
-    """Uses that are not written yet, the newest for each key."""
+    """Uses that may not be written yet, the newest for each key.
 
-    __slots__ = ("_unwritten",)
+    What was taken is known until the next taking: by then it is written.
+    """
+
+    __slots__ = ("_taken", "_unwritten")
 
     def __init__(self) -> None:
         self._unwritten: dict[tuple[str, str, str], KeyUsageRecord] = {}
+        self._taken: dict[tuple[str, str, str], KeyUsageRecord] = {}
 
     def note(self, record: KeyUsageRecord) -> None:
         self._unwritten[record.account_id, record.region, record.key_id] = record
 
     def newest(self, key: tuple[str, str, str]) -> KeyUsageRecord | None:
-        return self._unwritten.get(key)
+        return self._unwritten.get(key) or self._taken.get(key)
 
     def take(self) -> list[KeyUsageRecord]:
         """Return what is to be written, and begin anew."""
-        taken, self._unwritten = list(self._unwritten.values()), {}
-        return taken
+        self._taken, self._unwritten = self._unwritten, {}
+        return list(self._taken.values())

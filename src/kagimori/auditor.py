@@ -24,7 +24,7 @@ from kagimori.machinery.checkpoints import checkpoints_at
 from kagimori.machinery.delivery import Delivery
 from kagimori.machinery.delivery_target import delivery_to
 from kagimori.machinery.digester import Digester
-from kagimori.machinery.notifier import Notifier
+from kagimori.machinery.notifier import Notifier, begin_at_end, state_file
 from kagimori.machinery.receiving import ReceivingCommand, Webhook, secret_in
 from kagimori.machinery.retention import Beginnings, new_beginnings, remove_before
 from kagimori.machinery.store.key_watch import KeyWatch
@@ -90,7 +90,12 @@ class Auditor:
         if options.deliver is not None:
             delivery = threading.Thread(target=self._deliver, name="audit-delivery", daemon=True)
             self._threads.append(delivery)
-        for name, receiver in self._receivers():
+        receivers = dict(self._receivers())
+        self._receiver_names = tuple(receivers)
+        for name, receiver in receivers.items():
+            # Before anybody is told that we serve: what comes from then on is told of.
+            with contextlib.suppress(OSError, TrailBroken):
+                begin_at_end(layout.audit, state_file(layout.audit, name))
             telling = threading.Thread(
                 target=self._tell, args=(name, receiver.post), name=f"audit-{name}", daemon=True
             )
@@ -156,7 +161,9 @@ class Auditor:
         begins: Beginnings = {}
         if self._options.retain_days is not None:
             older_than = time.time() - self._options.retain_days * DAY_SECONDS
-            begins = new_beginnings(self._layout.audit, digester.newest, older_than)
+            begins = new_beginnings(
+                self._layout.audit, digester.newest, older_than, self._receiver_names
+            )
         if digester.has_news() or begins:
             digester.make(begins)
             remove_before(self._layout.audit, begins)

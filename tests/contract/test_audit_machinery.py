@@ -346,7 +346,11 @@ def test_retention_removes_what_is_old_delivered_and_signed(audit):
     assert new_beginnings(audit, ours.newest, old) == {}, "not delivered"
     delivery(audit).deliver({})
     assert new_beginnings(audit, None, old) == {}, "not signed"
-    begins = new_beginnings(audit, ours.newest, old)
+    assert new_beginnings(audit, ours.newest, old, ["webhook"]) == {}, "not told of"
+    place = {"file": trails.file_name(33), "offset": 0, "sequence": 40, "line_hash": ""}
+    state = {"places": {"w0": place}, "told": {}}
+    (audit / "notices-webhook.json").write_text(json.dumps(state))
+    begins = new_beginnings(audit, ours.newest, old, ["webhook"])
     assert begins["w0"][0] == 17
     ours.make(begins)
     assert verify(audit).intact, "signed, but not yet removed"

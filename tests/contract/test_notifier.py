@@ -113,6 +113,17 @@ def test_the_first_begins_at_the_end_and_the_next_where_it_ended(world):
     assert world.types == ["KMS CMK Rotation"] * 2
 
 
+def test_a_damaged_note_is_said_and_begun_anew(world):
+    world.notifier()
+    (world.audit / "notices-test.json").write_bytes(b"{")
+    world.write(rotated(1))
+    notifier = world.notifier()
+    assert "damaged" in world.troubles[0]
+    world.write(rotated(2))
+    notifier.turn({})
+    assert len(world.taken) == 1
+
+
 def test_no_more_is_told_than_was_answered_for(world):
     notifier = world.notifier()
     world.write(rotated(1), rotated(2))
@@ -161,6 +172,20 @@ def test_one_that_nobody_takes_for_a_day_is_given_up_and_said_so(world):
     notifier.turn({})
     assert len(world.taken) == 1
     assert "given up" in world.troubles[-1]
+
+
+def test_after_a_day_of_nothing_only_what_is_as_old_is_given_up(world):
+    notifier = world.notifier()
+    world.write(rotated(1))
+    world.refuses = lambda name: True
+    notifier.turn({})
+    world.now += GIVEN_UP_SECONDS
+    world.write(event(2, "ScheduleKeyDeletion", at=world.now - 60))
+    notifier.turn({})
+    notifier.turn({})
+    world.refuses = lambda name: False
+    notifier.turn({})
+    assert world.types == ["AWS API Call via CloudTrail"]
 
 
 def test_journals_that_do_not_go_on_are_said_and_left_behind(world):

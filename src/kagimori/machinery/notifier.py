@@ -1,7 +1,8 @@
 """Tells others what happens: follows the journals, and sends in order, each thing at least once.
 
 What waits is bounded: nothing more is read until what was read is sent, and after a restart it is
-read again from the place that was noted. A receiver that takes nothing for a day loses the event.
+read again from the place that was noted. A receiver that takes nothing for a day loses what is
+older than that.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ from kagimori.rules.audit.notice import (
     approaching,
     notices_of,
 )
+from kagimori.rules.audit.times import epoch_of
 from kagimori.rules.keys.kms_key import KmsKey
 
 TURN_SECONDS: Final = 1.0
@@ -56,7 +58,7 @@ class Keys(Protocol):
 class NotifierState(Struct):
     """How far it has come; and what was told to approach, with the time when it is over."""
 
-    places: dict[str, Place] | None = None
+    places: dict[str, Place] = {}
     told: dict[str, float] = {}
 
 
@@ -76,7 +78,7 @@ class Notifier:
         trouble: Callable[[str], None],
     ) -> None:
         """Begin where the one before ended; the first of its name at the end of the journals."""
-        self._audit, self._file = audit, audit / f"notices-{name}.json"
+        self._audit, self._file = audit, state_file(audit, name)
         self._post, self._keys = post, keys
         self._ahead, self._storms = ahead_seconds, DenialStorms(storm_denials)
         self._now, self._trouble = now, trouble
@@ -89,7 +91,7 @@ class Notifier:
         self._failing_since: float | None = None
         self._pause = TURN_SECONDS
         state = self._read_state()
-        self._places, self._told = state.places or {}, state.told
+        self._places, self._told = state.places, state.told
 
     def turn(self, ends: Mapping[str, int]) -> float:
         """Send what is new; return after how many seconds to take the next turn.
@@ -127,16 +129,23 @@ class Notifier:
             try:
                 self._post(notice.as_json(), notice.id)
             except NotTaken as why:
-                now = self._now()
-                if self._failing_since is None:
-                    self._failing_since, self._pause = now, TURN_SECONDS / 2
-                    self._trouble(f"an event was not taken and waits: {why}")
-                if now - self._failing_since < GIVEN_UP_SECONDS:
-                    self._pause = min(PAUSE_SECONDS_MAX, 2 * self._pause)
+                if not self._gives_up(notice, why):
                     return False
-                self._trouble(f"event {notice.id} ({notice.detail_type}) is given up: {why}")
-            self._failing_since = None
+            else:
+                self._failing_since = None
             del self._queue[0]
+        return True
+
+    def _gives_up(self, notice: Notice, why: NotTaken) -> bool:
+        """Whether this event is not tried again: nothing was taken for a day, and it is as old."""
+        now = self._now()
+        if self._failing_since is None:
+            self._failing_since, self._pause = now, TURN_SECONDS / 2
+            self._trouble(f"an event was not taken and waits: {why}")
+        if min(now - self._failing_since, now - epoch_of(notice.time)) < GIVEN_UP_SECONDS:
+            self._pause = min(PAUSE_SECONDS_MAX, 2 * self._pause)
+            return False
+        self._trouble(f"event {notice.id} ({notice.detail_type}) is given up: {why}")
         return True
 
     # --- what there is to tell ----------------------------------------------------------------
@@ -210,17 +219,38 @@ class Notifier:
 
     def _read_state(self) -> NotifierState:
         try:
-            state = msgspec.json.decode(self._file.read_bytes(), type=NotifierState)
-        except FileNotFoundError:
-            state = NotifierState()
+            begin_at_end(self._audit, self._file)
+            return msgspec.json.decode(self._file.read_bytes(), type=NotifierState)
         except ValueError:
             self._trouble(f"{self._file.name} is damaged; events are told of from now on")
-            state = NotifierState()
-        if state.places is None:
-            places = {folder.name: place_at_end(folder) for folder in stream_folders(self._audit)}
-            state = NotifierState(places, state.told)
-            write_whole(self._file, msgspec.json.encode(state))
-        return state
+            self._file.unlink()
+            begin_at_end(self._audit, self._file)
+            return msgspec.json.decode(self._file.read_bytes(), type=NotifierState)
+
+
+def begin_at_end(audit: Path, file: Path) -> None:
+    """Note the ends of all streams as the place to begin at, if no place is noted yet.
+
+    Raises:
+        OSError, TrailBroken: the journals cannot be read, or the note not be written.
+    """
+    if not file.exists():
+        places = {folder.name: place_at_end(folder) for folder in stream_folders(audit)}
+        write_whole(file, msgspec.json.encode(NotifierState(places)))
+
+
+def state_file(audit: Path, name: str) -> Path:
+    return audit / f"notices-{name}.json"
+
+
+def told_to(audit: Path, name: str) -> dict[str, int]:
+    """Return up to which record of each stream a receiver was told; none if that is unknown."""
+    try:
+        content = state_file(audit, name).read_bytes()
+        state = msgspec.json.decode(content, type=NotifierState)
+    except (OSError, ValueError):
+        return {}
+    return {stream: place.sequence for stream, place in state.places.items()}
 
 
 def _once_for_each_touch(notices: list[Notice]) -> list[Notice]:

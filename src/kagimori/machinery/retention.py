@@ -1,16 +1,17 @@
-"""Which files of the journals may go: old, delivered, and covered by a digest.
+"""Which files of the journals may go: old, delivered, told of, and covered by a digest.
 
 A digest first says where the journal begins from now on; only then are the files before removed,
 so that a trail is never shorter than what was signed of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from kagimori.machinery.audit_reader import stream_folders
 from kagimori.machinery.delivery import read_state
 from kagimori.machinery.journal_files import first_sequence_of, journal_files
+from kagimori.machinery.notifier import told_to
 from kagimori.rules.audit.chain import read_line
 from kagimori.rules.audit.digest import Digest
 from kagimori.rules.audit.entry import decode_entry
@@ -19,8 +20,12 @@ from kagimori.rules.audit.times import epoch_of
 Beginnings = dict[str, tuple[int, str]]
 
 
-def new_beginnings(audit: Path, newest: Digest | None, older_than: float) -> Beginnings:
+def new_beginnings(
+    audit: Path, newest: Digest | None, older_than: float, receivers: Sequence[str] = ()
+) -> Beginnings:
     """Return where each stream may begin: the first sequence to stay, and what it follows.
+
+    `receivers` are the names of those who must have been told of a record before it goes.
 
     Raises:
         OSError, ValueError: a journal cannot be read.
@@ -30,8 +35,9 @@ def new_beginnings(audit: Path, newest: Digest | None, older_than: float) -> Beg
         return begins
     signed = {end.stream: end.newest_sequence for end in newest.streams}
     delivered = {stream: place.sequence for stream, place in read_state(audit).places.items()}
+    told = [told_to(audit, name) for name in receivers]
     for folder in stream_folders(audit):
-        settled = min(signed.get(folder.name, 0), delivered.get(folder.name, 0))
+        settled = min(done.get(folder.name, 0) for done in (signed, delivered, *told))
         for file in journal_files(folder)[1:]:
             first = first_sequence_of(file)
             if first is None or first - 1 > settled:

@@ -45,9 +45,8 @@ class Wire:
 
     def is_query(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether a request speaks the Query protocol, so that its refusals are XML."""
-        return b"x-amz-target" not in headers and headers.get(b"content-type", b"").startswith(
-            _FORM
-        )
+        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip()
+        return b"x-amz-target" not in headers and media_type.lower() == _FORM
 
     def target(self, raw: RawRequest, headers: Mapping[bytes, bytes], service: str) -> Target:
         """Return the action asked for; `service` is what the signature is scoped to.

@@ -9,9 +9,11 @@ import gzip
 import json
 import secrets
 import sqlite3
+import urllib.parse
 
 import botocore.session
 import pytest
+from botocore.serialize import create_serializer
 
 import serving
 from kagimori.operations.registry import OPERATIONS
@@ -19,6 +21,7 @@ from kagimori.rules.audit.parameters import SHOWN
 from receivers import SECRET, receiver
 
 DEPTH_MAX = 4
+FORMS = create_serializer("query", include_validation=False)
 MODELS = botocore.session.get_session()
 ABOUT_A_KEY = ("KeyId", "TargetKeyId", "DestinationKeyId", "SourceKeyId")
 
@@ -139,11 +142,15 @@ def left(tmp_path_factory):
 def plant(server, planting):
     """Send all calls; return how many were recorded."""
     for service, operation, shape, name in unshown():
-        model = MODELS.get_service_model(service)
-        if model.metadata["protocol"] != "json":
+        if MODELS.get_service_model(service).metadata["protocol"] == "query":
+            send_form(server, service, operation, planting.members(operation, shape, name))
             continue
-        body = json.dumps(planting.members(operation, shape, name))
+        members = planting.members(operation, shape, name)
+        body = json.dumps(members)
         send(server, service, operation, body)
+        if isinstance(members[name], list):  # more of them than may be
+            many = {**members, name: members[name] * 11}
+            send(server, service, operation, json.dumps(many))
         # Cut off, of the wrong type, under a name that does not exist.
         send(server, service, operation, body[:-2])
         send(server, service, operation, json.dumps({name: {"x": planting.secret().decode()}}))
@@ -159,6 +166,18 @@ def plant(server, planting):
     return sum(
         file.read_bytes().count(b"\n") for file in (server.data / "audit" / "w0").glob("*.jsonl")
     )
+
+
+def send_form(server, service, operation, members):
+    """Send a call of a service that takes forms; AWS's own code writes them."""
+    model = MODELS.get_service_model(service).operation_model(operation)
+    form = FORMS.serialize_to_request(members, model)["body"]
+    body = urllib.parse.urlencode(form).encode()
+    region = "us-east-1" if service == "iam" else None
+    signed = serving.Signed(
+        server, operation, body, service=service, protocol="query", region=region
+    )
+    return server.send(signed)
 
 
 def send(server, service, operation, body, headers=None):

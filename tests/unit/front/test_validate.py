@@ -147,9 +147,15 @@ def values(shape):
         ),
         (
             "in a list of texts",
+            "UntagResource",
+            {"KeyId": "k", "TagKeys": ["a", ""]},
+            f"Value '[a, ]' at 'tagKeys' {FAILED} satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1]",
+        ),
+        (
+            "in a list of tokens",
             "Decrypt",
             {"CiphertextBlob": blob(1), "GrantTokens": ["a", ""]},
-            f"Value '[a, ]' at 'grantTokens' {FAILED} satisfy constraint: [Member must have length less than or equal to 8192, Member must have length greater than or equal to 1]",
+            f"Value at 'grantTokens' {FAILED} satisfy constraint: [Member must have length less than or equal to 8192, Member must have length greater than or equal to 1]",
         ),
         (
             "null in a list of enums",
@@ -161,7 +167,7 @@ def values(shape):
             "list too long",
             "Decrypt",
             {"CiphertextBlob": blob(1), "GrantTokens": ["t"] * 11},
-            f"Value '[{', '.join('t' * 11)}]' at 'grantTokens' {FAILED} have length less than or equal to 10",
+            f"Value at 'grantTokens' {FAILED} have length less than or equal to 10",
         ),
         (
             "in a structure",

@@ -443,3 +443,23 @@ def test_simulating_needs_permission(iam, server, alice):
         )
     client.close()
     iam.delete_access_key(UserName=alice["UserName"], AccessKeyId=access["AccessKeyId"])
+
+
+def test_a_simulation_never_takes_a_worker_for_long(iam):
+    patterns = policy(allow("s3:*", [f"arn:aws:s3:::*{n}*a*b" for n in range(2000)]))
+    asked = {"ActionNames": [f"s3:A{n}" for n in range(1000)], "MaxItems": 1000}
+    page = iam.simulate_custom_policy(PolicyInputList=[patterns], **asked)
+    assert page["IsTruncated"]
+    assert 1 <= len(page["EvaluationResults"]) < 1000
+    following = iam.simulate_custom_policy(
+        PolicyInputList=[patterns], Marker=page["Marker"], **asked
+    )
+    number = len(page["EvaluationResults"])
+    assert following["EvaluationResults"][0]["EvalActionName"] == f"s3:A{number}"
+    values = {"ContextKeyName": "aws:x", "ContextKeyValues": ["a"] * 3000}
+    with refused("InvalidInput"):
+        iam.simulate_custom_policy(
+            PolicyInputList=[patterns],
+            ContextEntries=[{**values, "ContextKeyType": "stringList"}],
+            **asked,
+        )

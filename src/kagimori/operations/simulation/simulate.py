@@ -48,6 +48,8 @@ from kagimori_boundary.messages import Command
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.
 STATEMENTS_WEIGHED_MAX: Final = 50_000
+# A statement may hold thousands of patterns; a long one weighs as many of this length.
+STATEMENT_CHARACTERS: Final = 100
 _BOUNDARY_MEMBER: Final = "PermissionsBoundaryPolicyInputList"
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 # Grants, and the rule of what works across accounts, know actions in AWS's spelling.
@@ -66,17 +68,25 @@ class Stage(Struct, frozen=True):
     entries: Entries
     resource_policy: SourcedPolicy | None
     resources: list[Resource]
+    organization_characters: int = 0
 
     @property
     def weight(self) -> int:
-        """How many statements are weighed for one action."""
+        """How many statements are weighed for one action, once for each value of a context key."""
         given = [*self.scene.policies, self.scene.boundary, self.resource_policy]
         policies = [one.compiled for one in given if one is not None]
         policies += chain.from_iterable(self.scene.organization or ())
-        statements = max(1, sum(len(policy.statements) for policy in policies))
+        characters = sum(len(one.text) for one in given if one is not None)
+        characters += self.organization_characters
+        statements = _weight(sum(len(policy.statements) for policy in policies), characters)
         keys = [one.kms_key for one in self.resources if one.kms_key is not None]
-        own = sum(len(key.compiled_policy.statements) for key in keys)
-        return statements * len(self.resources) + own
+        own = sum(_weight(len(key.compiled_policy.statements), len(key.key_policy)) for key in keys)
+        values = max((1, *map(len, self.entries.values())))
+        return (statements * len(self.resources) + own) * values
+
+
+def _weight(statements: int, characters: int) -> int:
+    return max(1, statements, characters // STATEMENT_CHARACTERS)
 
 
 class Staged(Facts):
@@ -124,12 +134,17 @@ class _Simulate(IamOperation):
             resource_policy = policy_given(
                 given.ResourcePolicy, Kind.KEY, "ResourcePolicy", "resource"
             )
+        levels = () if organization is None else given.OrderedOrganizationPolicyInputList
+        controls = chain.from_iterable(
+            level.ServiceControlPolicyInputList or () for level in levels
+        )
         stage = Stage(
             simulated=caller,
             scene=Scene(caller.principal, tuple(policies), boundary, organization),
             entries=Entries(given.ContextEntries),
             resource_policy=resource_policy,
             resources=resources_given(asked, caller),
+            organization_characters=sum(map(len, controls)),
         )
         if stage.weight > STATEMENTS_WEIGHED_MAX:
             raise InvalidInput("These are too many policies for so many resources.")

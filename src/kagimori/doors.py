@@ -10,7 +10,6 @@ from msgspec import Struct
 from kagimori.front.http import Handler, Respond
 from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.rules.request import RawAnswer, RawRequest
-from kagimori.rules.sigv4.presigned import SIGNATURE
 
 _JSON: Final = b"application/json"
 _NOT_FOUND: Final = RawAnswer(
@@ -45,8 +44,10 @@ class Doors:
 
     def handle(self, raw: RawRequest, respond: Respond) -> None:
         """Answer one request."""
-        is_api = raw.target == b"/" or raw.target.startswith(b"/?")
-        if is_api and (raw.method == b"POST" or (raw.method == b"GET" and SIGNATURE in raw.target)):
+        is_form = raw.target.startswith(b"/?")  # Query services take forms in URLs as well
+        if (raw.method == b"POST" and (raw.target == b"/" or is_form)) or (
+            raw.method == b"GET" and is_form
+        ):
             self._api(raw, respond)
         elif raw.target == CLOCK_PATH and isinstance(self._clock, MovableClock):
             self._at_clock(self._clock, raw, respond)

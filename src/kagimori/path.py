@@ -60,7 +60,7 @@ class Progress:
     def service(self) -> str:
         if self.target is not None:
             return self.target.model.service
-        return self.scoped_to or "kms"
+        return self.scoped_to or ("sts" if self.raw.method == b"GET" else "kms")
 
     @property
     def scoped_to(self) -> str:
@@ -180,6 +180,8 @@ class Path:
     def _open(self, progress: Progress) -> Target:
         """Return what is asked for, once it is known how the request is signed, if it is."""
         raw, authorization = progress.raw, progress.headers.get(b"authorization")
+        if raw.method == b"GET":
+            progress.headers = {**progress.headers, **FORM}
         if authorization is not None:
             progress.claim = read_claim(authorization)
         elif SIGNATURE in raw.target:
@@ -259,6 +261,7 @@ class Path:
                 )
 
     async def _refuse(self, progress: Progress, refusal: Refusal) -> RawAnswer:
+        refusal = self._wire.told(progress.headers, refusal)
         answer = self._encode_refusal(progress, refusal)
         record = self._record(progress, self._draw(), self._now(), refusal=refusal)
         await self._archive.append(record)

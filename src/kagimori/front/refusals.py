@@ -40,10 +40,14 @@ def json_refusal(refusal: Refusal) -> RawAnswer:
     return RawAnswer(refusal.status, json11.encode_refusal(refusal))
 
 
+def in_query(refusal: Refusal) -> Refusal:
+    """Return a refusal under the name that Query services have for it."""
+    kind = _IN_QUERY.get(type(refusal))
+    return refusal if kind is None else kind(refusal.message)
+
+
 def query_refusal(model: ServiceModel, refusal: Refusal, request_id: str) -> RawAnswer:
     """Return the answer of a Query service."""
-    kind = _IN_QUERY.get(type(refusal))
-    if kind is not None:
-        refusal = kind(refusal.message)
+    refusal = in_query(refusal)
     body = query.encode_refusal(model, refusal, request_id)
     return RawAnswer(refusal.status, body, b"text/xml")

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from kagimori.front import json11, query
 from kagimori.front.models import ServiceModel
-from kagimori.front.refusals import json_refusal, query_refusal
+from kagimori.front.refusals import in_query, json_refusal, query_refusal
 from kagimori.rules.refusal import Refusal, UnknownOperationException
 from kagimori.rules.request import RawAnswer, RawRequest
 
@@ -99,6 +99,10 @@ class Wire:
         operation = target.model.operation(target.operation)
         body = query.encode(target.model, operation, answer, request_id)
         return RawAnswer(200, body, b"text/xml")
+
+    def told(self, headers: Mapping[bytes, bytes], refusal: Refusal) -> Refusal:
+        """Return a refusal under the name that it has in the protocol the request speaks."""
+        return in_query(refusal) if self.is_query(headers) else refusal
 
     def refuse(
         self, headers: Mapping[bytes, bytes], service: str, refusal: Refusal, request_id: str

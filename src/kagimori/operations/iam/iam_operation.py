@@ -175,7 +175,8 @@ def page_entries(
     """
     given = asked.call.input
     # A marker may be 320 characters long: of what is listed it has but a hash.
-    scope = (asked.call.operation, sha256("\n".join(scope).encode()).hexdigest()[:12])
+    listed = "\n".join((asked.caller.account_id, *scope))
+    scope = (asked.call.operation, sha256(listed.encode()).hexdigest()[:12])
     try:
         after = start_of(given.Marker, *scope)
     except InvalidMarkerException:

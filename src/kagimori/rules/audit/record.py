@@ -19,6 +19,7 @@ from kagimori.rules.request import Call, RawRequest
 
 EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
+DENIED: Final = "AccessDenied"
 _KMS: Final = "arn:aws:kms:"
 _encode = msgspec.json.Encoder().encode
 
@@ -106,7 +107,7 @@ def is_shared(
     """Whether the owner of a key has a copy; not of what was refused for lack of permission."""
     for owner, _ in resources:
         if owner != account_id:
-            return not isinstance(refusal, AccessDeniedException)
+            return refusal is None or error_code(refusal) != DENIED
     return False
 
 
@@ -126,7 +127,7 @@ _IDENTITIES_MAX: Final = 1000
 
 def error_code(refusal: Refusal) -> str:
     """Return the code as records have it: refused authorization is `AccessDenied` there."""
-    return "AccessDenied" if isinstance(refusal, AccessDeniedException) else refusal.code
+    return DENIED if isinstance(refusal, AccessDeniedException) else refusal.code
 
 
 def shown(value: Any, *, is_map: bool = False) -> Any:

@@ -23,8 +23,10 @@ def main() -> None:
     options = parser.parse_args()
     # INVARIANT(plain-keys-stay-inside): before the first secret is read.
     memory_locked = protect()
-    # The supervisor decides when the HSM ends; a terminal's interrupt reaches every process.
+    # The supervisor decides when the HSM ends: what interrupts or ends a whole group of processes
+    # reaches this one too, and what is being drained still needs it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     rsa_checker = RsaChecker.forked()
     # Threads that make RSA keys must not hold up the loop for five milliseconds a turn.
     sys.setswitchinterval(0.0005)

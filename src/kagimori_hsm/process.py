@@ -6,7 +6,6 @@ another. When the operator's end closes, the process ends, and with it every key
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Callable
 
@@ -44,7 +43,6 @@ async def _serve(module: Module, path: str, operator: socket.socket) -> None:
         lambda: Connection(module.perform_for_worker, module.is_slow), path=path
     )
     os.umask(previous_mask)
-    loop.add_signal_handler(signal.SIGTERM, operator_gone.set)
     await loop.create_unix_connection(
         lambda: Connection(module.perform_for_operator, module.is_slow, operator_gone.set),
         sock=operator,

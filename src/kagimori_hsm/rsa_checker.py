@@ -78,6 +78,7 @@ def _become_child(end: socket.socket) -> NoReturn:
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _close_all_but(end.fileno())
         protect()  # memory locks are not inherited
         os.nice(_NICENESS)

@@ -157,6 +157,21 @@ def test_serve_says_one_line_and_ends_in_order(deployment, number):
         assert not (deployment / "run" / "server.json").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_every_process_ends_it_in_order_too(deployment, number):
+    """As a terminal or a process manager may send it: the last digest still needs the HSM."""
+    with serving.served(data=deployment) as server:
+        kms = server.client()
+        kms.create_key()
+        kms.close()
+        for pid in server.pids.values():
+            os.kill(pid, number)
+        assert server.stop(number) == 0
+        assert server.stderr == []
+    verified = run("audit", "verify", "--data", deployment, "--output", "json", check=True)
+    assert json.loads(verified.stdout)["intact"]
+
+
 def test_a_server_that_was_asked_nothing_ends_in_order(deployment):
     with serving.served(data=deployment) as server:
         assert server.stop() == 0

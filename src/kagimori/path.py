@@ -180,12 +180,12 @@ class Path:
     def _open(self, progress: Progress) -> Target:
         """Return what is asked for, once it is known how the request is signed, if it is."""
         raw, authorization = progress.raw, progress.headers.get(b"authorization")
-        if raw.method == b"GET":
+        is_presigned = authorization is None and SIGNATURE in raw.target
+        if is_presigned or raw.method == b"GET":  # the form is in the URL
             progress.headers = {**progress.headers, **FORM}
         if authorization is not None:
             progress.claim = read_claim(authorization)
-        elif SIGNATURE in raw.target:
-            progress.headers = {**progress.headers, **FORM}
+        elif is_presigned:
             progress.claim = read_presigned(raw.target)
         else:
             unsigned = self._wire.unsigned_target(raw, progress.headers)

@@ -97,6 +97,8 @@ class Who:
             token = presigned.security_token
         signing_key, look = await self._credentials(scope, token, now)
         verify(raw, claim, headers, date, signing_key)
+        if token is None:
+            self._note_use(scope, now)
         caller = await self._known(look)
         if caller.service is not None:
             return await self._of_service(caller, caller.service, headers, claim, now)
@@ -118,7 +120,6 @@ class Who:
         known = self._signing_keys.get(scope)
         if known is None or known[0] is not access_key.sealed_secret:
             known = await self._derive(scope, access_key)
-        self._note_use(scope, now)
         of_access_key, found = self._callers.of_access_key, access_key
         return known[1], lambda: of_access_key(found)
 
@@ -157,6 +158,8 @@ class Who:
         scope = forwarded.claim.scope
         signing_key, look = await self._credentials(scope, forwarded.security_token, now)
         forwarded.check_signature(signing_key)
+        if forwarded.security_token is None:
+            self._note_use(scope, now)
         behind = await self._known(look)
         if behind.service is not None:
             raise InvalidSignatureException("A service cannot act for a service.")
@@ -223,6 +226,7 @@ class Who:
         return opened
 
     def _note_use(self, scope: Scope, now: float) -> None:
+        """Note the use of an access key, once its signature has been found to hold."""
         if now - self._used_at.get(scope, 0.0) < USE_SECONDS:
             return
         if len(self._used_at) >= REMEMBERED_MAX:

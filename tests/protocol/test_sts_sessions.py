@@ -449,6 +449,22 @@ class TestTheEnd:
 
 
 class TestHostile:
+    def test_a_forged_signature_is_no_use_of_the_access_key(self, world):
+        user = world.user("ivan", ANY)
+        key = user["AccessKeyId"]
+        forged = world.client("kms", {**user, "SecretAccessKey": "guessed"})
+        with refused("InvalidSignatureException"):
+            forged.list_keys()
+        used = world.iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
+        assert used == {"ServiceName": "N/A", "Region": "N/A"}
+        world.client("kms", user).list_keys()
+
+        def is_noted():
+            found = world.iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
+            return found["ServiceName"] == "kms"
+
+        serving.eventually(is_noted)
+
     def test_the_token_of_another(self, world, alice, keeper):
         first = assume(world, alice, keeper)["Credentials"]
         second = assume(world, alice, keeper)["Credentials"]

@@ -57,10 +57,13 @@ def record_in(line: bytes, sequence: int) -> bytes:
 class StreamTail:
     """One reader of one stream."""
 
-    def __init__(self, folder: Path, place: Place | None = None) -> None:
+    def __init__(
+        self, folder: Path, place: Place | None = None, *, hashes_files: bool = False
+    ) -> None:
         self.stream = folder.name
         self.place = place or Place()
         self._folder = folder
+        self._hashes_files = hashes_files
         self._hasher: Any = None
 
     def read(self, up_to: int = EVERYTHING) -> Iterator[Lines]:
@@ -83,7 +86,7 @@ class StreamTail:
             self._go_to(following)
 
     def file_hash(self) -> str:
-        """Return the SHA-256 of the current file up to the place."""
+        """Return the SHA-256 of the current file up to the place; for a tail that hashes files."""
         return str(self._hash_so_far().copy().hexdigest())
 
     def _current_file(self) -> Path | None:
@@ -111,7 +114,7 @@ class StreamTail:
         self._hasher = sha256()
 
     def _read_file(self, file: Path, up_to: int) -> Iterator[Lines]:
-        hasher = self._hash_so_far()
+        hasher = self._hash_so_far() if self._hashes_files else None
         with file.open("rb", buffering=0) as content:
             content.seek(self.place.offset)
             rest = b""
@@ -126,7 +129,8 @@ class StreamTail:
                 taken = self._take(file.name, lines, up_to)
                 if taken is None:
                     return
-                hasher.update(b"\n".join([*taken.lines, b""]))
+                if hasher is not None:
+                    hasher.update(b"\n".join([*taken.lines, b""]))
                 yield taken
                 if len(taken.lines) < len(lines):
                     return

@@ -184,7 +184,7 @@ class Digester:
         for end in before.streams if before is not None else ():
             if end.stream == folder.name and end.newest_sequence:
                 place = self._place_of(folder, end)
-        tail = self._tails[folder.name] = StreamTail(folder, place)
+        tail = self._tails[folder.name] = StreamTail(folder, place, hashes_files=True)
         return tail
 
     def _place_of(self, folder: Path, end: StreamEnd) -> Place:

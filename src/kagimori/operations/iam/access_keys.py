@@ -132,7 +132,9 @@ class GetAccessKeyLastUsed(IamOperation):
         arn = f"arn:aws:iam::{account_id}:user/*" if user is None else user.arn
         facts = Found((self.need(arn, user),), entity=key)
         if key is not None:
-            facts.more = asked.view.one(ACCESS_KEY_USES, (key.access_key_id,))
+            # A page: never from memory, since uses are noted without telling anybody.
+            uses = asked.view.page(ACCESS_KEY_USES, (key.access_key_id,), None, 1)
+            facts.more = uses[0] if uses else None
         return facts
 
     def ask(self, asked: Asked, facts: Found) -> Command | None:

@@ -26,14 +26,14 @@ from report import BESIDE, Asked
 from requests_made import LoadMaker
 from servers import Kagimori
 
-from kagimori.audit_trail import verify
-from kagimori.machinery.audit_index import INDEX_NAME, AuditIndex
-from kagimori.machinery.audit_lookup import EventFinder
-from kagimori.machinery.journal import FILE_BYTES_MAX
-from kagimori.machinery.journal_files import file_for
-from kagimori.rules.audit.chain import GENESIS
-from kagimori.rules.audit.lookup import EventQuery
-from kagimori.rules.audit.times import iso_time
+from kagimori.rules.chain.chain import GENESIS
+from kagimori.rules.records.lookup import EventQuery
+from kagimori.rules.records.times import iso_time
+from kagimori.trail.files import file_for
+from kagimori.trail.index import INDEX_NAME, AuditIndex
+from kagimori.trail.journal import FILE_BYTES_MAX
+from kagimori.trail.lookup import EventFinder
+from kagimori.trail.verification import verify
 
 BARE_LINES = Path(__file__).with_name("audit_bare_lines")
 RECORDS = 10_000_000

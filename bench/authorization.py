@@ -12,9 +12,9 @@ from typing import Any
 from bare import best_microseconds
 from report import Asked as Row
 
-from kagimori.may_they import authorize_all
-from kagimori.operations.operation import Asked, Need
-from kagimori.rules.decision import IdentityRules
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.may_they import authorize_all
+from kagimori.rules.authorization.decision import IdentityRules
 from kagimori.rules.identity.bearer import compile_identity_policy
 from kagimori.rules.identity.caller import user_caller
 from kagimori.rules.identity.user import User

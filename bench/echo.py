@@ -10,8 +10,8 @@ from email.utils import formatdate
 
 import uvloop
 
-from kagimori.chance import new_uuid
-from kagimori.front.http import Front, FrontLimits, Respond
+from kagimori.http.front import Front, FrontLimits, Respond
+from kagimori.machinery.chance import new_uuid
 from kagimori.rules.request import RawAnswer, RawRequest
 
 

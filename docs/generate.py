@@ -20,13 +20,14 @@ from typing import Any, Final
 
 import typer.main
 
-from kagimori import metrics, tables
-from kagimori.front import limits
+from kagimori.entities import tables
+from kagimori.http import limits
 from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.identity import refusals as identity_refusals
 from kagimori.rules.keys import states
 from kagimori.rules.keys.states import COLUMNS, OK, STATES, KeyState
 from kagimori.rules.refusal import Refusal
+from kagimori.server import metrics
 from kagimori_cli.command import app
 
 DOCS: Final = Path(__file__).parent
@@ -213,11 +214,11 @@ BOUNDS: Final = (
     ("kagimori.rules.keys.deletion", "WINDOW_DAYS_MAX", "longest waiting period, days"),
     ("kagimori.rules.keys.import_material", "PARAMETERS_SECONDS", "life of an import token, s"),
     ("kagimori.rules.sigv4.verify", "WINDOW_SECONDS_DEFAULT", "a signature's age either way, s"),
-    ("kagimori.machinery.journal", "FILE_BYTES_MAX", "bytes of one journal file"),
-    ("kagimori.machinery.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
-    ("kagimori.machinery.hsm_client", "ANSWER_SECONDS_MAX", "wait for the HSM, then failure, s"),
-    ("kagimori.worker", "DRAIN_SECONDS", "time for open requests at the end, s"),
-    ("kagimori.hsm_watch", "ANSWER_SECONDS_MAX", "an HSM silent for longer is replaced, s"),
+    ("kagimori.trail.journal", "FILE_BYTES_MAX", "bytes of one journal file"),
+    ("kagimori.trail.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
+    ("kagimori.hsm.client", "ANSWER_SECONDS_MAX", "wait for the HSM, then failure, s"),
+    ("kagimori.server.worker", "DRAIN_SECONDS", "time for open requests at the end, s"),
+    ("kagimori.hsm.watch", "ANSWER_SECONDS_MAX", "an HSM silent for longer is replaced, s"),
     ("kagimori_hsm.backing_keys", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
 )
 

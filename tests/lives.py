@@ -21,23 +21,23 @@ import threading
 import uuid
 from pathlib import Path
 
+from kagimori.entities.tables import TABLES
 from kagimori.front.wire import Wire
-from kagimori.machinery import journal as journal_module
-from kagimori.machinery.archive import AuditArchive
-from kagimori.machinery.journal import Journal
-from kagimori.machinery.outbox import recover_others, recover_own
+from kagimori.gate.asked import Settings
+from kagimori.gate.who import Anyone
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
-from kagimori.operations.operation import Settings
+from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.registry import OPERATIONS
 from kagimori.path import Path as RequestPath
 from kagimori.pending import Pending
-from kagimori.rules.denial import Denials
+from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.request import RawRequest
-from kagimori.tables import TABLES
-from kagimori.telemetry import Telemetry
-from kagimori.who import Anyone
+from kagimori.trail import journal as journal_module
+from kagimori.trail.archive import AuditArchive
+from kagimori.trail.journal import Journal
+from kagimori.trail.outbox import recover_others, recover_own
 from kagimori_boundary.messages import Bytes, GenerateKey, NewKey
 
 ACCOUNT, REGION = "111122223333", "us-east-1"

@@ -6,11 +6,11 @@ import json
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from kagimori.machinery.journal_files import SUFFIX
-from kagimori.rules.audit.chain import START, join
-from kagimori.rules.audit.digest_chain import hold_digests
-from kagimori.rules.audit.public_key import AuditPublicKey
-from kagimori.rules.audit.verifier import StreamVerifier
+from kagimori.rules.chain.chain import START, join
+from kagimori.rules.chain.digest_chain import hold_digests
+from kagimori.rules.chain.public_key import AuditPublicKey
+from kagimori.rules.chain.verifier import StreamVerifier
+from kagimori.trail.files import SUFFIX
 
 GENESIS = "0" * 64
 KEY = rsa.generate_private_key(65537, 2048)

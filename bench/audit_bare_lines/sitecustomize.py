@@ -15,6 +15,6 @@ if sys.orig_argv[1:3] == ["-m", "kagimori"]:
     from msgspec.json import encode
 
     import kagimori.path
-    from kagimori.rules.audit.record import iso_time
+    from kagimori.rules.records.record import iso_time
 
     kagimori.path.record_of = _bare_record

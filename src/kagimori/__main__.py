@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 import uvloop
 
-from kagimori.machinery.journal_files import JournalDamaged
-from kagimori.worker import Worker
-from kagimori.worker_config import WorkerConfig
+from kagimori.server.worker import Worker
+from kagimori.server.worker_config import WorkerConfig
+from kagimori.trail.files import JournalDamaged
 
 # Objects in flight for a few hundred requests must not look like garbage that gathers.
 COLLECT_AFTER: Final = 20_000

@@ -10,18 +10,20 @@ from time import perf_counter
 from typing import Any, Final
 
 from kagimori.front.wire import FORM, Target, Wire
-from kagimori.machinery.hsm_client import HsmGone, tell
-from kagimori.machinery.journal import JournalFailed
-from kagimori.may_they import authorize_all
-from kagimori.operations.operation import Asked, Facts, Operation, Outcome, Settings
-from kagimori.operations.why import denial_of
+from kagimori.gate.asked import Asked, Settings
+from kagimori.gate.may_they import authorize_all
+from kagimori.gate.who import Who
+from kagimori.gate.why import denial_of
+from kagimori.hsm.client import HsmGone, tell
+from kagimori.machinery.telemetry import Telemetry
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.pending import start
 from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
-from kagimori.rules.audit.copies import owners_event_id
-from kagimori.rules.audit.record import record_of
-from kagimori.rules.denial import Denials
+from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import Caller, nobody
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
+from kagimori.rules.records.copies import owners_event_id
+from kagimori.rules.records.record import record_of
 from kagimori.rules.refusal import (
     AccessDeniedException,
     InternalFailure,
@@ -33,8 +35,7 @@ from kagimori.rules.request import Call, RawAnswer, RawRequest
 from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import Claim, read_claim
 from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
-from kagimori.telemetry import Telemetry
-from kagimori.who import Who
+from kagimori.trail.journal import JournalFailed
 from kagimori_boundary.messages import Command, Failed
 
 # How often a change is decided anew because somebody else changed the same thing meanwhile.

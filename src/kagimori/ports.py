@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from kagimori.pending import Pending
-from kagimori.rules.audit.lookup import EventQuery, FoundEvent
+from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori_boundary.messages import Command, Reply
 
 E = TypeVar("E")

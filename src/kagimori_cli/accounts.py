@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kagimori import assemble
+from kagimori.server import start as assemble
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, without_none
 
 account = typer.Typer(help="Accounts of a deployment.", no_args_is_help=True, add_completion=False)

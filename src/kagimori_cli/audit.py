@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kagimori.assemble import Unusable, audit_trail
+from kagimori.server.start import Unusable, audit_trail
 from kagimori_cli import audit_reading
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kagimori.assemble import Unusable, audit_reading
-from kagimori.rules.audit.entry import Entry
-from kagimori.rules.audit.filter import RecordFilter
-from kagimori.rules.audit.times import iso_time, moment
+from kagimori.rules.records.entry import Entry
+from kagimori.rules.records.filter import RecordFilter
+from kagimori.rules.records.times import iso_time, moment
+from kagimori.server.start import Unusable, audit_reading
 from kagimori_cli.terminal import (
     EXIT_UNREADABLE,
     Data,

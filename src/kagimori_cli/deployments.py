@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from kagimori import assemble
-from kagimori.assemble import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT
-from kagimori.rules.audit.bucket import read_bucket
-from kagimori.rules.audit.receiver import BadReceiver, read_receiver, read_secret
+from kagimori.rules.records.bucket import read_bucket
+from kagimori.rules.records.receiver import BadReceiver, read_receiver, read_secret
+from kagimori.server import start as assemble
+from kagimori.server.start import DEFAULT_LISTEN, DEFAULT_REGION, DEV_ACCOUNT
 from kagimori_cli.terminal import (
     Data,
     Output,

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from kagimori import assemble
+from kagimori.server import start as assemble
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 
 

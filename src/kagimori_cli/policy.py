@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from kagimori.assemble import Unusable, policy_replay
-from kagimori.rules.audit.times import moment
-from kagimori.rules.replay import Change, Group, Tally
+from kagimori.rules.authorization.replay import Change, Group, Tally
+from kagimori.rules.records.times import moment
+from kagimori.server.start import Unusable, policy_replay
 from kagimori_cli.terminal import Data, Output, OutputOption, print_json, unreadable
 
 EXIT_FAILS = 1

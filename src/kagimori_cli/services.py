@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from kagimori import assemble
-from kagimori.assemble import service_principals
+from kagimori.server import start as assemble
+from kagimori.server.start import service_principals
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, without_none
 
 service = typer.Typer(

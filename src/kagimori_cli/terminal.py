@@ -50,7 +50,7 @@ def become_server(*, kind: str, **options: Any) -> NoReturn:
     """Hand this process over to the server, which needs nothing of the command line any more."""
     text = json.dumps({"type": kind, **options})
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "kagimori.serving", text])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "kagimori.server.serving", text])  # noqa: S606
 
 
 def unreadable(reason: str) -> NoReturn:

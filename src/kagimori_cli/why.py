@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 from msgspec import to_builtins
 
-from kagimori.assemble import Unusable, denied
-from kagimori.rules.denial import Denial
+from kagimori.rules.authorization.denial import Denial
+from kagimori.server.start import Unusable, denied
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 
 

@@ -8,18 +8,18 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 import trails
-from kagimori.audit_reading import prove_unused
-from kagimori.audit_trail import reindex, verify
-from kagimori.machinery.audit_index import INDEX_NAME, AuditIndex
-from kagimori.machinery.audit_lookup import EventFinder
-from kagimori.machinery.audit_tail import StreamTail, TrailBroken
-from kagimori.machinery.delivery import Delivery
-from kagimori.machinery.delivery_target import DeliveryFolder
-from kagimori.machinery.digester import Digester
-from kagimori.machinery.receiving import NotTaken
-from kagimori.machinery.retention import new_beginnings, remove_before
-from kagimori.rules.audit.lookup import EventQuery, shown_events
-from kagimori.rules.audit.times import iso_time
+from kagimori.rules.records.lookup import EventQuery, shown_events
+from kagimori.rules.records.times import iso_time
+from kagimori.trail.delivery import Delivery
+from kagimori.trail.digests import Digester
+from kagimori.trail.index import INDEX_NAME, AuditIndex
+from kagimori.trail.lookup import EventFinder
+from kagimori.trail.reading import prove_unused
+from kagimori.trail.receiving import NotTaken
+from kagimori.trail.retention import new_beginnings, remove_before
+from kagimori.trail.tail import StreamTail, TrailBroken
+from kagimori.trail.targets import DeliveryFolder
+from kagimori.trail.verification import reindex, verify
 
 START = 1_790_000_000
 ACCOUNT, OTHER = "111122223333", "444455556666"

@@ -6,8 +6,8 @@ import pytest
 
 import trails
 from contract.test_audit_machinery import START, arn, digester, event, write
-from kagimori.audit_reading import prove_unused
-from kagimori.audit_trail import verify
+from kagimori.trail.reading import prove_unused
+from kagimori.trail.verification import verify
 
 
 @pytest.fixture

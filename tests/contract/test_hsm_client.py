@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 import serving
-from kagimori.machinery import hsm_client
-from kagimori.machinery.hsm_client import HsmClient, HsmGone
+from kagimori.hsm import client as hsm_client
+from kagimori.hsm.client import HsmClient, HsmGone
 from kagimori_boundary.messages import (
     PROTOCOL_VERSION,
     Bytes,

@@ -11,10 +11,10 @@ import threading
 
 import pytest
 
-from kagimori.machinery import journal as journal_module
-from kagimori.machinery.journal import Journal, JournalFailed
-from kagimori.machinery.journal_files import JournalDamaged, journal_files, records_after
-from kagimori.rules.audit.chain import START, follow
+from kagimori.rules.chain.chain import START, follow
+from kagimori.trail import journal as journal_module
+from kagimori.trail.files import JournalDamaged, journal_files, records_after
+from kagimori.trail.journal import Journal, JournalFailed
 from waiting import future_of
 
 

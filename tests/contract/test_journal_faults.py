@@ -11,14 +11,14 @@ import threading
 
 import pytest
 
-from kagimori.machinery import journal as journal_module
-from kagimori.machinery import journal_files as files_module
-from kagimori.machinery.archive import AuditArchive
-from kagimori.machinery.journal import Journal, JournalFailed
-from kagimori.machinery.journal_files import JournalDamaged, file_for, journal_files, recover_end
-from kagimori.machinery.outbox import recover_others, recover_own
 from kagimori.pending import start
-from kagimori.rules.audit.chain import START, follow, join
+from kagimori.rules.chain.chain import START, follow, join
+from kagimori.trail import files as files_module
+from kagimori.trail import journal as journal_module
+from kagimori.trail.archive import AuditArchive
+from kagimori.trail.files import JournalDamaged, file_for, journal_files, recover_end
+from kagimori.trail.journal import Journal, JournalFailed
+from kagimori.trail.outbox import recover_others, recover_own
 from waiting import future_of
 
 
@@ -156,7 +156,7 @@ def test_a_group_that_was_given_up_does_not_stay_when_it_comes_through(folder, m
 def test_a_committed_record_is_there_once_however_long_the_disk_hung(folder, monkeypatch):
     gate = Gate(monkeypatch)
     monkeypatch.setattr(journal_module, "WAIT_SECONDS_MAX", 0.1)
-    monkeypatch.setattr("kagimori.machinery.archive.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("kagimori.trail.archive.RETRY_SECONDS", 0.05)
 
     async def test(journal):
         store = Released()

@@ -5,14 +5,14 @@ import json
 import pytest
 
 import trails
-from kagimori.machinery.notifier import GIVEN_UP_SECONDS, PAUSE_SECONDS_MAX, Notifier
-from kagimori.machinery.receiving import NotTaken
-from kagimori.rules.audit.denial_storm import DenialStorms
-from kagimori.rules.audit.entry import decode_entry
-from kagimori.rules.audit.service_event import service_event
-from kagimori.rules.audit.times import iso_time
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.states import KeyState
+from kagimori.rules.records.denial_storm import DenialStorms
+from kagimori.rules.records.entry import decode_entry
+from kagimori.rules.records.service_event import service_event
+from kagimori.rules.records.times import iso_time
+from kagimori.trail.notices import GIVEN_UP_SECONDS, PAUSE_SECONDS_MAX, Notifier
+from kagimori.trail.receiving import NotTaken
 
 NOW = 1_790_000_000.0
 ACCOUNT, REGION = "111122223333", "us-east-1"

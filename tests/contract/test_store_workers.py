@@ -11,13 +11,13 @@ import threading
 
 import pytest
 
+from kagimori.entities.tables import ALIASES, KMS_KEYS, TABLES
 from kagimori.machinery.store import embedded, sqlite
 from kagimori.machinery.store.change_signal import WORKERS_MAX, ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.ports import Absent, Delete, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import Alias, KmsKey
-from kagimori.tables import ALIASES, KMS_KEYS, TABLES
 from waiting import future_of, look
 
 OWNER = ("111122223333", "us-east-1")

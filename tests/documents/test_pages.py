@@ -16,8 +16,8 @@ from documents.pages import PAGES, ROOT, anchors, blocks, links, name_of, text_o
 sys.path.insert(0, str(ROOT / "docs"))
 import generate
 
-from kagimori import metrics
 from kagimori.operations.registry import OPERATIONS
+from kagimori.server import metrics
 
 PAGES_BY_NAME = pytest.mark.parametrize("page", PAGES, ids=name_of)
 

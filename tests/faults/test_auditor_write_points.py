@@ -14,8 +14,8 @@ import pytest
 import trails
 from contract.test_audit_machinery import ACCOUNT, arn, delivery, digester, event, write
 from contract.test_notifier import World, rotated
-from kagimori.audit_trail import verify
-from kagimori.machinery.checkpoints import CheckpointFolder
+from kagimori.trail.checkpoints import CheckpointFolder
+from kagimori.trail.verification import verify
 
 
 class Killed(BaseException):

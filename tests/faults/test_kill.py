@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 import serving
-from kagimori.rules.audit.chain import START, follow
+from kagimori.rules.chain.chain import START, follow
 
 SEED = int(os.environ.get("KAGIMORI_FAULT_SEED", "20261124"))
 ROUNDS = 3

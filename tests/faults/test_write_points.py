@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kagimori.audit_trail import verify
+from kagimori.trail.verification import verify
 
 EXAMPLES = int(os.environ.get("KAGIMORI_WRITE_POINT_EXAMPLES", "20"))
 CUTS = (None, 0.0, 0.5, 0.97)

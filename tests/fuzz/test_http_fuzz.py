@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kagimori.front.http import Front, FrontLimits
+from kagimori.http.front import Front, FrontLimits
 from kagimori.rules.request import RawAnswer
 
 LIMITS = FrontLimits(head_bytes=400, headers=8, body_bytes=64, pipelined=4)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kagimori.operations.pages import start_of
-from kagimori.rules.audit.chain import BrokenLine, read_line
+from kagimori.rules.chain.chain import BrokenLine, read_line
 from kagimori.rules.keys.stored_grant import GrantRef, grant_token, read_grant_token
 from kagimori.rules.keys.symmetric_ciphertext import material_id_of
 from kagimori.rules.names import parse_key_ref

@@ -1,7 +1,7 @@
 """Secrets planted in every member that a record does not show, of every operation: found nowhere.
 
 Members are taken from the service models, so that a new operation is covered by being there. What
-a record may show is listed in `rules/audit/parameters.py`. Promise: no-secret-in-sight.
+a record may show is listed in `rules/records/parameters.py`. Promise: no-secret-in-sight.
 """
 
 import base64
@@ -17,7 +17,7 @@ from botocore.serialize import create_serializer
 
 import serving
 from kagimori.operations.registry import OPERATIONS
-from kagimori.rules.audit.parameters import SHOWN
+from kagimori.rules.records.parameters import SHOWN
 from receivers import SECRET, receiver
 
 DEPTH_MAX = 4

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from kagimori.rules.authorization import decide
+from kagimori.rules.authorization.authorize import decide
 from kagimori.rules.policy.condition import Condition, compile_condition
 from kagimori.rules.policy.document import Kind
 from kagimori.rules.policy.evaluate import Effect, evaluate

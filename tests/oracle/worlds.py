@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from kagimori.rules.authorization import IdentityRules, KeyRules
+from kagimori.rules.authorization.authorize import IdentityRules, KeyRules
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.grant_index import GrantIndex
 from kagimori.rules.policy.document import Kind, parse_policy

@@ -11,11 +11,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 import serving
-from kagimori.machinery.checkpoints import CheckpointBucket, CheckpointFolder, checkpoints_at
-from kagimori.machinery.digester import Digester
-from kagimori.machinery.receiving import NotTaken
-from kagimori.rules.audit.bucket import read_bucket
-from kagimori.rules.audit.receiver import BadReceiver, read_receiver
+from kagimori.rules.records.bucket import read_bucket
+from kagimori.rules.records.receiver import BadReceiver, read_receiver
+from kagimori.trail.checkpoints import CheckpointBucket, CheckpointFolder, checkpoints_at
+from kagimori.trail.digests import Digester
+from kagimori.trail.receiving import NotTaken
 from receivers import SECRET, receiver
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "a secret of the tests"}
@@ -148,7 +148,7 @@ def test_where_no_receiver_is(url):
 
 def test_a_session_token_is_signed(monkeypatch):
     sent = []
-    monkeypatch.setattr("kagimori.machinery.bucket.exchange", lambda *args: sent.append(args))
+    monkeypatch.setattr("kagimori.trail.bucket.exchange", lambda *args: sent.append(args))
     bucket = read_bucket("s3://worm", {**KEYS, "AWS_SESSION_TOKEN": "temporary"})
     CheckpointBucket(bucket, 0.0, lambda: 1_790_000_000.0).keep("name.json", b"{}")
     headers = sent[0][4]

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import serving
+from kagimori.entities.tables import GRANTS
 from kagimori.machinery.store.sql import Statements
 from kagimori.rules.keys.stored_grant import StoredGrant
-from kagimori.tables import GRANTS
 from serving import refused
 
 STRANGER, THIRD = "111122223333", "444455556666"

@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from cryptography import x509
 
-from kagimori.front.http import Front, FrontLimits
-from kagimori.front.tls import make_certificate_authority, server_context
+from kagimori.http.front import Front, FrontLimits
+from kagimori.http.tls import make_certificate_authority, server_context
 from kagimori.rules.request import RawAnswer
 
 GET = b"GET /a HTTP/1.1\r\nHost: kms\r\n\r\n"

@@ -8,8 +8,8 @@ import pytest
 
 import outside
 import serving
-from kagimori.rules.audit.service_event import service_event
 from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.records.service_event import service_event
 from protocol.test_records import ALWAYS, ELEMENT_DATE, MATERIAL
 
 NOW = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC).timestamp()

@@ -7,7 +7,7 @@ import threading
 import msgspec
 import pytest
 
-from kagimori.hsm_process import HsmProcess, HsmRefused
+from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori_boundary.messages import Bytes, Failed, Failure, GenerateRandom
 
 HEAD = struct.Struct(">II")

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 import serving
-from kagimori.hsm_watch import until_it_hangs
+from kagimori.hsm.watch import until_it_hangs
 
 TIMES = {"pause_seconds": 0.001, "answer_seconds_max": 0.2}
 REPLY = struct.pack(">II", 6, 1) + b"\x90\x90"

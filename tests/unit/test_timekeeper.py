@@ -5,12 +5,12 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from kagimori.machinery.hsm_client import HsmGone
+from kagimori.hsm.client import HsmGone
 from kagimori.pending import Pending
 from kagimori.ports import StoreConflict, StoreFailed
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.states import KeyState
-from kagimori.timekeeper import Timekeeper
+from kagimori.server.timekeeper import Timekeeper
 from kagimori_boundary.messages import ForgetMaterial
 
 NOW = 1_000_000.0

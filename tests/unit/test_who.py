@@ -5,13 +5,13 @@ import time
 
 import pytest
 
+from kagimori.gate.who import Anyone, Who
 from kagimori.pending import Pending
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.refusal import InvalidSignatureException
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import read_claim
-from kagimori.who import Anyone, Who
 from kagimori_boundary.messages import Bytes
 
 WEEK = 7 * 86_400.0

@@ -4,8 +4,8 @@ import asyncio
 import json
 import socket
 
-from kagimori import supervisor
-from kagimori.supervisor import _Worker
+from kagimori.server import supervisor
+from kagimori.server.supervisor import _Worker
 
 
 def worker_over(reader, writer):

@@ -4,8 +4,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from kagimori.machinery.journal_files import sync_folder
-
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file in the place of the one before, durably; nobody ever sees half of it.
@@ -26,3 +24,12 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
             beside.unlink()  # on a full disk, half of it would only be in the way
         raise
     sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

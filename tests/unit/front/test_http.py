@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kagimori.front.http import Front, FrontLimits, Respond
+from kagimori.http.front import Front, FrontLimits, Respond
 from kagimori.rules.request import RawAnswer, RawRequest
 
 DATE = b"Tue, 02 Jan 2024 03:04:05 GMT"

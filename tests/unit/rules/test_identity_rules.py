@@ -2,7 +2,7 @@
 
 import pytest
 
-from kagimori.identity_tables import USERS
+from kagimori.entities.identity_tables import USERS
 from kagimori.operations.iam.iam_operation import Room
 from kagimori.rules.identity.login_profile import PasswordPolicy, check_password
 from kagimori.rules.identity.oidc_provider import check_thumbprints, read_url

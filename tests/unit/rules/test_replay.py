@@ -2,7 +2,7 @@
 
 import pytest
 
-from kagimori.rules.replay import Change, Tally, change_of
+from kagimori.rules.authorization.replay import Change, Tally, change_of
 
 FAILS, PASSES = Change.NEWLY_FAILS, Change.NEWLY_PASSES
 UNCERTAIN, ALREADY, SAME = Change.UNCERTAIN, Change.FAILS_ALREADY, Change.SAME

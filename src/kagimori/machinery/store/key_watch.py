@@ -4,11 +4,11 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from kagimori.entities.tables import KMS_KEYS
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sqlite import connect
-from kagimori.rules.audit.notice import CANARY_TAG
 from kagimori.rules.keys.kms_key import KmsKey
-from kagimori.tables import KMS_KEYS
+from kagimori.rules.records.notice import CANARY_TAG
 
 KEYS_MAX: Final = 10_000  # at one look
 

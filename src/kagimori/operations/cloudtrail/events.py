@@ -5,9 +5,11 @@ Source: CloudTrail API reference, LookupEvents and ListPublicKeys; reference, 14
 
 from typing import Any, Final
 
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.gate.asked import Asked, Need
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Trail
-from kagimori.rules.audit.lookup import (
+from kagimori.rules.chain.public_key import AuditPublicKey
+from kagimori.rules.records.lookup import (
     EVENTS_KEPT_SECONDS,
     EventQuery,
     FoundEvent,
@@ -15,8 +17,7 @@ from kagimori.rules.audit.lookup import (
     spot_of,
     token_of,
 )
-from kagimori.rules.audit.public_key import AuditPublicKey
-from kagimori.rules.audit.refusals import (
+from kagimori.rules.records.refusals import (
     InvalidLookupAttributesException,
     InvalidTimeRangeException,
     InvalidTokenException,

@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
-from kagimori.operations.iam.iam_operation import USER, Found, OnNamed
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import USER
+from kagimori.operations.iam.iam_operation import Found, OnNamed
 from kagimori.operations.iam.users import is_root
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori_boundary.messages import Command
 
 

@@ -5,18 +5,14 @@ The secret is made and sealed by the HSM, and is in the answer of CreateAccessKe
 
 from typing import Any
 
-from kagimori.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS, USERS
+from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS, USERS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import USER, identity_named
 from kagimori.operations.iam.answers import shown_access_key
-from kagimori.operations.iam.iam_operation import (
-    USER,
-    Found,
-    IamOperation,
-    OnNamed,
-    identity_named,
-    page,
-)
+from kagimori.operations.iam.iam_operation import Found, OnNamed, page
 from kagimori.operations.iam.users import is_root
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Put
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from kagimori.identity_tables import (
+from kagimori.entities.identity_tables import (
     ACCESS_KEYS,
     ACCOUNT_ALIASES,
     GROUPS,
@@ -13,8 +13,10 @@ from kagimori.identity_tables import (
     ROLES,
     USERS,
 )
-from kagimori.operations.iam.iam_operation import Found, IamOperation, page
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.gate.asked import Asked
+from kagimori.operations.iam.iam_operation import Found, page
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Put, Table
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.account import AccountAlias

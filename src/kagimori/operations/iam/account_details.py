@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from kagimori.identity_tables import (
+from kagimori.entities.identity_tables import (
     ATTACHMENTS,
     GROUPS,
     INSTANCE_PROFILES,
@@ -12,6 +12,7 @@ from kagimori.identity_tables import (
     ROLES,
     USERS,
 )
+from kagimori.gate.asked import Asked
 from kagimori.operations.iam.answers import (
     encoded_policy,
     shown_group,
@@ -22,10 +23,11 @@ from kagimori.operations.iam.answers import (
     shown_version,
 )
 from kagimori.operations.iam.attachments import shown_attached
-from kagimori.operations.iam.iam_operation import Found, IamOperation, page_entries
+from kagimori.operations.iam.iam_operation import Found, page_entries
 from kagimori.operations.iam.policies import counts
 from kagimori.operations.iam.roles import trust_text
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Table, View
 from kagimori.rules.identity.aws_managed import aws_managed_policies
 from kagimori.rules.identity.bearer import Bearer

@@ -2,13 +2,12 @@
 
 from typing import Any, Final
 
-from kagimori.identity_tables import ATTACHMENTS
+from kagimori.entities.identity_tables import ATTACHMENTS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import GROUP, ROLE, USER, managed_policy
 from kagimori.operations.iam.boundaries import POLICY, boundary_value, use_of, use_writes
 from kagimori.operations.iam.iam_operation import (
-    GROUP,
-    ROLE,
     UNREADABLE_ARN,
-    USER,
     Found,
     OnNamed,
     OnPolicy,
@@ -18,9 +17,8 @@ from kagimori.operations.iam.iam_operation import (
     put,
     starts_with,
 )
-from kagimori.operations.iam.identities import managed_policy
 from kagimori.operations.iam.policies import attachments_of, uses_asked_for
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.bearer import Bearer

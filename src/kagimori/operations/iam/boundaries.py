@@ -5,10 +5,11 @@ Source: IAM User Guide, access_policies_boundaries.
 
 from typing import Any
 
-from kagimori.identity_tables import ATTACHMENTS, MANAGED_POLICIES
-from kagimori.operations.iam.iam_operation import ROLE, UNREADABLE_ARN, USER, Found, OnNamed, put
-from kagimori.operations.iam.identities import managed_policy
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.entities.identity_tables import ATTACHMENTS, MANAGED_POLICIES
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import ROLE, USER, managed_policy
+from kagimori.operations.iam.iam_operation import UNREADABLE_ARN, Found, OnNamed, put
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Expect, Put, View, Write
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy

@@ -4,23 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kagimori.identity_tables import ATTACHMENTS, GROUPS, MEMBERSHIPS, USERS
+from kagimori.entities.identity_tables import ATTACHMENTS, GROUPS, MEMBERSHIPS, USERS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import GROUP, USER, identity_named, not_found
 from kagimori.operations.iam.answers import shown_group, shown_user
 from kagimori.operations.iam.boundaries import uses_of
-from kagimori.operations.iam.iam_operation import (
-    GROUP,
-    USER,
-    Found,
-    OnNamed,
-    all_named,
-    identity_named,
-    not_found,
-    page,
-    page_entries,
-    put,
-)
+from kagimori.operations.iam.iam_operation import Found, OnNamed, all_named, page, page_entries, put
 from kagimori.operations.iam.making import CreateIdentity, Creating, ListIdentities
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Expect, ExpectAtMost, Put, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids

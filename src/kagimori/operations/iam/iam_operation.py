@@ -9,33 +9,20 @@ from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
-from kagimori.identity_tables import GROUPS, ROLES, USERS
-from kagimori.operations.iam.identities import managed_policy
-from kagimori.operations.operation import Asked, Facts, Need, Operation
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import Kind, identity_named, managed_policy, not_found
+from kagimori.operations.iam_action import PAGE_DEFAULT, IamOperation
+from kagimori.operations.operation import Facts
 from kagimori.operations.pages import page_of, start_of
 from kagimori.ports import ExpectAtMost, Put, Table, View
 from kagimori.rules.entity import changed
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 from kagimori.rules.refusal import InvalidMarkerException
 from kagimori_boundary.messages import Command
 
-PAGE_DEFAULT: Final = 100
 UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
-
-
-class Kind(Struct, frozen=True):
-    """A kind of identity: AWS's noun, the member that names one, and how it is stored."""
-
-    noun: str
-    member: str
-    table: Table
-
-
-USER: Final = Kind("user", "UserName", USERS)
-GROUP: Final = Kind("group", "GroupName", GROUPS)
-ROLE: Final = Kind("role", "RoleName", ROLES)
 
 
 class Found(Facts):
@@ -43,22 +30,6 @@ class Found(Facts):
 
     entity: Any = None
     more: Any = None
-
-
-class IamOperation(Operation):
-    service = "iam"
-
-    def need(self, resource: str, entity: Any = None, **values: str) -> Need:
-        """Return the need of this operation on a resource.
-
-        `values` are further condition keys, with `_` for their colon.
-        """
-        return Need(
-            f"iam:{self.name}",
-            resource=resource,
-            resource_tags=entity.tags if entity is not None else None,
-            values={key.replace("_", ":"): value for key, value in values.items()},
-        )
 
 
 class OnNamed(IamOperation):
@@ -132,16 +103,6 @@ class OnPolicy(IamOperation):
 
     def check(self, asked: Asked, facts: Found) -> None:
         """Return if it can be done."""
-
-
-def identity_named(view: View, kind: Kind, account_id: str, name: str) -> Any:
-    """Return the user, group or role with exactly this name, or None."""
-    found = view.one(kind.table, (account_id, fold(name)))
-    return found if found is not None and found.name == name else None
-
-
-def not_found(kind: Kind, name: str) -> NoSuchEntity:
-    return NoSuchEntity(f"The {kind.noun} with name {name} cannot be found.")
 
 
 def policy_not_found(arn: str) -> NoSuchEntity | ValidationError:

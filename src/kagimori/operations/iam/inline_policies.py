@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import GROUP, ROLE, USER
 from kagimori.operations.iam.answers import encoded_policy
 from kagimori.operations.iam.boundaries import boundary_value
-from kagimori.operations.iam.iam_operation import GROUP, ROLE, USER, Found, OnNamed, page, put
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.iam.iam_operation import Found, OnNamed, page, put
+from kagimori.operations.operation import Outcome
 from kagimori.rules.identity.documents import check_inline_size, read_policy
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.policy.document import Kind

@@ -2,17 +2,14 @@
 
 from typing import Any
 
-from kagimori.identity_tables import INSTANCE_PROFILES, ROLES
+from kagimori.entities.identity_tables import INSTANCE_PROFILES, ROLES
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.identities import ROLE, Kind, identity_named, not_found
 from kagimori.operations.iam.answers import shown_instance_profile, shown_role
 from kagimori.operations.iam.iam_operation import (
-    ROLE,
     Found,
-    IamOperation,
-    Kind,
     OnNamed,
     Room,
-    identity_named,
-    not_found,
     page,
     page_entries,
     put,
@@ -21,7 +18,8 @@ from kagimori.operations.iam.iam_operation import (
 )
 from kagimori.operations.iam.roles import trust_text
 from kagimori.operations.iam.tags import ListTags, Tag, Untag
-from kagimori.operations.operation import Asked, Need, Outcome
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.bearer import fold, identity_arn

@@ -2,18 +2,12 @@
 
 from typing import Any, ClassVar
 
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.identities import Kind, managed_policy
 from kagimori.operations.iam.boundaries import boundary_writes, refuse_bad_boundary
-from kagimori.operations.iam.iam_operation import (
-    Found,
-    IamOperation,
-    Kind,
-    Room,
-    page,
-    room,
-    starts_with,
-)
-from kagimori.operations.iam.identities import managed_policy
-from kagimori.operations.operation import Asked, Need, Outcome
+from kagimori.operations.iam.iam_operation import Found, Room, page, room, starts_with
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.quotas import Quota

@@ -6,22 +6,16 @@ DIFFERS(aws): the root user has no device.
 from typing import Any, Final
 from urllib.parse import quote
 
-from kagimori.identity_tables import ACCOUNT_ALIASES, MFA_DEVICES, USERS
+from kagimori.entities.identity_tables import ACCOUNT_ALIASES, MFA_DEVICES, USERS
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.identities import USER
+from kagimori.gate.mfa_codes import code_taken, mfa_device
 from kagimori.operations.iam.answers import shown_tags, shown_user
-from kagimori.operations.iam.iam_operation import (
-    USER,
-    Found,
-    IamOperation,
-    OnNamed,
-    Room,
-    page,
-    page_entries,
-    room,
-)
-from kagimori.operations.iam.mfa_codes import code_taken, mfa_device
+from kagimori.operations.iam.iam_operation import Found, OnNamed, Room, page, page_entries, room
 from kagimori.operations.iam.tags import ListTags, Tag, Untag
 from kagimori.operations.iam.users import is_root
-from kagimori.operations.operation import Asked, Need, Outcome
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Put
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas

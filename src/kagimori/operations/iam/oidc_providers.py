@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from kagimori.identity_tables import OIDC_PROVIDERS
+from kagimori.entities.identity_tables import OIDC_PROVIDERS
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.identities import oidc_provider
 from kagimori.operations.iam.answers import shown_tags
-from kagimori.operations.iam.iam_operation import Found, IamOperation, Room, room
+from kagimori.operations.iam.iam_operation import Found, Room, room
 from kagimori.operations.iam.tags import ListTags, Tag, Untag
-from kagimori.operations.operation import Asked, Need, Outcome
-from kagimori.ports import Delete, Put, View
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
+from kagimori.ports import Delete, Put
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.oidc_provider import (
@@ -19,15 +22,6 @@ from kagimori.rules.identity.oidc_provider import (
 from kagimori.rules.identity.refusals import EntityAlreadyExists, NoSuchEntity
 from kagimori.rules.identity.tags import read_tags, with_tags
 from kagimori_boundary.messages import Command
-
-
-def oidc_provider(view: View, account_id: str, arn: str) -> OidcProvider | None:
-    """Return the account's provider with this ARN, or None."""
-    prefix = oidc_arn(account_id, "")
-    if not arn.startswith(prefix):
-        return None
-    found: OidcProvider | None = view.one(OIDC_PROVIDERS, (account_id, arn.removeprefix(prefix)))
-    return found
 
 
 class NewProvider(Found):

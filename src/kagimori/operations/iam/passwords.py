@@ -5,16 +5,12 @@ A password goes to the HSM and comes back hashed and sealed; nothing else of it 
 
 from typing import Any
 
-from kagimori.identity_tables import LOGIN_PROFILES, PASSWORD_POLICIES, USERS
-from kagimori.operations.iam.iam_operation import (
-    USER,
-    Found,
-    IamOperation,
-    OnNamed,
-    identity_named,
-    not_found,
-)
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.entities.identity_tables import LOGIN_PROFILES, PASSWORD_POLICIES, USERS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import USER, identity_named, not_found
+from kagimori.operations.iam.iam_operation import Found, OnNamed
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Put
 from kagimori.rules.entity import changed
 from kagimori.rules.identity.login_profile import LoginProfile, PasswordPolicy, check_password

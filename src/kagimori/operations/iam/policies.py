@@ -2,19 +2,13 @@
 
 from typing import Any, Final
 
-from kagimori.identity_tables import ATTACHMENTS, MANAGED_POLICIES
+from kagimori.entities.identity_tables import ATTACHMENTS, MANAGED_POLICIES
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.iam.answers import shown_policy, shown_version
 from kagimori.operations.iam.boundaries import BOUNDARY, POLICY
-from kagimori.operations.iam.iam_operation import (
-    Found,
-    IamOperation,
-    OnPolicy,
-    Room,
-    page,
-    room,
-    starts_with,
-)
-from kagimori.operations.operation import Asked, Need, Outcome
+from kagimori.operations.iam.iam_operation import Found, OnPolicy, Room, page, room, starts_with
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, ExpectAtMost, Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from kagimori.identity_tables import ATTACHMENTS, INSTANCE_PROFILES, ROLES
+from kagimori.entities.identity_tables import ATTACHMENTS, INSTANCE_PROFILES, ROLES
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import ROLE, UnknownPrincipal, pins_of, renamed_since
 from kagimori.operations.iam.answers import shown_role
 from kagimori.operations.iam.boundaries import uses_of
-from kagimori.operations.iam.iam_operation import ROLE, Found, OnNamed, put
-from kagimori.operations.iam.identities import UnknownPrincipal, pins_of, renamed_since
+from kagimori.operations.iam.iam_operation import Found, OnNamed, put
 from kagimori.operations.iam.making import CreateIdentity, Creating, ListIdentities
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, ExpectAtMost, View
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.documents import TRUST_CHARACTERS_MAX, check_size, read_policy

@@ -2,18 +2,13 @@
 
 from typing import Any
 
-from kagimori.identity_tables import MANAGED_POLICIES, ROLES, USERS
+from kagimori.entities.identity_tables import MANAGED_POLICIES, ROLES, USERS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import ROLE, USER
 from kagimori.operations.iam.answers import shown_tags
-from kagimori.operations.iam.iam_operation import (
-    ROLE,
-    USER,
-    Found,
-    IamOperation,
-    OnNamed,
-    OnPolicy,
-    page,
-)
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.iam.iam_operation import Found, OnNamed, OnPolicy, page
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Put, Table
 from kagimori.rules.entity import changed
 from kagimori.rules.identity.tags import read_tags, with_tags, without_tags

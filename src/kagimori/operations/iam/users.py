@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kagimori.identity_tables import (
+from kagimori.entities.identity_tables import (
     ACCESS_KEYS,
     ACCOUNTS,
     ATTACHMENTS,
@@ -14,11 +14,13 @@ from kagimori.identity_tables import (
     MFA_DEVICES,
     USERS,
 )
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import USER
 from kagimori.operations.iam.answers import shown_user
 from kagimori.operations.iam.boundaries import uses_of
-from kagimori.operations.iam.iam_operation import USER, Found, OnNamed
+from kagimori.operations.iam.iam_operation import Found, OnNamed
 from kagimori.operations.iam.making import CreateIdentity, Creating, ListIdentities
-from kagimori.operations.operation import Asked, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Put, View, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kagimori.entities.tables import ALIASES, KMS_KEYS
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.entity import changed
@@ -18,7 +20,6 @@ from kagimori.rules.refusal import (
     NotAuthorizedException,
     NotFoundException,
 )
-from kagimori.tables import ALIASES, KMS_KEYS
 from kagimori_boundary.messages import Command
 
 

@@ -5,9 +5,10 @@ Source: reference, sections 1.5 (Decrypt), 5.2 (IncorrectKey) and 5.4 (what is n
 
 from typing import NoReturn
 
+from kagimori.entities.tables import KMS_KEYS, MATERIALS
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.operation import Asked
-from kagimori.rules.authorization import refuse_unknown_ciphertext
+from kagimori.rules.authorization.authorize import refuse_unknown_ciphertext
 from kagimori.rules.keys.kms_key import KmsKey, Material
 from kagimori.rules.keys.symmetric_ciphertext import material_id_of
 from kagimori.rules.refusal import (
@@ -15,7 +16,6 @@ from kagimori.rules.refusal import (
     InvalidCiphertextException,
     ValidationException,
 )
-from kagimori.tables import KMS_KEYS, MATERIALS
 
 
 def key_of_ciphertext(asked: Asked, blob: bytes, action: str) -> tuple[KmsKey, str]:

@@ -4,9 +4,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from kagimori.entities.tables import KMS_KEYS
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.key_policy_checks import check_new_policy
 from kagimori.operations.kms.new_keys import generate, with_material
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.keys.dev_choices import chosen_id, chosen_material, without_choices
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
@@ -19,7 +21,6 @@ from kagimori.rules.refusal import (
     UnsupportedOperationException,
     ValidationException,
 )
-from kagimori.tables import KMS_KEYS
 from kagimori_boundary.key_specs import SPECS, KeyUsage
 from kagimori_boundary.messages import Command, NewKey, StoreMaterial
 

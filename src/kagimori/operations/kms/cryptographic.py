@@ -6,10 +6,11 @@ algorithm, size, dry run.
 
 from typing import Any, ClassVar
 
-from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Need
+from kagimori.operations.operation import Facts
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.states import KeyState, check_state
 from kagimori.rules.keys.usage import check_algorithm, check_usage

@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar, Final
 
-from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.cryptographic import Cryptographic, current_token
 from kagimori.operations.kms.encryption import material_used
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.usage import check_algorithm
 from kagimori.rules.refusal import CustomKeyStoreNotFoundException, ValidationException

@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from kagimori.entities.tables import ALIASES
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Need, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.ports import Put
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.keys.managed import managed_key, service_of
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.names import parse_key_ref
-from kagimori.tables import ALIASES
 from kagimori_boundary.messages import Command, NewKey
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kagimori.entities.tables import ALIASES, GRANTS, KEY_USAGES, KMS_KEYS, MATERIALS
 from kagimori.operations.kms.lost_material import forgetting, material_row, writes_of_loss
 from kagimori.operations.kms.multi_region import members_of
 from kagimori.ports import Delete, Put, View, Write
@@ -19,7 +20,6 @@ from kagimori.rules.keys.import_material import everywhere_among
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
-from kagimori.tables import ALIASES, GRANTS, KEY_USAGES, KMS_KEYS, MATERIALS
 from kagimori_boundary.messages import Command, GenerateKey, NewKey
 
 

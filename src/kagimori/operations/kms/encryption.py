@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.ciphertext_refs import key_for_decryption, refuse_wrong_key
 from kagimori.operations.kms.cryptographic import (
     Cryptographic,
@@ -13,7 +14,7 @@ from kagimori.operations.kms.cryptographic import (
     encryption_algorithm,
 )
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.symmetric_ciphertext import plaintext_bytes_of
 from kagimori.rules.keys.usage import check_plaintext_size, plaintext_too_long

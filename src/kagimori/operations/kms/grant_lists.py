@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kagimori.entities.tables import GRANTS
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.grants import check_grant_id
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.principals_written import listed_party
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.rules.keys.stored_grant import StoredGrant, shown_grant
 from kagimori.rules.refusal import ValidationException
-from kagimori.tables import GRANTS
 
 
 class _Listed(Facts):

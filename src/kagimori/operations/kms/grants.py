@@ -3,10 +3,12 @@
 import re
 from typing import Any, Final
 
+from kagimori.entities.tables import GRANTS, KMS_KEYS
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.cryptographic import check_dry_run
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.principals_written import new_party
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.keys.grant_request import (
     GRANTS_PER_KEY_MAX,
@@ -28,7 +30,6 @@ from kagimori.rules.refusal import (
     NotFoundException,
     ValidationException,
 )
-from kagimori.tables import GRANTS, KMS_KEYS
 from kagimori_boundary.messages import Command
 
 _GRANT_ID: Final = re.compile(r"[0-9a-f]{64}")

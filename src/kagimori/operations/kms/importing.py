@@ -4,10 +4,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from kagimori.entities.tables import KMS_KEYS, MATERIALS
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.lost_material import forgetting, material_row, writes_of_loss
 from kagimori.operations.kms.on_key import OnKey
 from kagimori.operations.kms.on_set import OnSet, WithMembers
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.import_material import (
@@ -18,7 +20,6 @@ from kagimori.rules.keys.import_material import (
     imported,
 )
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
-from kagimori.tables import KMS_KEYS, MATERIALS
 from kagimori_boundary import messages
 from kagimori_boundary.messages import Command, ImportParameters, NewKey
 

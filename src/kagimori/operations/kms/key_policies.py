@@ -4,17 +4,18 @@ from typing import Any, Final
 
 from msgspec import field
 
-from kagimori.operations.iam.identities import renamed_since
+from kagimori.entities.tables import KMS_KEYS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import renamed_since
 from kagimori.operations.kms.key_policy_checks import check_new_policy
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.operations.pages import limit_of, start_of
 from kagimori.ports import Put
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.document import pretty
 from kagimori.rules.refusal import NotFoundException, ValidationException
-from kagimori.tables import KMS_KEYS
 from kagimori_boundary.messages import Command
 
 DEFAULT: Final = "default"

@@ -3,9 +3,9 @@
 Source: reference, sections 9.1 and 9.3.
 """
 
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.principals_written import key_policy_pins
-from kagimori.operations.operation import Asked
-from kagimori.rules.authorization import KeyRules, would_lock_out
+from kagimori.rules.authorization.authorize import KeyRules, would_lock_out
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import compile_policy

@@ -5,12 +5,12 @@ Source: reference, section 2.2; for keys of other accounts nothing is revealed b
 
 from typing import NoReturn
 
-from kagimori.operations.operation import Asked
+from kagimori.entities.tables import ALIASES, KMS_KEYS
+from kagimori.gate.asked import Asked
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.names import KeyRef, alias_arn, key_arn, parse_key_ref
 from kagimori.rules.refusal import AccessDeniedException, NotFoundException
-from kagimori.tables import ALIASES, KMS_KEYS
 
 
 def key_named(

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from kagimori.entities.tables import KEY_USAGES
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.usage_record import KeyUsageRecord
-from kagimori.tables import KEY_USAGES
 
 
 class _Usage(Facts):

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from kagimori.entities.tables import KMS_KEYS
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Put
 from kagimori.rules.entity import changed
@@ -14,7 +16,6 @@ from kagimori.rules.keys.deletion import (
 )
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.states import KeyState
-from kagimori.tables import KMS_KEYS
 from kagimori_boundary.messages import Command
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.ports import Delete, Put, Write
 from kagimori.rules.keys.import_material import without_material
 from kagimori.rules.keys.kms_key import KmsKey, Material
-from kagimori.tables import KMS_KEYS, MATERIALS
 from kagimori_boundary.messages import ForgetMaterial
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kagimori.entities.tables import KMS_KEYS
 from kagimori.ports import Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
-from kagimori.tables import KMS_KEYS
 
 
 def members_of(view: View, kms_key: KmsKey) -> Sequence[KmsKey]:

@@ -1,8 +1,8 @@
 """New KMS keys: asked of the HSM, and stored with their first material."""
 
+from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.ports import Put, Write
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
-from kagimori.tables import KMS_KEYS, MATERIALS
 from kagimori_boundary.messages import GenerateKey, NewKey
 
 

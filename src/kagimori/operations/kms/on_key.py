@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar
 
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.operation import Asked, Facts, Need, Operation
+from kagimori.operations.operation import Facts, Operation
 from kagimori.rules.keys.states import check_state
 from kagimori_boundary.messages import Command
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.multi_region import members_of
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts
+from kagimori.operations.operation import Facts
 
 
 class WithMembers(Facts):

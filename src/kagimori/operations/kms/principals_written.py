@@ -7,8 +7,8 @@ DIFFERS(aws): `kagimori dev` takes names that nobody has, since tests written fo
 Source: reference, 9.1 ("Unknown principal", "Deleted principal") and 10.1.
 """
 
-from kagimori.operations.iam.identities import UnknownPrincipal, pins_of, unique_name
-from kagimori.operations.operation import Asked
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import UnknownPrincipal, pins_of, unique_name
 from kagimori.rules.keys.grant_request import principal_name
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.policy.document import Document

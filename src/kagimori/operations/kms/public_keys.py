@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar
 
-from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.gate.asked import Asked
+from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.cryptographic import Cryptographic, current_token
 from kagimori.operations.kms.encryption import material_used
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import spec_members
 from kagimori.rules.keys.states import refusal_of

@@ -4,10 +4,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kagimori.entities.tables import KMS_KEYS, MATERIALS
+from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.key_policy_checks import check_new_policy
 from kagimori.operations.kms.multi_region import change_together, members_of
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Need, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.import_material import awaiting_everywhere
@@ -24,7 +26,6 @@ from kagimori.rules.refusal import (
     UnsupportedOperationException,
     ValidationException,
 )
-from kagimori.tables import KMS_KEYS, MATERIALS
 from kagimori_boundary import messages
 from kagimori_boundary.messages import Command, Tokens
 

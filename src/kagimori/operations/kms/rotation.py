@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.multi_region import change_together
 from kagimori.operations.kms.on_key import OnKey
 from kagimori.operations.kms.on_set import OnSet, WithMembers
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
 from kagimori.rules.keys.rotation import (

@@ -2,9 +2,10 @@
 
 from typing import Any, ClassVar
 
-from kagimori.operations.conditions.recipient import recipient_key
+from kagimori.gate.asked import Asked
+from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.cryptographic import Cryptographic, current_token
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.messages_to_sign import check_message
 from kagimori.rules.keys.usage import check_algorithm

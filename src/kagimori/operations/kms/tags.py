@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from kagimori.entities.tables import KMS_KEYS
+from kagimori.gate.asked import Asked
 from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Put
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.tags import check_tag_key, read_tags, with_tags, without_tags
-from kagimori.tables import KMS_KEYS
 from kagimori_boundary.messages import Command
 
 

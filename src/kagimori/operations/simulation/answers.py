@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kagimori.operations.simulation.resources import EVERYTHING, Resource
+from kagimori.rules.authorization.simulation import Matched, Simulated, Verdict
 from kagimori.rules.policy.context_keys import without_repeats
 from kagimori.rules.policy.positions import Position
-from kagimori.rules.simulation import Matched, Simulated, Verdict
 
 _KEY: Final = "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
 _ALIAS: Final = "arn:${Partition}:kms:${Region}:${Account}:alias/${Alias}"

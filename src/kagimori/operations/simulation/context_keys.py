@@ -7,17 +7,18 @@ from typing import Any
 
 from msgspec import field
 
-from kagimori.operations.iam.iam_operation import IamOperation
-from kagimori.operations.operation import Asked, Facts, Outcome
+from kagimori.gate.asked import Asked
+from kagimori.operations.iam_action import IamOperation
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.operations.simulation.simulated import (
     check_entity_arn,
     entity_at,
     policies_given,
     policies_of,
 )
+from kagimori.rules.authorization.simulation import SourcedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.policy.context_keys import context_keys
-from kagimori.rules.simulation import SourcedPolicy
 from kagimori_boundary.messages import Command
 
 

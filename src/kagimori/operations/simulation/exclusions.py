@@ -6,9 +6,9 @@ Source: IAM API Reference, SimulatePrincipalPolicy (PolicyExclusionList), Policy
 from collections.abc import Callable
 from typing import Any, Final
 
+from kagimori.rules.authorization.simulation import SourcedPolicy
 from kagimori.rules.identity.refusals import InvalidInput
 from kagimori.rules.policy.match import text_glob
-from kagimori.rules.simulation import SourcedPolicy
 
 Excludes = Callable[[SourcedPolicy], bool]
 

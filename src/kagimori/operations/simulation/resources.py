@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from kagimori.operations.operation import Asked
+from kagimori.entities.tables import GRANTS, KMS_KEYS
+from kagimori.gate.asked import Asked
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.refusals import InvalidInput
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.names import ACCOUNT_ID
-from kagimori.tables import GRANTS, KMS_KEYS
 
 RESOURCES_MAX: Final = 100
 EVERYTHING: Final = "*"

@@ -16,10 +16,11 @@ from typing import Any, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kagimori.operations.conditions.request_values import RequestValues
-from kagimori.operations.iam.iam_operation import PAGE_DEFAULT, IamOperation
-from kagimori.operations.kms.grants_of_key import GrantsOfKey
-from kagimori.operations.operation import Asked, Facts, Need, Outcome
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.conditions.request_values import RequestValues
+from kagimori.gate.grants_of_key import GrantsOfKey
+from kagimori.operations.iam_action import PAGE_DEFAULT, IamOperation
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.operations.pages import page_of, start_of
 from kagimori.operations.simulation.answers import shown_result
 from kagimori.operations.simulation.exclusions import read_exclusions
@@ -34,7 +35,8 @@ from kagimori.operations.simulation.simulated import (
     policy_given,
 )
 from kagimori.operations.simulation.values import Entries, SimulatedValues
-from kagimori.rules.authorization import CROSS_ACCOUNT_ACTIONS, KeyRules
+from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS, KeyRules
+from kagimori.rules.authorization.simulation import Scene, Simulated, SourcedPolicy, simulate
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.refusals import InvalidInput, NoSuchEntity
 from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, operation_of
@@ -43,7 +45,6 @@ from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.values import fold_key
 from kagimori.rules.refusal import InvalidMarkerException
-from kagimori.rules.simulation import Scene, Simulated, SourcedPolicy, simulate
 from kagimori_boundary.messages import Command
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.

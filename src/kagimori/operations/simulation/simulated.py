@@ -7,11 +7,19 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
-from kagimori.identity_tables import GROUPS, MEMBERSHIPS
-from kagimori.operations.iam.iam_operation import GROUP, ROLE, USER, identity_named, not_found
-from kagimori.operations.iam.identities import managed_policy, unique_name
-from kagimori.operations.operation import Asked
+from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import (
+    GROUP,
+    ROLE,
+    USER,
+    identity_named,
+    managed_policy,
+    not_found,
+    unique_name,
+)
 from kagimori.ports import View
+from kagimori.rules.authorization.simulation import SourcedPolicy
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.refusals import InvalidInput, PolicyEvaluation
@@ -19,7 +27,6 @@ from kagimori.rules.policy.document import Document, Kind, MalformedPolicy, pars
 from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
 from kagimori.rules.refusal import Refusal
-from kagimori.rules.simulation import SourcedPolicy
 
 _ENTITY_ARN: Final = re.compile(
     r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|group|role)/(?:[!-~]*/)?([\w+=,.@-]+)", re.ASCII

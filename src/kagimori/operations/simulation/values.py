@@ -8,7 +8,7 @@ Source: IAM API Reference, ContextEntry.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kagimori.operations.conditions.request_values import RequestValues
+from kagimori.gate.conditions.request_values import RequestValues
 from kagimori.rules.identity.refusals import InvalidInput
 from kagimori.rules.keys.grant import GrantTerms
 from kagimori.rules.policy.operators import OPERATORS, IllTyped, typed_matcher

@@ -5,8 +5,9 @@ Source: reference, 23.2; STS API Reference, AssumeRole.
 
 from typing import Any
 
-from kagimori.operations.iam.identities import role_at
-from kagimori.operations.operation import Asked, Need, Operation, Outcome
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.identities import role_at
+from kagimori.operations.operation import Operation, Outcome
 from kagimori.operations.sts.credentials import (
     check_policies,
     credentials,

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from kagimori.identity_tables import ACCESS_KEYS
-from kagimori.operations.operation import Asked, Facts, Operation, Outcome
+from kagimori.entities.identity_tables import ACCESS_KEYS
+from kagimori.gate.asked import Asked
+from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.refusals import ValidationError
 

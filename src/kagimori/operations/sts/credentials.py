@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kagimori.operations.iam.identities import managed_policy
-from kagimori.operations.iam.mfa_codes import code_taken, mfa_device, one_code
-from kagimori.operations.operation import Asked, Facts
+from kagimori.gate.asked import Asked
+from kagimori.gate.identities import managed_policy
+from kagimori.gate.mfa_codes import code_taken, mfa_device, one_code
+from kagimori.operations.operation import Facts
 from kagimori.ports import Write
 from kagimori.rules.identity.bearer import fold
 from kagimori.rules.identity.mfa_device import MfaDevice

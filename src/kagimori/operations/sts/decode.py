@@ -7,8 +7,13 @@ Source: STS API Reference, DecodeAuthorizationMessage.
 
 from typing import Any
 
-from kagimori.operations.operation import Asked, Facts, Need, Operation, Outcome
-from kagimori.rules.authorization_message import PURPOSE, message_bytes, opened_message
+from kagimori.gate.asked import Asked, Need
+from kagimori.operations.operation import Facts, Operation, Outcome
+from kagimori.rules.authorization.authorization_message import (
+    PURPOSE,
+    message_bytes,
+    opened_message,
+)
 from kagimori.rules.identity.refusals import InvalidAuthorizationMessageException
 from kagimori.rules.refusal import Refusal
 from kagimori_boundary.identity_messages import OpenClaims

@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from kagimori.operations.sts.credentials import Issued
-from kagimori.rules.authorization import RoleRules
+from kagimori.rules.authorization.authorize import RoleRules
 from kagimori.rules.identity.caller import session_arn
 from kagimori.rules.identity.refusals import ValidationError
 from kagimori.rules.identity.role import Role

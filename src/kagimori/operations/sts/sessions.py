@@ -5,7 +5,8 @@ Source: reference, 23.3; STS API Reference.
 
 from typing import Any
 
-from kagimori.operations.operation import Asked, Need, Operation, Outcome
+from kagimori.gate.asked import Asked, Need
+from kagimori.operations.operation import Operation, Outcome
 from kagimori.operations.sts.credentials import (
     Issued,
     check_policies,

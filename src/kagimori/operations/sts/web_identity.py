@@ -5,9 +5,9 @@ Source: STS API Reference, AssumeRoleWithWebIdentity; reference, 23.2.
 
 from typing import Any
 
-from kagimori.operations.iam.identities import role_at
-from kagimori.operations.iam.oidc_providers import oidc_provider
-from kagimori.operations.operation import Asked, Need, Operation, Outcome
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.identities import oidc_provider, role_at
+from kagimori.operations.operation import Operation, Outcome
 from kagimori.operations.sts.credentials import (
     check_policies,
     credentials,

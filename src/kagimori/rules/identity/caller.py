@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kagimori.rules.authorization import IdentityRules
+from kagimori.rules.authorization.authorize import IdentityRules
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.service import service_principal

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kagimori.rules.audit.chain import GENESIS, START, BrokenLine, Link, follow, join, read_line
+from kagimori.rules.chain.chain import GENESIS, START, BrokenLine, Link, follow, join, read_line
 
 RECORDS = [b'{"a":1}', b"{}", b'{"text":"\xc3\xa9}"}', b'{"nested":{"record":{}}}']
 

@@ -3,7 +3,7 @@
 import pytest
 
 from kagimori.front.models import ServiceModel
-from kagimori.rules.audit.parameters import request_parameters
+from kagimori.rules.records.parameters import request_parameters
 from kagimori.rules.request import Call
 
 CREATE_KEY = ServiceModel.load("kms").operation("CreateKey")

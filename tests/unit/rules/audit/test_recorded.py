@@ -2,9 +2,9 @@
 
 import pytest
 
-from kagimori.rules.audit.recorded_call import Asking, Members, askings
-from kagimori.rules.audit.recorded_session import Made, recorded, session_made
 from kagimori.rules.keys.grant import GrantTerms
+from kagimori.rules.records.recorded_call import Asking, Members, askings
+from kagimori.rules.records.recorded_session import Made, recorded, session_made
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 OTHER = KEY.replace("1234abcd", "4321abcd")

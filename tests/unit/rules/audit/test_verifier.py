@@ -3,7 +3,7 @@
 import pytest
 
 import trails
-from kagimori.rules.audit.chain import Link, join
+from kagimori.rules.chain.chain import Link, join
 
 FIRST, SECOND, THIRD = (trails.file_name(first) for first in (1, 9, 13))
 

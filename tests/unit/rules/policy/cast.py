@@ -2,7 +2,7 @@
 
 import json
 
-from kagimori.rules.decision import IdentityRules, KeyRules, RoleRules
+from kagimori.rules.authorization.decision import IdentityRules, KeyRules, RoleRules
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.grant_index import GrantIndex
 from kagimori.rules.policy.document import Kind, parse_policy

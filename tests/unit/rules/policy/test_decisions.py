@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kagimori.rules.authorization import (
+from kagimori.rules.authorization.authorize import (
     CROSS_ACCOUNT_ACTIONS,
     Allowed,
     decide,
@@ -12,7 +12,7 @@ from kagimori.rules.authorization import (
     refuse_unknown_ciphertext,
     would_lock_out,
 )
-from kagimori.rules.decision import Side
+from kagimori.rules.authorization.decision import Side
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import compile_policy, evaluate
 from kagimori.rules.policy.principal import Way

@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from kagimori.rules.authorization import (
+from kagimori.rules.authorization.authorize import (
     decide,
     decide_assume_role,
     decide_retire,
     permission,
 )
-from kagimori.rules.decision import KeyRules, Side
+from kagimori.rules.authorization.decision import KeyRules, Side
 from kagimori.rules.keys.grant import GrantTerms, is_within, operations_for, permits
 from kagimori.rules.keys.grant_index import GrantIndex
 from kagimori.rules.policy.document import Kind

@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 
-from kagimori.rules.authorization import CROSS_ACCOUNT_ACTIONS, decide, decide_assume_role
-from kagimori.rules.decision import IdentityRules, Side
+from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS, decide, decide_assume_role
+from kagimori.rules.authorization.decision import IdentityRules, Side
+from kagimori.rules.authorization.smallest_change import Considered, Told, smallest_change
 from kagimori.rules.policy.explain import explain
 from kagimori.rules.policy.principal import PrincipalKind
-from kagimori.rules.smallest_change import Considered, Told, smallest_change
 from unit.rules.policy.cast import (
     ALLOW,
     DENY,

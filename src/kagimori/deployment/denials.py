@@ -1,0 +1,58 @@
+"""Why requests were denied, read from the store; and sealed for whom the resource belongs to."""
+
+import sqlite3
+from pathlib import Path
+
+from kagimori.deployment.folder import Layout, Unusable, check_exists, read_facts
+from kagimori.deployment.offline import with_hsm
+from kagimori.entities.tables import DENIALS
+from kagimori.hsm.process import HsmRefused
+from kagimori.machinery.store.sqlite import Database, connect
+from kagimori.rules.authorization.authorization_message import (
+    CHARACTERS_MAX,
+    PURPOSE,
+    message_claims,
+    message_text,
+)
+from kagimori.rules.authorization.denial import Denial
+from kagimori_boundary.identity_messages import SealClaims
+from kagimori_boundary.messages import Bytes
+
+
+def find_denial(data: Path, request_id: str) -> Denial | None:
+    """Return why a request was denied; None if that is not (or no longer) known.
+
+    Raises:
+        Unusable: no deployment, or a store that cannot be read.
+    """
+    layout = Layout(data)
+    check_exists(layout)
+    try:
+        connection = connect(layout.database, read_only=True)
+        found = Database(connection, "", (DENIALS,)).page(
+            DENIALS, (request_id,), None, 1, "by_request"
+        )
+        connection.close()
+    except sqlite3.Error as problem:
+        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
+    return found[0] if found else None
+
+
+def encoded_message(data: Path, denial: Denial) -> str:
+    """Return a denial as sts:DecodeAuthorizationMessage takes it.
+
+    Raises:
+        Unusable: no HSM can open this deployment, or the decision is too long for a message.
+    """
+    layout = Layout(data)
+    command = SealClaims(PURPOSE, message_claims(denial))
+    try:
+        reply = with_hsm(layout, read_facts(layout), lambda ask: ask(command))
+    except (OSError, HsmRefused) as problem:
+        raise Unusable(f"cannot seal a message in {data}: {problem}") from None
+    if not isinstance(reply, Bytes):
+        raise Unusable(f"cannot seal a message in {data}: the HSM answered something else")
+    text = message_text(reply.value)
+    if len(text) > CHARACTERS_MAX:
+        raise Unusable("this decision is too long for a message; see `kagimori why` without it")
+    return text

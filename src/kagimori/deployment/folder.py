@@ -1,0 +1,220 @@
+"""A deployment's folder: what lies where, how it is made, and reasons not to use it.
+
+kagimori.db         the store
+seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
+audit/STREAM/       the audit journals
+tls/                certificate, key and CA file, if `init --tls` made them
+run/                sockets and facts of the running server; nothing to keep
+lock                held while a server runs
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.machinery.files import sync_folder
+from kagimori.machinery.store.migrations import NewerSchema
+from kagimori.machinery.store.sqlite import open_database
+
+LOCK_SECONDS_MAX: Final = 5.0
+CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
+_FORMAT: Final = 1
+
+
+class Unusable(Exception):
+    """Why this folder cannot be used; one line for a person."""
+
+
+class Layout(Struct, frozen=True):
+    """Paths in a data directory."""
+
+    data: Path
+
+    @property
+    def database(self) -> Path:
+        return self.data / "kagimori.db"
+
+    @property
+    def seal_key(self) -> Path:
+        return self.data / "seal.key"
+
+    @property
+    def audit(self) -> Path:
+        return self.data / "audit"
+
+    @property
+    def tls(self) -> Path:
+        return self.data / "tls"
+
+    @property
+    def run(self) -> Path:
+        return self.data / "run"
+
+    @property
+    def credentials(self) -> Path:
+        return self.data / "root-access-key.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "lock"
+
+    @property
+    def running(self) -> Path:
+        """The facts of the running server, as JSON."""
+        return self.run / "server.json"
+
+
+class Facts(Struct, frozen=True):
+    """What `init` decided, from the store's `deployment` table."""
+
+    regions: tuple[str, ...]
+    endpoint_url: str
+    sealed_domains: bytes
+    tls: bool
+    created_at: float
+
+
+def make_folder(data: Path) -> Layout:
+    """Make the folder of a new deployment, with a new seal key.
+
+    Raises:
+        Unusable: it holds a deployment or something else already, or cannot be written.
+    """
+    layout = Layout(data)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if layout.database.exists() or layout.seal_key.exists():
+            raise Unusable(f"{data} already holds a deployment")
+        if any(data.iterdir()):
+            raise Unusable(f"{data} is not empty")
+        write_private(layout.seal_key, secrets.token_hex(32).encode())
+        # SQLite keeps the mode of a file it finds, for its write-ahead log as well.
+        write_private(layout.database, b"")
+    except OSError as problem:
+        raise Unusable(f"cannot write {data}: {problem.strerror}") from None
+    return layout
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read: whole or not at all, and durable."""
+    beside = path.with_name(path.name + ".new")
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def lock(layout: Layout) -> int:
+    """Return a descriptor that holds the deployment's lock; workers inherit it.
+
+    A server that was just killed may take a moment to be gone, so this waits a little.
+
+    Raises:
+        Unusable: another server uses the folder, or it cannot be written.
+    """
+    check_exists(layout)
+    try:
+        file = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as problem:
+        raise Unusable(f"cannot write {layout.data}: {problem.strerror}") from None
+    deadline = time.monotonic() + LOCK_SECONDS_MAX
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                os.close(file)
+                raise Unusable(f"{layout.data} is in use by another process") from None
+            time.sleep(0.05)
+        else:
+            return file
+
+
+def is_locked(layout: Layout) -> bool:
+    """Whether a server holds the deployment's lock."""
+    try:
+        file = os.open(layout.lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def check_exists(layout: Layout) -> None:
+    """Return if the folder holds a deployment.
+
+    Raises:
+        Unusable: it does not.
+    """
+    if not layout.database.is_file():
+        raise Unusable(f"{layout.data} holds no deployment; make one with `kagimori init`")
+    if not layout.seal_key.is_file():
+        raise Unusable(f"{layout.seal_key} is missing; without it no key can be used")
+
+
+def read_facts(layout: Layout) -> Facts:
+    """Return what `init` decided; brings the schema up to date first.
+
+    Raises:
+        Unusable: corrupt, of a newer version, or not writable.
+    """
+    try:
+        connection = open_database(layout.database)
+        try:
+            if layout.database.stat().st_size <= CHECKED_BYTES_MAX:
+                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if verdict != "ok":
+                    raise Unusable(f"{layout.database} is corrupt: {verdict}")
+            rows = dict(connection.execute("SELECT name, value FROM deployment"))
+        finally:
+            connection.close()
+    except NewerSchema as newer:
+        raise Unusable(f"{layout.data} was made by a newer version of Kagimori ({newer})") from None
+    except sqlite3.Error as problem:
+        raise Unusable(f"{layout.database} cannot be used: {problem}") from None
+    try:
+        if json.loads(rows["format"]) > _FORMAT:
+            raise Unusable(f"{layout.data} was made by a newer version of Kagimori")
+        return Facts(
+            regions=tuple(json.loads(rows["regions"])),
+            endpoint_url=json.loads(rows["endpoint_url"]),
+            sealed_domains=rows["sealed_domains"],
+            tls=json.loads(rows["tls"]),
+            created_at=json.loads(rows["created_at"]),
+        )
+    except (KeyError, ValueError, TypeError):
+        raise Unusable(f"{layout.database} is not a store of Kagimori") from None
+
+
+def store_facts(layout: Layout, facts: Facts) -> None:
+    """Write what `init` decided, in one transaction."""
+    connection = open_database(layout.database)
+    rows: dict[str, Any] = {
+        "format": json.dumps(_FORMAT),
+        "regions": json.dumps(facts.regions),
+        "endpoint_url": json.dumps(facts.endpoint_url),
+        "sealed_domains": facts.sealed_domains,
+        "tls": json.dumps(facts.tls),
+        "created_at": json.dumps(facts.created_at),
+    }
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(
+        "INSERT OR REPLACE INTO deployment (name, value) VALUES (?, ?)", rows.items()
+    )
+    connection.execute("COMMIT")
+    connection.close()

@@ -1,0 +1,1 @@
+"""What `kagimori dev` has and `kagimori serve` must not: nothing here is safe."""

@@ -1,0 +1,1 @@
+"""The tables of the store: each noun, its entity type, its key and its groups."""

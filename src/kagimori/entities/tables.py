@@ -1,0 +1,56 @@
+"""The nouns that are stored, and how each is found. The SQL is in `machinery/store/schema/`."""
+
+from typing import Final
+
+from kagimori.entities.identity_tables import ACCESS_KEYS, ACCOUNTS, IDENTITY_TABLES
+from kagimori.ports import Table
+from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
+from kagimori.rules.keys.stored_grant import StoredGrant
+from kagimori.rules.keys.usage_record import KeyUsageRecord
+
+KMS_KEYS: Final = Table(
+    "kms_keys",
+    KmsKey,
+    ("account_id", "region", "key_id"),
+    {"by_id": ("account_id", "key_id")},
+    has_due=True,
+)
+MATERIALS: Final = Table("materials", Material, ("region", "material_id"))
+ALIASES: Final = Table(
+    "aliases",
+    Alias,
+    ("account_id", "region", "alias_name"),
+    {"by_key": ("account_id", "region", "target_key_id")},
+)
+KEY_USAGES: Final = Table("key_usages", KeyUsageRecord, ("account_id", "region", "key_id"))
+DENIALS: Final = Table("denials", Denial, ("slot",), {"by_request": ("request_id",)})
+GRANTS: Final = Table(
+    "grants",
+    StoredGrant,
+    ("account_id", "region", "key_id", "grant_id"),
+    {
+        "by_key": ("account_id", "region", "key_id"),
+        "by_grantee": ("account_id", "region", "key_id", "grantee"),
+        "by_retiring": ("region", "retiring"),
+        "by_name": ("account_id", "region", "key_id", "name"),
+        "by_claim": ("claim",),
+    },
+)
+
+TABLES: Final = {
+    table.name: table
+    for table in (*IDENTITY_TABLES, KMS_KEYS, MATERIALS, ALIASES, GRANTS, KEY_USAGES, DENIALS)
+}
+
+__all__ = [
+    "ACCESS_KEYS",
+    "ACCOUNTS",
+    "ALIASES",
+    "DENIALS",
+    "GRANTS",
+    "KEY_USAGES",
+    "KMS_KEYS",
+    "MATERIALS",
+    "TABLES",
+]

@@ -1,0 +1,71 @@
+"""What is asked, by whom, and what must be allowed for it: the values that the gate works on."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from kagimori.ports import View
+from kagimori.rules.authorization.authorize import RoleRules
+from kagimori.rules.authorization.denial import Denials
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.keys.grant import Grant, GrantTerms
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.request import Call, RawRequest
+
+
+class Settings(Struct, frozen=True):
+    """What the deployment decided, as far as operations need it.
+
+    `trust_roots` are the PEM certificates that attestation documents may lead to. `dev` is
+    `kagimori dev`, where a key's id and material may be chosen.
+    """
+
+    regions: frozenset[str] = frozenset()
+    trust_roots: tuple[bytes, ...] = ()
+    dev: bool = False
+    home_region: str = ""
+    tracking_started_at: float = 0.0
+
+
+class Asked(Struct, gc=False):
+    """One request on its way: who asks for what, when, and what may be read and drawn for it.
+
+    `now` is seconds since the epoch. `draw` answers a fresh random UUID.
+    """
+
+    call: Call
+    caller: Caller
+    raw: RawRequest
+    now: float
+    view: View
+    draw: Callable[[], str]
+    settings: Settings = Settings()
+    usages: Usages = Usages()
+    denials: Denials = Denials("")
+
+    @property
+    def trust_roots(self) -> tuple[bytes, ...]:
+        return self.settings.trust_roots
+
+
+class Need(Struct, frozen=True, gc=False):
+    """One thing that must be allowed: an action on a KMS key, or (without one) on a resource.
+
+    The other fields are what conditions may ask about: the context (None where there is none),
+    the alias the key was named by, the key that CreateKey would make, the tags of a resource that
+    is no KMS key, and `values` for condition keys that only this operation has (in lower case).
+    """
+
+    action: str
+    kms_key: KmsKey | None = None
+    resource: str = "*"
+    encryption_context: dict[str, str] | None = None
+    alias_name: str | None = None
+    planned: KmsKey | None = None
+    proposed: GrantTerms | None = None  # the terms of the grant that CreateGrant would make
+    retires: Grant | None = None  # the grant that RetireGrant would end
+    re_encrypts_on_same_key: bool = False
+    assumes: RoleRules | None = None  # the role that AssumeRole would give
+    resource_tags: dict[str, str] | None = None
+    values: Mapping[str, str | list[str]] = {}

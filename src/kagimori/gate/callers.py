@@ -1,0 +1,163 @@
+"""Callers as the store knows them now: a user's or role's policies, gathered and compiled once.
+
+A caller is kept until one of the entities it was made of is another; entities never change, so
+to compare is to see whether they are the same objects.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS, ROLES, USERS
+from kagimori.gate.identities import managed_policy
+from kagimori.ports import View
+from kagimori.rules.authorization.authorize import IdentityRules
+from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.aws_managed import administrator_access
+from kagimori.rules.identity.bearer import Bearer, fold
+from kagimori.rules.identity.caller import (
+    Caller,
+    federated_caller,
+    role_caller,
+    root_caller,
+    root_session_caller,
+    service_caller,
+    user_caller,
+)
+from kagimori.rules.identity.managed_policy import ManagedPolicy
+from kagimori.rules.identity.session import FEDERATED, ROLE, ROOT, SessionClaims
+from kagimori.rules.policy.document import Document, Kind
+from kagimori.rules.policy.evaluate import CompiledPolicy
+
+CALLERS_MAX: Final = 10_000
+_NOTHING: Final = CompiledPolicy(Document(Kind.IDENTITY, "2012-10-17", "", ()), "", ())
+
+
+class Callers:
+    """Makes callers, and remembers them."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._known: dict[Any, tuple[tuple[Any, ...], Caller]] = {}
+
+    def of_access_key(self, access_key: AccessKey) -> Caller | None:
+        """Return whose access key it is; None if the user is no more.
+
+        Raises:
+            Absent: not in memory yet.
+        """
+        name, service = access_key.user_name, access_key.service
+        if service is not None:
+            return self._kept(access_key.access_key_id, (access_key,)) or self._keep(
+                access_key.access_key_id, (access_key,), service_caller(access_key, service)
+            )
+        if name is None:
+            return self._kept(access_key.access_key_id, (access_key,)) or self._keep(
+                access_key.access_key_id, (access_key,), root_caller(access_key)
+            )
+        user = self._view.one(USERS, (access_key.account_id, fold(name)))
+        if user is None or user.name != name:
+            return None
+        made_of = (access_key, *self._gathered(user))
+        return self._kept(access_key.access_key_id, made_of) or self._keep(
+            access_key.access_key_id,
+            made_of,
+            user_caller(access_key.access_key_id, user, _rules(made_of[1:])),
+        )
+
+    def of_session(self, access_key_id: str, session: SessionClaims) -> Caller | None:
+        """Return whose session it is, judged by what the user or role may now.
+
+        None if there is no such user or role any more, or only a namesake.
+
+        Raises:
+            Absent: not in memory yet.
+        """
+        bearer: Any = None
+        if session.unique_id:
+            table = ROLES if session.kind == ROLE else USERS
+            bearer = self._view.one(table, (session.account_id, fold(session.name)))
+            if bearer is None or bearer.unique_id != session.unique_id:
+                # Renamed, perhaps: the id is who it is.
+                bearer = next(iter(self._view.group(table, "by_id", (session.unique_id,))), None)
+            if bearer is None:
+                return None
+        managed = [managed_policy(self._view, arn) for arn in session.policy_arns]
+        made_of = (session, *managed, *(self._gathered(bearer) if bearer is not None else ()))
+        known = self._kept(access_key_id, made_of)
+        if known is not None:
+            return known
+        rules = _rules(made_of[1 + len(managed) :])
+        if session.kind == FEDERATED and bearer is None:
+            rules = IdentityRules((administrator_access().compiled,))
+        if session.has_policies or session.kind == FEDERATED:
+            narrowing = (*session.compiled_policies, *(m.compiled for m in managed if m))
+            rules = IdentityRules(rules.identity_policies, rules.boundary, narrowing)
+        return self._keep(access_key_id, made_of, _caller(access_key_id, bearer, rules, session))
+
+    def _gathered(self, bearer: Bearer) -> tuple[Any, ...]:
+        """Return all that decides what a bearer may, the bearer first."""
+        view = self._view
+        if bearer.noun != "user":
+            if not bearer.attached and bearer.boundary is None:
+                return (bearer,)
+            return (bearer, *self._managed(bearer))
+        members = view.group(MEMBERSHIPS, "by_member", (bearer.account_id, bearer.folded))
+        if not members and not bearer.attached and bearer.boundary is None:
+            return (bearer,)
+        found: list[Any] = [bearer, *self._managed(bearer)]
+        for membership in members:
+            group = view.one(GROUPS, (bearer.account_id, membership.in_group))
+            if group is not None:
+                found += (group, *self._managed(group))
+        return tuple(found)
+
+    def _managed(self, bearer: Bearer) -> Iterable[ManagedPolicy | None]:
+        arns = bearer.attached if bearer.boundary is None else (*bearer.attached, bearer.boundary)
+        return [managed_policy(self._view, arn) for arn in arns]
+
+    def _kept(self, key: str, made_of: tuple[Any, ...]) -> Caller | None:
+        known = self._known.get(key)
+        if known is None or len(known[0]) != len(made_of):
+            return None
+        for one, other in zip(known[0], made_of, strict=True):
+            if one is not other:
+                return None
+        return known[1]
+
+    def _keep(self, key: str, made_of: tuple[Any, ...], caller: Caller) -> Caller:
+        if len(self._known) >= CALLERS_MAX:
+            self._known.clear()
+        self._known[key] = (made_of, caller)
+        return caller
+
+
+def _rules(gathered: tuple[Any, ...]) -> IdentityRules:
+    """Return what the entities say: each bearer is followed by its managed policies."""
+    policies: list[CompiledPolicy] = []
+    boundary: CompiledPolicy | None = None
+    bound_arn: str | None = None
+    rest = 0
+    for entity in gathered:
+        if isinstance(entity, Bearer):
+            policies += entity.compiled_inline
+            bound_arn, rest = entity.boundary, len(entity.attached)
+        elif rest > 0:
+            rest -= 1
+            if entity is not None:
+                policies.append(entity.compiled)
+        elif bound_arn is not None:
+            # INVARIANT(deny-by-default): a boundary that cannot be read allows nothing.
+            boundary = _NOTHING if entity is None else entity.compiled
+    return IdentityRules(tuple(policies), boundary)
+
+
+def _caller(
+    access_key_id: str, bearer: Any, rules: IdentityRules, session: SessionClaims
+) -> Caller:
+    if session.kind == ROLE:
+        return role_caller(access_key_id, bearer, rules, session)
+    if session.kind == FEDERATED:
+        return federated_caller(access_key_id, bearer, rules, session)
+    if session.kind == ROOT:
+        return root_session_caller(access_key_id, session)
+    return user_caller(access_key_id, bearer, rules, session)

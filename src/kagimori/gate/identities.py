@@ -1,0 +1,132 @@
+"""Identities found by their names and ARNs, and the unique ids that policies keep of them.
+
+Source: reference, section 9.1 ("Principal", "Unknown principal", "Deleted principal").
+"""
+
+import re
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.entities.identity_tables import GROUPS, MANAGED_POLICIES, OIDC_PROVIDERS, ROLES, USERS
+from kagimori.ports import Table, View
+from kagimori.rules.identity.aws_managed import aws_managed_policy
+from kagimori.rules.identity.bearer import Bearer, fold
+from kagimori.rules.identity.managed_policy import ManagedPolicy
+from kagimori.rules.identity.oidc_provider import OidcProvider, oidc_arn
+from kagimori.rules.identity.refusals import NoSuchEntity
+from kagimori.rules.identity.role import Role
+from kagimori.rules.policy.document import Document, principals_named
+
+_POLICY_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):policy(/(?:[!-~]*/)?)([^/]+)")
+_BEARER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:[!-~]*/)?([^/]+)")
+_SESSION_ARN: Final = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
+
+
+class UnknownPrincipal(Exception):
+    """A policy names a user or role that does not exist."""
+
+
+class Kind(Struct, frozen=True):
+    """A kind of identity: AWS's noun, the member that names one, and how it is stored."""
+
+    noun: str
+    member: str
+    table: Table
+
+
+USER: Final = Kind("user", "UserName", USERS)
+GROUP: Final = Kind("group", "GroupName", GROUPS)
+ROLE: Final = Kind("role", "RoleName", ROLES)
+
+
+def managed_policy(view: View, arn: str) -> ManagedPolicy | None:
+    """Return the managed policy with this ARN: a customer's, or AWS's; None if there is none."""
+    match = _POLICY_ARN.fullmatch(arn)
+    if match is None:
+        return aws_managed_policy(arn)
+    found: ManagedPolicy | None = view.one(MANAGED_POLICIES, (match[1], fold(match[3])))
+    return found if found is not None and found.arn == arn else None
+
+
+def bearer_at(view: View, arn: str) -> Bearer | None:
+    """Return the user or role with exactly this ARN, or None."""
+    match = _BEARER_ARN.fullmatch(arn)
+    if match is None:
+        return None
+    table = USERS if match[2] == "user" else ROLES
+    found: Bearer | None = view.one(table, (match[1], fold(match[3])))
+    return found if found is not None and found.arn == arn else None
+
+
+def role_at(view: View, arn: str) -> Role | None:
+    """Return the role with exactly this ARN, or None."""
+    found = bearer_at(view, arn)
+    return found if isinstance(found, Role) else None
+
+
+def unique_name(view: View, arn: str) -> str | None:
+    """Return the unique id that a principal's ARN stands for now, None if nobody has it.
+
+    A role session's is the role's id with the session's name. A federated user has no other name
+    than its ARN.
+    """
+    session = _SESSION_ARN.fullmatch(arn)
+    if session is not None:
+        role: Any = view.one(ROLES, (session[1], fold(session[2])))
+        named = role is not None and role.name == session[2]
+        return f"{role.unique_id}:{session[3]}" if named else None
+    if ":federated-user/" in arn:
+        return arn
+    bearer = bearer_at(view, arn)
+    return bearer.unique_id if bearer is not None else None
+
+
+def pins_of(view: View, document: Document, *, all_known: bool = True) -> dict[str, str]:
+    """Return the unique ids of the principals that a policy names, by ARN.
+
+    Raises:
+        UnknownPrincipal: one of them does not exist, and `all_known` asks for it; its text is
+            the ARN.
+    """
+    pins: dict[str, str] = {}
+    for arn in sorted(principals_named(document)):
+        name = unique_name(view, arn)
+        if name is None and all_known:
+            raise UnknownPrincipal(arn)
+        if name is not None and name != arn:
+            pins[arn] = name
+    return pins
+
+
+def renamed_since(view: View, pins: dict[str, str]) -> dict[str, str]:
+    """Return what pinned ARNs are shown as now, where that is another text.
+
+    That is the new ARN of who was renamed, and the unique id of who was deleted.
+    """
+    renamed: dict[str, str] = {}
+    for arn, pin in pins.items():
+        if unique_name(view, arn) != pin:
+            table = ROLES if pin.startswith("AROA") else USERS
+            found = None if ":" in pin else next(iter(view.group(table, "by_id", (pin,))), None)
+            renamed[arn] = pin if found is None else found.arn
+    return renamed
+
+
+def identity_named(view: View, kind: Kind, account_id: str, name: str) -> Any:
+    """Return the user, group or role with exactly this name, or None."""
+    found = view.one(kind.table, (account_id, fold(name)))
+    return found if found is not None and found.name == name else None
+
+
+def not_found(kind: Kind, name: str) -> NoSuchEntity:
+    return NoSuchEntity(f"The {kind.noun} with name {name} cannot be found.")
+
+
+def oidc_provider(view: View, account_id: str, arn: str) -> OidcProvider | None:
+    """Return the account's provider with this ARN, or None."""
+    prefix = oidc_arn(account_id, "")
+    if not arn.startswith(prefix):
+        return None
+    found: OidcProvider | None = view.one(OIDC_PROVIDERS, (account_id, arn.removeprefix(prefix)))
+    return found

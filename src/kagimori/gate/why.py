@@ -1,0 +1,244 @@
+"""Why a request was denied: every policy, statement and grant, told slowly, after the fact.
+
+The same tests are asked that decided (`rules/policy/explain.py`), so the telling cannot differ
+from the decision.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from kagimori.entities.tables import GRANTS
+from kagimori.gate.asked import Asked, Need
+from kagimori.gate.decisions import decision_on, question_of
+from kagimori.gate.grants_of_key import presented_grants
+from kagimori.gate.identities import role_at
+from kagimori.ports import Absent
+from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS
+from kagimori.rules.authorization.decision import Decision, Side
+from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.authorization.smallest_change import Advice, Considered, Told, smallest_change
+from kagimori.rules.keys.grant import Grant
+from kagimori.rules.keys.grant_shortfalls import Shortfall, shortfalls
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.policy.context_keys import context_keys
+from kagimori.rules.policy.evaluate import CompiledPolicy
+from kagimori.rules.policy.explain import Misfit, StatementTrace, explain, principals_written
+from kagimori.rules.policy.principal import PrincipalKind
+from kagimori.rules.policy.question import Question
+from kagimori.rules.policy.values import fold_key
+
+# A grantee may have tens of thousands of grants: so many are looked at, and the nearest told.
+GRANTS_LOOKED_AT_MAX: Final = 100
+GRANTS_TOLD_MAX: Final = 10
+STATEMENTS_TOLD_MAX: Final = 100
+CONDITIONS_TOLD_MAX: Final = 50
+
+
+def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
+    """Return the first need that is denied, with everything that was weighed; None if none is.
+
+    Raises:
+        Absent: what would be told is not in memory.
+    """
+    presented = presented_grants(asked)
+    for need in needs:
+        question = question_of(asked, need)
+        decision = decision_on(asked, need, presented, question)
+        if decision.allowed:
+            continue
+        caller = asked.caller
+        policies = [(told, policy) for told, policy in _policies(asked, need, question)]
+        considered = _considered(asked, need, tuple(told for told, _ in policies))
+        grants = _grants(asked, need, question)
+        advice = _advice(asked, need, decision, considered)
+        return Denial(
+            slot=slot,
+            request_id=asked.raw.request_id,
+            account_id=caller.account_id,
+            owner=considered.resource_account or caller.account_id,
+            at=asked.now,
+            caller=caller.principal.arn,
+            caller_id=caller.user_id,
+            action=question.action,
+            resource=question.resource,
+            reason=decision.message(),
+            explicit=any(told.denies for told in considered.policies),
+            policies=[_policy(told) for told in considered.policies],
+            grants=[_grant(*one) for one in grants],
+            matched=[one for told, policy in policies for one in _denying(told, policy)],
+            conditions=_conditions(question, [policy for _, policy in policies]),
+            suggestion="; and ".join(advice.needed),
+            alternatives=[*advice.near, *_near_grants(grants)],
+        )
+    return None
+
+
+def _advice(asked: Asked, need: Need, decision: Decision, considered: Considered) -> Advice:
+    if need.assumes is not None and role_at(asked.view, need.resource) is None:
+        return Advice((f"make the role {need.resource}: there is none",), ())
+    if need.retires is not None and decision.side is Side.RESOURCE:
+        name = f"grant {need.retires.grant_id}"
+        return Advice((f"have the retiring principal of {name} ask, or revoke it instead",), ())
+    return smallest_change(decision, considered)
+
+
+def _policies(
+    asked: Asked, need: Need, question: Question
+) -> Iterator[tuple[Told, CompiledPolicy]]:
+    """Yield every policy that is weighed, with what it says to each of its statements."""
+    rules, principal = asked.caller.identity_rules, asked.caller.principal
+    has_boundary = rules.boundary is not None
+    if need.kms_key is not None and need.retires is None:
+        policy = need.kms_key.compiled_policy
+        told = explain(policy, question, principal, has_boundary=has_boundary)
+        yield Told("key policy", Side.RESOURCE, told), policy
+    if need.assumes is not None:
+        policy = need.assumes.trust_policy
+        told = explain(policy, question, principal, has_boundary=has_boundary)
+        yield Told("role trust policy", Side.TRUST, told), policy
+    for policy in rules.identity_policies:
+        name = f"identity policy {policy.name}".strip()
+        yield Told(name, Side.IDENTITY, explain(policy, question)), policy
+    if rules.boundary is not None:
+        name = f"permissions boundary {rules.boundary.name}".strip()
+        yield Told(name, Side.BOUNDARY, explain(rules.boundary, question)), rules.boundary
+    for policy in rules.session_policies or ():
+        yield Told("session policy", Side.SESSION, explain(policy, question)), policy
+
+
+def _considered(asked: Asked, need: Need, policies: tuple[Told, ...]) -> Considered:
+    rules, principal = asked.caller.identity_rules, asked.caller.principal
+    owner = None
+    if need.kms_key is not None:
+        owner = need.kms_key.account_id
+    elif need.assumes is not None:
+        owner = need.assumes.account_id
+    is_federated = principal.kind is PrincipalKind.FEDERATED_USER
+    return Considered(
+        policies,
+        is_bounded=rules.boundary is not None,
+        is_narrowed=rules.session_policies is not None or is_federated,
+        resource_account=owner,
+        works_across=need.assumes is not None or need.action in CROSS_ACCOUNT_ACTIONS,
+    )
+
+
+def _policy(told: Told) -> dict[str, Any]:
+    statements = told.explanation.statements
+    shown: dict[str, Any] = {
+        "policy": told.name,
+        "says": told.explanation.finding.effect.value,
+        "statements": [_statement(trace) for trace in statements[:STATEMENTS_TOLD_MAX]],
+    }
+    if len(statements) > STATEMENTS_TOLD_MAX:
+        shown["statements_more"] = len(statements) - STATEMENTS_TOLD_MAX
+    return shown
+
+
+def _statement(trace: StatementTrace) -> dict[str, Any]:
+    return {
+        "statement": trace.sid or f"number {trace.index + 1}",
+        "effect": "Allow" if trace.allows else "Deny",
+        "named": trace.way.name.lower(),
+        "applies": not trace.misfits,
+        "misfits": [_misfit(misfit) for misfit in trace.misfits],
+    }
+
+
+def _misfit(misfit: Misfit) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "element": misfit.element.value,
+        "written": list(misfit.written),
+        "request": list(misfit.found),
+    }
+    if misfit.condition is not None:
+        told["key"] = misfit.condition.key
+        told["operator"] = misfit.condition.operator
+    return told
+
+
+def _denying(told: Told, policy: CompiledPolicy) -> Iterator[dict[str, Any]]:
+    """Yield the Deny statements that apply, as they are written."""
+    for trace in told.denies:
+        written = policy.statements[trace.index].written
+        yield {
+            "policy": told.name,
+            "statement": written.sid,
+            "principals": list(principals_written(policy.statements[trace.index])),
+            "actions": list(written.actions or ()),
+            "resources": list(written.resources or ()),
+            "conditions": {one.key: list(one.operands) for one in written.conditions},
+        }
+
+
+# --- grants ---------------------------------------------------------------------------------------
+
+
+def _grants(
+    asked: Asked, need: Need, question: Question
+) -> list[tuple[Grant, tuple[Shortfall, ...]]]:
+    """Return the caller's grants on the key that came closest, with what they lack."""
+    if need.kms_key is None or need.retires is not None:
+        return []
+    found = [
+        (grant, shortfalls(grant, question, need.proposed))
+        for grant in islice(_grants_to(asked, need.kms_key), GRANTS_LOOKED_AT_MAX)
+    ]
+    return sorted(found, key=lambda one: len(one[1]))[:GRANTS_TOLD_MAX]
+
+
+def _grants_to(asked: Asked, key: KmsKey) -> Iterator[Grant]:
+    """Yield grants that are in memory: what nobody weighed is not read for the telling."""
+    names = dict.fromkeys(name for _, name in asked.caller.principal.names)
+    for name in (*names, asked.caller.account_id):
+        group = (key.account_id, key.region, key.key_id, name)
+        try:
+            grants = asked.view.group(GRANTS, "by_grantee", group)
+        except Absent:
+            continue
+        for stored in grants:
+            yield stored.grant
+
+
+def _grant(grant: Grant, lacks: tuple[Shortfall, ...]) -> dict[str, Any]:
+    return {
+        "grant_id": grant.grant_id,
+        "grantee": grant.grantee,
+        "operations": sorted(grant.terms.operations),
+        "encryption_context_equals": grant.terms.encryption_context_equals,
+        "encryption_context_subset": grant.terms.encryption_context_subset,
+        "source_arn": grant.terms.source_arn,
+        "shortfalls": [
+            {"what": one.what, "written": one.has, "request": one.asked} for one in lacks
+        ],
+    }
+
+
+def _near_grants(grants: Iterable[tuple[Grant, tuple[Shortfall, ...]]]) -> Iterator[str]:
+    for grant, lacks in grants:
+        if not lacks:
+            yield f"grant {grant.grant_id} would do, if the caller's own account allowed it"
+        elif len(lacks) == 1:
+            one = lacks[0]
+            yield (
+                f"grant {grant.grant_id} lacks one thing: {one.what} says {one.has}, and the "
+                f"request has {one.asked}"
+            )
+
+
+# --- the request's values -------------------------------------------------------------------------
+
+
+def _conditions(question: Question, policies: Iterable[CompiledPolicy]) -> dict[str, list[str]]:
+    """Return the values of the keys that the policies ask about, as far as there are any."""
+    found: dict[str, list[str]] = {}
+    keys = context_keys(policy.document for policy in policies)
+    for key in keys[:CONDITIONS_TOLD_MAX]:
+        try:
+            values = question.values.lookup(fold_key(key))
+        except Exception:  # noqa: BLE001, S112 - a value that cannot be had is not told
+            continue
+        if values is not None:
+            found[key] = list(values)
+    return found

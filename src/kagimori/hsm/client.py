@@ -1,0 +1,172 @@
+"""The worker's end of the boundary: many commands in flight on one connection, sent in batches.
+
+When the HSM goes away, what was in flight fails at once and the client keeps trying to come back;
+nothing is repeated by itself, since the caller's SDK repeats what is safe to repeat.
+"""
+
+import asyncio
+import struct
+from typing import Final, cast
+
+import msgspec
+
+from kagimori.machinery.telemetry import Telemetry
+from kagimori.pending import Pending, start
+from kagimori.ports import KeyHolder
+from kagimori_boundary.messages import (
+    FRAME_HEAD_BYTES,
+    PROTOCOL_VERSION,
+    Command,
+    Failed,
+    Failure,
+    Greeting,
+    Hello,
+    HsmState,
+    Reply,
+)
+
+ANSWER_SECONDS_MAX: Final = 30.0
+RECONNECT_SECONDS: Final = 0.05
+
+_HEAD: Final = struct.Struct(">II")
+_encode = msgspec.msgpack.Encoder().encode
+_decode_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+class HsmGone(Exception):
+    """The HSM does not answer: not connected, gone while it worked, or too slow."""
+
+
+async def tell(key_holder: KeyHolder, command: Command, telemetry: Telemetry) -> None:
+    """Have the HSM forget what is committed as lost; one that is gone remembers nothing."""
+    try:
+        await key_holder.perform(command)
+    except HsmGone as gone:
+        telemetry.trouble(type(gone).__name__, str(gone))
+
+
+class HsmClient(asyncio.Protocol):
+    """Performs commands; reconnects by itself until closed."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+        self._transport: asyncio.Transport | None = None
+        self._in_flight: dict[int, tuple[float, Pending[Reply]]] = {}
+        self._unsent: list[bytes] = []
+        self._unread = b""
+        self._next_id = 0
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._lost = asyncio.Event()
+        self._greeted = False
+        self.operational = False
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._in_flight)
+
+    def perform(self, command: Command) -> Pending[Reply]:
+        """Send a command with the others of this turn of the loop; its reply settles the pending.
+
+        The pending fails with `HsmGone` when there is no HSM, or no longer.
+        """
+        pending: Pending[Reply] = Pending()
+        if self._transport is None:
+            pending.fail(HsmGone("the HSM is not connected"))
+            return pending
+        self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
+        self._in_flight[correlation_id] = (self._loop.time(), pending)
+        body = _encode(command)
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(_HEAD.pack(len(body) + 4, correlation_id))
+        self._unsent.append(body)
+        return pending
+
+    async def run(self) -> None:
+        """Stay connected until cancelled; give up on answers that are too late."""
+        while not self._closed:
+            try:
+                await self._loop.create_unix_connection(lambda: self, self._socket_path)
+            except OSError:
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            self._lost.clear()
+            watch = self._loop.create_task(self._watch())
+            await self._lost.wait()
+            watch.cancel()
+
+    async def _watch(self) -> None:
+        """Learn whether the HSM serves, then look once a second for what took too long."""
+        while True:
+            if not self.operational and not self._greeted:
+                self._greet()
+            await asyncio.sleep(1.0 if self.operational else RECONNECT_SECONDS)
+            oldest = next(iter(self._in_flight.values()), None)
+            if oldest and self._loop.time() - oldest[0] > ANSWER_SECONDS_MAX and self._transport:
+                # Everything behind it waits as well; a new connection starts clean.
+                self._transport.abort()
+
+    def _greet(self) -> None:
+        greeting = self.perform(Hello(PROTOCOL_VERSION))
+        self._greeted = True  # once, until it answers: an HSM that hangs is not swamped
+
+        async def look() -> None:
+            try:
+                reply = await greeting
+            except HsmGone:
+                return
+            finally:
+                self._greeted = False
+            if isinstance(reply, Greeting) and reply.version == PROTOCOL_VERSION:
+                self.operational = reply.state is HsmState.OPERATIONAL
+
+        start(look())
+
+    # --- asyncio.Protocol ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self._unread = b""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.operational = False
+        self._unsent.clear()
+        in_flight, self._in_flight = self._in_flight, {}
+        for _, pending in in_flight.values():
+            pending.fail(HsmGone("the HSM went away"))
+        self._lost.set()
+
+    def data_received(self, data: bytes) -> None:
+        data = self._unread + data if self._unread else data
+        start, end = 0, len(data)
+        while end - start >= FRAME_HEAD_BYTES:
+            length, correlation_id = _HEAD.unpack_from(data, start)
+            if end - start < 4 + length:
+                break
+            body = data[start + FRAME_HEAD_BYTES : start + 4 + length]
+            start += 4 + length
+            waiting = self._in_flight.pop(correlation_id, None)
+            if waiting is not None:
+                waiting[1].settle(_reply(body))
+        self._unread = data[start:]
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._unsent:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._transport is not None:
+            self._transport.close()
+        self._lost.set()
+
+
+def _reply(body: bytes) -> Reply:
+    try:
+        reply: Reply = _decode_reply(body)
+    except ValueError:
+        return Failed(Failure.INTERNAL)
+    return reply

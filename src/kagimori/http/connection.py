@@ -1,0 +1,338 @@
+"""One connection: whole requests to the handler, answers back in the order of the requests.
+
+A turn takes whole requests from what has been read, hands each over, and writes in one piece
+what is answered by then. Nothing is read while too much is in flight, or while the peer does not
+read its answers. No timer of its own: the front's sweep looks at `deadline`.
+"""
+
+import asyncio
+from collections import deque
+from math import inf
+from typing import Final, cast
+
+from kagimori.http.answers import CONTINUE
+from kagimori.http.exchange import Exchange, Notice, Shared
+from kagimori.http.head import Refused
+from kagimori.http.message import MessageReader
+from kagimori.http.peer import source_ip, tls_details
+from kagimori.http.waits import (
+    A_BODY,
+    A_HEAD,
+    A_REQUEST,
+    ANSWERS,
+    ITS_READER,
+    THE_END,
+    UNKNOWN,
+    seconds,
+)
+from kagimori.rules.request import RawAnswer, RawRequest, TlsDetails
+
+EMPTY_LINE_BEGUN: Final = (b"", b"\r", b"\r\n")
+
+
+class Connection(asyncio.Protocol):
+    """The protocol object of one accepted socket."""
+
+    __slots__ = (
+        "_ended",
+        "_line",
+        "_loop",
+        "_lost",
+        "_paused",
+        "_reader",
+        "_source_ip",
+        "_stuffed",
+        "_tls",
+        "_transport",
+        "_turning",
+        "_unread",
+        "_waits_for",
+        "deadline",
+        "shared",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, shared: Shared, loop: asyncio.AbstractEventLoop) -> None:
+        self.shared = shared
+        self.deadline = inf
+        self._loop = loop
+        self._reader = MessageReader(shared.limits)
+        self._line: deque[Exchange | Notice] = deque()
+        self._unread = b""
+        self._waits_for = A_HEAD
+        self._source_ip = ""
+        self._tls: TlsDetails | None = None
+        # No more requests are taken; no more answers can be written.
+        self._ended = self._lost = False
+        # Reading is paused; the peer's side of the socket is full; a turn is under way.
+        self._paused = self._stuffed = self._turning = False
+
+    # --- what the transport says -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the peer, or turn it away: 503 beyond the limit."""
+        self._transport = transport = cast("asyncio.Transport", transport)
+        shared = self.shared
+        if shared.draining or len(shared.connections) >= shared.limits.connections:
+            self._ended = True
+            self._note(503)
+            transport.write(shared.heads.refusal(503))
+            transport.close()
+            return
+        shared.connections.add(self)
+        self._source_ip = source_ip(transport)
+        self._tls = tls_details(transport)
+        self.deadline = self._loop.time() + shared.limits.header_seconds
+
+    def data_received(self, data: bytes) -> None:
+        """Take the bytes; answer the whole requests among them."""
+        if self._ended:
+            return
+        self._unread = self._unread + data if self._unread else data
+        self.turn()
+
+    def eof_received(self) -> bool:
+        """Answer what was whole, then close; a part of a message is dropped."""
+        secure = self._tls is not None
+        if self._line:
+            self._end_with_line()
+        # asyncio cannot keep one half of a TLS connection open.
+        return bool(self._line) and not secure
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the peer; answers still to come are dropped."""
+        shared = self.shared
+        self._ended = self._lost = True
+        self.deadline = inf
+        self._line.clear()
+        self._unread = b""
+        if self in shared.connections:
+            shared.connections.remove(self)
+            if not shared.connections and shared.on_last_gone is not None:
+                shared.on_last_gone()
+
+    def pause_writing(self) -> None:
+        """Take no more requests: the peer does not read its answers."""
+        self._stuffed = True
+
+    def resume_writing(self) -> None:
+        """Go on: the peer reads again."""
+        self._stuffed = False
+        self.turn()
+
+    # --- what the front and the exchanges say ----------------------------------------------------
+
+    def answered(self) -> None:
+        """Write what has become writable, and go on; within a turn, its end does it."""
+        if not self._turning and not self._lost and not self._transport.is_closing():
+            self._write_ready()
+            if self._unread:
+                self.turn()
+            elif not self._ended:
+                self._settle(held=False)
+
+    def expire(self) -> None:
+        """The deadline has passed: 408 for a message begun, else a close without a word."""
+        if self._waits_for in (ITS_READER, THE_END) or self._transport.is_closing():
+            self._transport.abort()
+        elif self._waits_for == A_BODY or (self._waits_for == A_HEAD and self._has_begun()):
+            self._refuse(408)
+            self._write_ready()
+        else:
+            self._close()
+
+    def retire(self) -> None:
+        """Close after what is in flight; a message begun is still read, and is the last one."""
+        if self._ended or self._has_begun() or self._transport.is_closing():
+            return
+        if self._line:
+            self._end_with_line()
+        else:
+            self._close()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._transport.abort()
+
+    # --- a turn ----------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Take requests until bytes, room or this turn's share run out; write; set the clock."""
+        if self._turning or self._ended or self._transport.is_closing():
+            return
+        self._turning = True
+        held = bool(self._unread) and self._take_requests()
+        self._turning = False
+        if self._line:
+            self._write_ready()
+        if not self._ended:
+            self._settle(held=held)
+
+    def _take_requests(self) -> bool:
+        """Hand over the whole requests; return whether bytes are held back, not just missing."""
+        data = self._unread
+        size = len(data)
+        position = 0
+        reader = self._reader
+        line = self._line
+        # One read may hold thousands of small requests: other connections get their turn too.
+        room_max = share = self.shared.limits.pipelined
+        held = False
+        try:
+            while position < size and not self._ended:
+                if not reader.in_body and (share == 0 or self._stuffed or len(line) >= room_max):
+                    held = True
+                    break
+                after = reader.take(data, position)
+                if after < 0:
+                    break
+                position = after
+                if reader.whole:
+                    share -= 1
+                    self._hand_over(reader)
+                elif reader.awaits_continue:
+                    reader.awaits_continue = False
+                    self._restart_clock()
+                    # A client that has already sent some of the body does not wait.
+                    if position == size:
+                        line.append(Notice(CONTINUE, keep=True))
+        except Refused as refused:
+            self._refuse(refused.status)
+        self._unread = data[position:] if position < size else b""
+        return held
+
+    def _hand_over(self, reader: MessageReader) -> None:
+        """Give a whole request its place in line, and the handler."""
+        shared = self.shared
+        request_id = shared.new_request_id()
+        keep = reader.keep and not shared.draining
+        exchange = Exchange(
+            self,
+            request_id,
+            bodiless=reader.method == b"HEAD",
+            modern=reader.modern,
+            keep=keep,
+        )
+        request = RawRequest(
+            request_id,
+            reader.method,
+            reader.target,
+            reader.headers,
+            reader.body,
+            self._source_ip,
+            self._tls,
+        )
+        reader.fresh()
+        self._line.append(exchange)
+        shared.in_flight += 1
+        self._restart_clock()
+        if not keep:
+            self._ended = True
+            self.deadline = inf
+        try:
+            shared.handler(request, exchange)
+        except Exception as fault:  # noqa: BLE001 - a handler must not raise; if it does, it is one answer
+            self._blame(exchange, fault)
+
+    def _blame(self, exchange: Exchange, fault: Exception) -> None:
+        """Answer 500 for a handler that broke its word, and report it."""
+        exchange(RawAnswer(500, b"", b""))
+        self._loop.call_exception_handler(
+            {"message": "the request handler raised", "exception": fault, "protocol": self}
+        )
+
+    def _refuse(self, status: int) -> None:
+        """Put a refusal in line, after the answers to what was whole; nothing follows it."""
+        self._note(status)
+        self._ended = True
+        self.deadline = inf
+        self._line.append(Notice(self.shared.heads.refusal(status), keep=False))
+
+    def _note(self, status: int) -> None:
+        if self.shared.on_refused is not None:
+            self.shared.on_refused(status)
+
+    def _write_ready(self) -> None:
+        """Write, in one piece, the answers at the front of the line."""
+        line = self._line
+        if not line or line[0].out is None:
+            return
+        ready = []
+        keep = True
+        refused = False
+        while line and (out := line[0].out) is not None:
+            place = line.popleft()
+            ready.append(out)
+            keep = place.keep
+            refused = type(place) is Notice
+        if ready:
+            self._transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+            if not keep and not self._transport.is_closing():
+                self._finish(linger=refused or bool(self._unread))
+
+    # --- clock and end ---------------------------------------------------------------------------
+
+    def _restart_clock(self) -> None:
+        """Let the next `_settle` set a new deadline, even for the same kind of wait."""
+        self._waits_for = UNKNOWN
+
+    def _settle(self, *, held: bool) -> None:
+        """Pause or go on reading, and set the deadline of what is waited for now."""
+        if self._stuffed:
+            waits_for = ITS_READER
+        elif held:
+            waits_for = ANSWERS
+            if len(self._line) < self.shared.limits.pipelined:
+                self._loop.call_soon(self.turn)
+        elif self._reader.in_body:
+            waits_for = A_BODY
+        elif self._has_begun():
+            waits_for = A_HEAD
+        else:
+            waits_for = ANSWERS if self._line else A_REQUEST
+        pause = held or self._stuffed
+        if pause != self._paused and not self._transport.is_closing():
+            self._paused = pause
+            if pause:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+        if waits_for != self._waits_for:
+            self._waits_for = waits_for
+            self.deadline = self._loop.time() + seconds(self.shared.limits, waits_for)
+
+    def _has_begun(self) -> bool:
+        """Return whether a message has begun; one empty line before it does not count."""
+        return self._reader.in_body or self._unread not in EMPTY_LINE_BEGUN
+
+    def _end_with_line(self) -> None:
+        """Make the last place in line the last answer."""
+        self._ended = True
+        self._line[-1].keep = False
+        self.deadline = inf
+
+    def _finish(self, *, linger: bool) -> None:
+        """End the connection; `linger` when more bytes may come.
+
+        Closing a socket with unread bytes resets it, and the peer may lose the answer: so our
+        half is closed, and the peer's is read for a moment and dropped.
+        """
+        if not linger or self._tls is not None:
+            self._close()
+            return
+        self._ended = True
+        self._unread = b""
+        self._waits_for = THE_END
+        self.deadline = self._loop.time() + self.shared.limits.linger_seconds
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        self._transport.write_eof()
+
+    def _close(self) -> None:
+        """Close once everything is written; the deadline is for a peer that does not read it."""
+        self._ended = True
+        self._waits_for = THE_END
+        self.deadline = self._loop.time() + self.shared.limits.idle_seconds
+        self._transport.close()

@@ -1,0 +1,91 @@
+"""One request in flight: what a handler calls to answer it, wherever its turn in line is."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kagimori.http.answers import CLOSE, KEEP_ALIVE, NOTHING, AnswerHeads
+from kagimori.http.limits import FrontLimits
+from kagimori.rules.request import RawAnswer, RawRequest
+
+if TYPE_CHECKING:
+    from kagimori.http.connection import Connection
+
+Respond = Callable[[RawAnswer], None]
+Handler = Callable[[RawRequest, Respond], None]
+
+
+class Shared:
+    """What all connections of one front share."""
+
+    __slots__ = (
+        "connections",
+        "draining",
+        "handler",
+        "heads",
+        "in_flight",
+        "limits",
+        "new_request_id",
+        "on_last_gone",
+        "on_refused",
+    )
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: FrontLimits,
+        heads: AnswerHeads,
+        *,
+        new_request_id: Callable[[], str],
+        on_refused: Callable[[int], None] | None,
+    ) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.heads = heads
+        self.new_request_id = new_request_id
+        self.on_refused = on_refused
+        self.on_last_gone: Callable[[], None] | None = None
+        self.connections: set[Connection] = set()
+        self.in_flight = 0
+        self.draining = False
+
+
+class Exchange:
+    """A place in a connection's line; called with the answer, once. Later calls do nothing."""
+
+    __slots__ = ("_bodiless", "_connection", "_modern", "_request_id", "keep", "out")
+
+    def __init__(
+        self, connection: "Connection", request_id: str, *, bodiless: bool, modern: bool, keep: bool
+    ) -> None:
+        self._connection: Connection | None = connection
+        self._request_id = request_id
+        self._bodiless = bodiless
+        self._modern = modern
+        self.keep = keep
+        self.out: bytes | None = None
+
+    def __call__(self, answer: RawAnswer) -> None:
+        """Write the answer, or hold it until those before it are written.
+
+        Harmless when the peer has gone.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        self._connection = None
+        shared = connection.shared
+        shared.in_flight -= 1
+        kept = NOTHING if self._modern else KEEP_ALIVE
+        mode = kept if self.keep else CLOSE
+        self.out = shared.heads.answer(answer, self._request_id, mode, bodiless=self._bodiless)
+        connection.answered()
+
+
+class Notice:
+    """A place in line for bytes of the front's own: a 100, or a refusal."""
+
+    __slots__ = ("keep", "out")
+
+    def __init__(self, out: bytes, *, keep: bool) -> None:
+        self.out: bytes | None = out
+        self.keep = keep

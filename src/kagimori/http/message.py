@@ -1,0 +1,199 @@
+"""Bytes to whole messages: the one reader behind a connection, with no idea of a transport.
+
+Our framing says where a head and a body end; llhttp is fed exactly those bytes and must agree.
+A message on which the two disagree is refused: request smuggling lives in such disagreements.
+"""
+
+import re
+from typing import Final
+
+import httptools
+
+from kagimori.http.chunks import ChunkedBody
+from kagimori.http.head import CHUNKED, HOPELESS, Headers, Refused, body_framing, request_line
+from kagimori.http.limits import FrontLimits
+
+HEAD_END: Final = b"\r\n\r\n"
+HEAD_END_BYTES: Final = 4
+# A name as long as the one it hides, so that nothing else of the head changes.
+UPGRADE: Final = re.compile(rb"(?<=\r\n)upgrade(?=:)", re.IGNORECASE)
+UPGRADE_HIDDEN: Final = b"~upgrad"
+
+# What llhttp has seen of the present message.
+NOTHING_YET: Final = 0
+HEAD_SEEN: Final = 1
+WHOLE_SEEN: Final = 2
+
+
+class _Heard:
+    """What llhttp calls back; it holds no parser, so that the two make no reference cycle."""
+
+    __slots__ = ("headers", "seen")
+
+    def __init__(self) -> None:
+        self.headers: Headers = []
+        self.seen = NOTHING_YET
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers come here too, and are dropped.
+        if self.seen == NOTHING_YET:
+            self.headers.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.seen = HEAD_SEEN
+
+    def on_message_complete(self) -> None:
+        self.seen = WHOLE_SEEN
+
+
+class MessageReader:
+    """Takes messages off a buffer; `whole` says that one is there, `fresh` begins the next."""
+
+    __slots__ = (
+        "_body_left",
+        "_chunks",
+        "_heard",
+        "_limits",
+        "_parser",
+        "_parts",
+        "_searched",
+        "awaits_continue",
+        "body",
+        "headers",
+        "in_body",
+        "keep",
+        "method",
+        "modern",
+        "target",
+        "whole",
+    )
+
+    def __init__(self, limits: FrontLimits) -> None:
+        self._limits = limits
+        self._heard = _Heard()
+        self._parser = httptools.HttpRequestParser(self._heard)
+        self._body_left = 0
+        self._chunks: ChunkedBody | None = None
+        self._parts: bytearray | None = None
+        self._searched = 0
+        self.method = self.target = self.body = b""
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.modern = self.keep = True
+        self.in_body = self.whole = self.awaits_continue = False
+
+    def take(self, data: bytes, position: int) -> int:
+        """Return the position after the next piece of the message, or -1 when bytes are missing.
+
+        Raises:
+            Refused: the message is too large, malformed or ambiguous.
+        """
+        try:
+            if not self.in_body:
+                return self._take_head(data, position)
+            if self._chunks is not None:
+                return self._take_chunk(self._chunks, data, position)
+            return self._take_body(data, position)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            raise Refused(400) from None
+
+    def fresh(self) -> None:
+        """Make ready for the next message."""
+        self.in_body = self.whole = False
+        self._chunks = None
+
+    def _take_head(self, data: bytes, position: int) -> int:
+        """Take a head once all of it is there; llhttp then judges it in one piece."""
+        end = data.find(HEAD_END, position + self._searched) + HEAD_END_BYTES
+        if end < HEAD_END_BYTES:
+            self._watch(data, position)
+            return -1
+        self._searched = 0
+        if end - position > self._limits.head_bytes:
+            raise Refused(431)
+        self.method, self.target, self.modern = request_line(data, position)
+        heard = self._heard
+        heard.headers = []
+        heard.seen = NOTHING_YET
+        head = data[position:end]
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            self._feed_without_upgrade(head)
+        if len(heard.headers) > self._limits.headers:
+            raise Refused(431)
+        length, self.awaits_continue, self.keep = body_framing(
+            heard.headers, modern=self.modern, body_bytes_max=self._limits.body_bytes
+        )
+        self.headers = tuple(heard.headers)
+        if length == 0:
+            self._finish(b"")
+            return end
+        if heard.seen != HEAD_SEEN:
+            raise Refused(400)
+        self.in_body = True
+        if length == CHUNKED:
+            self._chunks = ChunkedBody(
+                self._parser,
+                body_bytes_max=self._limits.body_bytes,
+                trailer_bytes_max=self._limits.head_bytes,
+            )
+        self._body_left = length
+        return end
+
+    def _feed_without_upgrade(self, head: bytes) -> None:
+        """Feed a head again, its offer to upgrade hidden: llhttp would take it for accepted.
+
+        The request is answered as it stands, and the connection goes on as it was.
+        Source: RFC 9110 section 7.8.
+        """
+        heard = self._heard
+        heard.headers = []
+        heard.seen = NOTHING_YET
+        self._parser = httptools.HttpRequestParser(heard)
+        self._parser.feed_data(UPGRADE.sub(UPGRADE_HIDDEN, head))
+        heard.headers = [
+            (b"upgrade" if name == UPGRADE_HIDDEN else name, value) for name, value in heard.headers
+        ]
+
+    def _watch(self, data: bytes, position: int) -> None:
+        """Refuse the beginning of a head that can no longer become a good one."""
+        if len(data) - position > self._limits.head_bytes:
+            raise Refused(431)
+        start = position + self._searched
+        # The byte before belongs to the message before: it makes no line end with our LF.
+        if HOPELESS.search(data, start) or data[position : position + 1] == b"\n":
+            raise Refused(400)
+        # The end may be split; the last three bytes are looked at again.
+        self._searched = max(0, len(data) - position - HEAD_END_BYTES + 1)
+
+    def _take_body(self, data: bytes, position: int) -> int:
+        """Take what is there of a body of known length."""
+        piece = data[position : position + self._body_left]
+        if not piece:
+            return -1
+        self._parser.feed_data(piece)
+        self._body_left -= len(piece)
+        if self._parts is not None:
+            self._parts += piece
+        if self._body_left == 0:
+            self._finish(piece if self._parts is None else bytes(self._parts))
+            self._parts = None
+        elif self._parts is None:
+            self._parts = bytearray(piece)
+        return position + len(piece)
+
+    def _take_chunk(self, chunks: ChunkedBody, data: bytes, position: int) -> int:
+        """Take one element of a chunked body."""
+        end = chunks.take(data, position)
+        if chunks.done:
+            self._finish(bytes(chunks.body))
+        elif self._heard.seen != HEAD_SEEN:
+            raise Refused(400)
+        return end
+
+    def _finish(self, body: bytes) -> None:
+        """Hold the whole message, if llhttp saw it end at the same byte."""
+        if self._heard.seen != WHOLE_SEEN:
+            raise Refused(400)
+        self.body = body
+        self.whole = True

@@ -1,0 +1,88 @@
+"""What a worker counts, and the log. Counting costs an addition; reading happens elsewhere.
+
+Labels come from fixed lists (operations, error codes), never from what a caller wrote.
+"""
+
+from bisect import bisect_left
+from time import perf_counter
+from traceback import extract_tb
+from typing import Any, Final
+
+from kagimori.machinery.logs import Log
+
+# Upper bounds in seconds; the last bucket is everything slower.
+BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
+
+
+class Histogram:
+    """Counts by bucket, and their sum in seconds."""
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+
+class Telemetry:
+    """Counters and histograms of one worker, and its structured log."""
+
+    def __init__(self, log: Log | None = None) -> None:
+        self.requests: dict[tuple[str, str, str], int] = {}
+        self.stages: dict[str, Histogram] = {
+            name: Histogram() for name in ("who", "decide", "hsm", "record", "whole", "sync")
+        }
+        self.records_synced = 0
+        self.refused_below: dict[int, int] = {}
+        self._log = log if log is not None else Log()
+
+    def stage(self, name: str, began: float) -> float:
+        """Add what a stage took since `began`; return now, the next stage's beginning."""
+        now = perf_counter()
+        histogram = self.stages[name]
+        seconds = now - began
+        histogram.counts[bisect_left(BUCKETS, seconds)] += 1  # as `add` does, without the call
+        histogram.seconds += seconds
+        return now
+
+    def request(self, service: str, operation: str, result: str, seconds: float) -> None:
+        key = (service, operation, result)
+        self.requests[key] = self.requests.get(key, 0) + 1
+        self.stages["whole"].add(seconds)
+
+    def refused(self, status: int) -> None:
+        """Count an answer below the API."""
+        self.refused_below[status] = self.refused_below.get(status, 0) + 1
+
+    def synced(self, records: int, seconds: float) -> None:
+        self.records_synced += records
+        self.stages["sync"].add(seconds)
+
+    def trouble(self, what: str, why: str) -> None:
+        """Log something outside that failed."""
+        self._log.error("trouble", what=what, why=why)
+
+    def fault(self, problem: BaseException) -> None:
+        """Log a fault of ours: its kind and where, never its text, which may hold input.
+
+        INVARIANT(no-secret-in-sight).
+        """
+        frames = extract_tb(problem.__traceback__)[-4:]
+        where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
+        self._log.error("fault", kind=type(problem).__name__, where=where)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything counted, as plain values."""
+        return {
+            "requests": [[*key, count] for key, count in self.requests.items()],
+            "stages": {
+                name: {"counts": histogram.counts, "seconds": histogram.seconds}
+                for name, histogram in self.stages.items()
+            },
+            "records_synced": self.records_synced,
+            "refused_below": [[status, count] for status, count in self.refused_below.items()],
+        }

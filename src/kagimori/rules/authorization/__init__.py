@@ -1,0 +1,1 @@
+"""Whether a caller may do something, why not, and what would have to change."""

@@ -1,0 +1,94 @@
+"""What is weighed and what comes out: the rules on each side, and the decision.
+
+Source: reference, sections 5.4 and 9.4.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Protocol
+
+from msgspec import Struct
+
+from kagimori.rules.keys.grant import Grant
+from kagimori.rules.keys.grant_index import NO_GRANTS
+from kagimori.rules.policy.evaluate import NOTHING, CompiledPolicy, Finding
+from kagimori.rules.policy.principal import Principal
+from kagimori.rules.policy.question import Question
+
+
+class Side(Enum):
+    """Where a decision fell, in the words of AWS's texts."""
+
+    IDENTITY = "identity-based policy"
+    RESOURCE = "resource-based policy"
+    BOUNDARY = "permissions boundary"
+    SESSION = "session policy"
+    GRANT = "grant"
+    ROOT = "root user"
+    TRUST = "role trust policy"
+
+
+class IdentityRules(Struct, frozen=True, gc=False):
+    """What the caller's account says about the caller.
+
+    `session_policies` is None without session; the empty tuple is a session that may do nothing.
+    """
+
+    identity_policies: tuple[CompiledPolicy, ...] = ()
+    boundary: CompiledPolicy | None = None
+    session_policies: tuple[CompiledPolicy, ...] | None = None
+
+
+class Grants(Protocol):
+    """The grants of one key, wherever they are kept."""
+
+    def candidates(self, name: str, question: Question) -> Iterable[Grant]:
+        """Return the grants to a grantee that may cover a question, and few others."""
+
+
+class KeyRules(Struct, frozen=True, gc=False):
+    """What one KMS key says: its policy and its grants."""
+
+    key_arn: str
+    account_id: str
+    key_policy: CompiledPolicy
+    grants: Grants = NO_GRANTS
+
+
+class RoleRules(Struct, frozen=True, gc=False):
+    """What one role says about who may assume it."""
+
+    role_arn: str
+    account_id: str
+    trust_policy: CompiledPolicy
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """The answer and where it fell.
+
+    `explicit` tells a Deny from a missing Allow; `statement_by` is the finding that decided and
+    `grant` the grant that did.
+    """
+
+    allowed: bool
+    principal: Principal
+    question: Question
+    side: Side
+    explicit: bool = False
+    statement_by: Finding = NOTHING
+    grant: Grant | None = None
+    whole_message: str | None = None
+
+    def message(self) -> str:
+        """Return AWS's text for the refusal."""
+        if self.whole_message is not None:
+            return self.whole_message
+        action, resource = self.question.action, self.question.resource
+        where = f" on resource: {resource}" if resource else ""
+        told = f"User: {self.principal.arn} is not authorized to perform: {action}{where}"
+        if self.side is Side.TRUST:  # whether the role exists is not told
+            return told
+        if self.explicit:
+            article = "an" if self.side is Side.IDENTITY else "a"
+            return f"{told} with an explicit deny in {article} {self.side.value}"
+        return f"{told} because no {self.side.value} allows the {action} action"

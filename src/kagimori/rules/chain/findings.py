@@ -1,0 +1,70 @@
+"""What a verification of the audit trail finds, and what it holds the trail to."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from kagimori.rules.chain.chain import GENESIS, Link
+
+FINDINGS_MAX: Final = 1000  # for each stream; more are only counted
+
+# What can be wrong. The texts are for people and programs alike; they do not change.
+CHANGED: Final = "changed record"
+REMOVED: Final = "removed records"
+REMOVED_FILE: Final = "removed file"
+REMOVED_BEGINNING: Final = "removed beginning"
+REMOVED_STREAM: Final = "removed stream"
+REORDERED: Final = "reordered records"
+REPEATED: Final = "repeated record"
+INSERTED: Final = "inserted record"
+FORKED: Final = "forked sequence"
+DAMAGED: Final = "damaged line"
+UNFINISHED: Final = "unfinished line"
+STRAY_FILE: Final = "stray file"
+CUT_TAIL: Final = "cut tail"
+REPLACED: Final = "replaced chain"
+OLD_DATA: Final = "old data"
+DIGEST_REMOVED: Final = "removed digest"
+DIGEST_CHANGED: Final = "changed digest"
+DIGEST_FORGED: Final = "forged digest"
+CHECKPOINT: Final = "bad checkpoint"
+
+
+class Finding(Struct, frozen=True):
+    """One thing that is wrong, and where: stream (or `digests`), file, line, sequence."""
+
+    kind: str
+    message: str
+    stream: str
+    file: str | None = None
+    line: int | None = None
+    sequence: int | None = None
+
+
+class Expectation(Struct, frozen=True):
+    """A line that somebody signed for: its sequence number and hash; `source` says who."""
+
+    sequence: int
+    line_hash: str
+    source: str
+
+
+class Beginning(Struct, frozen=True):
+    """Where a stream's journal may begin: at its first record, or after what was retired."""
+
+    sequence: int = 1
+    previous: str = GENESIS
+    source: str = ""
+
+
+class StreamReport(Struct, frozen=True):
+    """What was seen of one stream. `signed_to` is the newest sequence that a signature covers."""
+
+    stream: str
+    files: int
+    records: int
+    first_sequence: int
+    newest: Link
+    signed_to: int
+    findings: tuple[Finding, ...]
+    findings_more: int = 0

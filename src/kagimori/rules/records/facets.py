@@ -1,0 +1,75 @@
+"""What an event is looked up by: its facets, and whether it is one that was asked for."""
+
+from collections.abc import Iterator
+
+from kagimori.rules.records.copies import owners_event_id
+from kagimori.rules.records.entry import Entry
+from kagimori.rules.records.lookup import EventQuery
+
+Facet = tuple[str, str, str, str]  # account, region, CloudTrail's attribute ("": any), value
+
+
+def facets(entry: Entry) -> Iterator[Facet]:
+    """Yield all facets of an event but its id: in the caller's trail, and in those of owners."""
+    region = entry.aws_region
+    for account_id in (entry.recipient_account_id, *entry.owners):
+        if not account_id:
+            continue
+        yield account_id, region, "", ""
+        yield account_id, region, "EventName", entry.event_name
+        yield account_id, region, "EventSource", entry.event_source
+        if not entry.read_only:
+            yield account_id, region, "ReadOnly", "false"
+        for resource in entry.resources or ():
+            yield account_id, region, "ResourceType", resource.type
+            yield account_id, region, "ResourceName", short_name(resource.arn)
+    identity, account_id = entry.user_identity, entry.recipient_account_id
+    if account_id:
+        yield account_id, region, "Username", identity.shown_name
+        yield account_id, region, "AccessKeyId", identity.access_key_id
+
+
+def short_name(resource_name: str) -> str:
+    """Return the last part of an ARN, by which a resource is found as well as by the whole."""
+    return resource_name.rpartition("/")[2]
+
+
+def facet_of(query: EventQuery) -> Facet:
+    """Return the facet that finds the events of a query; those found are to be looked at still."""
+    name, value = query.attribute or ("", "")
+    if name == "EventId" or (name, value) == ("ReadOnly", "true"):
+        name = value = ""  # nearly all there are
+    if name == "ResourceName":
+        value = short_name(value)
+    return query.account_id, query.region, name, value
+
+
+def event_ids(entry: Entry) -> Iterator[str]:
+    """Yield the id of an event, and those of its copies."""
+    yield entry.event_id
+    for owner in entry.owners:
+        yield owners_event_id(entry.event_id, owner)
+
+
+def is_asked_for(entry: Entry, at: int, query: EventQuery) -> bool:
+    """Whether an event, seen from the account that asks, is one of those asked for."""
+    account_id = query.account_id
+    is_own = entry.recipient_account_id == account_id
+    if not is_own and account_id not in entry.owners:
+        return False
+    if entry.aws_region != query.region or not query.start <= at <= query.end:
+        return False
+    if query.attribute is None:
+        return True
+    name, value = query.attribute
+    if name == "EventId":
+        event_id = entry.event_id if is_own else owners_event_id(entry.event_id, account_id)
+        return event_id == value
+    if name == "ReadOnly":
+        return entry.read_only == (value == "true")
+    if name == "ResourceName":
+        names = [resource.arn for resource in entry.resources or ()]
+        return value in names or value in map(short_name, names)
+    if name in ("Username", "AccessKeyId") and not is_own:
+        return False
+    return (account_id, query.region, name, value) in facets(entry)

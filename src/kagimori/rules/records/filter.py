@@ -1,0 +1,61 @@
+"""Which records somebody wants to see: by key, caller, event and time."""
+
+from msgspec import Struct
+
+from kagimori.rules.records.entry import Entry, decode_entry
+from kagimori.rules.records.times import epoch_of
+
+
+class RecordFilter(Struct, frozen=True):
+    """What is None does not matter. Times are seconds since the epoch; `until` is not included.
+
+    `key` is an id or ARN; `who` a user name, session name, ARN, principal id or access key id.
+    """
+
+    key: str | None = None
+    who: str | None = None
+    event: str | None = None
+    since: float | None = None
+    until: float | None = None
+    failed: bool = False
+
+    def needles(self) -> tuple[bytes, ...]:
+        """Return what a line must contain to be worth decoding."""
+        texts = (self.key, self.who if self.who != "root" else None, self.event)
+        wanted = [text.encode() for text in texts if text is not None and text.isascii()]
+        return (*wanted, b'"errorCode":') if self.failed else tuple(wanted)
+
+    def entry_in(self, record: bytes) -> Entry | None:
+        """Return the record's entry, if it is wanted."""
+        try:
+            entry = decode_entry(record)
+            at = epoch_of(entry.event_time)
+        except ValueError:
+            return None
+        if self.since is not None and at < int(self.since):
+            return None
+        if self.until is not None and at >= self.until:
+            return None
+        return entry if self._names_match(entry) else None
+
+    def _names_match(self, entry: Entry) -> bool:
+        if self.event is not None and entry.event_name != self.event:
+            return False
+        if self.failed and entry.error_code is None:
+            return False
+        if self.key is not None and not any(
+            is_named(resource.arn, self.key) for resource in entry.resources or ()
+        ):
+            return False
+        identity = entry.user_identity
+        return self.who is None or self.who in (
+            identity.shown_name,
+            identity.access_key_id,
+            identity.arn,
+            identity.principal_id,
+        )
+
+
+def is_named(arn: str, key: str) -> bool:
+    """Whether an ARN is the one given, or ends with the id given."""
+    return arn == key or arn.rpartition("/")[2] == key

@@ -1,0 +1,106 @@
+"""Looking events up: what may be asked, and how an event is shown.
+
+Source: CloudTrail API reference, LookupEvents; reference, 14.7.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.rules.records.copies import owners_copy
+from kagimori.rules.records.entry import decode_entry
+from kagimori.rules.records.refusals import InvalidNextTokenException
+from kagimori.rules.records.times import epoch_of
+
+EVENTS_KEPT_SECONDS: Final = 90 * 86_400
+Spot = tuple[int, int]  # time and number of the last event of a page
+
+
+class EventQuery(Struct, frozen=True):
+    """Events of one account and region, newest first; times are seconds and inclusive.
+
+    `attribute` is CloudTrail's name of what is looked up by, and its value.
+    """
+
+    account_id: str
+    region: str
+    attribute: tuple[str, str] | None
+    start: int
+    end: int
+    after: Spot | None
+    limit: int
+
+    def fingerprint(self) -> str:
+        """Return what ties a token to the question it came from; times may move on."""
+        text = json.dumps([self.account_id, self.region, self.attribute])
+        return sha256(text.encode()).hexdigest()[:16]
+
+
+class FoundEvent(Struct, frozen=True):
+    """An event that was found: where it stands in the order, and its record.
+
+    `owner`: the account is not the caller's but that of a key, and this is its copy.
+    """
+
+    spot: Spot
+    record: bytes
+    owner: str | None
+
+
+def token_of(query: EventQuery, last: Spot) -> str:
+    text = json.dumps([query.fingerprint(), *last], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def spot_of(token: str | None, query: EventQuery) -> Spot | None:
+    """Return where the page of a token begins; None for the first page.
+
+    Raises:
+        InvalidNextTokenException: not a token that this look-up gave.
+    """
+    if token is None:
+        return None
+    try:
+        found = json.loads(base64.b64decode(token, validate=True, altchars=b"-_"))
+        fingerprint, at, number = found
+        if fingerprint == query.fingerprint() and _is_count(at) and _is_count(number):
+            return at, number
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        pass
+    raise InvalidNextTokenException("Invalid token")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def shown_events(events: Sequence[FoundEvent]) -> list[dict[str, Any]]:
+    return [_shown(event) for event in events]
+
+
+def _shown(event: FoundEvent) -> dict[str, Any]:
+    record = event.record if event.owner is None else owners_copy(event.record, event.owner)
+    entry = decode_entry(record)
+    identity = entry.user_identity
+    shown: dict[str, Any] = {
+        "EventId": entry.event_id,
+        "EventName": entry.event_name,
+        "ReadOnly": "true" if entry.read_only else "false",
+        "EventTime": epoch_of(entry.event_time),
+        "EventSource": entry.event_source,
+        "Resources": [
+            {"ResourceType": resource.type, "ResourceName": resource.arn}
+            for resource in entry.resources or ()
+        ],
+        "CloudTrailEvent": record.decode(),
+    }
+    if identity.access_key_id:
+        shown["AccessKeyId"] = identity.access_key_id
+    if identity.shown_name:
+        shown["Username"] = identity.shown_name
+    return shown

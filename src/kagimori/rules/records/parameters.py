@@ -1,0 +1,161 @@
+"""What a record shows of a request's members: a list for each operation of what may be shown.
+
+A member that is not listed is never shown, so that a new one is silent until somebody has thought
+about it. Source: reference, section 14.2.
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from kagimori.rules.records.iam_parameters import IAM_SHOWN
+from kagimori.rules.records.times import element_date
+from kagimori.rules.request import Call
+
+# Members that are shown with their default when the request left them out.
+_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "Encrypt": {"EncryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+    "Decrypt": {"EncryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+    "ReEncrypt": {
+        "SourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        "DestinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+    },
+    "Sign": {"MessageType": "RAW"},
+    "Verify": {"MessageType": "RAW"},
+    "CreateKey": {
+        "Description": "",
+        "KeySpec": "SYMMETRIC_DEFAULT",
+        "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
+        "KeyUsage": "ENCRYPT_DECRYPT",
+        "Origin": "AWS_KMS",
+        "MultiRegion": False,
+        "BypassPolicyLockoutSafetyCheck": False,
+    },
+    "PutKeyPolicy": {"PolicyName": "default", "BypassPolicyLockoutSafetyCheck": False},
+    "GetKeyPolicy": {"PolicyName": "default"},
+    "ScheduleKeyDeletion": {"PendingWindowInDays": 30},
+    "ReplicateKey": {"BypassPolicyLockoutSafetyCheck": False},
+}
+
+# Members that mean the same: one left out is shown as the other was given.
+_SYNONYMS: Final = {"KeySpec": "CustomerMasterKeySpec", "CustomerMasterKeySpec": "KeySpec"}
+
+SHOWN: Final[dict[str, tuple[str, ...]]] = {
+    name: tuple(members.split())
+    for name, members in {
+        "CreateKey": "Policy Description KeyUsage CustomerMasterKeySpec KeySpec Origin "
+        "CustomKeyStoreId BypassPolicyLockoutSafetyCheck Tags MultiRegion XksKeyId",
+        "DescribeKey": "KeyId",
+        "ListKeys": "Limit Marker ResourceOwners",
+        "EnableKey": "KeyId",
+        "DisableKey": "KeyId",
+        "UpdateKeyDescription": "KeyId Description",
+        "ScheduleKeyDeletion": "KeyId PendingWindowInDays",
+        "CancelKeyDeletion": "KeyId",
+        "GetKeyLastUsage": "KeyId",
+        "GetKeyPolicy": "KeyId PolicyName",
+        "PutKeyPolicy": "KeyId PolicyName Policy BypassPolicyLockoutSafetyCheck",
+        "ListKeyPolicies": "KeyId Limit Marker",
+        "CreateAlias": "AliasName TargetKeyId",
+        "UpdateAlias": "AliasName TargetKeyId",
+        "DeleteAlias": "AliasName",
+        "ListAliases": "KeyId Limit Marker",
+        "TagResource": "KeyId Tags",
+        "UntagResource": "KeyId TagKeys",
+        "ListResourceTags": "KeyId Limit Marker",
+        "Encrypt": "KeyId EncryptionContext EncryptionAlgorithm DryRun",
+        "Decrypt": "KeyId EncryptionContext EncryptionAlgorithm DryRun DryRunModifiers",
+        "ReEncrypt": "SourceEncryptionContext SourceKeyId DestinationKeyId "
+        "DestinationEncryptionContext SourceEncryptionAlgorithm "
+        "DestinationEncryptionAlgorithm DryRun DryRunModifiers",
+        "GenerateDataKey": "KeyId EncryptionContext NumberOfBytes KeySpec DryRun",
+        "GenerateDataKeyWithoutPlaintext": "KeyId EncryptionContext NumberOfBytes KeySpec DryRun",
+        "GenerateDataKeyPair": "KeyId EncryptionContext KeyPairSpec DryRun",
+        "GenerateDataKeyPairWithoutPlaintext": "KeyId EncryptionContext KeyPairSpec DryRun",
+        "GenerateRandom": "",
+        "Sign": "KeyId MessageType SigningAlgorithm DryRun",
+        "Verify": "KeyId MessageType SigningAlgorithm DryRun",
+        "GetPublicKey": "KeyId",
+        "GenerateMac": "KeyId MacAlgorithm DryRun",
+        "VerifyMac": "KeyId MacAlgorithm DryRun",
+        "DeriveSharedSecret": "KeyId KeyAgreementAlgorithm DryRun",
+        "Encapsulate": "KeyId EncapsulationAlgorithm DryRun",
+        "Decapsulate": "KeyId EncapsulationAlgorithm DryRun",
+        "EnableKeyRotation": "KeyId RotationPeriodInDays",
+        "DisableKeyRotation": "KeyId",
+        "GetKeyRotationStatus": "KeyId",
+        "RotateKeyOnDemand": "KeyId",
+        "ListKeyRotations": "KeyId IncludeKeyMaterial Limit Marker",
+        "GetParametersForImport": "KeyId WrappingAlgorithm WrappingKeySpec",
+        "ImportKeyMaterial": "KeyId ValidTo ExpirationModel ImportType KeyMaterialDescription "
+        "KeyMaterialId",
+        "DeleteImportedKeyMaterial": "KeyId KeyMaterialId",
+        "ReplicateKey": "KeyId ReplicaRegion Policy BypassPolicyLockoutSafetyCheck Description "
+        "Tags",
+        "UpdatePrimaryRegion": "KeyId PrimaryRegion",
+        "CreateGrant": "KeyId GranteePrincipal RetiringPrincipal Operations Constraints Name "
+        "DryRun GranteeServicePrincipal RetiringServicePrincipal",
+        "ListGrants": "KeyId GrantId GranteePrincipal GranteeServicePrincipal Limit Marker",
+        "ListRetirableGrants": "RetiringPrincipal RetiringServicePrincipal Limit Marker",
+        "RetireGrant": "KeyId GrantId DryRun",
+        "RevokeGrant": "KeyId GrantId DryRun",
+        "AssumeRole": "RoleArn RoleSessionName PolicyArns Policy DurationSeconds Tags "
+        "TransitiveTagKeys ExternalId SerialNumber SourceIdentity",
+        "AssumeRoleWithWebIdentity": "RoleArn RoleSessionName ProviderId PolicyArns Policy "
+        "DurationSeconds",
+        "GetSessionToken": "DurationSeconds SerialNumber",
+        "GetFederationToken": "Name Policy PolicyArns DurationSeconds Tags",
+        "GetAccessKeyInfo": "AccessKeyId",
+        "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
+        "ListPublicKeys": "StartTime EndTime NextToken",
+        **IAM_SHOWN,
+    }.items()
+}
+_PAIRS: Final = {
+    name: tuple((member, member[:1].lower() + member[1:]) for member in members)
+    for name, members in SHOWN.items()
+}
+
+
+def request_parameters(call: Call) -> dict[str, Any] | None:
+    """Return the members that may be shown, in lower camel case; None if there are none."""
+    pairs = _PAIRS.get(call.operation)
+    if not pairs:
+        return None
+    defaults = _DEFAULTS.get(call.operation)
+    given = call.input
+    parameters: dict[str, Any] = {}
+    for member, name in pairs:
+        value = getattr(given, member)
+        if value is None and defaults is not None:
+            value = _left_out(given, member, defaults)
+        if value is not None:
+            parameters[name] = value if value.__class__ in _PLAIN else _lowered(value)
+    return parameters or None
+
+
+def _left_out(given: Any, member: str, defaults: dict[str, Any]) -> Any:
+    """What is shown of a member that the request left out; None if nothing is."""
+    if member not in defaults:
+        return None
+    synonym = _SYNONYMS.get(member)
+    said = getattr(given, synonym) if synonym is not None else None
+    return defaults[member] if said is None else said
+
+
+_PLAIN: Final = frozenset((str, int, bool, dict))
+
+
+def _lowered(value: Any) -> Any:
+    if isinstance(value, Struct):
+        members = {name: getattr(value, name) for name in value.__struct_fields__}
+        return {
+            name[:1].lower() + name[1:]: _lowered(inner)
+            for name, inner in members.items()
+            if inner is not None
+        }
+    if isinstance(value, float):  # the only ones there are
+        return element_date(value)
+    if isinstance(value, list):
+        return [_lowered(inner) for inner in value]
+    return value

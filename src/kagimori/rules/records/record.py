@@ -1,0 +1,147 @@
+"""Audit records in CloudTrail's form.
+
+Source: reference, sections 14.1 to 14.3; CloudTrail User Guide, "record contents".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.service import service_principal
+from kagimori.rules.records.copies import shared_event_id
+from kagimori.rules.records.parameters import request_parameters
+from kagimori.rules.records.times import element_date, iso_time
+from kagimori.rules.records.user_identity import unknown_identity, user_identity
+from kagimori.rules.refusal import AccessDeniedException, Refusal
+from kagimori.rules.request import Call, RawRequest
+
+EVENT_VERSION: Final = "1.11"
+TEXT_BYTES_MAX: Final = 1024
+DENIED: Final = "AccessDenied"
+_KMS: Final = "arn:aws:kms:"
+_encode = msgspec.json.Encoder().encode
+
+
+def record_of(
+    *,
+    event_id: str,
+    now: float,
+    raw: RawRequest,
+    headers: Mapping[bytes, bytes],
+    service: str,
+    event_name: str,
+    region: str,
+    read_only: bool,
+    caller: Caller | None,
+    claimed_access_key: str,
+    call: Call | None = None,
+    resources: Sequence[tuple[str, str]] = (),
+    response_elements: dict[str, Any] | None = None,
+    additional: dict[str, Any] | None = None,
+    refusal: Refusal | None = None,
+) -> bytes:
+    """Return the record of one request, as one line of JSON without its newline.
+
+    INVARIANT(no-secret-in-sight): members are taken from a list of what may be shown.
+    """
+    service_name = None if caller is None else caller.via or caller.service
+    through = None if service_name is None else service_principal(service_name)
+    record: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": (
+            unknown_identity(claimed_access_key) if caller is None else _identity(caller)
+        ),
+        "eventTime": iso_time(now),
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": event_name,
+        "awsRegion": region,
+        "sourceIPAddress": through or raw.source_ip,
+        "userAgent": through or headers.get(b"user-agent", b"")[:TEXT_BYTES_MAX].decode("latin-1"),
+    }
+    if refusal is not None:
+        record["errorCode"] = error_code(refusal)
+        if refusal.message is not None:
+            record["errorMessage"] = refusal.message[:TEXT_BYTES_MAX]
+    record["requestParameters"] = None if call is None else request_parameters(call)
+    record["responseElements"] = shown(response_elements)
+    if additional is not None:
+        record["additionalEventData"] = additional
+    record["requestID"] = raw.request_id
+    record["eventID"] = event_id
+    record["readOnly"] = read_only
+    record["resources"] = [
+        {"accountId": account_id, "type": _type_of(arn), "ARN": arn}
+        for account_id, arn in resources
+    ]
+    record["eventType"] = "AwsApiCall"
+    record["managementEvent"] = True
+    if caller is not None:
+        account_id = caller.principal.account_id or _owner(resources)
+        record["recipientAccountId"] = account_id
+        if is_shared(resources, account_id, refusal):
+            record["sharedEventID"] = shared_event_id(event_id)
+    record["eventCategory"] = "Management"
+    if raw.tls is not None:
+        record["tlsDetails"] = {
+            "tlsVersion": raw.tls.tls_version,
+            "cipherSuite": raw.tls.cipher_suite,
+            "clientProvidedHostHeader": headers.get(b"host", b"").decode("latin-1"),
+        }
+    return _encode(record)
+
+
+def _owner(resources: Sequence[tuple[str, str]]) -> str:
+    """Return whose account a service, which has none, has acted upon."""
+    return resources[0][0] if resources else ""
+
+
+def _type_of(arn: str) -> str:
+    return "AWS::KMS::Key" if arn.startswith(_KMS) else "AWS::IAM::Role"
+
+
+def is_shared(
+    resources: Sequence[tuple[str, str]], account_id: str, refusal: Refusal | None
+) -> bool:
+    """Whether the owner of a key has a copy; not of what was refused for lack of permission."""
+    for owner, _ in resources:
+        if owner != account_id:
+            return refusal is None or error_code(refusal) != DENIED
+    return False
+
+
+def _identity(caller: Caller) -> msgspec.Raw:
+    """Return who the caller is, as JSON; remembered, since callers come again."""
+    known = _IDENTITIES.get(id(caller))
+    if known is None or known[0] is not caller:
+        if len(_IDENTITIES) >= _IDENTITIES_MAX:
+            _IDENTITIES.clear()
+        known = _IDENTITIES[id(caller)] = (caller, msgspec.Raw(_encode(user_identity(caller))))
+    return known[1]
+
+
+_IDENTITIES: Final[dict[int, tuple[Caller, msgspec.Raw]]] = {}
+_IDENTITIES_MAX: Final = 1000
+
+
+def error_code(refusal: Refusal) -> str:
+    """Return the code as records have it: refused authorization is `AccessDenied` there."""
+    return DENIED if isinstance(refusal, AccessDeniedException) else refusal.code
+
+
+def shown(value: Any, *, is_map: bool = False) -> Any:
+    """Return a value as records show it: members in lower camel case, dates as text."""
+    if isinstance(value, dict):
+        return {
+            (name if is_map else name[:1].lower() + name[1:]): (
+                element_date(inner)
+                if name.endswith("Date") and isinstance(inner, float)
+                else shown(inner)
+            )
+            for name, inner in value.items()
+            if inner is not None
+        }
+    if isinstance(value, list | tuple):
+        return [shown(inner) for inner in value]
+    return value

@@ -1,0 +1,1 @@
+"""The processes of `kagimori serve`, and how their parts are put together."""

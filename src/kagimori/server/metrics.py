@@ -1,0 +1,106 @@
+"""Metrics in Prometheus's format, from the snapshots of all workers."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from kagimori.machinery.telemetry import BUCKETS
+
+Snapshot = dict[str, Any]
+PARTS = ("hsm", "journal", "store")  # of a worker, as it names its troubles
+
+
+class _Workers(Collector):
+    def __init__(self, snapshots: list[Snapshot], restarts: dict[str, int]) -> None:
+        self._snapshots = snapshots
+        self._restarts = restarts
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._requests()
+        yield self._stages()
+        yield self._refused()
+        yield self._gauge("kagimori_connections", "Open connections.", "connections")
+        yield self._gauge("kagimori_requests_in_flight", "Requests being answered.", "in_flight")
+        yield self._gauge(
+            "kagimori_hsm_queue", "Commands the HSM has not answered.", "hsm_in_flight"
+        )
+        yield self._troubles()
+        records = CounterMetricFamily("kagimori_audit_records", "Audit records made durable.")
+        records.add_metric([], sum(snapshot["records_synced"] for snapshot in self._snapshots))
+        yield records
+        restarts = CounterMetricFamily(
+            "kagimori_restarts", "Processes that ended and were started again.", labels=["process"]
+        )
+        for process, count in self._restarts.items():
+            restarts.add_metric([process], count)
+        yield restarts
+
+    def _requests(self) -> Metric:
+        family = CounterMetricFamily(
+            "kagimori_requests",
+            "Requests by operation and result (ok, or the error's code).",
+            labels=["service", "operation", "result"],
+        )
+        counts: dict[tuple[str, ...], int] = {}
+        for snapshot in self._snapshots:
+            for *labels, count in snapshot["requests"]:
+                counts[tuple(labels)] = counts.get(tuple(labels), 0) + count
+        for key, count in counts.items():
+            family.add_metric(list(key), count)
+        return family
+
+    def _stages(self) -> Metric:
+        family = HistogramMetricFamily(
+            "kagimori_stage_seconds",
+            "Seconds by stage: who, decide, hsm, record; whole is the request, sync the journal's.",
+            labels=["stage"],
+        )
+        for stage in self._snapshots[0]["stages"] if self._snapshots else ():
+            parts = [snapshot["stages"][stage] for snapshot in self._snapshots]
+            buckets = list(_cumulated(parts))
+            family.add_metric([stage], buckets, sum_value=sum(part["seconds"] for part in parts))
+        return family
+
+    def _refused(self) -> Metric:
+        family = CounterMetricFamily(
+            "kagimori_http_refused", "Answers below the API, by status.", labels=["status"]
+        )
+        counts: dict[int, int] = {}
+        for snapshot in self._snapshots:
+            for status, count in snapshot["refused_below"]:
+                counts[status] = counts.get(status, 0) + count
+        for status, count in counts.items():
+            family.add_metric([str(status)], count)
+        return family
+
+    def _troubles(self) -> Metric:
+        family = GaugeMetricFamily(
+            "kagimori_troubled_workers", "Workers whose part does not serve.", labels=["part"]
+        )
+        for part in PARTS:
+            count = sum(part in snapshot["troubles"] for snapshot in self._snapshots)
+            family.add_metric([part], count)
+        return family
+
+    def _gauge(self, name: str, text: str, member: str) -> Metric:
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], sum(snapshot[member] for snapshot in self._snapshots))
+        return gauge
+
+
+def _cumulated(parts: list[dict[str, Any]]) -> Iterable[tuple[str, float]]:
+    total = 0
+    for position, bound in enumerate((*BUCKETS, float("inf"))):
+        total += sum(part["counts"][position] for part in parts)
+        yield ("+Inf" if bound == float("inf") else str(bound)), total
+
+
+def exposition(snapshots: list[Snapshot], restarts: dict[str, int]) -> bytes:
+    """Return the metrics page."""
+    registry = CollectorRegistry()
+    registry.register(_Workers(snapshots, restarts))
+    return generate_latest(registry)

@@ -1,0 +1,370 @@
+"""The supervisor: starts the HSM and the workers, keeps them running, and stops them in order.
+
+It serves no request of the API and holds no key: the seal key goes to the HSM as an open file.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.deployment.folder import Facts, Layout, write_private
+from kagimori.hsm.process import HsmProcess, HsmRefused
+from kagimori.hsm.watch import until_it_hangs
+from kagimori.http.front import Front, FrontLimits, Respond
+from kagimori.machinery.chance import new_uuid
+from kagimori.machinery.logs import Log
+from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.server.metrics import Snapshot, exposition
+from kagimori.server.worker_config import DRAIN_SECONDS, WebIdentityKeys, WorkerConfig
+from kagimori.trail.auditor import AuditOptions, Auditor
+from kagimori_boundary.messages import Command, Reply
+
+STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
+AUDIT_SECONDS_MAX: Final = 20.0
+RESTART_SECONDS_MAX: Final = 5.0
+TIMER_WORKER: Final = "w0"  # one worker of a node does what time asks for
+SNAPSHOT_SECONDS_MAX: Final = 2.0
+CONTROL_LINE_BYTES_MAX: Final = 1024 * 1024
+
+
+class ServeOptions(Struct, frozen=True):
+    """How to serve; sockets are bound already."""
+
+    url: str
+    workers: int
+    connections: int
+    certificate: str | None = None
+    private_key: str | None = None
+    trust_roots: tuple[str, ...] = ()
+    web_identity: WebIdentityKeys = WebIdentityKeys()
+    dev: bool = False
+    audit: AuditOptions = AuditOptions()
+
+
+class _Worker:
+    """A worker's process and the control connection to it."""
+
+    def __init__(self, config: WorkerConfig, listener: socket.socket, lock: int) -> None:
+        ours, theirs = socket.socketpair()
+        config = msgspec.structs.replace(
+            config, control_fd=theirs.fileno(), listen_fd=listener.fileno()
+        )
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "kagimori", msgspec.json.encode(config).decode()],
+            # The lock is inherited: it is free only when nobody of this server is left.
+            pass_fds=(theirs.fileno(), listener.fileno(), lock),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._socket = ours
+        self._asking = asyncio.Lock()
+        self._unanswered = 0  # questions, also those that were given up: their answers still come
+        self._writer: asyncio.StreamWriter | None = None
+        self.is_ready = False
+        self.refused: str | None = None
+
+    async def wait_ready(self) -> bool:
+        """Return whether the worker serves; it has ended otherwise."""
+        self._reader, self._writer = await asyncio.open_unix_connection(
+            sock=self._socket, limit=CONTROL_LINE_BYTES_MAX
+        )
+        with contextlib.suppress(OSError):
+            line = await self._reader.readline()
+            self.refused = json.loads(line).get("refused") if line else None
+            self.is_ready = bool(line) and self.refused is None
+        return self.is_ready
+
+    async def snapshot(self) -> Snapshot | None:
+        """Return what the worker has counted; None if it does not answer."""
+        found: Snapshot | None = await self._ask(b"snapshot\n")
+        return found
+
+    async def journal_end(self) -> int:
+        """Return the sequence number of the newest record it has on disk; 0 if it does not say."""
+        found: int | None = await self._ask(b"end\n")
+        return found or 0
+
+    async def _ask(self, question: bytes) -> Any:
+        if not self.is_ready or self._writer is None:
+            return None
+        try:
+            async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
+                self._writer.write(question)
+                self._unanswered += 1
+                while self._unanswered:
+                    line = await self._reader.readline()
+                    self._unanswered -= 1
+            return json.loads(line)
+        except (OSError, ValueError, RuntimeError):
+            # A transport that has closed meanwhile answers with a RuntimeError.
+            return None
+
+    def drain(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            if self._writer is None:
+                self._socket.send(b"drain\n")
+            else:
+                self._writer.write(b"drain\n")
+
+
+class Supervisor:
+    """Runs one server."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        facts: Facts,
+        options: ServeOptions,
+        *,
+        listener: socket.socket,
+        admin: socket.socket,
+        lock: int,
+        hsm_socket: Path,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._layout, self._facts, self._options = layout, facts, options
+        self._listener, self._admin, self._lock = listener, admin, lock
+        self._hsm_socket = hsm_socket
+        self._on_ready = on_ready
+        self._workers: dict[str, _Worker] = {}
+        self._names = [f"w{number}" for number in range(options.workers)]
+        self._restarts = {"hsm": 0, "worker": 0}
+        self._stopping = asyncio.Event()
+        self._failure: str | None = None
+        self._hsm_asked = threading.Lock()
+
+    async def run(self) -> str | None:
+        """Serve until told to stop; return why it could not, if it could not."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        try:
+            self._hsm = await asyncio.to_thread(self._start_hsm)
+        except HsmRefused as refused:
+            return str(refused)
+        if not all(await asyncio.gather(*(self._start_worker(name) for name in self._names))):
+            self._end_hsm()
+            reasons = [worker.refused for worker in self._workers.values() if worker.refused]
+            reasons.append("a worker did not start; its reason stands above")
+            return reasons[0]
+        watches = [loop.create_task(self._keep_hsm())]
+        watches += [loop.create_task(self._keep_worker(name)) for name in self._names]
+        front = await self._serve_admin()
+        self._write_running()
+        self._auditor = self._new_auditor(loop)
+        self._on_ready()
+        self._auditor.start()
+        await self._stopping.wait()
+        await self._stop(watches)
+        await front.drain(1.0)
+        self._layout.running.unlink(missing_ok=True)
+        return self._failure
+
+    # --- the HSM ------------------------------------------------------------------------------
+
+    def _start_hsm(self) -> HsmProcess:
+        hsm = HsmProcess(self._hsm_socket, self._layout.seal_key, dev=self._options.dev)
+        try:
+            hsm.unseal(self._facts.sealed_domains)
+        except HsmRefused:
+            hsm.end()
+            raise
+        return hsm
+
+    async def _keep_hsm(self) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            await self._hsm_to_end()
+            if self._stopping.is_set():
+                return
+            self._restarts["hsm"] += 1
+            pause = _next_pause(pause, time.monotonic() - began)
+            await asyncio.sleep(pause)
+            self._hsm.end()
+            with contextlib.suppress(HsmRefused, OSError):
+                self._hsm = await asyncio.to_thread(self._start_hsm)
+            self._write_running()
+
+    async def _hsm_to_end(self) -> None:
+        """Return once the HSM's process has ended; end it if it hangs."""
+        hanging = asyncio.create_task(until_it_hangs(self._hsm_socket))
+        ended = asyncio.create_task(asyncio.to_thread(self._hsm.process.wait))
+        await asyncio.wait((hanging, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            Log().error("trouble", part="hsm", why="it does not answer, and is ended")
+            self._hsm.process.kill()
+        hanging.cancel()
+        await ended
+
+    def _end_hsm(self) -> None:
+        self._hsm.end()
+        self._hsm_socket.unlink(missing_ok=True)
+
+    # --- workers ------------------------------------------------------------------------------
+
+    async def _start_worker(self, name: str) -> bool:
+        options = self._options
+        config = WorkerConfig(
+            data=str(self._layout.data),
+            stream=name,
+            streams=tuple(self._names),
+            hsm_socket=str(self._hsm_socket),
+            listen_fd=-1,
+            control_fd=-1,
+            regions=self._facts.regions,
+            connections=options.connections,
+            certificate=options.certificate,
+            private_key=options.private_key,
+            trust_roots=options.trust_roots,
+            web_identity=options.web_identity,
+            dev=options.dev,
+            timer=name == TIMER_WORKER,
+            created_at=self._facts.created_at,
+        )
+        worker = self._workers[name] = _Worker(config, self._listener, self._lock)
+        return await worker.wait_ready()
+
+    async def _keep_worker(self, name: str) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            await asyncio.to_thread(self._workers[name].process.wait)
+            if self._stopping.is_set():
+                return
+            self._restarts["worker"] += 1
+            pause = _next_pause(pause, time.monotonic() - began)
+            await asyncio.sleep(pause)
+            if self._stopping.is_set():
+                return
+            with contextlib.suppress(OSError):
+                await self._start_worker(name)
+            self._write_running()
+
+    async def _stop(self, watches: list[asyncio.Task[None]]) -> None:
+        """Drain the workers, then end the HSM they use."""
+        for worker in self._workers.values():
+            worker.drain()
+        processes = [worker.process for worker in self._workers.values()]
+        ends = [asyncio.to_thread(process.wait, STOP_SECONDS_MAX) for process in processes]
+        for process, end in zip(
+            processes, await asyncio.gather(*ends, return_exceptions=True), strict=True
+        ):
+            if isinstance(end, BaseException):
+                process.kill()
+                self._failure = "a worker did not stop in time"
+        # What the workers recorded to the last is signed by the HSM before it ends.
+        await asyncio.to_thread(self._auditor.finish, AUDIT_SECONDS_MAX)
+        await asyncio.to_thread(self._end_hsm)
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    # --- the audit trail ----------------------------------------------------------------------
+
+    def _new_auditor(self, loop: asyncio.AbstractEventLoop) -> Auditor:
+        log = Log()
+
+        def ends() -> Mapping[str, int]:
+            """How far each worker's journal is on disk; called on the auditor's threads."""
+            asking = asyncio.run_coroutine_threadsafe(self._journal_ends(), loop)
+            return asking.result(2 * SNAPSHOT_SECONDS_MAX)
+
+        return Auditor(
+            self._layout,
+            self._options.audit,
+            ends=ends,
+            ask=self._ask_hsm,
+            trouble=lambda part, why: log.error("trouble", part=part, why=why),
+        )
+
+    async def _journal_ends(self) -> dict[str, int]:
+        ends = await asyncio.gather(*(worker.journal_end() for worker in self._workers.values()))
+        return dict(zip(self._workers, ends, strict=True))
+
+    def _ask_hsm(self, command: Command) -> Reply:
+        with self._hsm_asked:  # a conversation of one question at a time
+            return self._hsm.ask(command)
+
+    # --- the admin listener -------------------------------------------------------------------
+
+    async def _serve_admin(self) -> Front:
+        front = Front(
+            self._admin_request,
+            FrontLimits(connections=64),
+            new_request_id=new_uuid,
+            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+        )
+        await front.listen(sock=self._admin, ssl=None)
+        return front
+
+    def _admin_request(self, raw: RawRequest, respond: Respond) -> None:
+        pages = {b"/metrics": self._metrics, b"/status": self._status}
+        page = pages.get(raw.target)
+        if page is None or raw.method != b"GET":
+            respond(RawAnswer(404, b"", b""))
+            return
+        task = asyncio.get_running_loop().create_task(page())
+        task.add_done_callback(lambda done: respond(_page_of(done)))
+
+    async def _metrics(self) -> RawAnswer:
+        page = exposition(await self._snapshots(), self._restarts)
+        return RawAnswer(200, page, b"text/plain; version=1.0.0; charset=utf-8")
+
+    async def _status(self) -> RawAnswer:
+        snapshots = await self._snapshots()
+        troubles = sorted({trouble for snapshot in snapshots for trouble in snapshot["troubles"]})
+        if len(snapshots) < len(self._workers):
+            troubles.append("worker")
+        status = {
+            "status": "not ready" if troubles else "ready",
+            "troubles": troubles,
+            "endpoint_url": self._options.url,
+            "regions": list(self._facts.regions),
+            "workers": len(self._workers),
+            "restarts": self._restarts,
+            "records": sum(snapshot["records_synced"] for snapshot in snapshots),
+            "pid": os.getpid(),
+        }
+        return RawAnswer(200, msgspec.json.encode(status), b"application/json")
+
+    async def _snapshots(self) -> list[Snapshot]:
+        found = await asyncio.gather(*(worker.snapshot() for worker in self._workers.values()))
+        return [snapshot for snapshot in found if snapshot is not None]
+
+    def _write_running(self) -> None:
+        host, port = self._admin.getsockname()[:2]
+        running: dict[str, Any] = {
+            "endpoint_url": self._options.url,
+            "admin_url": f"http://{host}:{port}",
+            "pid": os.getpid(),
+            "processes": {
+                "hsm": self._hsm.process.pid,
+                **{name: worker.process.pid for name, worker in self._workers.items()},
+            },
+        }
+        write_private(self._layout.running, json.dumps(running).encode())
+
+
+def _page_of(done: asyncio.Task[RawAnswer]) -> RawAnswer:
+    return RawAnswer(500, b"", b"") if done.exception() is not None else done.result()
+
+
+def _next_pause(pause: float, lived_seconds: float) -> float:
+    """Seconds to wait before starting again: none after a good life, more after each bad one."""
+    if lived_seconds > RESTART_SECONDS_MAX:
+        return 0.0
+    return min(RESTART_SECONDS_MAX, max(0.05, pause * 2))

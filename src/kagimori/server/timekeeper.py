@@ -1,0 +1,177 @@
+"""The timer: does what is due, as the path does what is asked.
+
+Look at the key, ask the HSM at most one thing, commit the change with its record. One worker of a
+node has it. What cannot be done now is tried again later.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from kagimori.entities.tables import KMS_KEYS
+from kagimori.hsm.client import HsmGone, tell
+from kagimori.machinery.telemetry import Telemetry
+from kagimori.operations.kms.duties import Due, duty_of
+from kagimori.pending import start
+from kagimori.ports import (
+    Absent,
+    Archive,
+    Key,
+    KeyHolder,
+    Store,
+    StoreConflict,
+    StoreFailed,
+    View,
+)
+from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.records.service_event import service_event
+from kagimori.trail.journal import JournalFailed
+from kagimori_boundary.messages import Failed
+
+T = TypeVar("T")
+
+TURN_SECONDS: Final = 1.0
+KEYS_AT_ONCE: Final = 100
+RETRY_SECONDS_MAX: Final = 300.0
+
+
+class _PutOff(NamedTuple):
+    """A key whose duty failed: not tried before `until` (monotonic), after such a pause."""
+
+    until: float
+    pause: float
+
+
+class Timekeeper:
+    """Performs duties once a second, and whenever it is woken."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        store: Store,
+        key_holder: KeyHolder,
+        archive: Archive,
+        now: Callable[[], float],
+        draw: Callable[[], str],
+        telemetry: Telemetry,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._view, self._store = view, store
+        self._key_holder, self._archive = key_holder, archive
+        self._now, self._draw = now, draw
+        self._telemetry = telemetry
+        self._lock = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._awake = False
+        self._monotonic = monotonic
+        self._put_off: dict[Key, _PutOff] = {}
+
+    async def run(self) -> None:
+        """Take turns until cancelled."""
+        while True:
+            await self.turn()
+            await asyncio.sleep(TURN_SECONDS)
+
+    def wake(self, now: float) -> None:
+        """Take a turn soon: something was changed that may be due by `now`."""
+        if not self._awake:
+            self._awake = True
+            self._loop.call_soon(lambda: self._loop.create_task(self.turn()))
+
+    async def turn(self) -> None:
+        """Do everything that is due by now."""
+        async with self._lock:
+            self._awake = False
+            loop = asyncio.get_running_loop()
+            finished: asyncio.Future[None] = loop.create_future()
+            start(self._do_all(finished))
+            await finished
+
+    async def _do_all(self, finished: asyncio.Future[None]) -> None:
+        try:
+            while await self._do_some():
+                pass
+        except (HsmGone, JournalFailed, StoreFailed) as trouble:
+            self._telemetry.trouble(f"timer: {type(trouble).__name__}", str(trouble))
+        except Exception as problem:  # noqa: BLE001 - the next turn must come
+            self._telemetry.fault(problem)
+        if not finished.done():
+            finished.set_result(None)
+
+    async def _do_some(self) -> bool:
+        """Try what is due for some keys; return whether there was any.
+
+        What fails is put off, each time for longer, so that others that are due get their turn.
+        """
+        limit = KEYS_AT_ONCE + len(self._put_off)
+        found: Sequence[KmsKey] = await self._store.due(KMS_KEYS, self._now(), limit)
+        due = {KMS_KEYS.key_of(kms_key): kms_key for kms_key in found}
+        if len(found) < limit:  # these are all: what is no longer due was dealt with otherwise
+            self._put_off = {key: why for key, why in self._put_off.items() if key in due}
+        ready = [key for key in due if not self._is_put_off(key)]
+        for key in ready:
+            done = False
+            try:
+                done = await self._try(due[key])
+            finally:
+                self._note(key, done=done)
+        return bool(ready)
+
+    def _is_put_off(self, key: Key) -> bool:
+        put_off = self._put_off.get(key)
+        return put_off is not None and self._monotonic() < put_off.until
+
+    def _note(self, key: Key, *, done: bool) -> None:
+        before = self._put_off.pop(key, None)
+        if not done:
+            pause = min(RETRY_SECONDS_MAX, 2 * before.pause if before else TURN_SECONDS)
+            self._put_off[key] = _PutOff(self._monotonic() + pause, pause)
+
+    async def _try(self, kms_key: KmsKey) -> bool:
+        """Do what is due for one key; a fault of ours there must not keep the others waiting."""
+        try:
+            return await self._do(kms_key)
+        except (HsmGone, JournalFailed, StoreFailed):
+            raise
+        except Exception as problem:  # noqa: BLE001
+            self._telemetry.fault(problem)
+            return False
+
+    async def _do(self, kms_key: KmsKey) -> bool:
+        if not self._store.is_fresh():
+            await self._store.refresh()
+        now = round(self._now(), 3)
+        duty = duty_of(kms_key, now)
+        if duty is None:
+            return False
+        due = Due(kms_key, now, self._view)
+        command = await self._with_memory(lambda: duty.ask(due))
+        reply = None
+        if command is not None:
+            reply = await self._key_holder.perform(command)
+            if isinstance(reply, Failed):
+                self._telemetry.trouble("timer", f"the HSM refused: {reply.failure.name}")
+                return False
+        done = await self._with_memory(lambda: duty.finish(due, reply))
+        event_id = self._draw()
+        record = service_event(
+            event_id=event_id, now=now, kms_key=kms_key, name=done.event_name, details=done.details
+        )
+        try:
+            self._archive.check()
+            await self._store.commit(done.writes, event_id, record)
+        except StoreConflict:
+            return True  # somebody changed the key meanwhile: look again
+        if done.afterwards is not None:
+            await tell(self._key_holder, done.afterwards, self._telemetry)
+        await self._archive.append_committed(event_id, record)
+        return True
+
+    async def _with_memory(self, look: Callable[[], T]) -> T:
+        while True:
+            try:
+                return look()
+            except Absent as absent:
+                await absent.load()

@@ -1,0 +1,233 @@
+"""One API worker: its parts, from first breath to last. Started by the supervisor.
+
+Over the control socket (lines of JSON) it says when it serves, answers what it has counted, and
+is told to drain. When the socket closes, the supervisor is gone, and so is the worker, at once:
+nobody would restart the HSM, and another server may already want the folder.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import time
+from email.utils import formatdate
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kagimori.entities.identity_tables import ACCESS_KEY_USES
+from kagimori.entities.tables import DENIALS, KEY_USAGES, TABLES
+from kagimori.front.wire import Wire
+from kagimori.gate.asked import Settings
+from kagimori.gate.who import Anyone, Who
+from kagimori.hsm.client import HsmClient
+from kagimori.http.front import Front, FrontLimits
+from kagimori.http.tls import server_context
+from kagimori.machinery.chance import Uuids
+from kagimori.machinery.clock import Clock, MovableClock
+from kagimori.machinery.key_sets import KeySets
+from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.telemetry import Telemetry
+from kagimori.operations.cloudtrail import registry
+from kagimori.operations.registry import OPERATIONS
+from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
+from kagimori.path import Path as RequestPath
+from kagimori.rules.authorization.denial import Denials
+from kagimori.rules.keys.usage_record import Usages
+from kagimori.server.doors import Doors
+from kagimori.server.timekeeper import Timekeeper
+from kagimori.server.worker_config import DRAIN_SECONDS, WorkerConfig
+from kagimori.trail.archive import AuditArchive
+from kagimori.trail.journal import Journal, JournalFailed
+from kagimori.trail.lookup import AuditLookup
+from kagimori.trail.outbox import recover_others, recover_own
+from kagimori.trail.reserve import RESERVE_BYTES
+
+SERVICES: Final = ("kms", "iam", "sts", "cloudtrail")
+HOUSEKEEPING_SECONDS: Final = 1.0
+USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
+
+
+class Worker:
+    """All parts of one worker. Made on the loop."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        data = Path(config.data)
+        self._config = config
+        self._data = data
+        self.telemetry = Telemetry()
+        self._clock = MovableClock() if config.dev else Clock()
+        draw = Uuids().new
+        self._hsm = HsmClient(config.hsm_socket)
+        self._store = EmbeddedStore(
+            data / "kagimori.db",
+            ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
+            stream=config.stream,
+            tables=tuple(TABLES.values()),
+        )
+        self._journal = Journal(
+            data / "audit" / config.stream,
+            on_synced=self.telemetry.synced,
+            on_failed=lambda failure: self.telemetry.trouble(
+                "journal", os.strerror(failure.errno or 0)
+            ),
+            reserve_bytes=RESERVE_BYTES,
+        )
+        self._store.journal_sequence = lambda: self._journal.end.sequence
+        self._archive = AuditArchive(self._journal, self._store)
+        kind = Anyone if config.dev else Who
+        who = kind(
+            self._store.view,
+            self._hsm,
+            frozenset(config.regions),
+            on_use=lambda use: self._store.note(ACCESS_KEY_USES, (use,)),
+        )
+        settings = Settings(
+            regions=frozenset(config.regions),
+            trust_roots=tuple(root.encode() for root in config.trust_roots),
+            dev=config.dev,
+            home_region=config.regions[0],
+            tracking_started_at=config.created_at,
+        )
+        self._usages = Usages()
+        self._denials = Denials(config.stream)
+        self._timekeeper = Timekeeper(
+            view=self._store.view,
+            store=self._store,
+            key_holder=self._hsm,
+            archive=self._archive,
+            now=self._clock.now,
+            draw=draw,
+            telemetry=self.telemetry,
+        )
+        self._trail = AuditLookup(data / "audit")
+        self._key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
+        web_identity = AssumeRoleWithWebIdentity(self._key_sets)
+        path = RequestPath(
+            wire=Wire(SERVICES),
+            who=who,
+            operations={
+                **OPERATIONS,
+                **registry.over(self._trail),
+                ("sts", web_identity.name): web_identity,
+            },
+            view=self._store.view,
+            store=self._store,
+            key_holder=self._hsm,
+            archive=self._archive,
+            now=self._clock.now,
+            draw=draw,
+            telemetry=self.telemetry,
+            settings=settings,
+            usages=self._usages,
+            denials=self._denials,
+            on_due=self._timekeeper.wake,
+        )
+        turn = self._timekeeper.turn
+        doors = Doors(path.handle, self.troubles, self._clock, on_clock_moved=turn)
+        self._front = Front(
+            doors.handle,
+            FrontLimits(connections=config.connections),
+            new_request_id=draw,
+            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+            on_refused=self.telemetry.refused,
+        )
+
+    def troubles(self) -> list[str]:
+        """Return which parts do not serve; none of them means ready."""
+        parts = {
+            "store": self._store.healthy,
+            "hsm": self._hsm.operational,
+            "journal": self._journal.healthy,
+        }
+        return [name for name, serves in parts.items() if not serves]
+
+    async def run(self) -> None:
+        """Serve until told to drain."""
+        loop = asyncio.get_running_loop()
+        hsm = loop.create_task(self._hsm.run())
+        reader, writer = await asyncio.open_unix_connection(
+            sock=socket.socket(fileno=self._config.control_fd)
+        )
+        # From the first moment on: the supervisor may be gone before we serve.
+        obeying = loop.create_task(self._obey(reader, writer))
+        tasks = [loop.create_task(self._housekeeping())]
+        await self._journal_outbox()
+        while not self._hsm.operational and not obeying.done():
+            await asyncio.sleep(0.01)
+        if not obeying.done():
+            listener = socket.socket(fileno=self._config.listen_fd)
+            await self._front.listen(sock=listener, ssl=self._tls())
+            if self._config.timer:
+                tasks.append(loop.create_task(self._timekeeper.run()))
+            writer.write(b'{"ready":true}\n')
+        await obeying
+        await self._front.drain(DRAIN_SECONDS)
+        for task in tasks:
+            task.cancel()
+        self._store.note(KEY_USAGES, self._usages.take())
+        await self._journal.close()
+        self._trail.close()
+        self._key_sets.close()
+        self._store.close()
+        self._hsm.close()
+        hsm.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await hsm
+
+    async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line = await reader.readline()
+            if not line:
+                os._exit(1)
+            if line == b"drain\n":
+                return
+            if line == b"end\n":
+                writer.write(b"%d\n" % self._journal.end.sequence)
+            if line == b"snapshot\n":
+                writer.write(msgspec.json.encode(self.snapshot()) + b"\n")
+
+    def snapshot(self) -> dict[str, object]:
+        return {
+            **self.telemetry.snapshot(),
+            "troubles": self.troubles(),
+            "connections": self._front.connections_open,
+            "in_flight": self._front.requests_in_flight,
+            "hsm_in_flight": self._hsm.in_flight,
+            "journal_sequence": self._journal.end.sequence,
+        }
+
+    async def _journal_outbox(self) -> None:
+        """Put into the journal what a crash kept from it, before anything new goes there."""
+        rows, config = self._store.outbox(), self._config
+        try:
+            await recover_own(rows, config.stream, self._journal, self._store)
+        except JournalFailed as failure:
+            self._journal_trouble(str(failure))
+        if config.stream == config.streams[0]:
+            await recover_others(
+                rows, config.streams, self._data / "audit", self._store, self._journal_trouble
+            )
+
+    def _journal_trouble(self, why: str) -> None:
+        self.telemetry.trouble("journal", why)
+
+    async def _housekeeping(self) -> None:
+        turns = 0
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self._journal.give_up_waiting()
+            if not self._journal.healthy:
+                self._journal.probe()
+            self._store.note(DENIALS, self._denials.take())
+            turns += 1
+            if turns % USAGE_TURNS == 0:
+                self._store.note(KEY_USAGES, self._usages.take())
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._config.certificate is None or self._config.private_key is None:
+            return None
+        return server_context(Path(self._config.certificate), Path(self._config.private_key))

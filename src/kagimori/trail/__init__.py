@@ -1,0 +1,1 @@
+"""The audit trail: the journal, what reads it, and what follows it."""

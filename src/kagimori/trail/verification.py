@@ -1,0 +1,234 @@
+"""The audit trail of a deployment, or of a copy of its `audit` folder, seen from outside.
+
+Nothing here needs a server, or the HSM: what `kagimori audit` does offline.
+"""
+
+import fcntl
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from kagimori.deployment.folder import Layout, Unusable, check_exists
+from kagimori.rules.chain import findings as kinds
+from kagimori.rules.chain.digest import BadDigest
+from kagimori.rules.chain.digest_chain import PLACE, Demands, hold_digests
+from kagimori.rules.chain.findings import Finding, StreamReport
+from kagimori.rules.chain.public_key import AuditPublicKey
+from kagimori.trail.index import AuditIndex, remove_index
+from kagimori.trail.key import stored_audit_key
+from kagimori.trail.reader import (
+    PUBLIC_KEY_NAME,
+    digest_files,
+    json_files,
+    stream_folders,
+    verify_streams,
+)
+from kagimori.trail.tail import TrailBroken
+
+
+class Verification(Struct, frozen=True):
+    """What a verification came to. `notes` say what it could not vouch for."""
+
+    intact: bool
+    records: int
+    streams: tuple[StreamReport, ...]
+    digests: int
+    newest_digest_time: str | None
+    key_fingerprint: str | None
+    findings: tuple[Finding, ...]
+    findings_more: int
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "intact": self.intact,
+            "records": self.records,
+            "digests": self.digests,
+            "newest_digest_time": self.newest_digest_time,
+            "key_fingerprint": self.key_fingerprint,
+            "streams": [
+                {
+                    "stream": report.stream,
+                    "files": report.files,
+                    "records": report.records,
+                    "first_sequence": report.first_sequence,
+                    "newest_sequence": report.newest.sequence,
+                    "newest_hash": report.newest.line_hash,
+                    "signed_to": report.signed_to,
+                }
+                for report in self.streams
+            ],
+            "findings": [
+                {name: getattr(finding, name) for name in finding.__struct_fields__}
+                for finding in self.findings
+            ],
+            "findings_more": self.findings_more,
+            "notes": list(self.notes),
+        }
+
+
+def audit_folder(data: Path) -> Path:
+    """Return the audit folder in a deployment's folder; or the folder itself, if it is one.
+
+    Raises:
+        Unusable: neither.
+    """
+    for folder in (data / "audit", data):
+        if folder.is_dir() and (folder.name == "audit" or (folder / PLACE).is_dir()):
+            return folder
+    raise Unusable(f"{data} holds no audit trail")
+
+
+def verify(
+    data: Path, *, checkpoints: Path | None = None, public_key: Path | None = None
+) -> Verification:
+    """Verify every stream from its beginning, against all digests and checkpoints.
+
+    Raises:
+        Unusable: it cannot be read.
+    """
+    audit = audit_folder(data)
+    try:
+        return _verify(audit, checkpoints, public_key, growing=is_served(data))
+    except OSError as problem:
+        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
+
+
+def _verify(
+    audit: Path, checkpoints: Path | None, public_key: Path | None, *, growing: bool
+) -> Verification:
+    key = _public_key(audit, public_key)
+    # Digests before journals: what they sign is then there for sure, though more may be coming.
+    demands = demands_of(audit, checkpoints, public_key)
+    reports = verify_streams(audit, demands, growing=growing)
+    findings = [*demands.findings, *(found for report in reports for found in report.findings)]
+    more = sum(report.findings_more for report in reports)
+    records = sum(report.records for report in reports)
+    if key is not None and not demands.digests and not demands.findings and records:
+        findings.insert(0, Finding(kinds.DIGEST_REMOVED, "there is no digest at all", PLACE))
+    return Verification(
+        intact=not findings and not more,
+        records=records,
+        streams=tuple(reports),
+        digests=len(demands.digests),
+        newest_digest_time=demands.digests[-1].digest.digest_end_time if demands.digests else None,
+        key_fingerprint=key.fingerprint if key is not None else None,
+        findings=tuple(findings),
+        findings_more=more,
+        notes=tuple(
+            _notes(reports, key, given=public_key is not None, copies=checkpoints is not None)
+        ),
+    )
+
+
+def demands_of(audit: Path, checkpoints: Path | None, public_key: Path | None) -> Demands:
+    """Return what digests and checkpoints demand of the journals.
+
+    Raises:
+        Unusable: there is no checkpoint where some are said to be, or no such public key.
+        OSError: something cannot be read.
+    """
+    key = _public_key(audit, public_key)
+    digests = digest_files(audit)
+    copies = [] if checkpoints is None else json_files(checkpoints)
+    if checkpoints is not None and not copies:
+        raise Unusable(f"{checkpoints} holds no checkpoint")
+    if key is None:
+        return Demands({}, {}, (), _without_key(digests, copies))
+    return hold_digests(digests, copies, key)
+
+
+def _without_key(digests: list[Any], copies: list[Any]) -> list[Finding]:
+    if not digests and not copies:
+        return []
+    text = f"{PUBLIC_KEY_NAME} is gone, so no signature can be verified; give it with --public-key"
+    return [Finding(kinds.DIGEST_REMOVED, text, PLACE)]
+
+
+def _notes(
+    reports: list[StreamReport], key: AuditPublicKey | None, *, given: bool, copies: bool
+) -> list[str]:
+    notes = []
+    unsigned = sum(report.newest.sequence - report.signed_to for report in reports)
+    if unsigned > 0:
+        notes.append(
+            f"{unsigned} records are newer than the newest signature: the chain alone holds them, "
+            "and whoever can write these files could have made another"
+        )
+    if key is not None and not given:
+        notes.append(
+            "the public key was taken from beside the trail; to rely on it, give a copy that was "
+            "kept elsewhere (--public-key)"
+        )
+    if not copies:
+        notes.append(
+            "without checkpoints kept elsewhere (--checkpoints), an older state of the whole "
+            "folder cannot be told from the newest"
+        )
+    return notes
+
+
+def _public_key(audit: Path, given: Path | None) -> AuditPublicKey | None:
+    file = given or audit / PUBLIC_KEY_NAME
+    if given is None and not file.exists():
+        return None
+    try:
+        return AuditPublicKey(file.read_bytes())
+    except BadDigest as bad:
+        raise Unusable(f"{file} is {bad}") from None
+
+
+def public_key_pem(data: Path) -> bytes:
+    """Return the public half of the audit key, PEM.
+
+    Raises:
+        Unusable: no deployment, or none was made yet.
+    """
+    layout = Layout(data)
+    check_exists(layout)
+    try:
+        key = stored_audit_key(layout)
+    except sqlite3.Error as problem:
+        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
+    if key is None:
+        raise Unusable(f"{data} has no audit key yet; the first `kagimori serve` makes it")
+    return key.pem
+
+
+def reindex(data: Path) -> int | None:
+    """Make the index anew; return how many records it took in.
+
+    None: a server runs there; the old index is gone, and the server makes the new one.
+
+    Raises:
+        Unusable: the trail is not intact, or cannot be read.
+    """
+    audit = audit_folder(data)
+    try:
+        remove_index(audit)
+        if is_served(data):
+            return None
+        index = AuditIndex(audit)
+        try:
+            return sum(index.follow(folder) for folder in stream_folders(audit))
+        finally:
+            index.close()
+    except TrailBroken as broken:
+        raise Unusable(f"the trail is not intact; see `kagimori audit verify`: {broken}") from None
+    except (OSError, sqlite3.Error) as problem:
+        raise Unusable(f"{audit} cannot be indexed: {problem}") from None
+
+
+def is_served(data: Path) -> bool:
+    """Whether a server writes to this trail now."""
+    try:
+        with Layout(data).lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

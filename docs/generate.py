@@ -219,7 +219,7 @@ BOUNDS: Final = (
     ("kagimori.hsm.client", "ANSWER_SECONDS_MAX", "wait for the HSM, then failure, s"),
     ("kagimori.server.worker", "DRAIN_SECONDS", "time for open requests at the end, s"),
     ("kagimori.hsm.watch", "ANSWER_SECONDS_MAX", "an HSM silent for longer is replaced, s"),
-    ("kagimori_hsm.backing_keys", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
+    ("kagimori_hsm.engines.software", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
 )
 
 

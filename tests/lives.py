@@ -38,7 +38,8 @@ from kagimori.trail import journal as journal_module
 from kagimori.trail.archive import AuditArchive
 from kagimori.trail.journal import Journal
 from kagimori.trail.outbox import recover_others, recover_own
-from kagimori_boundary.messages import Bytes, GenerateKey, NewKey
+from kagimori_boundary.commands import GenerateKey
+from kagimori_boundary.replies import Bytes, NewKey
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 BYTES_PER_FILE = 6_000  # so that journals go on to further files

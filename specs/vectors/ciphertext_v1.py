@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from hashlib import shake_256
 from unittest import mock
 
-from kagimori_boundary.messages import BoundToken
+from kagimori_boundary.commands import BoundToken
 from kagimori_hsm import ciphertext
 from kagimori_hsm.algorithms.importing import material_id
-from kagimori_hsm.backing_keys import BackingKey, key_identity
+from kagimori_hsm.engines.software import BackingKey
+from kagimori_hsm.tokens import key_identity
 
 ACCOUNT, KEY = "111122223333", "12345678-90ab-cdef-1234-567890abcdef"
 MULTI_REGION_KEY = "mrk-1234567890abcdef1234567890abcdef"

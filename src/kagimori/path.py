@@ -36,7 +36,8 @@ from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import Claim, read_claim
 from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
 from kagimori.trail.journal import JournalFailed
-from kagimori_boundary.messages import Command, Failed
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Failed
 
 # How often a change is decided anew because somebody else changed the same thing meanwhile.
 ATTEMPTS_MAX: Final = 20

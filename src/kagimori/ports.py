@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from kagimori.pending import Pending
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
-from kagimori_boundary.messages import Command, Reply
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Reply
 
 E = TypeVar("E")
 Key = tuple[str, ...]

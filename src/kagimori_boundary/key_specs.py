@@ -77,6 +77,11 @@ class KeySpec:
     data_key_pair: bool = False
 
     @property
+    def is_slow_to_make(self) -> bool:
+        """Whether making such a key takes so long (primes) that others must not wait for it."""
+        return self.family is Family.RSA
+
+    @property
     def usages(self) -> tuple[KeyUsage, ...]:
         return tuple(self.algorithms)
 

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--seal-key-fd", type=int, required=True, help="holds the seal key, hex")
     parser.add_argument("--operator-fd", type=int, required=True, help="a connected Unix socket")
     parser.add_argument(
-        "--takes-given-material", action="store_true", help="keys as given in plain; for dev alone"
+        "--dev", action="store_true", help="take keys in plain, and a clock that moves"
     )
     options = parser.parse_args()
     # INVARIANT(plain-keys-stay-inside): before the first secret is read.
@@ -37,7 +37,7 @@ def main() -> None:
         seal_key_fd=options.seal_key_fd,
         operator_fd=options.operator_fd,
         memory_locked=memory_locked,
-        takes_given_material=options.takes_given_material,
+        dev=options.dev,
         is_valid_rsa_pair=rsa_checker.is_valid_pair,
     )
 

@@ -11,7 +11,7 @@ docs/look-up/ciphertext-format.md.
 import os
 from typing import Final
 
-from kagimori_boundary.messages import (
+from kagimori_boundary.ciphertext_form import (
     CIPHERTEXT_VERSION,
     HEADER_BYTES,
     IV_BYTES,
@@ -20,8 +20,8 @@ from kagimori_boundary.messages import (
     TAG_BYTES,
 )
 from kagimori_hsm.algorithms import symmetric
-from kagimori_hsm.backing_keys import BackingKey
 from kagimori_hsm.encryption_context import canonical
+from kagimori_hsm.engines.software import BackingKey
 from kagimori_hsm.refused import Reason, Refused
 
 _VERSION: Final = bytes([CIPHERTEXT_VERSION])

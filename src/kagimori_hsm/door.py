@@ -1,7 +1,7 @@
-"""The one way in: a Unix socket for workers, an inherited one for the operator.
+"""The one way in: a Unix socket for workers and followers, an inherited one for the operator.
 
-Frames are read, performed and answered in batches. What takes long (making RSA keys) is done by a
-thread beside the loop, so that nobody waits for it but who asked.
+Frames are read, performed and answered in batches. What takes long goes to the slow lane, so that
+nobody waits for it but who asked.
 """
 
 import asyncio
@@ -9,46 +9,48 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
-import msgspec
+from kagimori_boundary.commands import Command, Lane, Role
+from kagimori_boundary.frames import BadFrame, FrameCutter, decode_command, frame_of
+from kagimori_boundary.replies import Failed, Failure, Reply
+from kagimori_hsm.lanes import SlowLane
 
-from kagimori_boundary.messages import (
-    FRAME_BYTES_MAX,
-    FRAME_HEAD_BYTES,
-    Command,
-    Failed,
-    Failure,
-    Reply,
-)
+Perform = Callable[[Role, Command], Reply]
 
-_HEAD: Final = struct.Struct(">II")
-_decode_command = msgspec.msgpack.Decoder(Command).decode
-_encode = msgspec.msgpack.Encoder().encode
-
-Perform = Callable[[Command], Reply]
+_CREDENTIALS: Final = struct.Struct("3i")  # process, user, group
 
 
 class Connection(asyncio.Protocol):
-    """One client: frames in, frames out, in batches."""
+    """One client: frames in, frames out, in batches.
+
+    `role_of` says whose connection it is, by the id of the process at the other end; whoever is at
+    the inherited end is the operator.
+    """
 
     def __init__(
         self,
         perform: Perform,
-        is_slow: Callable[[Command], bool],
+        slow_lane: SlowLane,
+        role_of: Callable[[int], Role],
         on_closed: Callable[[], None] | None = None,
     ) -> None:
         self._perform = perform
-        self._is_slow = is_slow
+        self._slow_lane = slow_lane
+        self._role_of = role_of
+        self._role = Role.WORKER
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
-        self._unread = b""
+        self._cutter = FrameCutter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("socket")
-        if peer is not None and not _is_same_user(peer):
+        process_id, user_id = _peer(peer) if peer is not None else (0, os.geteuid())
+        if user_id != os.geteuid():
             cast("asyncio.Transport", transport).abort()
             return
+        self._role = self._role_of(process_id)
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,23 +59,18 @@ class Connection(asyncio.Protocol):
             self._on_closed()
 
     def data_received(self, data: bytes) -> None:
-        data = self._unread + data if self._unread else data
+        try:
+            frames = self._cutter.feed(data)
+        except BadFrame:
+            # INVARIANT(refuse-or-accept): what is no frame of ours is hung up on.
+            if self._transport is not None:
+                self._transport.abort()
+            return
         answers: list[bytes] = []
-        start, end = 0, len(data)
-        while end - start >= FRAME_HEAD_BYTES:
-            length, correlation_id = _HEAD.unpack_from(data, start)
-            # INVARIANT(refuse-or-accept): a frame too long is no message of ours; hang up.
-            if not FRAME_HEAD_BYTES - 4 <= length <= FRAME_BYTES_MAX:
-                self._hang_up()
-                return
-            if end - start < 4 + length:
-                break
-            body = data[start + FRAME_HEAD_BYTES : start + 4 + length]
-            start += 4 + length
-            answer = self._answer(correlation_id, body)
-            if answer is not None:
-                answers.append(answer)
-        self._unread = data[start:]
+        for correlation_id, body in frames:
+            reply = self._answer(correlation_id, body)
+            if reply is not None:
+                answers.append(frame_of(correlation_id, reply))
         if answers and self._transport is not None:
             self._transport.write(b"".join(answers))
 
@@ -86,38 +83,31 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.resume_reading()
 
-    def _answer(self, correlation_id: int, body: bytes) -> bytes | None:
+    def _answer(self, correlation_id: int, body: bytes) -> Reply | None:
+        """Return the reply to one command; None if it comes later."""
         try:
-            command = _decode_command(body)
+            command: Command = decode_command(body)
         except (ValueError, RecursionError):
-            return _frame(correlation_id, Failed(Failure.MALFORMED))
-        if self._is_slow(command):
-            work = asyncio.get_running_loop().run_in_executor(None, self._perform, command)
-            work.add_done_callback(lambda done: self._answer_later(correlation_id, done))
+            return Failed(Failure.MALFORMED)
+        if command.lane is Lane.FAST:
+            return self._perform(self._role, command)
+        work = partial(self._perform, self._role, command)
+        if self._slow_lane.submit(command.payer, work, partial(self._send, correlation_id)):
             return None
-        return _frame(correlation_id, self._perform(command))
+        return Failed(Failure.BUSY)
 
-    def _answer_later(self, correlation_id: int, done: asyncio.Future[Reply]) -> None:
-        if self._transport is not None and not done.cancelled():
-            self._transport.write(_frame(correlation_id, done.result()))
-
-    def _hang_up(self) -> None:
+    def _send(self, correlation_id: int, reply: Reply) -> None:
         if self._transport is not None:
-            self._transport.abort()
+            self._transport.write(frame_of(correlation_id, reply))
 
 
-def _frame(correlation_id: int, reply: Reply) -> bytes:
-    body = _encode(reply)
-    return _HEAD.pack(len(body) + 4, correlation_id) + body
-
-
-def _is_same_user(peer: socket.socket) -> bool:
-    """Whether the process at the other end runs as we do.
+def _peer(peer: socket.socket) -> tuple[int, int]:
+    """Return the process at the other end, and its user.
 
     Told on Linux; elsewhere the mode of the socket's folder alone keeps others out.
     """
     if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user_id, _ = struct.unpack("3i", credentials)
-    return bool(user_id == os.geteuid())
+        return 0, os.geteuid()
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process_id, user_id, _ = _CREDENTIALS.unpack(credentials)
+    return process_id, user_id

@@ -1,17 +1,17 @@
-"""The module: its state, and what each of its two roles may ask.
+"""The module: its state, and the function that performs each command.
 
-Self-test, then sealed, then operational; a failed self-test is the error state and no service.
-The operator unseals and makes domains, the API worker uses keys.
+Who may ask what is declared by the commands, when it is performed by `states.py`; here both meet.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kagimori_boundary import audit_messages, identity_messages, messages
-from kagimori_boundary.messages import (
-    PROTOCOL_VERSION,
-    Command,
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command, HsmCommand, Role
+from kagimori_boundary.frames import PROTOCOL_VERSION
+from kagimori_boundary.replies import (
+    Bytes,
     Failed,
     Failure,
     Greeting,
@@ -19,38 +19,24 @@ from kagimori_boundary.messages import (
     Reply,
     SealedDomains,
 )
-from kagimori_boundary.sign_in_messages import HashPassword
 from kagimori_hsm.algorithms import known_answers, rsa
-from kagimori_hsm.backing_keys import BackingKeys
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import ExpiredToken, KeepCommands
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.commands.passwords import Passwords
 from kagimori_hsm.commands.use import UseCommands
-from kagimori_hsm.domains import Domain, SealRefused, TokenRefused, seal, unseal
-from kagimori_hsm.refused import Reason, Refused
+from kagimori_hsm.engines.software import BackingKeys
+from kagimori_hsm.refused import Refused
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
+from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
+from kagimori_hsm.tokens import TokenRefused
 
-FAILURES: Final = {
-    Reason.INVALID_CIPHERTEXT: Failure.INVALID_CIPHERTEXT,
-    Reason.INVALID_SIGNATURE: Failure.INVALID_SIGNATURE,
-    Reason.INVALID_MAC: Failure.INVALID_MAC,
-    Reason.INCORRECT_KEY_MATERIAL: Failure.INCORRECT_KEY_MATERIAL,
-    Reason.INVALID_PUBLIC_KEY: Failure.INVALID_PUBLIC_KEY,
-    Reason.UNSUPPORTED: Failure.UNSUPPORTED,
-    Reason.TOO_LONG: Failure.TOO_LONG,
-    Reason.BAD_DIGEST_LENGTH: Failure.BAD_DIGEST_LENGTH,
-    Reason.INCORRECT_PASSWORD: Failure.INCORRECT_PASSWORD,
-    Reason.USED_PASSWORD: Failure.USED_PASSWORD,
-    Reason.INVALID_CODE: Failure.INVALID_CODE,
-    Reason.INVALID_CODES: Failure.INVALID_CODES,
-}
-# Tokens that clients carry: when they do not open, the client is told so.
-_CARRIED: Final = (
-    messages.ImportMaterial,
-    identity_messages.OpenSession,
-    identity_messages.OpenClaims,
-)
+Function = Callable[[Any], Reply]
+
+# For `dev` alone: elsewhere nobody may plant a key that they know.
+_FOR_DEV: Final = frozenset({commands.StoreMaterial})
 
 
 class Module:
@@ -61,84 +47,74 @@ class Module:
         seal_key: bytes,
         *,
         memory_locked: bool,
-        takes_given_material: bool = False,
+        dev: bool = False,
         is_valid_rsa_pair: Callable[[bytes], bool] = rsa.is_valid_pair,
     ) -> None:
-        self.state = HsmState.SELF_TEST
+        self._state = HsmState.POWER_ON
         self._seal_key = seal_key
         self._memory_locked = memory_locked
-        self._domains: dict[str, Domain] = {}
-        keys = BackingKeys(self._domains)
-        mfa = MfaCommands(self._domains)
-        identity = IdentityCommands(self._domains, mfa)
-        keep = KeepCommands(keys, self._domains, is_valid_rsa_pair)
-        self._for_operator: dict[type, Callable[[Any], Reply]] = {
-            messages.Hello: self._hello,
-            messages.Unseal: self._unseal,
-            messages.CreateDomains: self._create_domains,
-            identity_messages.CreateSecret: identity.create_secret,
-            identity_messages.SealClaims: identity.seal_claims,
-            **AuditCommands(self._domains).functions(),
-        }
-        self._for_worker: dict[type, Callable[[Any], Reply]] = {
-            **UseCommands(keys).functions(),
-            **keep.functions(),
-            **identity.functions(),
+        self._follower: int | None = None
+        self._rings = Rings()
+        self._keys = BackingKeys(self._rings)
+        self._audit = AuditCommands(self._rings)
+        mfa = MfaCommands(self._rings)
+        functions: dict[type[HsmCommand], Function] = {
+            commands.Hello: self._hello,
+            commands.Unseal: self._unseal,
+            commands.CreateDomains: self._create_domains,
+            commands.AdmitFollower: self._admit_follower,
+            commands.Zeroize: self._zeroize,
+            commands.HashPassword: Passwords(self._rings).hash,
+            **self._audit.functions(),
+            **UseCommands(self._keys).functions(),
+            **KeepCommands(self._keys, self._rings, is_valid_rsa_pair).functions(),
+            **IdentityCommands(self._rings, mfa).functions(),
             **mfa.functions(),
-            HashPassword: Passwords(self._domains).hash,
         }
-        if takes_given_material:
-            # For `dev` alone: elsewhere nobody may plant a key that they know.
-            self._for_operator[messages.StoreMaterial] = keep.store
-            self._for_worker[messages.StoreMaterial] = keep.store
+        self._functions = functions if dev else _without(functions, _FOR_DEV)
+        self._open: Mapping[Role, Mapping[type[HsmCommand], Function]] = {}
+        self._open_for_state()
+
+    @property
+    def state(self) -> HsmState:
+        return self._state
+
+    def go_to(self, state: HsmState) -> None:
+        """Enter a state.
+
+        Raises:
+            ForbiddenStep: the model has no such step.
+        """
+        check_step(self._state, state)
+        self._state = state
+        self._open_for_state()
 
     def self_test(self) -> None:
         """Run the known-answer tests; go on to sealed, or to the error state for good."""
+        self.go_to(HsmState.SELF_TEST)
         try:
             known_answers.run()
         except Exception as failure:  # noqa: BLE001 - whatever it was, the module must not serve
-            self.state = HsmState.ERROR
+            self.go_to(HsmState.ERROR)
             print(f"HSM self-test failed: {failure}", file=sys.stderr, flush=True)  # noqa: T201
         else:
-            self.state = HsmState.SEALED
+            self.go_to(HsmState.SEALED)
 
-    def perform_for_operator(self, command: Command) -> Reply:
-        return self._perform(self._for_operator, command)
+    def role_of(self, process_id: int) -> Role:
+        """Return whose a connection is that comes through the socket."""
+        return Role.FOLLOWER if process_id == self._follower else Role.WORKER
 
-    def perform_for_worker(self, command: Command) -> Reply:
-        if type(command) is messages.Hello:
-            return self._hello(command)
-        if self.state is not HsmState.OPERATIONAL:
-            return Failed(Failure.NOT_OPERATIONAL)
-        return self._perform(self._for_worker, command)
-
-    @staticmethod
-    def is_slow(command: Command) -> bool:
-        """Whether a command takes so long that others must not wait for it."""
-        if isinstance(command, messages.GenerateKey):
-            return command.key_spec.startswith("RSA")
-        if isinstance(command, messages.GenerateDataKeyPair):
-            return command.key_pair_spec.startswith("RSA")
-        return isinstance(
-            command,
-            messages.CreateImportParameters
-            | messages.ImportMaterial
-            | messages.StoreMaterial
-            | audit_messages.CreateAuditKey
-            | HashPassword,
-        )
-
-    def _perform(self, table: dict[type, Callable[[Any], Reply]], command: Command) -> Reply:
-        function = table.get(type(command))
-        if function is None or self.state is HsmState.ERROR:
-            return Failed(Failure.MALFORMED if function is None else Failure.NOT_OPERATIONAL)
+    def perform(self, role: Role, command: Command) -> Reply:
+        """Return what comes of a command; never raises."""
+        function = self._open[role].get(type(command))
+        if function is None:
+            return self._not_now(role, command)
         try:
             return function(command)
         except TokenRefused:
-            carried = isinstance(command, _CARRIED)
-            return Failed(Failure.INVALID_TOKEN if carried else Failure.TOKEN_REFUSED)
+            return Failed(Failure.INVALID_TOKEN if command.is_carried else Failure.TOKEN_REFUSED)
         except Refused as refused:
-            return Failed(FAILURES[refused.reason])
+            return Failed(Failure[refused.reason.name])
         except ExpiredToken:
             return Failed(Failure.EXPIRED_TOKEN)
         except SealRefused:
@@ -149,17 +125,49 @@ class Module:
             print(f"HSM command failed: {kind}", file=sys.stderr, flush=True)  # noqa: T201
             return Failed(Failure.INTERNAL)
 
-    def _hello(self, _: messages.Hello) -> Reply:
-        return Greeting(PROTOCOL_VERSION, self.state, sorted(self._domains), self._memory_locked)
+    def _open_for_state(self) -> None:
+        """Have ready what each role may ask in this state: one look for each command."""
+        allowed = ALLOWED[self._state]
+        self._open = {
+            role: {kind: self._functions[kind] for kind in kinds & allowed & set(self._functions)}
+            for role, kinds in COMMANDS_OF.items()
+        }
 
-    def _unseal(self, command: messages.Unseal) -> Reply:
-        self._domains.update(unseal(command.sealed_domains, self._seal_key))
-        self.state = HsmState.OPERATIONAL
-        return self._hello(messages.Hello(PROTOCOL_VERSION))
+    def _not_now(self, role: Role, command: Command) -> Reply:
+        kind = type(command)
+        if role not in kind.roles or kind not in self._functions:
+            return Failed(Failure.MALFORMED)
+        return Failed(Failure.NOT_OPERATIONAL)
 
-    def _create_domains(self, command: messages.CreateDomains) -> Reply:
-        for name in command.names:
-            if name not in self._domains:
-                self._domains[name] = Domain.create()
-        self.state = HsmState.OPERATIONAL
-        return SealedDomains(seal(self._domains, self._seal_key))
+    def _hello(self, _: commands.Hello) -> Reply:
+        names = sorted(self._rings.all())
+        return Greeting(PROTOCOL_VERSION, self._state, names, self._memory_locked)
+
+    def _unseal(self, command: commands.Unseal) -> Reply:
+        self._rings.add(unseal(command.sealed_domains, self._seal_key))
+        self.go_to(HsmState.OPERATIONAL)
+        return self._hello(commands.Hello(PROTOCOL_VERSION))
+
+    def _create_domains(self, command: commands.CreateDomains) -> Reply:
+        self._rings.create(command.names)
+        self.go_to(HsmState.OPERATIONAL)
+        return SealedDomains(seal(self._rings.all(), self._seal_key))
+
+    def _admit_follower(self, command: commands.AdmitFollower) -> Reply:
+        self._follower = command.process_id
+        return Bytes(b"")
+
+    def _zeroize(self, _: commands.Zeroize) -> Reply:
+        """Drop every reference to a key; Python cannot overwrite what it referred to."""
+        self.go_to(HsmState.ZEROIZED)
+        self._seal_key = b""
+        self._rings.clear()
+        self._keys.clear()
+        self._audit.clear()
+        return Bytes(b"")
+
+
+def _without(
+    functions: Mapping[type[HsmCommand], Function], kinds: frozenset[type[HsmCommand]]
+) -> dict[type[HsmCommand], Function]:
+    return {kind: function for kind, function in functions.items() if kind not in kinds}

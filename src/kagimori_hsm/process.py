@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 import uvloop
 
+from kagimori_boundary.commands import Role
 from kagimori_hsm.door import Connection
+from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
 
 
@@ -21,14 +23,14 @@ def serve(
     seal_key_fd: int,
     operator_fd: int,
     memory_locked: bool,
-    takes_given_material: bool,
+    dev: bool,
     is_valid_rsa_pair: Callable[[bytes], bool],
 ) -> None:
     """Serve until the operator goes away, or SIGTERM."""
     module = Module(
         _seal_key(seal_key_fd),
         memory_locked=memory_locked,
-        takes_given_material=takes_given_material,
+        dev=dev,
         is_valid_rsa_pair=is_valid_rsa_pair,
     )
     module.self_test()
@@ -39,12 +41,13 @@ async def _serve(module: Module, path: str, operator: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     operator_gone = asyncio.Event()
     previous_mask = os.umask(0o177)  # the socket is its owner's alone
+    slow_lane = SlowLane()
     server = await loop.create_unix_server(
-        lambda: Connection(module.perform_for_worker, module.is_slow), path=path
+        lambda: Connection(module.perform, slow_lane, module.role_of), path=path
     )
     os.umask(previous_mask)
     await loop.create_unix_connection(
-        lambda: Connection(module.perform_for_operator, module.is_slow, operator_gone.set),
+        lambda: Connection(module.perform, slow_lane, lambda _: Role.OPERATOR, operator_gone.set),
         sock=operator,
     )
     await operator_gone.wait()

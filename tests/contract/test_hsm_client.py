@@ -10,17 +10,9 @@ import pytest
 import serving
 from kagimori.hsm import client as hsm_client
 from kagimori.hsm.client import HsmClient, HsmGone
-from kagimori_boundary.messages import (
-    PROTOCOL_VERSION,
-    Bytes,
-    Command,
-    Failed,
-    Failure,
-    GenerateRandom,
-    Greeting,
-    Hello,
-    HsmState,
-)
+from kagimori_boundary.commands import Command, GenerateRandom, Hello
+from kagimori_boundary.frames import PROTOCOL_VERSION
+from kagimori_boundary.replies import Bytes, Failed, Failure, Greeting, HsmState
 from waiting import future_of
 
 HEAD = struct.Struct(">II")

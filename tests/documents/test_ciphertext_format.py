@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from documents.pages import blocks
 from kagimori_hsm import ciphertext
-from kagimori_hsm.backing_keys import key_identity
+from kagimori_hsm.tokens import key_identity
 
 PAGE = "docs/look-up/ciphertext-format.md"
 

@@ -10,16 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kagimori_boundary.messages import (
-    FRAME_BYTES_MAX,
-    PROTOCOL_VERSION,
-    Failed,
-    Failure,
-    Hello,
-    HsmState,
-    Reply,
-)
+from kagimori_boundary.commands import Hello
+from kagimori_boundary.frames import FRAME_BYTES_MAX, PROTOCOL_VERSION
+from kagimori_boundary.replies import Failed, Failure, HsmState, Reply
 from kagimori_hsm.door import Connection
+from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
 
 decode = msgspec.msgpack.Decoder(Reply).decode
@@ -57,7 +52,8 @@ def module():
 
 
 def connected(module):
-    connection, wire = Connection(module.perform_for_worker, module.is_slow), Wire()
+    connection = Connection(module.perform, SlowLane(), module.role_of)
+    wire = Wire()
     connection.connection_made(wire)
     return connection, wire
 

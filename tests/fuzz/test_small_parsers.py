@@ -20,7 +20,9 @@ from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.canonical import canonical_request, header_values
 from kagimori.rules.sigv4.claim import read_claim
 from kagimori.rules.sigv4.verify import check_time
-from kagimori_hsm.domains import Domain, SealRefused, TokenRefused, seal, unseal
+from kagimori_hsm.ring import Ring
+from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
+from kagimori_hsm.tokens import TokenRefused
 
 SCOPE = "AKIAIOSFODNN7EXAMPLE/20261124/us-east-1/kms/aws4_request"
 VALID = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature={'0' * 64}"
@@ -113,12 +115,12 @@ def test_sealed_domains_and_tokens(blob):
     with pytest.raises(SealRefused):
         unseal(blob, bytes(32))
     with pytest.raises(TokenRefused):
-        Domain.create().unwrap(blob, b"binding")
+        Ring.create().unwrap(blob, b"binding")
 
 
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_an_altered_seal_is_refused(at, bit):
-    sealed = bytearray(seal({"us-east-1": Domain.create()}, bytes(32)))
+    sealed = bytearray(seal({"us-east-1": Ring.create()}, bytes(32)))
     sealed[at % len(sealed)] ^= 1 << bit
     with pytest.raises(SealRefused):
         unseal(bytes(sealed), bytes(32))

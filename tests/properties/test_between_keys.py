@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kagimori_boundary import messages
-from kagimori_boundary.messages import BoundToken, Bytes, Failed, Failure, HsmState, NewKey
+from kagimori_boundary import commands
+from kagimori_boundary.commands import BoundToken, Role
+from kagimori_boundary.replies import Bytes, Failed, Failure, HsmState, NewKey
 from kagimori_hsm.encryption_context import canonical
 from kagimori_hsm.module import Module
 
@@ -22,13 +23,13 @@ SYMMETRIC = ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "AWS_KMS")
 def module():
     made = Module(SEAL_KEY, memory_locked=False)
     made.self_test()
-    made.perform_for_operator(messages.CreateDomains(["identity", *REGIONS]))
+    made.perform(Role.OPERATOR, commands.CreateDomains(["identity", *REGIONS]))
     assert made.state is HsmState.OPERATIONAL
     return made
 
 
 def new_key(module, key_id="k1", region="us-east-1", account=ACCOUNT, kind=SYMMETRIC):
-    made = module.perform_for_worker(messages.GenerateKey(account, region, key_id, *kind))
+    made = module.perform(Role.WORKER, commands.GenerateKey(account, region, key_id, *kind))
     assert isinstance(made, NewKey)
     return BoundToken(account, region, key_id, *kind, made.material_id, made.key_token)
 
@@ -38,13 +39,13 @@ def encoded(bound):
 
 
 def encrypt(module, bound, plaintext=b"secret", context=None):
-    command = messages.Encrypt(encoded(bound), "SYMMETRIC_DEFAULT", plaintext, context or {})
-    return module.perform_for_worker(command).value
+    command = commands.Encrypt(encoded(bound), "SYMMETRIC_DEFAULT", plaintext, context or {})
+    return module.perform(Role.WORKER, command).value
 
 
 def decrypt(module, bound, blob, context=None):
-    command = messages.Decrypt(encoded(bound), "SYMMETRIC_DEFAULT", blob, context or {})
-    return module.perform_for_worker(command)
+    command = commands.Decrypt(encoded(bound), "SYMMETRIC_DEFAULT", blob, context or {})
+    return module.perform(Role.WORKER, command)
 
 
 FOREIGN = {
@@ -117,28 +118,28 @@ def test_destroyed_material_opens_no_more_whoever_still_asks(module):
     """A command decided before the loss may arrive after it; what it names is not opened again."""
     bound, other = new_key(module, "k1"), new_key(module, "k2")
     blob, others_blob = encrypt(module, bound), encrypt(module, other)
-    forget = messages.ForgetMaterial([bound.material_id], [bound.key_token])
-    module.perform_for_worker(forget)
+    forget = commands.ForgetMaterial([bound.material_id], [bound.key_token])
+    module.perform(Role.WORKER, forget)
     for _ in range(2):
         assert decrypt(module, bound, blob) == Failed(Failure.TOKEN_REFUSED)
-    replicate = messages.ReplicateMaterial([encoded(bound)], "eu-west-1")
-    assert module.perform_for_worker(replicate) == Failed(Failure.TOKEN_REFUSED)
+    replicate = commands.ReplicateMaterial([encoded(bound)], "eu-west-1")
+    assert module.perform(Role.WORKER, replicate) == Failed(Failure.TOKEN_REFUSED)
     assert decrypt(module, other, others_blob) == Bytes(b"secret")
 
 
 def test_the_same_material_imported_again_opens_again():
-    dev = Module(SEAL_KEY, memory_locked=False, takes_given_material=True)
+    dev = Module(SEAL_KEY, memory_locked=False, dev=True)
     dev.self_test()
-    dev.perform_for_operator(messages.CreateDomains(["us-east-1"]))
-    command = messages.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, bytes(range(32)))
-    made = [dev.perform_for_worker(command) for _ in range(2)]
+    dev.perform(Role.OPERATOR, commands.CreateDomains(["us-east-1"]))
+    command = commands.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, bytes(range(32)))
+    made = [dev.perform(Role.WORKER, command) for _ in range(2)]
     first, second = (
         BoundToken(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, new.material_id, new.key_token)
         for new in made
     )
     assert first.material_id == second.material_id
     blob = encrypt(dev, first)
-    dev.perform_for_worker(messages.ForgetMaterial([first.material_id], [first.key_token]))
+    dev.perform(Role.WORKER, commands.ForgetMaterial([first.material_id], [first.key_token]))
     assert decrypt(dev, first, blob) == Failed(Failure.TOKEN_REFUSED)
     assert decrypt(dev, second, blob) == Bytes(b"secret")
 
@@ -153,29 +154,29 @@ def test_no_two_ciphertexts_and_no_two_keys_are_alike(module):
 def test_a_ciphertext_opens_after_a_restart_and_in_the_replica(module):
     # INVARIANT(old-ciphertext-lives)
     bound = new_key(module, "mrk-1")
-    tokens = module.perform_for_worker(messages.ReplicateMaterial([encoded(bound)], "eu-west-1"))
+    tokens = module.perform(Role.WORKER, commands.ReplicateMaterial([encoded(bound)], "eu-west-1"))
     there = msgspec.structs.replace(bound, region="eu-west-1", key_token=tokens.key_tokens[0])
     blob = encrypt(module, bound)
     assert decrypt(module, there, blob) == Bytes(b"secret")
-    sealed = module.perform_for_operator(messages.CreateDomains([])).sealed_domains
+    sealed = module.perform(Role.OPERATOR, commands.CreateDomains([])).sealed_domains
     restarted = Module(SEAL_KEY, memory_locked=False)
     restarted.self_test()
     assert decrypt(restarted, bound, blob) == Failed(Failure.NOT_OPERATIONAL)
-    restarted.perform_for_operator(messages.Unseal(sealed))
+    restarted.perform(Role.OPERATOR, commands.Unseal(sealed))
     assert decrypt(restarted, bound, blob) == Bytes(b"secret")
 
 
 @pytest.mark.parametrize("at", [0, 1, 20, -1])
 def test_sealed_domains_open_under_their_seal_alone(module, at):
-    sealed = module.perform_for_operator(messages.CreateDomains([])).sealed_domains
+    sealed = module.perform(Role.OPERATOR, commands.CreateDomains([])).sealed_domains
     other = Module(bytes(32), memory_locked=False)
     other.self_test()
-    assert other.perform_for_operator(messages.Unseal(sealed)) == Failed(Failure.SEAL_REFUSED)
+    assert other.perform(Role.OPERATOR, commands.Unseal(sealed)) == Failed(Failure.SEAL_REFUSED)
     altered = bytearray(sealed)
     altered[at] ^= 1
     same = Module(SEAL_KEY, memory_locked=False)
     same.self_test()
-    assert same.perform_for_operator(messages.Unseal(bytes(altered))) == Failed(
+    assert same.perform(Role.OPERATOR, commands.Unseal(bytes(altered))) == Failed(
         Failure.SEAL_REFUSED
     )
 
@@ -183,32 +184,32 @@ def test_sealed_domains_open_under_their_seal_alone(module, at):
 def test_no_plain_key_is_in_anything_that_leaves(module):
     # INVARIANT(plain-keys-stay-inside)
     material = bytes(range(100, 132))
-    dev = Module(SEAL_KEY, memory_locked=False, takes_given_material=True)
+    dev = Module(SEAL_KEY, memory_locked=False, dev=True)
     dev.self_test()
-    dev.perform_for_operator(messages.CreateDomains(["identity", *REGIONS]))
-    planted = dev.perform_for_worker(
-        messages.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, material)
+    dev.perform(Role.OPERATOR, commands.CreateDomains(["identity", *REGIONS]))
+    planted = dev.perform(
+        Role.WORKER, commands.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, material)
     )
-    sealed = dev.perform_for_operator(messages.CreateDomains([])).sealed_domains
+    sealed = dev.perform(Role.OPERATOR, commands.CreateDomains([])).sealed_domains
     for left in (msgspec.msgpack.encode(planted), sealed):
         assert material not in left
 
 
 def test_only_dev_takes_a_key_that_somebody_knows(module):
-    command = messages.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, bytes(32))
-    for perform in (module.perform_for_worker, module.perform_for_operator):
-        assert perform(command) == Failed(Failure.MALFORMED)
+    command = commands.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, bytes(32))
+    for role in Role:
+        assert module.perform(role, command) == Failed(Failure.MALFORMED)
 
 
 def test_workers_do_not_command_the_domain(module):
-    for command in (messages.Unseal(b""), messages.CreateDomains(["x"])):
-        assert module.perform_for_worker(command) == Failed(Failure.MALFORMED)
+    for command in (commands.Unseal(b""), commands.CreateDomains(["x"])):
+        assert module.perform(Role.WORKER, command) == Failed(Failure.MALFORMED)
 
 
 def test_operators_do_not_use_keys(module):
     bound = new_key(module)
-    command = messages.Encrypt(encoded(bound), "SYMMETRIC_DEFAULT", b"x", {})
-    assert module.perform_for_operator(command) == Failed(Failure.MALFORMED)
+    command = commands.Encrypt(encoded(bound), "SYMMETRIC_DEFAULT", b"x", {})
+    assert module.perform(Role.OPERATOR, command) == Failed(Failure.MALFORMED)
 
 
 def test_a_failed_self_test_is_the_end(monkeypatch):
@@ -221,6 +222,6 @@ def test_a_failed_self_test_is_the_end(monkeypatch):
     broken = Module(SEAL_KEY, memory_locked=False)
     broken.self_test()
     assert broken.state is HsmState.ERROR
-    assert broken.perform_for_operator(messages.CreateDomains(["x"])) == Failed(
+    assert broken.perform(Role.OPERATOR, commands.CreateDomains(["x"])) == Failed(
         Failure.NOT_OPERATIONAL
     )

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from kagimori.hsm.process import HsmProcess, HsmRefused
-from kagimori_boundary.messages import Bytes, Failed, Failure, GenerateRandom
+from kagimori_boundary.commands import GenerateRandom
+from kagimori_boundary.frames import FrameCutter
+from kagimori_boundary.replies import Bytes, Failed, Failure
 
 HEAD = struct.Struct(">II")
 
@@ -20,7 +22,8 @@ def conversation():
     ours.settimeout(0.2)
     theirs.settimeout(5)
     operator = HsmProcess.__new__(HsmProcess)
-    operator._socket, operator._asked, operator._unread = ours, 0, b""
+    operator._socket, operator._asked = ours, 0
+    operator._cutter, operator._frames = FrameCutter(), []
     yield operator, theirs
     ours.close()
     theirs.close()

@@ -11,7 +11,7 @@ from kagimori.ports import StoreConflict, StoreFailed
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.states import KeyState
 from kagimori.server.timekeeper import Timekeeper
-from kagimori_boundary.messages import ForgetMaterial
+from kagimori_boundary.commands import ForgetMaterial
 
 NOW = 1_000_000.0
 

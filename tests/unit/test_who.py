@@ -12,7 +12,7 @@ from kagimori.rules.refusal import InvalidSignatureException
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import read_claim
-from kagimori_boundary.messages import Bytes
+from kagimori_boundary.replies import Bytes
 
 WEEK = 7 * 86_400.0
 MADE = AccessKey(

@@ -15,9 +15,9 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from kagimori_boundary.messages import BoundToken
+from kagimori_boundary.commands import BoundToken
 from kagimori_hsm import ciphertext
-from kagimori_hsm.backing_keys import BackingKey
+from kagimori_hsm.engines.software import BackingKey
 from kagimori_hsm.refused import Refused
 
 FOLDER = Path(__file__).parents[2] / "specs" / "vectors"

@@ -17,7 +17,8 @@ from kagimori.ports import Put, StoreConflict
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.records.service_event import account_created
-from kagimori_boundary.messages import Command, Reply
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Reply
 
 
 class RootAccessKey(Struct, frozen=True):

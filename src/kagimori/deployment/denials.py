@@ -15,8 +15,8 @@ from kagimori.rules.authorization.authorization_message import (
     message_text,
 )
 from kagimori.rules.authorization.denial import Denial
-from kagimori_boundary.identity_messages import SealClaims
-from kagimori_boundary.messages import Bytes
+from kagimori_boundary.commands import SealClaims
+from kagimori_boundary.replies import Bytes
 
 
 def find_denial(data: Path, request_id: str) -> Denial | None:

@@ -14,8 +14,8 @@ from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
 from kagimori.machinery.store.sqlite import Commit, Database, open_database
 from kagimori.ports import Write
-from kagimori_boundary.identity_messages import CreateSecret, NewSecret
-from kagimori_boundary.messages import Command, Reply
+from kagimori_boundary.commands import Command, CreateSecret
+from kagimori_boundary.replies import NewSecret, Reply
 
 ADMIN_STREAM: Final = "admin"
 

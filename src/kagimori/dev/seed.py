@@ -20,7 +20,8 @@ from kagimori.rules.keys.kms_key import Alias, BackingKey, KmsKey, Material
 from kagimori.rules.names import is_key_id
 from kagimori.rules.policy.defaults import default_key_policy
 from kagimori.rules.refusal import Refusal
-from kagimori_boundary.messages import Command, NewKey, Reply, StoreMaterial
+from kagimori_boundary.commands import Command, StoreMaterial
+from kagimori_boundary.replies import NewKey, Reply
 
 _CURVES = {
     "secp256r1": "ECC_NIST_P256",

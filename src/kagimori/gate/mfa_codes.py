@@ -5,7 +5,8 @@ from kagimori.ports import Put, View
 from kagimori.rules.entity import changed
 from kagimori.rules.identity.bearer import fold
 from kagimori.rules.identity.mfa_device import MfaDevice
-from kagimori_boundary.sign_in_messages import OneCode, TakenCode
+from kagimori_boundary.commands import OneCode
+from kagimori_boundary.replies import TakenCode
 
 
 def mfa_device(view: View, account_id: str, serial_number: str) -> MfaDevice | None:

@@ -30,8 +30,8 @@ from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.claim import Claim, Scope
 from kagimori.rules.sigv4.forwarded import HEADER, read_forwarded
 from kagimori.rules.sigv4.verify import check_lifetime, check_scope, check_time, verify
-from kagimori_boundary.identity_messages import DeriveSigningKey, OpenedSession, OpenSession
-from kagimori_boundary.messages import Bytes, Failed
+from kagimori_boundary.commands import DeriveSigningKey, OpenSession
+from kagimori_boundary.replies import Bytes, Failed, OpenedSession
 
 REMEMBERED_MAX: Final = 10_000
 # How often the newest use of an access key is written down.

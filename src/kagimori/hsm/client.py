@@ -5,32 +5,19 @@ nothing is repeated by itself, since the caller's SDK repeats what is safe to re
 """
 
 import asyncio
-import struct
 from typing import Final, cast
-
-import msgspec
 
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending, start
 from kagimori.ports import KeyHolder
-from kagimori_boundary.messages import (
-    FRAME_HEAD_BYTES,
-    PROTOCOL_VERSION,
-    Command,
-    Failed,
-    Failure,
-    Greeting,
-    Hello,
-    HsmState,
-    Reply,
-)
+from kagimori_boundary.commands import Command, Hello, Lane
+from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, decode_reply, frame_of
+from kagimori_boundary.replies import Greeting, HsmState, Reply
 
 ANSWER_SECONDS_MAX: Final = 30.0
+# Slow work waits for its turn, and is done then.
+SLOW_ANSWER_SECONDS_MAX: Final = 90.0
 RECONNECT_SECONDS: Final = 0.05
-
-_HEAD: Final = struct.Struct(">II")
-_encode = msgspec.msgpack.Encoder().encode
-_decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
 class HsmGone(Exception):
@@ -53,7 +40,7 @@ class HsmClient(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._in_flight: dict[int, tuple[float, Pending[Reply]]] = {}
         self._unsent: list[bytes] = []
-        self._unread = b""
+        self._cutter = FrameCutter()
         self._next_id = 0
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -75,12 +62,10 @@ class HsmClient(asyncio.Protocol):
             pending.fail(HsmGone("the HSM is not connected"))
             return pending
         self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
-        self._in_flight[correlation_id] = (self._loop.time(), pending)
-        body = _encode(command)
+        self._in_flight[correlation_id] = (self._loop.time() + _seconds_for(command), pending)
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(_HEAD.pack(len(body) + 4, correlation_id))
-        self._unsent.append(body)
+        self._unsent.append(frame_of(correlation_id, command))
         return pending
 
     async def run(self) -> None:
@@ -102,8 +87,9 @@ class HsmClient(asyncio.Protocol):
             if not self.operational and not self._greeted:
                 self._greet()
             await asyncio.sleep(1.0 if self.operational else RECONNECT_SECONDS)
-            oldest = next(iter(self._in_flight.values()), None)
-            if oldest and self._loop.time() - oldest[0] > ANSWER_SECONDS_MAX and self._transport:
+            now = self._loop.time()
+            is_late = any(until < now for until, _ in self._in_flight.values())
+            if is_late and self._transport:
                 # Everything behind it waits as well; a new connection starts clean.
                 self._transport.abort()
 
@@ -127,7 +113,7 @@ class HsmClient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
-        self._unread = b""
+        self._cutter = FrameCutter()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -139,18 +125,16 @@ class HsmClient(asyncio.Protocol):
         self._lost.set()
 
     def data_received(self, data: bytes) -> None:
-        data = self._unread + data if self._unread else data
-        start, end = 0, len(data)
-        while end - start >= FRAME_HEAD_BYTES:
-            length, correlation_id = _HEAD.unpack_from(data, start)
-            if end - start < 4 + length:
-                break
-            body = data[start + FRAME_HEAD_BYTES : start + 4 + length]
-            start += 4 + length
+        try:
+            frames = self._cutter.feed(data)
+        except BadFrame:
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        for correlation_id, body in frames:
             waiting = self._in_flight.pop(correlation_id, None)
             if waiting is not None:
-                waiting[1].settle(_reply(body))
-        self._unread = data[start:]
+                waiting[1].settle(decode_reply(body))
 
     def _flush(self) -> None:
         if self._transport is not None and self._unsent:
@@ -164,9 +148,6 @@ class HsmClient(asyncio.Protocol):
         self._lost.set()
 
 
-def _reply(body: bytes) -> Reply:
-    try:
-        reply: Reply = _decode_reply(body)
-    except ValueError:
-        return Failed(Failure.INTERNAL)
-    return reply
+def _seconds_for(command: Command) -> float:
+    """Return how long the reply may take before the HSM counts as hanging."""
+    return ANSWER_SECONDS_MAX if command.lane is Lane.FAST else SLOW_ANSWER_SECONDS_MAX

@@ -6,30 +6,24 @@ done until it is over. When the operator's end closes, the HSM ends.
 
 import os
 import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from kagimori_boundary.messages import (
+from kagimori_boundary.commands import Command, Hello, Unseal
+from kagimori_boundary.frames import (
     PROTOCOL_VERSION,
-    Command,
-    Failed,
-    Failure,
-    Greeting,
-    Hello,
-    HsmState,
-    Reply,
-    Unseal,
+    BadFrame,
+    Frame,
+    FrameCutter,
+    decode_reply,
+    frame_of,
 )
+from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState, Reply
 
 START_SECONDS_MAX: Final = 20.0
 RECEIVE_BYTES_MAX: Final = 64 * 1024
-_HEAD: Final = struct.Struct(">II")
-_decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
 class HsmRefused(Exception):
@@ -50,7 +44,7 @@ class HsmProcess:
                     *("--socket", str(socket_path)),
                     *("--seal-key-fd", str(seal_key)),
                     *("--operator-fd", str(theirs.fileno())),
-                    *(("--takes-given-material",) if dev else ()),
+                    *(("--dev",) if dev else ()),
                 ],
                 pass_fds=(seal_key, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
@@ -62,7 +56,8 @@ class HsmProcess:
         ours.settimeout(START_SECONDS_MAX)
         self._socket = ours
         self._asked = 0
-        self._unread = b""
+        self._cutter = FrameCutter()
+        self._frames: list[Frame] = []
 
     def ask(self, command: Command) -> Reply:
         """Return the reply to an operator's command.
@@ -70,16 +65,15 @@ class HsmProcess:
         Raises:
             HsmRefused: it failed, or the HSM is gone.
         """
-        body = msgspec.msgpack.encode(command)
         self._asked += 1
         try:
-            self._socket.sendall(_HEAD.pack(len(body) + 4, self._asked) + body)
+            self._socket.sendall(frame_of(self._asked, command))
             answered, content = self._frame()
             while answered != self._asked:  # the late reply to a question that was given up
                 answered, content = self._frame()
-            reply: Reply = _decode_reply(content)
-        except (OSError, ValueError) as problem:
+        except (OSError, BadFrame) as problem:
             raise HsmRefused(f"the HSM does not answer: {problem}") from None
+        reply = decode_reply(content)
         if isinstance(reply, Failed):
             raise HsmRefused(_WHY.get(reply.failure, f"the HSM refused: {reply.failure.name}"))
         return reply
@@ -106,17 +100,12 @@ class HsmProcess:
 
     def _frame(self) -> tuple[int, bytes]:
         """Return the next reply's correlation id and body; what came of it survives a timeout."""
-        while True:
-            if len(self._unread) >= _HEAD.size:
-                length, answered = _HEAD.unpack_from(self._unread)
-                if len(self._unread) >= 4 + length:
-                    content = self._unread[_HEAD.size : 4 + length]
-                    self._unread = self._unread[4 + length :]
-                    return answered, content
+        while not self._frames:
             part = self._socket.recv(RECEIVE_BYTES_MAX)
             if not part:
                 raise OSError("closed")
-            self._unread += part
+            self._frames += self._cutter.feed(part)
+        return self._frames.pop(0)
 
 
 _WHY: Final = {

@@ -2,18 +2,16 @@
 
 import asyncio
 import contextlib
-import struct
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from kagimori_boundary.messages import FRAME_BYTES_MAX, PROTOCOL_VERSION, Hello
+from kagimori_boundary.commands import Hello
+from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, frame_of
 
 PAUSE_SECONDS: Final = 2.0
 # Longer than anything it does before it looks at its connections again, on a machine that is busy.
 ANSWER_SECONDS_MAX: Final = 10.0
-_LENGTH: Final = struct.Struct(">I")
+RECEIVE_BYTES_MAX: Final = 64 * 1024
 
 
 async def until_it_hangs(
@@ -27,7 +25,7 @@ async def until_it_hangs(
     An HSM that is not there, or goes away, is not this function's business: it asks again.
     """
     while True:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, BadFrame):
             try:
                 async with asyncio.timeout(answer_seconds_max):
                     await _ask(socket_path)
@@ -37,11 +35,18 @@ async def until_it_hangs(
 
 
 async def _ask(socket_path: Path) -> None:
-    body = msgspec.msgpack.encode(Hello(PROTOCOL_VERSION))
     reader, writer = await asyncio.open_unix_connection(socket_path)
     try:
-        writer.write(struct.pack(">II", len(body) + 4, 1) + body)
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        await reader.readexactly(min(length, FRAME_BYTES_MAX))
+        writer.write(frame_of(1, Hello(PROTOCOL_VERSION)))
+        cutter = FrameCutter()
+        while not cutter.feed(await _some(reader)):
+            pass
     finally:
         writer.close()
+
+
+async def _some(reader: asyncio.StreamReader) -> bytes:
+    data = await reader.read(RECEIVE_BYTES_MAX)
+    if not data:
+        raise ConnectionResetError
+    return data

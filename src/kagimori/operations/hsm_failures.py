@@ -16,10 +16,11 @@ from kagimori.rules.refusal import (
     KMSInvalidMacException,
     KMSInvalidSignatureException,
     Refusal,
+    ThrottlingException,
     UnsupportedOperationException,
     ValidationException,
 )
-from kagimori_boundary.messages import Failure
+from kagimori_boundary.replies import Failure
 
 _REFUSALS: Final[dict[Failure, type[Refusal]]] = {
     Failure.INVALID_CIPHERTEXT: InvalidCiphertextException,
@@ -36,6 +37,7 @@ _REFUSALS: Final[dict[Failure, type[Refusal]]] = {
 
 
 _WITH_MESSAGE: Final[dict[Failure, tuple[type[Refusal], str]]] = {
+    Failure.BUSY: (ThrottlingException, "Rate exceeded"),
     Failure.INCORRECT_PASSWORD: (AccessDenied, "The old password was incorrect."),
     Failure.USED_PASSWORD: (
         PasswordPolicyViolation,

@@ -17,7 +17,8 @@ from kagimori.operations.hsm_failures import refusal_for
 from kagimori.ports import Write
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.refusal import Refusal
-from kagimori_boundary.messages import Command, Failure
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Failure
 
 
 class Facts(Struct, gc=False):

@@ -48,7 +48,8 @@ from kagimori.trail import policy_replay
 from kagimori.trail import reading as audit_reading
 from kagimori.trail import verification as audit_trail
 from kagimori.trail.auditor import AuditOptions
-from kagimori_boundary.messages import IDENTITY_DOMAIN, CreateDomains, SealedDomains
+from kagimori_boundary.commands import IDENTITY_DOMAIN, CreateDomains
+from kagimori_boundary.replies import SealedDomains
 
 __all__ = [
     "DEFAULT_LISTEN",

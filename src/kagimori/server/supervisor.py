@@ -31,7 +31,8 @@ from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.server.metrics import Snapshot, exposition
 from kagimori.server.worker_config import DRAIN_SECONDS, WebIdentityKeys, WorkerConfig
 from kagimori.trail.auditor import AuditOptions, Auditor
-from kagimori_boundary.messages import Command, Reply
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Reply
 
 STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
 AUDIT_SECONDS_MAX: Final = 20.0

@@ -27,7 +27,7 @@ from kagimori.ports import (
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.records.service_event import service_event
 from kagimori.trail.journal import JournalFailed
-from kagimori_boundary.messages import Failed
+from kagimori_boundary.replies import Failed
 
 T = TypeVar("T")
 

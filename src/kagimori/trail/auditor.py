@@ -29,8 +29,8 @@ from kagimori.trail.receiving import ReceivingCommand, Webhook, secret_in
 from kagimori.trail.retention import Beginnings, new_beginnings, remove_before
 from kagimori.trail.tail import EVERYTHING, TrailBroken
 from kagimori.trail.targets import delivery_to
-from kagimori_boundary.audit_messages import SignDigest
-from kagimori_boundary.messages import Bytes, Command, Reply
+from kagimori_boundary.commands import Command, SignDigest
+from kagimori_boundary.replies import Bytes, Reply
 
 INDEX_SECONDS: Final = 0.25
 DIGEST_TURN_SECONDS: Final = 2.0

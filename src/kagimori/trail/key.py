@@ -19,8 +19,8 @@ from kagimori.machinery.files import write_whole
 from kagimori.machinery.store.sqlite import open_database
 from kagimori.rules.chain.digest import ToSign
 from kagimori.trail.reader import PUBLIC_KEY_NAME
-from kagimori_boundary.audit_messages import CreateAuditKey, SignDigest
-from kagimori_boundary.messages import Command, NewKey, Reply
+from kagimori_boundary.commands import Command, CreateAuditKey, SignDigest
+from kagimori_boundary.replies import NewKey, Reply
 
 
 class AuditKey(Struct, frozen=True):

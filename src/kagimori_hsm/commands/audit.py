@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from kagimori_boundary import audit_messages
-from kagimori_boundary.messages import IDENTITY_DOMAIN, Bytes, NewKey, Reply
+from kagimori_boundary import commands
+from kagimori_boundary.replies import Bytes, NewKey, Reply
 from kagimori_hsm.algorithms import dispatch
-from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.tokens import binding_of
 
 AUDIT_KEY_SPEC: Final = "RSA_2048"
 ALGORITHM: Final = "RSASSA_PKCS1_V1_5_SHA_256"  # CloudTrail says SHA256withRSA
@@ -21,27 +22,31 @@ _BINDING: Final = binding_of("audit key")
 class AuditCommands:
     """One function for each command about the audit key."""
 
-    def __init__(self, domains: dict[str, Domain]) -> None:
-        self._domains = domains
+    def __init__(self, rings: Rings) -> None:
+        self._rings = rings
         self._token = b""
         self._key: dispatch.Loaded | None = None
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
-            audit_messages.CreateAuditKey: self._create,
-            audit_messages.SignDigest: self._sign,
+            commands.CreateAuditKey: self._create,
+            commands.SignDigest: self._sign,
         }
 
-    def _create(self, _: audit_messages.CreateAuditKey) -> Reply:
-        domain = self._domain()
+    def clear(self) -> None:
+        """Forget the key that was used last."""
+        self._token, self._key = b"", None
+
+    def _create(self, _: commands.CreateAuditKey) -> Reply:
+        domain = self._rings.identity()
         material = dispatch.generate(AUDIT_KEY_SPEC)
         public_key = dispatch.public_key(AUDIT_KEY_SPEC, dispatch.load(AUDIT_KEY_SPEC, material))
         token = domain.wrap(material, _BINDING)
         return NewKey(hashlib.sha256(public_key).digest(), token, public_key)
 
-    def _sign(self, command: audit_messages.SignDigest) -> Reply:
+    def _sign(self, command: commands.SignDigest) -> Reply:
         if self._key is None or command.key_token != self._token:
-            material = self._domain().unwrap(command.key_token, _BINDING)
+            material = self._rings.identity().unwrap(command.key_token, _BINDING)
             self._key = dispatch.load(AUDIT_KEY_SPEC, material)
             self._token = command.key_token
         text = "\n".join(
@@ -53,9 +58,3 @@ class AuditCommands:
             )
         )
         return Bytes(dispatch.sign(AUDIT_KEY_SPEC, self._key, ALGORITHM, "RAW", text.encode()))
-
-    def _domain(self) -> Domain:
-        domain = self._domains.get(IDENTITY_DOMAIN)
-        if domain is None:
-            raise TokenRefused
-        return domain

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from kagimori_boundary import identity_messages
-from kagimori_boundary.identity_messages import NewSecret, NewSession, OpenedSession
-from kagimori_boundary.messages import Bytes, Reply
+from kagimori_boundary import commands
+from kagimori_boundary.replies import Bytes, NewSecret, NewSession, OpenedSession, Reply
 from kagimori_hsm.commands.mfa import MfaCommands
-from kagimori_hsm.domains import Domain, binding_of, identity_domain
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.tokens import binding_of
 
 _SECRET_BYTES: Final = 30  # 40 characters of base64, as AWS's are
 
@@ -28,53 +28,51 @@ _decode_session = msgspec.msgpack.Decoder(_Session).decode
 class IdentityCommands:
     """One function for each command about who callers are."""
 
-    def __init__(self, domains: dict[str, Domain], mfa: MfaCommands) -> None:
-        self._domains = domains
+    def __init__(self, rings: Rings, mfa: MfaCommands) -> None:
+        self._rings = rings
         self._mfa = mfa
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
-            identity_messages.CreateSecret: self.create_secret,
-            identity_messages.DeriveSigningKey: self._derive_signing_key,
-            identity_messages.CreateSession: self._create_session,
-            identity_messages.OpenSession: self._open_session,
-            identity_messages.SealClaims: self.seal_claims,
-            identity_messages.OpenClaims: self._open_claims,
+            commands.CreateSecret: self._create_secret,
+            commands.DeriveSigningKey: self._derive_signing_key,
+            commands.CreateSession: self._create_session,
+            commands.OpenSession: self._open_session,
+            commands.SealClaims: self._seal_claims,
+            commands.OpenClaims: self._open_claims,
         }
 
-    def create_secret(self, command: identity_messages.CreateSecret) -> Reply:
+    def _create_secret(self, command: commands.CreateSecret) -> Reply:
         secret = _new_secret()
         binding = _key_binding(command.account_id, command.access_key_id)
-        return NewSecret(secret, identity_domain(self._domains).wrap(secret.encode(), binding))
+        return NewSecret(secret, self._rings.identity().wrap(secret.encode(), binding))
 
-    def _derive_signing_key(self, command: identity_messages.DeriveSigningKey) -> Reply:
+    def _derive_signing_key(self, command: commands.DeriveSigningKey) -> Reply:
         binding = _key_binding(command.account_id, command.access_key_id)
-        secret = identity_domain(self._domains).unwrap(command.sealed_secret, binding)
+        secret = self._rings.identity().unwrap(command.sealed_secret, binding)
         return Bytes(_signing_key(secret, command.date, command.region, command.service))
 
-    def _create_session(self, command: identity_messages.CreateSession) -> Reply:
+    def _create_session(self, command: commands.CreateSession) -> Reply:
         taken = None if command.code is None else self._mfa.take(command.code)
         secret = _new_secret()
         content = msgspec.msgpack.encode(_Session(secret, command.claims))
         binding = binding_of("session", command.access_key_id)
-        return NewSession(secret, identity_domain(self._domains).wrap(content, binding), taken)
+        return NewSession(secret, self._rings.identity().wrap(content, binding), taken)
 
-    def _open_session(self, command: identity_messages.OpenSession) -> Reply:
+    def _open_session(self, command: commands.OpenSession) -> Reply:
         binding = binding_of("session", command.access_key_id)
-        session = _decode_session(
-            identity_domain(self._domains).unwrap(command.session_token, binding)
-        )
+        session = _decode_session(self._rings.identity().unwrap(command.session_token, binding))
         secret = session.secret.encode()
         key = _signing_key(secret, command.date, command.region, command.service)
         return OpenedSession(session.claims, key)
 
-    def seal_claims(self, command: identity_messages.SealClaims) -> Reply:
+    def _seal_claims(self, command: commands.SealClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
-        return Bytes(identity_domain(self._domains).wrap(command.claims, binding))
+        return Bytes(self._rings.identity().wrap(command.claims, binding))
 
-    def _open_claims(self, command: identity_messages.OpenClaims) -> Reply:
+    def _open_claims(self, command: commands.OpenClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
-        return Bytes(identity_domain(self._domains).unwrap(command.sealed, binding))
+        return Bytes(self._rings.identity().unwrap(command.sealed, binding))
 
 
 def _new_secret() -> str:

@@ -5,12 +5,14 @@ from typing import Any
 
 import msgspec
 
-from kagimori_boundary import messages
-from kagimori_boundary.messages import BoundToken, ImportParameters, NewKey, Reply, Tokens
+from kagimori_boundary import commands
+from kagimori_boundary.commands import BoundToken
+from kagimori_boundary.replies import ImportParameters, NewKey, Reply, Tokens
 from kagimori_hsm.algorithms import dispatch, importing
-from kagimori_hsm.backing_keys import BackingKeys, key_identity
-from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.refused import Reason, Refused
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.tokens import binding_of, key_identity
 
 ORIGIN_EXTERNAL = "EXTERNAL"
 
@@ -35,44 +37,45 @@ class KeepCommands:
     def __init__(
         self,
         keys: BackingKeys,
-        domains: dict[str, Domain],
+        rings: Rings,
         is_valid_rsa_pair: Callable[[bytes], bool],
     ) -> None:
         self._keys = keys
-        self._domains = domains
+        self._rings = rings
         self._is_valid_rsa_pair = is_valid_rsa_pair
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
-            messages.GenerateKey: self._generate,
-            messages.CreateImportParameters: self._create_import_parameters,
-            messages.ImportMaterial: self._import,
-            messages.ReplicateMaterial: self._replicate,
-            messages.ForgetMaterial: self._forget,
+            commands.GenerateKey: self._generate,
+            commands.CreateImportParameters: self._create_import_parameters,
+            commands.ImportMaterial: self._import,
+            commands.ReplicateMaterial: self._replicate,
+            commands.ForgetMaterial: self._forget,
+            commands.StoreMaterial: self._store,
         }
 
-    def _generate(self, command: messages.GenerateKey) -> Reply:
+    def _generate(self, command: commands.GenerateKey) -> Reply:
         material = dispatch.generate(command.key_spec)
         regions = [command.region, *command.replica_regions]
         return self._new_key(command, material, regions)
 
-    def store(self, command: messages.StoreMaterial) -> Reply:
+    def _store(self, command: commands.StoreMaterial) -> Reply:
         material = importing.normalise(command.key_spec, command.material, self._is_valid_rsa_pair)
         return self._new_key(command, material, [command.region])
 
-    def _create_import_parameters(self, command: messages.CreateImportParameters) -> Reply:
+    def _create_import_parameters(self, command: commands.CreateImportParameters) -> Reply:
         private_key = dispatch.generate(command.wrapping_key_spec)
         loaded = dispatch.load(command.wrapping_key_spec, private_key)
         content = _ImportToken(
             command.wrapping_algorithm, command.wrapping_key_spec, command.valid_to, private_key
         )
-        token = self._domain(command.region).wrap(
+        token = self._rings.of(command.region).wrap(
             msgspec.msgpack.encode(content), _import_binding(command)
         )
         return ImportParameters(token, dispatch.public_key(command.wrapping_key_spec, loaded))
 
-    def _import(self, command: messages.ImportMaterial) -> Reply:
-        domain = self._domain(command.region)
+    def _import(self, command: commands.ImportMaterial) -> Reply:
+        domain = self._rings.of(command.region)
         content = _decode_import_token(
             domain.unwrap(command.import_token, _import_binding(command))
         )
@@ -88,7 +91,7 @@ class KeepCommands:
         )
         return self._new_key(command, material, [command.region], origin=ORIGIN_EXTERNAL)
 
-    def _replicate(self, command: messages.ReplicateMaterial) -> Reply:
+    def _replicate(self, command: commands.ReplicateMaterial) -> Reply:
         """Wrap what one region's domain holds for another's; it is never plain outside."""
         tokens = []
         for bound_token in command.bound_tokens:
@@ -98,7 +101,7 @@ class KeepCommands:
             tokens.append(self._keys.wrap(there, material))
         return Tokens(tokens)
 
-    def _forget(self, command: messages.ForgetMaterial) -> Reply:
+    def _forget(self, command: commands.ForgetMaterial) -> Reply:
         self._keys.forget(command.material_ids, command.key_tokens)
         return Tokens([])
 
@@ -125,12 +128,6 @@ class KeepCommands:
         ]
         return NewKey(material_id, tokens[0], _public_key(command.key_spec, material), tokens[1:])
 
-    def _domain(self, region: str) -> Domain:
-        domain = self._domains.get(region)
-        if domain is None:
-            raise TokenRefused
-        return domain
-
 
 def _public_key(key_spec: str, material: bytes) -> bytes:
     try:
@@ -141,5 +138,5 @@ def _public_key(key_spec: str, material: bytes) -> bytes:
         return b""  # symmetric and HMAC keys have none
 
 
-def _import_binding(command: messages.CreateImportParameters | messages.ImportMaterial) -> bytes:
+def _import_binding(command: commands.CreateImportParameters | commands.ImportMaterial) -> bytes:
     return binding_of("import token", command.account_id, command.region, command.key_id)

@@ -9,11 +9,12 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from kagimori_boundary.messages import Reply
-from kagimori_boundary.sign_in_messages import CreateMfaSeed, NewSeed, OneCode, TakeCodes, TakenCode
+from kagimori_boundary.commands import CreateMfaSeed, OneCode, TakeCodes
+from kagimori_boundary.replies import NewSeed, Reply, TakenCode
 from kagimori_hsm.algorithms.totp import is_code, step_at
-from kagimori_hsm.domains import Domain, binding_of, identity_domain
 from kagimori_hsm.refused import Reason, Refused
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.tokens import binding_of
 
 _SEED_BYTES: Final = 40  # 64 characters of base32, as AWS's are
 # How far off a device's clock may be: with one code, and when two codes are given to find out.
@@ -25,8 +26,8 @@ _DEVICES_MAX: Final = 10_000
 
 
 class MfaCommands:
-    def __init__(self, domains: dict[str, Domain]) -> None:
-        self._domains = domains
+    def __init__(self, rings: Rings) -> None:
+        self._rings = rings
         # Wrong codes in a row, and the step of the last one, by serial number.
         self._wrong: dict[str, tuple[int, int]] = {}
 
@@ -53,7 +54,7 @@ class MfaCommands:
 
     def _create_seed(self, command: CreateMfaSeed) -> Reply:
         seed = os.urandom(_SEED_BYTES)
-        sealed = identity_domain(self._domains).wrap(seed, _binding(command.serial_number))
+        sealed = self._rings.identity().wrap(seed, _binding(command.serial_number))
         return NewSeed(base64.b32encode(seed).decode(), sealed)
 
     def _take_two(self, command: TakeCodes) -> Reply:
@@ -74,7 +75,7 @@ class MfaCommands:
         raise Refused(Reason.INVALID_CODES)
 
     def _seed(self, serial_number: str, sealed_seed: bytes) -> bytes:
-        return identity_domain(self._domains).unwrap(sealed_seed, _binding(serial_number))
+        return self._rings.identity().unwrap(sealed_seed, _binding(serial_number))
 
     def _is_slowed_down(self, serial_number: str, step: int) -> bool:
         wrong, last = self._wrong.get(serial_number, (0, 0))

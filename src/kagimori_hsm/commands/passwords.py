@@ -12,10 +12,11 @@ from typing import Final
 
 import msgspec
 
-from kagimori_boundary.messages import Bytes, Reply
-from kagimori_boundary.sign_in_messages import HashPassword
-from kagimori_hsm.domains import Domain, binding_of, identity_domain
+from kagimori_boundary.commands import HashPassword
+from kagimori_boundary.replies import Bytes, Reply
 from kagimori_hsm.refused import Reason, Refused
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.tokens import binding_of
 
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
@@ -35,11 +36,11 @@ _decode = msgspec.msgpack.Decoder(_Hashes).decode
 
 
 class Passwords:
-    def __init__(self, domains: dict[str, Domain]) -> None:
-        self._domains = domains
+    def __init__(self, rings: Rings) -> None:
+        self._rings = rings
 
     def hash(self, command: HashPassword) -> Reply:
-        domain = identity_domain(self._domains)
+        domain = self._rings.identity()
         binding = binding_of("password", command.account_id, command.user_id)
         before = _Hashes(os.urandom(_SALT_BYTES), [])
         if command.sealed_before:

@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from kagimori_boundary import messages
-from kagimori_boundary.messages import Bytes, Encapsulated, NewDataKey, NewKeyPair, Reply
+from kagimori_boundary import commands
+from kagimori_boundary.replies import Bytes, Encapsulated, NewDataKey, NewKeyPair, Reply
 from kagimori_hsm import ciphertext
 from kagimori_hsm.algorithms import dispatch, pairs, recipient
-from kagimori_hsm.backing_keys import BackingKey, BackingKeys
+from kagimori_hsm.engines.software import BackingKey, BackingKeys
 
 SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
 _DONE: Final = Bytes(b"")
@@ -22,33 +22,33 @@ class UseCommands:
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
-            messages.Encrypt: self._encrypt,
-            messages.Decrypt: self._decrypt,
-            messages.ReEncrypt: self._re_encrypt,
-            messages.GenerateDataKey: self._generate_data_key,
-            messages.GenerateDataKeyPair: self._generate_data_key_pair,
-            messages.GenerateRandom: self._generate_random,
-            messages.Sign: self._sign,
-            messages.Verify: self._verify,
-            messages.GenerateMac: self._generate_mac,
-            messages.VerifyMac: self._verify_mac,
-            messages.DeriveSharedSecret: self._derive_shared_secret,
-            messages.Encapsulate: self._encapsulate,
-            messages.Decapsulate: self._decapsulate,
+            commands.Encrypt: self._encrypt,
+            commands.Decrypt: self._decrypt,
+            commands.ReEncrypt: self._re_encrypt,
+            commands.GenerateDataKey: self._generate_data_key,
+            commands.GenerateDataKeyPair: self._generate_data_key_pair,
+            commands.GenerateRandom: self._generate_random,
+            commands.Sign: self._sign,
+            commands.Verify: self._verify,
+            commands.GenerateMac: self._generate_mac,
+            commands.VerifyMac: self._verify_mac,
+            commands.DeriveSharedSecret: self._derive_shared_secret,
+            commands.Encapsulate: self._encapsulate,
+            commands.Decapsulate: self._decapsulate,
         }
 
-    def _encrypt(self, command: messages.Encrypt) -> Reply:
+    def _encrypt(self, command: commands.Encrypt) -> Reply:
         key = self._open(command.bound_token)
         context = command.encryption_context
         return Bytes(_encrypted(key, command.algorithm, command.plaintext, context))
 
-    def _decrypt(self, command: messages.Decrypt) -> Reply:
+    def _decrypt(self, command: commands.Decrypt) -> Reply:
         key = self._open(command.bound_token)
         context = command.encryption_context
         plaintext = _decrypted(key, command.algorithm, command.ciphertext, context)
         return Bytes(_for(command.recipient, plaintext))
 
-    def _re_encrypt(self, command: messages.ReEncrypt) -> Reply:
+    def _re_encrypt(self, command: commands.ReEncrypt) -> Reply:
         source, destination = self._open(command.source), self._open(command.destination)
         plaintext = _decrypted(
             source, command.source_algorithm, command.ciphertext, command.source_encryption_context
@@ -56,24 +56,24 @@ class UseCommands:
         context = command.destination_encryption_context
         return Bytes(_encrypted(destination, command.destination_algorithm, plaintext, context))
 
-    def _generate_data_key(self, command: messages.GenerateDataKey) -> Reply:
+    def _generate_data_key(self, command: commands.GenerateDataKey) -> Reply:
         key = self._open(command.bound_token)
         data_key = os.urandom(command.number_of_bytes)
         blob = ciphertext.seal(key, data_key, command.encryption_context)
         plain = _for(command.recipient, data_key) if command.with_plaintext else b""
         return NewDataKey(plain, blob)
 
-    def _generate_data_key_pair(self, command: messages.GenerateDataKeyPair) -> Reply:
+    def _generate_data_key_pair(self, command: commands.GenerateDataKeyPair) -> Reply:
         key = self._open(command.bound_token)
         private_key, public_key = pairs.generate_pair(command.key_pair_spec)
         blob = ciphertext.seal(key, private_key, command.encryption_context)
         plain = _for(command.recipient, private_key) if command.with_plaintext else b""
         return NewKeyPair(plain, blob, public_key)
 
-    def _generate_random(self, command: messages.GenerateRandom) -> Reply:
+    def _generate_random(self, command: commands.GenerateRandom) -> Reply:
         return Bytes(_for(command.recipient, os.urandom(command.number_of_bytes)))
 
-    def _sign(self, command: messages.Sign) -> Reply:
+    def _sign(self, command: commands.Sign) -> Reply:
         key = self._open(command.bound_token)
         return Bytes(
             dispatch.sign(
@@ -85,7 +85,7 @@ class UseCommands:
             )
         )
 
-    def _verify(self, command: messages.Verify) -> Reply:
+    def _verify(self, command: commands.Verify) -> Reply:
         key = self._open(command.bound_token)
         dispatch.verify(
             key.key_spec,
@@ -97,27 +97,27 @@ class UseCommands:
         )
         return _DONE
 
-    def _generate_mac(self, command: messages.GenerateMac) -> Reply:
+    def _generate_mac(self, command: commands.GenerateMac) -> Reply:
         key = self._open(command.bound_token)
         algorithm, message = command.algorithm, command.message
         return Bytes(dispatch.generate_mac(key.key_spec, key.load(), algorithm, message))
 
-    def _verify_mac(self, command: messages.VerifyMac) -> Reply:
+    def _verify_mac(self, command: commands.VerifyMac) -> Reply:
         key = self._open(command.bound_token)
         algorithm, message = command.algorithm, command.message
         dispatch.verify_mac(key.key_spec, key.load(), algorithm, message, command.mac)
         return _DONE
 
-    def _derive_shared_secret(self, command: messages.DeriveSharedSecret) -> Reply:
+    def _derive_shared_secret(self, command: commands.DeriveSharedSecret) -> Reply:
         key = self._open(command.bound_token)
         secret = dispatch.derive(key.key_spec, key.load(), command.algorithm, command.public_key)
         return Bytes(_for(command.recipient, secret))
 
-    def _encapsulate(self, command: messages.Encapsulate) -> Reply:
+    def _encapsulate(self, command: commands.Encapsulate) -> Reply:
         key = self._open(command.bound_token)
         return Encapsulated(*dispatch.encapsulate(key.key_spec, key.load(), command.algorithm))
 
-    def _decapsulate(self, command: messages.Decapsulate) -> Reply:
+    def _decapsulate(self, command: commands.Decapsulate) -> Reply:
         key = self._open(command.bound_token)
         algorithm, blob = command.algorithm, command.ciphertext
         return Bytes(dispatch.decapsulate(key.key_spec, key.load(), algorithm, blob))

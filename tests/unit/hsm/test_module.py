@@ -1,18 +1,31 @@
-"""The module's states and roles: who may ask what, and when."""
+"""The module's states and roles: every cell of who may ask what, and when."""
 
 import msgspec
 import pytest
 
-from kagimori_boundary import messages
-from kagimori_boundary.messages import Failed, Failure, HsmState
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command, Lane, Role
+from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState
+from kagimori_hsm import module as module_file
 from kagimori_hsm.module import Module
-
-OPERATORS = {"Unseal", "CreateDomains", "CreateAuditKey", "SignDigest"}
-BOTH = {"Hello", "CreateSecret", "SealClaims"}
-DEV = {"StoreMaterial"}
+from kagimori_hsm.states import ALLOWED, NEXT, ForbiddenStep, check_step
 
 NOTHING = {int: 0, float: 0.0, bool: False, str: "", bytes: b""}
 MALFORMED, NOT_OPERATIONAL = Failed(Failure.MALFORMED), Failed(Failure.NOT_OPERATIONAL)
+
+# Written down a second time, so that a command does not get another role by accident.
+OPERATORS = {"Unseal", "CreateDomains", "CreateAuditKey", "AdmitFollower", "Zeroize"}
+OPERATORS_AND_WORKERS = {"CreateSecret", "SealClaims", "StoreMaterial"}
+OPERATORS_AND_FOLLOWERS = {"SignDigest"}
+EVERYBODYS = {"Hello"}
+DEV = {"StoreMaterial"}
+# And in which states: what is not here needs the operational one.
+STATES = {
+    "Hello": set(HsmState) - {HsmState.POWER_ON},
+    "Unseal": {HsmState.SEALED},
+    "CreateDomains": {HsmState.SEALED, HsmState.OPERATIONAL},
+    "Zeroize": {HsmState.SEALED, HsmState.OPERATIONAL, HsmState.ERROR},
+}
 
 
 def made_up(kind):
@@ -22,60 +35,133 @@ def made_up(kind):
     return kind(*(NOTHING.get(f.type, other) for f, other in zip(fields, empty, strict=True)))
 
 
-COMMANDS = {kind.__name__: made_up(kind) for kind in messages.Command.__args__}
+COMMANDS = {kind.__name__: made_up(kind) for kind in Command.__args__}
+
+
+def roles_of(name):
+    if name in OPERATORS:
+        return {Role.OPERATOR}
+    if name in OPERATORS_AND_WORKERS:
+        return {Role.OPERATOR, Role.WORKER}
+    if name in OPERATORS_AND_FOLLOWERS:
+        return {Role.OPERATOR, Role.FOLLOWER}
+    return set(Role) if name in EVERYBODYS else {Role.WORKER}
+
+
+def fails():
+    raise AssertionError("a known answer is another")
+
+
+def module_in(state, monkeypatch, *, dev=False):
+    made = Module(bytes(32), memory_locked=False, dev=dev)
+    if state is HsmState.POWER_ON:
+        return made
+    if state is HsmState.SELF_TEST:
+        made.go_to(state)
+        return made
+    if state is HsmState.ERROR:
+        monkeypatch.setattr(module_file.known_answers, "run", fails)
+    made.self_test()
+    if state in (HsmState.OPERATIONAL, HsmState.ZEROIZED):
+        made.perform(Role.OPERATOR, commands.CreateDomains(["identity", "us-east-1"]))
+    if state is HsmState.ZEROIZED:
+        made.perform(Role.OPERATOR, commands.Zeroize())
+    assert made.state is state
+    return made
 
 
 @pytest.fixture
-def sealed():
-    module = Module(bytes(32), memory_locked=False)
-    module.self_test()
-    assert module.state is HsmState.SEALED
-    return module
+def operational(monkeypatch):
+    return module_in(HsmState.OPERATIONAL, monkeypatch)
 
 
-@pytest.fixture
-def operational(sealed):
-    sealed.perform_for_operator(messages.CreateDomains(["identity", "us-east-1"]))
-    return sealed
-
-
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"Hello"}))
-def test_a_sealed_module_does_nothing_for_a_worker(sealed, name):
-    assert sealed.perform_for_worker(COMMANDS[name]) == NOT_OPERATIONAL
-
-
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - OPERATORS - BOTH))
-def test_no_operator_uses_a_key(operational, name):
-    assert operational.perform_for_operator(COMMANDS[name]) == MALFORMED
-
-
-@pytest.mark.parametrize("name", sorted(OPERATORS | DEV))
-def test_no_worker_has_an_operators_command(operational, name):
-    assert operational.perform_for_worker(COMMANDS[name]) == MALFORMED
-
-
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - OPERATORS - BOTH - DEV))
-def test_every_other_command_is_a_workers(operational, name):
-    assert operational.perform_for_worker(COMMANDS[name]) not in (MALFORMED, NOT_OPERATIONAL)
-
-
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("state", HsmState)
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_after_a_failed_self_test_nothing_is_done_for_anybody(sealed, name):
-    sealed.state = HsmState.ERROR
-    assert isinstance(sealed.perform_for_operator(COMMANDS[name]), Failed)
-    if name != "Hello":
-        assert sealed.perform_for_worker(COMMANDS[name]) == NOT_OPERATIONAL
+def test_each_cell_of_commands_roles_and_states(name, state, role, monkeypatch):
+    module = module_in(state, monkeypatch)
+    reply = module.perform(role, COMMANDS[name])
+    if role not in roles_of(name) or name in DEV:
+        assert reply == MALFORMED
+    elif state not in STATES.get(name, {HsmState.OPERATIONAL}):
+        assert reply == NOT_OPERATIONAL
+    else:
+        assert reply not in (MALFORMED, NOT_OPERATIONAL)
+    if name not in STATES or role is not Role.OPERATOR:
+        assert module.state is state
 
 
-def test_a_worker_may_ask_for_the_state_in_any_state(sealed):
-    for state in HsmState:
-        sealed.state = state
-        assert sealed.perform_for_worker(COMMANDS["Hello"]).state is state
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.WORKER])
+def test_dev_alone_takes_keys_in_plain(role, monkeypatch):
+    module = module_in(HsmState.OPERATIONAL, monkeypatch, dev=True)
+    for name in DEV:
+        assert module.perform(role, COMMANDS[name]) != MALFORMED
 
 
-def test_a_refused_unsealing_leaves_it_sealed(sealed):
-    assert sealed.perform_for_operator(messages.Unseal(b"x" * 100)) == Failed(Failure.SEAL_REFUSED)
+@pytest.mark.parametrize("after", HsmState)
+@pytest.mark.parametrize("before", HsmState)
+def test_no_step_but_those_of_the_table(before, after):
+    if after is before or after in NEXT[before]:
+        check_step(before, after)
+    else:
+        with pytest.raises(ForbiddenStep):
+            check_step(before, after)
+
+
+def test_error_and_zeroized_are_never_left_for_service():
+    reached = {HsmState.ERROR}
+    while new := set().union(*(NEXT[state] for state in reached)) - reached:
+        reached |= new
+    assert reached == {HsmState.ERROR, HsmState.ZEROIZED}
+    assert set(ALLOWED) == set(NEXT) == set(HsmState)
+
+
+def test_no_tag_is_used_twice_or_again():
+    for kinds in (Command.__args__, module_file.Reply.__args__):
+        tags = [kind.__struct_config__.tag for kind in kinds]
+        assert len(tags) == len(set(tags))
+    assert not commands.RETIRED_TAGS & {kind.__struct_config__.tag for kind in Command.__args__}
+
+
+def test_the_state_is_told_in_any_state(monkeypatch):
+    for state in set(HsmState) - {HsmState.POWER_ON}:
+        with monkeypatch.context() as patch:
+            reply = module_in(state, patch).perform(Role.WORKER, COMMANDS["Hello"])
+            assert isinstance(reply, Greeting)
+            assert reply.state is state
+
+
+def test_a_refused_unsealing_leaves_it_sealed(monkeypatch):
+    sealed = module_in(HsmState.SEALED, monkeypatch)
+    command = commands.Unseal(b"x" * 100)
+    assert sealed.perform(Role.OPERATOR, command) == Failed(Failure.SEAL_REFUSED)
     assert sealed.state is HsmState.SEALED
+
+
+def test_a_zeroized_module_has_no_key_left(operational):
+    kept = operational._rings.of("us-east-1").plain()[1].values()
+    operational.perform(Role.OPERATOR, commands.Zeroize())
+    shown = str(vars(operational)) + str(vars(operational._rings)) + str(vars(operational._keys))
+    assert not operational._rings.all()
+    assert not [key for key in kept if repr(key)[2:-1] in shown]
+
+
+def test_only_the_process_that_was_admitted_is_a_follower(operational):
+    assert operational.role_of(4711) is Role.WORKER
+    operational.perform(Role.OPERATOR, commands.AdmitFollower(4711))
+    assert operational.role_of(4711) is Role.FOLLOWER
+    operational.perform(Role.OPERATOR, commands.AdmitFollower(4712))
+    assert operational.role_of(4711) is Role.WORKER
+
+
+@pytest.mark.parametrize(
+    ("spec", "lane"),
+    [("RSA_2048", Lane.SLOW), ("ECC_NIST_P256", Lane.FAST), ("NO_SUCH", Lane.FAST)],
+)
+def test_only_rsa_keys_are_slow_to_make(spec, lane):
+    made = commands.GenerateKey("1" * 12, "r", "k", spec, "ENCRYPT_DECRYPT", "AWS_KMS")
+    assert made.lane is lane
+    assert commands.GenerateDataKeyPair(b"", spec, {}, with_plaintext=True).lane is lane
 
 
 def test_a_fault_says_its_kind_alone(operational, capfd, monkeypatch):
@@ -84,16 +170,17 @@ def test_a_fault_says_its_kind_alone(operational, capfd, monkeypatch):
     def fails(command):
         raise RuntimeError("planted secret")
 
-    monkeypatch.setitem(operational._for_worker, messages.GenerateRandom, fails)
-    command = messages.GenerateRandom(1)
-    assert operational.perform_for_worker(command) == Failed(Failure.INTERNAL)
+    monkeypatch.setitem(operational._functions, commands.GenerateRandom, fails)
+    operational._open_for_state()
+    command = commands.GenerateRandom(1)
+    assert operational.perform(Role.WORKER, command) == Failed(Failure.INTERNAL)
     said = capfd.readouterr()
     assert "RuntimeError" in said.err
     assert "planted secret" not in said.err + said.out
 
 
 def test_no_repr_shows_a_key(operational):
-    domain = operational._domains["us-east-1"]
-    keys = domain.plain()[1].values()
-    for shown in (repr(operational), repr(domain), str(vars(operational))):
+    ring = operational._rings.of("us-east-1")
+    keys = ring.plain()[1].values()
+    for shown in (repr(operational), repr(ring), str(vars(operational))):
         assert not [key for key in keys if repr(key)[2:-1] in shown or key.hex() in shown]

@@ -2,16 +2,9 @@
 
 import pytest
 
-from kagimori_boundary import identity_messages, messages
-from kagimori_boundary.identity_messages import NewSession
-from kagimori_boundary.messages import Bytes, Failed, Failure
-from kagimori_boundary.sign_in_messages import (
-    CreateMfaSeed,
-    HashPassword,
-    OneCode,
-    TakeCodes,
-    TakenCode,
-)
+from kagimori_boundary import commands
+from kagimori_boundary.commands import CreateMfaSeed, HashPassword, OneCode, Role, TakeCodes
+from kagimori_boundary.replies import Bytes, Failed, Failure, NewSession, TakenCode
 from kagimori_hsm.algorithms.totp import code_at
 from kagimori_hsm.module import Module
 from totp import code
@@ -23,7 +16,7 @@ SERIAL = "arn:aws:iam::111122223333:mfa/phone"
 def module():
     made = Module(b"s" * 32, memory_locked=False)
     made.self_test()
-    made.perform_for_operator(messages.CreateDomains([messages.IDENTITY_DOMAIN]))
+    made.perform(Role.OPERATOR, commands.CreateDomains([commands.IDENTITY_DOMAIN]))
     return made
 
 
@@ -50,12 +43,12 @@ NOW = 1_800_000_000.0
 
 
 def seeded(module):
-    return module.perform_for_worker(CreateMfaSeed(SERIAL))
+    return module.perform(Role.WORKER, CreateMfaSeed(SERIAL))
 
 
 def session(module, seed, text, *, after=0, drift=0, now=NOW, serial=SERIAL):
     one = OneCode(serial, seed.sealed_seed, text, after, drift, now)
-    return module.perform_for_worker(identity_messages.CreateSession("ASIAEXAMPLE", b"claims", one))
+    return module.perform(Role.WORKER, commands.CreateSession("ASIAEXAMPLE", b"claims", one))
 
 
 def test_a_code_is_right_a_step_early_and_late_and_once(module):
@@ -85,7 +78,7 @@ def test_two_codes_in_a_row_show_where_the_clock_is(module):
     def take(first, second, after=0):
         texts = (code(seed.base32_seed, NOW + first), code(seed.base32_seed, NOW + second))
         command = TakeCodes(SERIAL, seed.sealed_seed, *texts, after, NOW)
-        return module.perform_for_worker(command)
+        return module.perform(Role.WORKER, command)
 
     assert take(-3600, -3570) == TakenCode(int(NOW) // 30 - 119, -119)
     assert take(0, 60) == Failed(Failure.INVALID_CODES)
@@ -116,7 +109,7 @@ def test_a_seed_is_of_one_device(module):
 
 def hashed(module, password, before=b"", **rest):
     command = HashPassword("111122223333", "AIDAALICE", password, before, **rest)
-    return module.perform_for_worker(command)
+    return module.perform(Role.WORKER, command)
 
 
 def test_a_password_is_changed_by_who_knows_it(module):
@@ -144,4 +137,4 @@ def test_what_is_remembered_is_not_taken_again(module):
 def test_a_hash_is_of_one_user(module):
     first = hashed(module, "one")
     command = HashPassword("111122223333", "AIDABOB", "two", first.value)
-    assert module.perform_for_worker(command) == Failed(Failure.TOKEN_REFUSED)
+    assert module.perform(Role.WORKER, command) == Failed(Failure.TOKEN_REFUSED)

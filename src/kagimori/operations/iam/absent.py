@@ -7,7 +7,7 @@ from kagimori.gate.identities import USER
 from kagimori.operations.iam.iam_operation import Found, OnNamed
 from kagimori.operations.iam.users import is_root
 from kagimori.operations.operation import Outcome
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class _NoneOfThem(OnNamed):

@@ -18,8 +18,8 @@ from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
-from kagimori_boundary.identity_messages import CreateSecret, NewSecret
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command, CreateSecret
+from kagimori_boundary.replies import NewSecret
 
 
 class Keys(Found):

@@ -27,7 +27,7 @@ from kagimori.rules.identity.documents import (
 )
 from kagimori.rules.identity.managed_policy import VERSIONS_MAX
 from kagimori.rules.identity.refusals import EntityAlreadyExists, NoSuchEntity
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 _QUOTAS: Final = {
     "UsersQuota": quotas.USERS.most,

@@ -20,7 +20,7 @@ from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 from kagimori.rules.refusal import InvalidMarkerException
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
 

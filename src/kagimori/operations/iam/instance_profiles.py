@@ -26,7 +26,7 @@ from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.instance_profile import InstanceProfile
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from kagimori.rules.identity.tags import read_tags, with_tags
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 PROFILE = Kind("instance-profile", "InstanceProfileName", INSTANCE_PROFILES)
 

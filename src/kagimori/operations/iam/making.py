@@ -13,7 +13,7 @@ from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import EntityAlreadyExists
 from kagimori.rules.identity.tags import read_tags, with_tags
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class Creating(Found):

@@ -29,8 +29,8 @@ from kagimori.rules.identity.refusals import (
     ValidationError,
 )
 from kagimori.rules.identity.tags import read_tags, with_tags
-from kagimori_boundary.messages import Command
-from kagimori_boundary.sign_in_messages import CreateMfaSeed, NewSeed, TakeCodes, TakenCode
+from kagimori_boundary.commands import Command, CreateMfaSeed, TakeCodes
+from kagimori_boundary.replies import NewSeed, TakenCode
 
 _SERIAL_NUMBER_CHARACTERS_MAX: Final = 256  # what other operations take
 

@@ -21,7 +21,7 @@ from kagimori.rules.identity.oidc_provider import (
 )
 from kagimori.rules.identity.refusals import EntityAlreadyExists, NoSuchEntity
 from kagimori.rules.identity.tags import read_tags, with_tags
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class NewProvider(Found):

@@ -21,8 +21,8 @@ from kagimori.rules.identity.refusals import (
     ValidationError,
 )
 from kagimori.rules.identity.user import User
-from kagimori_boundary.messages import Bytes, Command
-from kagimori_boundary.sign_in_messages import HashPassword
+from kagimori_boundary.commands import Command, HashPassword
+from kagimori_boundary.replies import Bytes
 
 
 def _shown(profile: LoginProfile, user: User) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from kagimori.rules.identity.refusals import (
 )
 from kagimori.rules.identity.tags import read_tags, with_tags
 from kagimori.rules.policy.document import Kind
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 _USES: Final = {"PermissionsPolicy": POLICY, "PermissionsBoundary": BOUNDARY}
 

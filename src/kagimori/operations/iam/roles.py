@@ -17,7 +17,7 @@ from kagimori.rules.identity.refusals import DeleteConflict, MalformedPolicyDocu
 from kagimori.rules.identity.role import SESSION_SECONDS_DEFAULT, Role
 from kagimori.rules.policy.document import Kind, pretty
 from kagimori.rules.refusal import Refusal
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 def read_trust(view: View, text: str) -> dict[str, str] | Refusal:

@@ -29,7 +29,7 @@ from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists
 from kagimori.rules.identity.user import User
 from kagimori.rules.policy.principal import PrincipalKind
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class CreateUser(CreateIdentity):

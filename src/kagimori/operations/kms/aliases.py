@@ -20,7 +20,7 @@ from kagimori.rules.refusal import (
     NotAuthorizedException,
     NotFoundException,
 )
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class OnAlias(Facts):

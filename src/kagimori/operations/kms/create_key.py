@@ -21,8 +21,9 @@ from kagimori.rules.refusal import (
     UnsupportedOperationException,
     ValidationException,
 )
+from kagimori_boundary.commands import Command, StoreMaterial
 from kagimori_boundary.key_specs import SPECS, KeyUsage
-from kagimori_boundary.messages import Command, NewKey, StoreMaterial
+from kagimori_boundary.replies import NewKey
 
 _IN_KEY_STORES: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 

@@ -19,8 +19,8 @@ from kagimori.rules.refusal import (
     KMSInternalException,
     ValidationException,
 )
+from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import KeyUsage
-from kagimori_boundary.messages import Command
 
 CONTEXT_BYTES_MAX = 8192
 

@@ -10,9 +10,10 @@ from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.usage import check_algorithm
 from kagimori.rules.refusal import CustomKeyStoreNotFoundException, ValidationException
-from kagimori_boundary import messages
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import KeyUsage
-from kagimori_boundary.messages import Bytes, Command, NewDataKey
+from kagimori_boundary.replies import Bytes, NewDataKey
 
 _BYTES_OF_SPEC: Final = {"AES_256": 32, "AES_128": 16}
 
@@ -30,7 +31,7 @@ class GenerateDataKey(Cryptographic):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
         recipient = recipient_key(asked, given.Recipient) if self.with_plaintext else b""
-        return messages.GenerateDataKey(
+        return commands.GenerateDataKey(
             current_token(kms_key),
             given.NumberOfBytes or _BYTES_OF_SPEC[given.KeySpec],
             given.EncryptionContext or {},
@@ -72,7 +73,7 @@ class GenerateRandom(Operation):
                 f"Custom key store {given.CustomKeyStoreId} does not exist"
             )
         recipient = recipient_key(asked, given.Recipient)
-        return messages.GenerateRandom(given.NumberOfBytes, recipient)
+        return commands.GenerateRandom(given.NumberOfBytes, recipient)
 
     def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         attested = asked.call.input.Recipient is not None

@@ -12,7 +12,8 @@ from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.keys.managed import managed_key, service_of
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.names import parse_key_ref
-from kagimori_boundary.messages import Command, NewKey
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import NewKey
 
 
 class _Described(Facts):

@@ -20,7 +20,8 @@ from kagimori.rules.keys.import_material import everywhere_among
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
-from kagimori_boundary.messages import Command, GenerateKey, NewKey
+from kagimori_boundary.commands import Command, GenerateKey
+from kagimori_boundary.replies import NewKey
 
 
 class Due(Struct, gc=False):
@@ -71,7 +72,7 @@ class RotateKey(Duty):
         kms_key = due.kms_key
         if kms_key.origin != "AWS_KMS":
             return None
-        others = [member.region for member in self._others(due)]
+        others = tuple(member.region for member in self._others(due))
         return GenerateKey(
             kms_key.account_id,
             kms_key.region,

@@ -19,9 +19,10 @@ from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.symmetric_ciphertext import plaintext_bytes_of
 from kagimori.rules.keys.usage import check_plaintext_size, plaintext_too_long
 from kagimori.rules.refusal import KMSInternalException, Refusal, ValidationException
-from kagimori_boundary import messages
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import KeyUsage
-from kagimori_boundary.messages import Bytes, Command, Failure
+from kagimori_boundary.replies import Bytes, Failure
 
 
 class Encrypt(Cryptographic):
@@ -36,7 +37,7 @@ class Encrypt(Cryptographic):
 
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
-        return messages.Encrypt(
+        return commands.Encrypt(
             current_token(kms_key),
             given.EncryptionAlgorithm or SYMMETRIC_DEFAULT,
             given.Plaintext,
@@ -88,7 +89,7 @@ class Decrypt(Operation):
         check_dry_run(given)
         token = decryption_token(kms_key, facts.material_id)
         context = given.EncryptionContext or {}
-        return messages.Decrypt(token, algorithm, given.CiphertextBlob, context, recipient)
+        return commands.Decrypt(token, algorithm, given.CiphertextBlob, context, recipient)
 
     def finish(self, asked: Asked, facts: _Decryption, reply: Bytes) -> Outcome:
         kms_key: KmsKey = facts.kms_key
@@ -169,7 +170,7 @@ class ReEncrypt(Operation):
                 size = plaintext_bytes_of(given.CiphertextBlob)
                 check_plaintext_size(destination, algorithm, size)
         check_dry_run(given)
-        return messages.ReEncrypt(
+        return commands.ReEncrypt(
             decryption_token(source, facts.material_id),
             source_algorithm,
             given.CiphertextBlob,

@@ -30,7 +30,7 @@ from kagimori.rules.refusal import (
     NotFoundException,
     ValidationException,
 )
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 _GRANT_ID: Final = re.compile(r"[0-9a-f]{64}")
 

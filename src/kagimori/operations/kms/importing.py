@@ -20,8 +20,9 @@ from kagimori.rules.keys.import_material import (
     imported,
 )
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
-from kagimori_boundary import messages
-from kagimori_boundary.messages import Command, ImportParameters, NewKey
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import ImportParameters, NewKey
 
 _DOES_NOT_EXPIRE: Final = "KEY_MATERIAL_DOES_NOT_EXPIRE"
 
@@ -34,7 +35,7 @@ class GetParametersForImport(OnKey):
         check_origin(kms_key)
         super().ask(asked, facts)
         check_wrapping(kms_key, given.WrappingAlgorithm, given.WrappingKeySpec)
-        return messages.CreateImportParameters(
+        return commands.CreateImportParameters(
             kms_key.account_id,
             kms_key.region,
             kms_key.key_id,
@@ -60,7 +61,7 @@ class ImportKeyMaterial(OnSet):
         check_origin(kms_key)
         super().ask(asked, facts)
         check_expiration(given, kms_key, asked.now)
-        return messages.ImportMaterial(
+        return commands.ImportMaterial(
             kms_key.account_id,
             kms_key.region,
             kms_key.key_id,

@@ -16,7 +16,7 @@ from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.document import pretty
 from kagimori.rules.refusal import NotFoundException, ValidationException
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 DEFAULT: Final = "default"
 _SHARED: Final = "AWS_RAM"

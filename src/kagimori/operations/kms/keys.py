@@ -16,7 +16,7 @@ from kagimori.rules.keys.deletion import (
 )
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.states import KeyState
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class ListedKeys(Facts):

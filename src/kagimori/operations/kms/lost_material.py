@@ -8,7 +8,7 @@ from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.ports import Delete, Put, Write
 from kagimori.rules.keys.import_material import without_material
 from kagimori.rules.keys.kms_key import KmsKey, Material
-from kagimori_boundary.messages import ForgetMaterial
+from kagimori_boundary.commands import ForgetMaterial
 
 
 def writes_of_loss(

@@ -3,7 +3,8 @@
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.ports import Put, Write
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
-from kagimori_boundary.messages import GenerateKey, NewKey
+from kagimori_boundary.commands import GenerateKey
+from kagimori_boundary.replies import NewKey
 
 
 def generate(planned: KmsKey) -> GenerateKey:

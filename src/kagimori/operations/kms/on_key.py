@@ -6,7 +6,7 @@ from kagimori.gate.asked import Asked, Need
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.operation import Facts, Operation
 from kagimori.rules.keys.states import check_state
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class OnKey(Operation):

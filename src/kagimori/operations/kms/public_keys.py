@@ -13,9 +13,10 @@ from kagimori.rules.keys.metadata import spec_members
 from kagimori.rules.keys.states import refusal_of
 from kagimori.rules.keys.usage import check_algorithm
 from kagimori.rules.refusal import UnsupportedOperationException
-from kagimori_boundary import messages
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import SPECS, Family, KeyUsage
-from kagimori_boundary.messages import Command, NewKeyPair
+from kagimori_boundary.replies import NewKeyPair
 
 
 class GetPublicKey(OnKey):
@@ -53,12 +54,13 @@ class GenerateDataKeyPair(Cryptographic):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
         recipient = recipient_key(asked, given.Recipient) if self.with_plaintext else b""
-        return messages.GenerateDataKeyPair(
+        return commands.GenerateDataKeyPair(
             current_token(kms_key),
             given.KeyPairSpec,
             given.EncryptionContext or {},
             self.with_plaintext,
             recipient,
+            asked.caller.account_id,
         )
 
     def finish(self, asked: Asked, facts: Facts, reply: NewKeyPair) -> Outcome:

@@ -26,8 +26,9 @@ from kagimori.rules.refusal import (
     UnsupportedOperationException,
     ValidationException,
 )
-from kagimori_boundary import messages
-from kagimori_boundary.messages import Command, Tokens
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Tokens
 
 
 class _Replication(Facts):
@@ -61,7 +62,7 @@ class ReplicateKey(OnKey):
         if primary.origin == "EXTERNAL":
             return None  # ids and descriptions travel, the bytes must be imported there
         tokens = [primary.bound_tokens[key.material_id] for key in primary.backing_keys]
-        return messages.ReplicateMaterial(tokens, replica.region)
+        return commands.ReplicateMaterial(tokens, replica.region)
 
     def finish(self, asked: Asked, facts: _Replication, reply: Tokens | None) -> Outcome:
         primary: KmsKey = facts.kms_key

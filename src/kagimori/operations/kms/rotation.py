@@ -18,7 +18,7 @@ from kagimori.rules.keys.rotation import (
 )
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.refusal import UnsupportedOperationException
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class EnableKeyRotation(OnSet):

@@ -9,9 +9,10 @@ from kagimori.operations.operation import Facts, Outcome
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.messages_to_sign import check_message
 from kagimori.rules.keys.usage import check_algorithm
-from kagimori_boundary import messages
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import KeyUsage
-from kagimori_boundary.messages import Bytes, Command, Encapsulated
+from kagimori_boundary.replies import Bytes, Encapsulated
 
 
 class _WithAlgorithm(Cryptographic):
@@ -48,7 +49,7 @@ class Sign(_Signing):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
         kind = given.MessageType or "RAW"
-        return messages.Sign(current_token(kms_key), given.SigningAlgorithm, kind, given.Message)
+        return commands.Sign(current_token(kms_key), given.SigningAlgorithm, kind, given.Message)
 
     def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         return Outcome(self.named(asked, facts.kms_key, Signature=reply.value))
@@ -57,7 +58,7 @@ class Sign(_Signing):
 class Verify(_Signing):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
-        return messages.Verify(
+        return commands.Verify(
             current_token(kms_key),
             given.SigningAlgorithm,
             given.MessageType or "RAW",
@@ -77,7 +78,7 @@ class _Mac(_WithAlgorithm):
 class GenerateMac(_Mac):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
-        return messages.GenerateMac(current_token(kms_key), given.MacAlgorithm, given.Message)
+        return commands.GenerateMac(current_token(kms_key), given.MacAlgorithm, given.Message)
 
     def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         return Outcome(self.named(asked, facts.kms_key, Mac=reply.value))
@@ -87,7 +88,7 @@ class VerifyMac(_Mac):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
         token = current_token(kms_key)
-        return messages.VerifyMac(token, given.MacAlgorithm, given.Message, given.Mac)
+        return commands.VerifyMac(token, given.MacAlgorithm, given.Message, given.Mac)
 
     def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         return Outcome(self.named(asked, facts.kms_key, MacValid=True))
@@ -99,7 +100,7 @@ class DeriveSharedSecret(_WithAlgorithm):
 
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         given = asked.call.input
-        return messages.DeriveSharedSecret(
+        return commands.DeriveSharedSecret(
             current_token(kms_key),
             given.KeyAgreementAlgorithm,
             given.PublicKey,
@@ -121,7 +122,7 @@ class _Encapsulation(_WithAlgorithm):
 
 class Encapsulate(_Encapsulation):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
-        return messages.Encapsulate(current_token(kms_key), self.algorithm(asked))
+        return commands.Encapsulate(current_token(kms_key), self.algorithm(asked))
 
     def finish(self, asked: Asked, facts: Facts, reply: Encapsulated) -> Outcome:
         return Outcome(
@@ -137,7 +138,7 @@ class Encapsulate(_Encapsulation):
 class Decapsulate(_Encapsulation):
     def command(self, asked: Asked, kms_key: KmsKey) -> Command:
         blob = asked.call.input.SharedSecretCiphertextBlob
-        return messages.Decapsulate(current_token(kms_key), self.algorithm(asked), blob)
+        return commands.Decapsulate(current_token(kms_key), self.algorithm(asked), blob)
 
     def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
         return Outcome(self.named(asked, facts.kms_key, SharedSecret=reply.value))

@@ -11,7 +11,7 @@ from kagimori.ports import Put
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.tags import check_tag_key, read_tags, with_tags, without_tags
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class TagResource(OnKey):

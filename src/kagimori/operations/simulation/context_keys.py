@@ -19,7 +19,7 @@ from kagimori.operations.simulation.simulated import (
 from kagimori.rules.authorization.simulation import SourcedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.policy.context_keys import context_keys
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class Read(Facts):

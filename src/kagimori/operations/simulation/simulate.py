@@ -45,7 +45,7 @@ from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.values import fold_key
 from kagimori.rules.refusal import InvalidMarkerException
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.
 STATEMENTS_WEIGHED_MAX: Final = 50_000

@@ -30,7 +30,7 @@ from kagimori.rules.identity.session_request import (
     role_session_seconds,
 )
 from kagimori.rules.refusal import AccessDeniedException
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class AssumeRole(Operation):

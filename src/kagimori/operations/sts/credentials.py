@@ -18,7 +18,8 @@ from kagimori.rules.identity.session import SessionClaims, encode_claims, token_
 from kagimori.rules.identity.session_request import Narrowing
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY, access_key_id
 from kagimori.rules.refusal import AccessDeniedException
-from kagimori_boundary.identity_messages import CreateSession, NewSession
+from kagimori_boundary.commands import CreateSession
+from kagimori_boundary.replies import NewSession
 
 NO_MFA: Final = (
     "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial "

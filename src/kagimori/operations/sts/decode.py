@@ -16,8 +16,8 @@ from kagimori.rules.authorization.authorization_message import (
 )
 from kagimori.rules.identity.refusals import InvalidAuthorizationMessageException
 from kagimori.rules.refusal import Refusal
-from kagimori_boundary.identity_messages import OpenClaims
-from kagimori_boundary.messages import Command, Failure
+from kagimori_boundary.commands import Command, OpenClaims
+from kagimori_boundary.replies import Failure
 
 INVALID = "Message is not valid: it was not made here, or not for this account."
 
@@ -38,7 +38,9 @@ class DecodeAuthorizationMessage(Operation):
         return OpenClaims(PURPOSE, sealed)
 
     def refusal(self, asked: Asked, facts: Facts, failure: Failure) -> Refusal:
-        return InvalidAuthorizationMessageException(INVALID)
+        if failure is Failure.INVALID_TOKEN:
+            return InvalidAuthorizationMessageException(INVALID)
+        return super().refusal(asked, facts, failure)
 
     def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
         message = opened_message(reply.value)

@@ -27,7 +27,7 @@ from kagimori.rules.identity.session_request import (
     user_session_seconds,
 )
 from kagimori.rules.policy.principal import PrincipalKind
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class GetSessionToken(Operation):

@@ -41,7 +41,7 @@ from kagimori.rules.identity.web_identity import (
     verified,
 )
 from kagimori.rules.refusal import AccessDeniedException
-from kagimori_boundary.messages import Command
+from kagimori_boundary.commands import Command
 
 
 class Vouched(Assumed):

@@ -11,7 +11,7 @@ from kagimori.rules.keys.states import KeyState
 from kagimori.rules.names import key_arn
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
-from kagimori_boundary.messages import BoundToken
+from kagimori_boundary.commands import BoundToken
 
 SYMMETRIC_DEFAULT: Final = "SYMMETRIC_DEFAULT"
 CUSTOMER, AWS = "CUSTOMER", "AWS"

@@ -5,7 +5,7 @@ Source: docs/look-up/ciphertext-format.md.
 
 from typing import Final
 
-from kagimori_boundary.messages import (
+from kagimori_boundary.ciphertext_form import (
     CIPHERTEXT_VERSION,
     HEADER_BYTES,
     MATERIAL_ID_BYTES,

@@ -1,4 +1,4 @@
-"""Backing keys: made here, opened from their tokens here, used here.
+"""The software engine: backing keys opened from their tokens, in the memory of this process.
 
 A key arrives with each command as a token bound to its KMS key. What was opened is remembered,
 up to a bound, under the exact bytes that arrived: another binding is another entry, so the cache
@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
-from kagimori_boundary.messages import BoundToken
+from kagimori_boundary.commands import BoundToken
 from kagimori_hsm.algorithms import dispatch
-from kagimori_hsm.domains import Domain, TokenRefused, binding_of
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.tokens import TokenRefused, key_identity, token_binding
 
 KEYS_REMEMBERED_MAX: Final = 20_000
 DESTROYED_REMEMBERED_MAX: Final = 20_000
@@ -42,32 +43,11 @@ class BackingKey:
         return self._loaded
 
 
-def key_identity(account_id: str, key_id: str) -> bytes:
-    """Return what a ciphertext is bound to: the KMS key, whatever region holds it.
-
-    Related multi-Region keys share it, so that a ciphertext of one opens under the other.
-    """
-    return binding_of(account_id, key_id)
-
-
-def token_binding(bound: BoundToken) -> bytes:
-    return binding_of(
-        "backing key",
-        bound.account_id,
-        bound.region,
-        bound.key_id,
-        bound.key_spec,
-        bound.key_usage,
-        bound.origin,
-        bound.material_id,
-    )
-
-
 class BackingKeys:
     """Opens bound tokens, and remembers what it opened."""
 
-    def __init__(self, domains: dict[str, Domain]) -> None:
-        self._domains = domains
+    def __init__(self, rings: Rings) -> None:
+        self._rings = rings
         self._opened: dict[bytes, BackingKey] = {}
         # Digests, the longest destroyed first. A command is on its way for seconds at the most, so
         # that those which are forgotten here can meet none any more.
@@ -96,7 +76,11 @@ class BackingKeys:
 
     def wrap(self, bound: BoundToken, material: bytes) -> bytes:
         """Return the key token for new material; `bound.key_token` is not looked at."""
-        return self._domain(bound.region).wrap(material, token_binding(bound))
+        return self._rings.of(bound.region).wrap(material, token_binding(bound))
+
+    def clear(self) -> None:
+        """Drop all that was opened."""
+        self._opened.clear()
 
     def forget(self, material_ids: Iterable[bytes], key_tokens: Iterable[bytes]) -> None:
         """Drop what was opened of destroyed materials; refuse their tokens from now on."""
@@ -113,17 +97,11 @@ class BackingKeys:
         bound = self.bound(bound_token)
         if self._destroyed and _digest(bound.key_token) in self._destroyed:
             raise TokenRefused
-        material = self._domain(bound.region).unwrap(bound.key_token, token_binding(bound))
+        material = self._rings.of(bound.region).unwrap(bound.key_token, token_binding(bound))
         if len(self._opened) >= KEYS_REMEMBERED_MAX:
             del self._opened[next(iter(self._opened))]
         backing_key = self._opened[bound_token] = BackingKey(bound, material)
         return backing_key
-
-    def _domain(self, region: str) -> Domain:
-        domain = self._domains.get(region)
-        if domain is None:
-            raise TokenRefused
-        return domain
 
 
 def _digest(key_token: bytes) -> bytes:

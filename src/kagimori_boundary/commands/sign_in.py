@@ -1,6 +1,10 @@
-"""Messages about passwords and virtual MFA devices; part of the protocol in `messages.py`."""
+"""Commands about passwords and virtual MFA devices."""
+
+from typing import ClassVar
 
 from msgspec import Struct
+
+from kagimori_boundary.commands.command import HsmCommand
 
 
 class OneCode(Struct, frozen=True, array_like=True):
@@ -18,12 +22,14 @@ class OneCode(Struct, frozen=True, array_like=True):
     now: float
 
 
-class HashPassword(Struct, frozen=True, array_like=True, tag=31):
+class HashPassword(HsmCommand, frozen=True, tag=31):
     """Hash a new password of a user; answers the hash sealed with the newest before it.
 
     `sealed_before` is what was answered for the password before (empty for the first), `current`
     that password where it must be known to be changed. The new one must be none of `remembered`.
     """
+
+    is_slow: ClassVar[bool] = True
 
     account_id: str
     user_id: str
@@ -33,13 +39,13 @@ class HashPassword(Struct, frozen=True, array_like=True, tag=31):
     remembered: int = 0
 
 
-class CreateMfaSeed(Struct, frozen=True, array_like=True, tag=32):
+class CreateMfaSeed(HsmCommand, frozen=True, tag=32):
     """Make the seed of a virtual MFA device; answers it plain (once) and sealed."""
 
     serial_number: str
 
 
-class TakeCodes(Struct, frozen=True, array_like=True, tag=33):
+class TakeCodes(HsmCommand, frozen=True, tag=33):
     """Take two codes of a virtual MFA device that follow each other; answers where its clock is."""
 
     serial_number: str
@@ -48,17 +54,3 @@ class TakeCodes(Struct, frozen=True, array_like=True, tag=33):
     second: str
     after: int
     now: float
-
-
-class TakenCode(Struct, frozen=True, array_like=True, tag=14):
-    """The 30-second step of a code that was right, and by how many the device is ahead."""
-
-    step: int
-    drift: int
-
-
-class NewSeed(Struct, frozen=True, array_like=True, tag=15):
-    """`base32_seed` is for the device; the other is all that is kept."""
-
-    base32_seed: str
-    sealed_seed: bytes

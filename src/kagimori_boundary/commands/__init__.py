@@ -1,0 +1,144 @@
+"""The commands that the HSM takes, by family.
+
+Each is an array whose first item is its tag. A tag is never used twice; those that were given up
+stand in `RETIRED_TAGS`.
+"""
+
+from kagimori_boundary.commands.audit import (
+    CreateAuditKey,
+    SignDigest,
+)
+from kagimori_boundary.commands.bound_token import BoundToken
+from kagimori_boundary.commands.command import HsmCommand, Lane, Role
+from kagimori_boundary.commands.control import (
+    AdmitFollower,
+    CreateDomains,
+    Hello,
+    Unseal,
+    Zeroize,
+)
+from kagimori_boundary.commands.identity import (
+    CreateSecret,
+    CreateSession,
+    DeriveSigningKey,
+    OpenClaims,
+    OpenSession,
+    SealClaims,
+)
+from kagimori_boundary.commands.keep import (
+    CreateImportParameters,
+    ForgetMaterial,
+    GenerateKey,
+    ImportMaterial,
+    ReplicateMaterial,
+    StoreMaterial,
+)
+from kagimori_boundary.commands.sign_in import (
+    CreateMfaSeed,
+    HashPassword,
+    OneCode,
+    TakeCodes,
+)
+from kagimori_boundary.commands.use import (
+    Decapsulate,
+    Decrypt,
+    DeriveSharedSecret,
+    Encapsulate,
+    Encrypt,
+    GenerateDataKey,
+    GenerateDataKeyPair,
+    GenerateMac,
+    GenerateRandom,
+    ReEncrypt,
+    Sign,
+    Verify,
+    VerifyMac,
+)
+
+RETIRED_TAGS: frozenset[int] = frozenset()
+# The domain whose domain key seals secret access keys and session tokens; IAM has no region.
+IDENTITY_DOMAIN = "identity"
+
+Command = (
+    Hello
+    | Unseal
+    | CreateDomains
+    | GenerateKey
+    | CreateImportParameters
+    | ImportMaterial
+    | ReplicateMaterial
+    | ForgetMaterial
+    | StoreMaterial
+    | Encrypt
+    | Decrypt
+    | ReEncrypt
+    | GenerateDataKey
+    | GenerateDataKeyPair
+    | GenerateRandom
+    | Sign
+    | Verify
+    | GenerateMac
+    | VerifyMac
+    | DeriveSharedSecret
+    | Encapsulate
+    | Decapsulate
+    | CreateSecret
+    | DeriveSigningKey
+    | CreateSession
+    | OpenSession
+    | SealClaims
+    | OpenClaims
+    | HashPassword
+    | CreateMfaSeed
+    | TakeCodes
+    | CreateAuditKey
+    | SignDigest
+    | AdmitFollower
+    | Zeroize
+)
+
+__all__ = [
+    "IDENTITY_DOMAIN",
+    "RETIRED_TAGS",
+    "AdmitFollower",
+    "BoundToken",
+    "Command",
+    "CreateAuditKey",
+    "CreateDomains",
+    "CreateImportParameters",
+    "CreateMfaSeed",
+    "CreateSecret",
+    "CreateSession",
+    "Decapsulate",
+    "Decrypt",
+    "DeriveSharedSecret",
+    "DeriveSigningKey",
+    "Encapsulate",
+    "Encrypt",
+    "ForgetMaterial",
+    "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateKey",
+    "GenerateMac",
+    "GenerateRandom",
+    "HashPassword",
+    "Hello",
+    "HsmCommand",
+    "ImportMaterial",
+    "Lane",
+    "OneCode",
+    "OpenClaims",
+    "OpenSession",
+    "ReEncrypt",
+    "ReplicateMaterial",
+    "Role",
+    "SealClaims",
+    "Sign",
+    "SignDigest",
+    "StoreMaterial",
+    "TakeCodes",
+    "Unseal",
+    "Verify",
+    "VerifyMac",
+    "Zeroize",
+]

@@ -1,0 +1,66 @@
+"""What every command says of itself: who may send it, and whether it takes long.
+
+A command that declares nothing is a worker's, and fast.
+"""
+
+from enum import Enum, unique
+from typing import ClassVar, Final
+
+from msgspec import Struct
+
+from kagimori_boundary.key_specs import SPECS
+
+
+@unique
+class Role(Enum):
+    """Who is at the other end of a connection.
+
+    `WORKER` serves the API, `OPERATOR` is the supervisor or the command line, `FOLLOWER` reads the
+    audit journal and signs digests of it.
+    """
+
+    WORKER = "worker"
+    OPERATOR = "operator"
+    FOLLOWER = "follower"
+
+
+@unique
+class Lane(Enum):
+    """Where a command is performed: at once, or in the queue of those that take long."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
+WORKER_ALONE: Final = frozenset({Role.WORKER})
+OPERATOR_ALONE: Final = frozenset({Role.OPERATOR})
+OPERATOR_AND_WORKER: Final = frozenset({Role.OPERATOR, Role.WORKER})
+OPERATOR_AND_FOLLOWER: Final = frozenset({Role.OPERATOR, Role.FOLLOWER})
+EVERY_ROLE: Final = frozenset(Role)
+
+
+class HsmCommand(Struct, frozen=True, array_like=True):
+    """One command; a subclass adds its tag, its fields and what differs from these defaults.
+
+    `is_carried`: holds a sealed token that a client carries, so that one which does not open is the
+    client's mistake and not a fault of ours.
+    """
+
+    roles: ClassVar[frozenset[Role]] = WORKER_ALONE
+    is_slow: ClassVar[bool] = False
+    is_carried: ClassVar[bool] = False
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.SLOW if self.is_slow else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        """The account that a slow command is done for, by which the queue is shared out."""
+        return getattr(self, "account_id", "")
+
+
+def lane_of_making(key_spec: str) -> Lane:
+    """Return where a key of this spec is made; a spec that does not exist is refused at once."""
+    spec = SPECS.get(key_spec)
+    return Lane.SLOW if spec is not None and spec.is_slow_to_make else Lane.FAST

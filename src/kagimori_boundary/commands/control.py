@@ -1,0 +1,41 @@
+"""Commands about the module itself: greeting, unsealing, domains."""
+
+from typing import ClassVar
+
+from kagimori_boundary.commands.command import EVERY_ROLE, OPERATOR_ALONE, HsmCommand, Role
+
+
+class Hello(HsmCommand, frozen=True, tag=1):
+    roles: ClassVar[frozenset[Role]] = EVERY_ROLE
+
+    version: int
+
+
+class Unseal(HsmCommand, frozen=True, tag=2):
+    """Operator: open the sealed domains."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+
+    sealed_domains: bytes
+
+
+class CreateDomains(HsmCommand, frozen=True, tag=3):
+    """Operator: make the domains that do not exist yet; answers all of them, sealed anew."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+
+    names: list[str]
+
+
+class AdmitFollower(HsmCommand, frozen=True, tag=34):
+    """Operator: connections of this process are a follower's from now on, and of no other."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+
+    process_id: int
+
+
+class Zeroize(HsmCommand, frozen=True, tag=35):
+    """Operator: forget every key, for as long as this process lives."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE

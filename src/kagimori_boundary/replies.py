@@ -1,0 +1,150 @@
+"""Replies of the HSM, and the reasons for which it does not do what was asked."""
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class HsmState(IntEnum):
+    """The life of the module; what is allowed in which state is `kagimori_hsm.states`."""
+
+    SELF_TEST = 0
+    SEALED = 1
+    OPERATIONAL = 2
+    ERROR = 3
+    POWER_ON = 4
+    ZEROIZED = 5
+
+
+class Failure(IntEnum):
+    """Why the HSM did not do what was asked."""
+
+    MALFORMED = 1  # not a message of this protocol, or not in this role
+    NOT_OPERATIONAL = 2
+    TOKEN_REFUSED = 3  # the token is not for this key, or was altered
+    INVALID_CIPHERTEXT = 4
+    INVALID_SIGNATURE = 5
+    INVALID_MAC = 6
+    INCORRECT_KEY_MATERIAL = 7
+    INVALID_PUBLIC_KEY = 8
+    UNSUPPORTED = 9
+    TOO_LONG = 10
+    BAD_DIGEST_LENGTH = 11
+    SEAL_REFUSED = 12  # the sealed domains do not open under this seal
+    INTERNAL = 13
+    INVALID_TOKEN = 14  # a sealed token of a client (session, import) does not open
+    EXPIRED_TOKEN = 15
+    INCORRECT_PASSWORD = 16
+    USED_PASSWORD = 17  # among those that are remembered
+    INVALID_CODE = 18  # of an MFA device, with a request for a session
+    INVALID_CODES = 19  # two in a row, to enable or resynchronize a device
+    BUSY = 20  # too much slow work is waiting already
+
+
+class Failed(Struct, frozen=True, array_like=True, tag=7):
+    failure: Failure
+
+
+class Greeting(Struct, frozen=True, array_like=True, tag=1):
+    version: int
+    state: HsmState
+    domains: list[str]
+    memory_locked: bool
+
+
+class SealedDomains(Struct, frozen=True, array_like=True, tag=2):
+    sealed_domains: bytes
+
+
+class Bytes(Struct, frozen=True, array_like=True, tag=4):
+    """The one value most commands answer; empty where success says it all.
+
+    What was to be plain is a CMS envelope when a recipient was named.
+    """
+
+    value: bytes
+
+
+class NewKey(Struct, frozen=True, array_like=True, tag=3):
+    """`replica_tokens` are in the order of the regions asked for."""
+
+    material_id: bytes
+    key_token: bytes
+    public_key: bytes
+    replica_tokens: list[bytes] = []
+
+
+class Tokens(Struct, frozen=True, array_like=True, tag=10):
+    key_tokens: list[bytes]
+
+
+class ImportParameters(Struct, frozen=True, array_like=True, tag=9):
+    import_token: bytes
+    public_key: bytes
+
+
+class NewDataKey(Struct, frozen=True, array_like=True, tag=5):
+    plaintext: bytes
+    ciphertext: bytes
+
+
+class NewKeyPair(Struct, frozen=True, array_like=True, tag=8):
+    private_key: bytes
+    private_key_ciphertext: bytes
+    public_key: bytes
+
+
+class Encapsulated(Struct, frozen=True, array_like=True, tag=11):
+    shared_secret: bytes
+    ciphertext: bytes
+
+
+class NewSecret(Struct, frozen=True, array_like=True, tag=6):
+    secret_access_key: str
+    sealed_secret: bytes
+
+
+class TakenCode(Struct, frozen=True, array_like=True, tag=14):
+    """The 30-second step of a code that was right, and by how many the device is ahead."""
+
+    step: int
+    drift: int
+
+
+class NewSession(Struct, frozen=True, array_like=True, tag=12):
+    """`taken` is there when a code was."""
+
+    secret_access_key: str
+    session_token: bytes
+    taken: TakenCode | None = None
+
+
+class OpenedSession(Struct, frozen=True, array_like=True, tag=13):
+    claims: bytes
+    signing_key: bytes
+
+
+class NewSeed(Struct, frozen=True, array_like=True, tag=15):
+    """`base32_seed` is for the device; the other is all that is kept."""
+
+    base32_seed: str
+    sealed_seed: bytes
+
+
+Reply = (
+    Greeting
+    | SealedDomains
+    | NewKey
+    | Bytes
+    | NewDataKey
+    | NewSecret
+    | Failed
+    | NewKeyPair
+    | ImportParameters
+    | Tokens
+    | Encapsulated
+    | NewSession
+    | OpenedSession
+    | TakenCode
+    | NewSeed
+)

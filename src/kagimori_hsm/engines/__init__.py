@@ -1,0 +1,1 @@
+"""Engines: who holds backing keys and works with them."""

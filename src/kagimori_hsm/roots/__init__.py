@@ -1,0 +1,1 @@
+"""Roots: what opens the sealed domain keys after a restart."""

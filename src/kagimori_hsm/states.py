@@ -1,0 +1,61 @@
+"""The finite state model of the module: which commands are performed in which state.
+
+Power-on, then self-test, then sealed, then operational. A failed self-test is the error state; it
+and the zeroized state are never left.
+
+Source: NIST FIPS 140-3 (ISO/IEC 19790), 7.11.4, finite state model.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from kagimori_boundary import commands
+from kagimori_boundary.commands import HsmCommand, Role
+from kagimori_boundary.replies import HsmState
+
+_ALWAYS: Final[frozenset[type[HsmCommand]]] = frozenset({commands.Hello})
+_EVERY: Final[frozenset[type[HsmCommand]]] = frozenset(commands.Command.__args__)
+
+# What is performed in each state. Whatever is not named here is answered NOT_OPERATIONAL.
+ALLOWED: Final[Mapping[HsmState, frozenset[type[HsmCommand]]]] = MappingProxyType(
+    {
+        HsmState.POWER_ON: frozenset(),
+        HsmState.SELF_TEST: _ALWAYS,
+        HsmState.SEALED: _ALWAYS | {commands.Unseal, commands.CreateDomains, commands.Zeroize},
+        HsmState.OPERATIONAL: _EVERY - {commands.Unseal},
+        HsmState.ERROR: _ALWAYS | {commands.Zeroize},
+        HsmState.ZEROIZED: _ALWAYS,
+    }
+)
+
+# Where each state may go. A command that would go elsewhere is a fault of ours.
+NEXT: Final[Mapping[HsmState, frozenset[HsmState]]] = MappingProxyType(
+    {
+        HsmState.POWER_ON: frozenset({HsmState.SELF_TEST}),
+        HsmState.SELF_TEST: frozenset({HsmState.SEALED, HsmState.OPERATIONAL, HsmState.ERROR}),
+        HsmState.SEALED: frozenset({HsmState.OPERATIONAL, HsmState.ERROR, HsmState.ZEROIZED}),
+        HsmState.OPERATIONAL: frozenset({HsmState.SELF_TEST, HsmState.ERROR, HsmState.ZEROIZED}),
+        HsmState.ERROR: frozenset({HsmState.ZEROIZED}),
+        HsmState.ZEROIZED: frozenset(),
+    }
+)
+
+# By role, so that one look says both: whether it is somebody's command, and whether it is now.
+COMMANDS_OF: Final[Mapping[Role, frozenset[type[HsmCommand]]]] = MappingProxyType(
+    {role: frozenset(kind for kind in _EVERY if role in kind.roles) for role in Role}
+)
+
+
+class ForbiddenStep(Exception):
+    """A step from one state to another that the model does not have."""
+
+
+def check_step(before: HsmState, after: HsmState) -> None:
+    """Return if the module may go from one state to the other.
+
+    Raises:
+        ForbiddenStep: it may not.
+    """
+    if after is not before and after not in NEXT[before]:
+        raise ForbiddenStep(f"{before.name} to {after.name}")

@@ -109,6 +109,6 @@ class SlowLane:
 
     def _finish(self, job: _Job, done: "asyncio.Future[Reply]") -> None:
         self._running -= 1
-        self._start_next()
         if not done.cancelled():
             job.done(done.result())
+        self._start_next()

@@ -20,12 +20,12 @@ def test_only_a_proved_token_says_who_asks():
 
 def test_only_what_checks_signatures_makes_service_callers():
     assert files_with("acting_for(") == {
-        "policy_replay.py",  # of records, offline
+        "trail/policy_replay.py",  # of records, offline
         "rules/identity/caller.py",
-        "who.py",
+        "gate/who.py",
     }
     assert files_with("service_caller(") == {
-        "callers.py",
-        "policy_replay.py",
+        "gate/callers.py",
+        "trail/policy_replay.py",
         "rules/identity/caller.py",
     }

@@ -22,6 +22,7 @@ from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, Sto
 from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import Caller, nobody
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
+from kagimori.rules.partitions import region_of_call
 from kagimori.rules.records.copies import owners_event_id
 from kagimori.rules.records.record import record_of
 from kagimori.rules.refusal import (
@@ -73,7 +74,9 @@ class Progress:
     def region(self) -> str:
         if self.call is not None:
             return self.call.region
-        return self.claim.scope.region if self.claim is not None else ""
+        if self.claim is None:
+            return ""
+        return region_of_call(self.service, self.claim.scope.region)
 
     @property
     def name(self) -> str:
@@ -153,7 +156,7 @@ class Path:
             caller, region = nobody(), self._settings.home_region
         else:
             caller = await self._who.identify(raw, progress.headers, claim, service, now)
-            progress.caller, region = caller, claim.scope.region
+            progress.caller, region = caller, region_of_call(service, claim.scope.region)
         if operation is None:
             raise UnsupportedOperationException(f"{target.operation} is not offered here.")
         given = self._wire.decode(target, raw)

@@ -46,6 +46,12 @@ def init(
         list[str] | None,
         typer.Option(metavar="R", help=f"May be repeated; the first is home. [{DEFAULT_REGION}]"),
     ] = None,
+    allow_unknown_regions: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown-regions", help="Take regions that botocore does not know yet."
+        ),
+    ] = False,
     tls: Annotated[
         bool, typer.Option("--tls", help="Make a certificate, and a CA file for AWS_CA_BUNDLE.")
     ] = False,
@@ -62,6 +68,7 @@ def init(
             data,
             account_id=account,
             regions=tuple(dict.fromkeys(region or [DEFAULT_REGION])),
+            unknown_regions=allow_unknown_regions,
             tls_hosts=hosts,
         )
     except assemble.Unusable as reason:

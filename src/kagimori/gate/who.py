@@ -19,12 +19,14 @@ from kagimori.rules.identity.caller import Caller, acting_for, root_caller, with
 from kagimori.rules.identity.session import SessionClaims, decode_claims, token_bytes
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY
 from kagimori.rules.names import ACCOUNT_ID
+from kagimori.rules.partitions import GLOBAL_SERVICES, signable_regions
 from kagimori.rules.refusal import (
     ExpiredTokenException,
     InvalidSignatureException,
     KMSInternalException,
     Refusal,
     UnrecognizedClientException,
+    ValidationException,
 )
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.claim import Claim, Scope
@@ -36,7 +38,6 @@ from kagimori_boundary.replies import Bytes, Failed, OpenedSession
 REMEMBERED_MAX: Final = 10_000
 # How often the newest use of an access key is written down.
 USE_SECONDS: Final = 60.0
-GLOBAL_REGION: Final = "us-east-1"  # IAM's scope, whatever regions are served
 TOKEN_HEADER: Final = b"x-amz-security-token"
 INVALID: Final = "The security token included in the request is invalid."
 EXPIRED: Final = "The security token included in the request is expired"
@@ -63,7 +64,8 @@ class Who:
     ) -> None:
         self._view = view
         self._key_holder = key_holder
-        self._regions = regions
+        self._regions = {service: signable_regions(service, regions) for service in GLOBAL_SERVICES}
+        self._served = regions
         self._on_use = on_use
         self._callers = Callers(view)
         self._signing_keys: dict[Scope, tuple[bytes, hmac.HMAC]] = {}
@@ -86,8 +88,7 @@ class Who:
             ExpiredTokenException: the session is over.
         """
         scope = claim.scope
-        regions = frozenset((GLOBAL_REGION,)) if service == "iam" else self._regions
-        check_scope(scope, service=service, regions=regions)
+        check_scope(scope, service=service, regions=self._signable(service))
         presigned = claim.presigned
         if presigned is None:
             date = check_time(scope, headers, self._signing_time(now))
@@ -164,6 +165,10 @@ class Who:
         if behind.service is not None:
             raise InvalidSignatureException("A service cannot act for a service.")
         return acting_for(behind, service)
+
+    def _signable(self, service: str) -> frozenset[str]:
+        """Return the regions that requests to a service may be signed for."""
+        return self._regions.get(service, self._served)
 
     def _signing_time(self, now: float) -> float:
         """Return the time by which signatures are judged."""
@@ -262,7 +267,11 @@ class Anyone(Who):
         service: str,
         now: float,
     ) -> Caller:
-        access_key_id = claim.scope.access_key_id
+        access_key_id, region = claim.scope.access_key_id, claim.scope.region
+        if region not in self._signable(service):
+            raise ValidationException(
+                f"There is no region '{region}': `kagimori dev` serves the regions that AWS has."
+            )
         if await self._is_ours(claim.scope, headers):
             return await super().identify(raw, headers, claim, service, now)
         named = ACCOUNT_ID.fullmatch(access_key_id)

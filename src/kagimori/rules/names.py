@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.refusal import InvalidArnException, NotFoundException
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -15,7 +16,6 @@ _MULTI_REGION_ID: Final = re.compile(r"mrk-[0-9a-f]{32}")
 _ARN: Final = re.compile(
     r"arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):(key|alias)/(.+)", re.DOTALL
 )
-REGION: Final = re.compile(r"([a-z]+-){2,3}\d+", re.ASCII)
 ACCOUNT_ID: Final = re.compile(r"[0-9]{12}", re.ASCII)
 
 
@@ -29,20 +29,13 @@ class KeyRef(Struct, frozen=True):
     by_arn: bool = False
 
 
-def partition_of(region: str) -> str:
-    """Return the partition an ARN of this region names."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
 def key_arn(account_id: str, region: str, key_id: str) -> str:
-    return f"arn:{partition_of(region)}:kms:{region}:{account_id}:key/{key_id}"
+    return f"arn:{partition_of(region).name}:kms:{region}:{account_id}:key/{key_id}"
 
 
 def alias_arn(account_id: str, region: str, alias_name: str) -> str:
     """Return the ARN of an alias; its resource part is the alias name itself."""
-    return f"arn:{partition_of(region)}:kms:{region}:{account_id}:{alias_name}"
+    return f"arn:{partition_of(region).name}:kms:{region}:{account_id}:{alias_name}"
 
 
 def root_arn(account_id: str, partition: str = "aws") -> str:
@@ -79,7 +72,7 @@ def _parse_arn(text: str, *, region: str, aliases: bool) -> KeyRef:
     if match is None:
         raise InvalidArnException(f"Invalid arn {text}")
     partition, arn_region, account_id, kind, name = match.groups()
-    if partition != partition_of(arn_region):
+    if partition != partition_of(arn_region).name:
         raise InvalidArnException(f"Invalid arn {text}")
     if arn_region != region:
         raise NotFoundException(f"Invalid arn {arn_region}")

@@ -31,6 +31,7 @@ from kagimori.deployment.folder import (
     store_facts,
     write_private,
 )
+from kagimori.deployment.regions import check_regions
 from kagimori.dev.seed import BadSeed, planted, read_seed
 from kagimori.entities.tables import ACCESS_KEYS, ACCOUNTS
 from kagimori.hsm.process import HsmProcess, HsmRefused
@@ -40,7 +41,7 @@ from kagimori.machinery.key_sets import read_key_set
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sqlite import open_database
 from kagimori.ports import Table
-from kagimori.rules.names import REGION
+from kagimori.rules.partitions import is_known, known_regions
 from kagimori.server.listeners import listener_at, url_of
 from kagimori.server.supervisor import ServeOptions, Supervisor
 from kagimori.server.worker_config import WebIdentityKeys
@@ -75,18 +76,6 @@ DEFAULT_REGION: Final = "us-east-1"
 DEFAULT_LISTEN: Final = "127.0.0.1:8567"
 SOCKET_PATH_BYTES_MAX: Final = 100
 DEV_ACCOUNT: Final = "000000000000"
-# What `dev` serves: it makes no difference there, so every region that a test may name.
-DEV_REGIONS: Final = tuple(
-    f"{area}-{number}"
-    for area, numbers in {
-        "us-east": "12", "us-west": "12", "af-south": "1", "ap-east": "12", "ap-south": "12",
-        "ap-southeast": "1234567", "ap-northeast": "123", "ca-central": "1", "ca-west": "1",
-        "eu-central": "12", "eu-west": "123", "eu-south": "12", "eu-north": "1",
-        "il-central": "1", "me-south": "1", "me-central": "1", "mx-central": "1", "sa-east": "1",
-        "cn-north": "1", "cn-northwest": "1", "us-gov-east": "1", "us-gov-west": "1",
-    }.items()
-    for number in numbers
-)  # fmt: skip
 
 
 class WebIdentityOptions(Struct, frozen=True):
@@ -101,18 +90,23 @@ def initialise(
     *,
     account_id: str | None = None,
     regions: tuple[str, ...] = (DEFAULT_REGION,),
+    unknown_regions: bool = False,
     tls_hosts: tuple[str, ...] | None = None,
 ) -> RootAccessKey:
     """Make a deployment: store, domains, and the account's root access key.
 
     Raises:
-        Unusable: the folder, an account id that is none, or a region that is none.
+        Unusable: the folder, an account id that is none, or regions that cannot be served.
     """
     account_id = account_id or new_account_id()
     check_account_id(account_id)
-    for region in regions:
-        if not REGION.fullmatch(region):
-            raise Unusable(f"{region!r} is not the name of a region")
+    check_regions(regions, unknown=unknown_regions)
+    return _initialise(data, account_id, regions, tls_hosts)
+
+
+def _initialise(
+    data: Path, account_id: str, regions: tuple[str, ...], tls_hosts: tuple[str, ...] | None = None
+) -> RootAccessKey:
     layout = make_folder(data)
     try:
         return _fill(layout, account_id, regions, tls_hosts)
@@ -294,11 +288,15 @@ def serve_dev(
     """Serve a throwaway deployment for tests: any credentials, a clock that moves.
 
     Raises:
-        Unusable: the address, or the seed file.
+        Unusable: the address, the seed file, or a region of the seed that does not exist.
     """
+    if not is_known(seed_region):
+        raise Unusable(f"AWS has no region {seed_region!r}")
     with tempfile.TemporaryDirectory(prefix="kagimori-dev-") as folder:
         data = Path(folder) / "data"
-        initialise(data, account_id=DEV_ACCOUNT, regions=DEV_REGIONS)
+        # It makes no difference here, so a test may name any region of any partition.
+        regions = (DEFAULT_REGION, *(one for one in known_regions() if one != DEFAULT_REGION))
+        _initialise(data, DEV_ACCOUNT, regions)
         if seed is not None:
             _plant(Layout(data), seed, seed_account, seed_region)
         return serve(

@@ -11,7 +11,7 @@ from kagimori.pending import Pending
 from kagimori.ports import Absent
 from kagimori.rules.chain.chain import read_line
 from kagimori.rules.records.entry import decode_entry
-from kagimori.rules.records.facets import facet_of, is_asked_for
+from kagimori.rules.records.facets import facets_of, is_asked_for
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.index import HOUR_SECONDS, ID_BYTES, INDEX_NAME, facet_hash
@@ -162,26 +162,28 @@ class EventFinder:
 def _blocks(connection: sqlite3.Connection, query: EventQuery) -> Iterator[tuple[Any, ...]]:
     """Yield id, file, offset, length and newest time of blocks to look at, newest first."""
     name, value = query.attribute or ("", "")
-    facet = facet_hash(facet_of(query))
+    hashes = [facet_hash(facet) for facet in facets_of(query)]
     end = query.end if query.after is None else min(query.end, query.after[0])
-    column, needle = "facets", facet
+    column, needles = "facets", hashes
     if name == "EventId":
         try:
-            column, needle = "ids", bytes.fromhex(value[: 2 * ID_BYTES])
+            column, needles = "ids", [bytes.fromhex(value[: 2 * ID_BYTES])]
         except ValueError:
             return
+    holds = " OR ".join([f"instr({column}, ?) > 0"] * len(needles))
     text = (
         "SELECT id, file, offset, length, newest FROM blocks WHERE newest >= ? AND newest < ? "  # noqa: S608 - one of two columns
-        f"AND oldest <= ? AND instr({column}, ?) > 0 ORDER BY newest DESC, id DESC"
+        f"AND oldest <= ? AND ({holds}) ORDER BY newest DESC, id DESC"
     )
     try:
         hours = connection.execute(
-            "SELECT hour FROM facets WHERE facet = ? AND hour >= ? ORDER BY hour DESC",
-            (facet, query.start // HOUR_SECONDS),
+            "SELECT DISTINCT hour FROM facets WHERE facet IN (?, ?) AND hour >= ? "
+            "ORDER BY hour DESC",
+            (hashes[0], hashes[-1], query.start // HOUR_SECONDS),
         )
         for (hour,) in hours:
             begins = max(query.start, hour * HOUR_SECONDS)
-            yield from connection.execute(text, (begins, (hour + 1) * HOUR_SECONDS, end, needle))
+            yield from connection.execute(text, (begins, (hour + 1) * HOUR_SECONDS, end, *needles))
     except sqlite3.OperationalError as problem:
         if "no such table" not in str(problem):
             raise  # else it is just being made

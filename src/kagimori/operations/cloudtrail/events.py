@@ -5,10 +5,13 @@ Source: CloudTrail API reference, LookupEvents and ListPublicKeys; reference, 14
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from kagimori.gate.asked import Asked, Need
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Trail
 from kagimori.rules.chain.public_key import AuditPublicKey
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.records.lookup import (
     EVENTS_KEPT_SECONDS,
     EventQuery,
@@ -34,7 +37,11 @@ class _LookUp(Facts):
 
 
 class LookupEvents(Operation):
-    """Events of the caller's own account and the request's region, newest first."""
+    """Events of the caller's own account and the request's region, newest first.
+
+    DIFFERS(aws): where the deployment does not serve the region of its partition's global
+    services, events of IAM and of the global endpoint of STS are found in each of its regions.
+    """
 
     service = "cloudtrail"
     read_only = True
@@ -127,11 +134,16 @@ def _query(asked: Asked) -> EventQuery:
         end=int(end),
         after=None,
         limit=given.MaxResults or PAGE_MAX,
+        global_region=_unserved_global_region(asked),
     )
-    after = spot_of(given.NextToken, query)
-    return EventQuery(
-        query.account_id, query.region, query.attribute, query.start, query.end, after, query.limit
-    )
+    return replace(query, after=spot_of(given.NextToken, query))
+
+
+def _unserved_global_region(asked: Asked) -> str | None:
+    """Return the region of the partition's global services, if it is neither served nor asked."""
+    region = partition_of(asked.call.region).global_region
+    is_served = region in asked.settings.regions or region == asked.call.region
+    return None if is_served else region
 
 
 def _attribute(given: Any) -> tuple[str, str]:

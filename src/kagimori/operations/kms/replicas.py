@@ -17,7 +17,7 @@ from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState, check_state
 from kagimori.rules.keys.tags import read_tags
-from kagimori.rules.names import partition_of
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.policy.defaults import default_key_policy
 from kagimori.rules.policy.document import pretty
 from kagimori.rules.refusal import (

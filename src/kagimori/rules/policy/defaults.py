@@ -6,7 +6,8 @@ Source: reference, sections 9.2 and 16.
 import json
 from typing import Final
 
-from kagimori.rules.names import partition_of, root_arn
+from kagimori.rules.names import root_arn
+from kagimori.rules.partitions import partition_of
 
 # Where a service calls under another name than its alias has.
 VIA_SERVICE: Final = {"ebs": "ec2"}
@@ -45,7 +46,7 @@ def managed_key_policy(account_id: str, region: str, service: str, title: str) -
                 {
                     "Sid": "Allow direct access to key metadata to the account",
                     "Effect": "Allow",
-                    "Principal": {"AWS": root_arn(account_id, partition_of(region))},
+                    "Principal": {"AWS": root_arn(account_id, partition_of(region).name)},
                     "Action": ["kms:Describe*", "kms:Get*", "kms:List*", "kms:RevokeGrant"],
                     "Resource": "*",
                 },

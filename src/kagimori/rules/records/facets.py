@@ -34,14 +34,17 @@ def short_name(resource_name: str) -> str:
     return resource_name.rpartition("/")[2]
 
 
-def facet_of(query: EventQuery) -> Facet:
-    """Return the facet that finds the events of a query; those found are to be looked at still."""
+def facets_of(query: EventQuery) -> list[Facet]:
+    """Return the facets, one for each region, of which an event that a query asks for has one.
+
+    Other events may have it too: each has still to be held against the query.
+    """
     name, value = query.attribute or ("", "")
     if name == "EventId" or (name, value) == ("ReadOnly", "true"):
         name = value = ""  # nearly all there are
     if name == "ResourceName":
         value = short_name(value)
-    return query.account_id, query.region, name, value
+    return [(query.account_id, region, name, value) for region in query.regions]
 
 
 def event_ids(entry: Entry) -> Iterator[str]:
@@ -57,7 +60,7 @@ def is_asked_for(entry: Entry, at: int, query: EventQuery) -> bool:
     is_own = entry.recipient_account_id == account_id
     if not is_own and account_id not in entry.owners:
         return False
-    if entry.aws_region != query.region or not query.start <= at <= query.end:
+    if entry.aws_region not in query.regions or not query.start <= at <= query.end:
         return False
     if query.attribute is None:
         return True
@@ -72,4 +75,4 @@ def is_asked_for(entry: Entry, at: int, query: EventQuery) -> bool:
         return value in names or value in map(short_name, names)
     if name in ("Username", "AccessKeyId") and not is_own:
         return False
-    return (account_id, query.region, name, value) in facets(entry)
+    return (account_id, entry.aws_region, name, value) in facets(entry)

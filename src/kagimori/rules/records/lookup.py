@@ -24,7 +24,9 @@ Spot = tuple[int, int]  # time and number of the last event of a page
 class EventQuery(Struct, frozen=True):
     """Events of one account and region, newest first; times are seconds and inclusive.
 
-    `attribute` is CloudTrail's name of what is looked up by, and its value.
+    `attribute` is CloudTrail's name of what is looked up by, and its value. `global_region` is
+    the region in whose name IAM and the global endpoint of STS are recorded, if nobody can ask
+    there: its events are then found beside those of `region`.
     """
 
     account_id: str
@@ -34,6 +36,12 @@ class EventQuery(Struct, frozen=True):
     end: int
     after: Spot | None
     limit: int
+    global_region: str | None = None
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions whose events are looked for."""
+        return (self.region,) if self.global_region is None else (self.region, self.global_region)
 
     def fingerprint(self) -> str:
         """Return what ties a token to the question it came from; times may move on."""

@@ -1,11 +1,13 @@
 """Deployments in other regions than us-east-1: global services, regions nobody knows, partitions."""
 
+import re
 import subprocess
 import sys
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 
+import boto3
 import pytest
 
 import serving
@@ -251,3 +253,218 @@ def test_a_seed_in_a_region_that_aws_does_not_have(tmp_path):
     done = serving.run("dev", "--listen", "127.0.0.1:0", *options)
     assert done.returncode == 1
     assert "AWS has no region 'us-east-9'" in done.stderr
+
+
+# --- partitions -----------------------------------------------------------------------------------
+
+PARTITIONS = {"eu-central-1": "aws", "cn-northwest-1": "aws-cn", "us-gov-east-1": "aws-us-gov"}
+TRUST = (
+    '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "sts:AssumeRole",'
+    ' "Principal": {{"AWS": "{principal}"}}}}]}}'
+)
+IDENTITY = (
+    '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "kms:*",'
+    ' "Resource": "{resource}"}}]}}'
+)
+
+
+@pytest.fixture
+def partition(away):
+    return PARTITIONS[away.region]
+
+
+@pytest.fixture
+def foreign(partition):
+    """A partition that is another."""
+    return "aws-cn" if partition == "aws" else "aws"
+
+
+@pytest.fixture
+def iam(away):
+    with closing(away.client("iam")) as client:
+        yield client
+
+
+@pytest.fixture
+def kms_away(away):
+    with closing(away.client()) as client:
+        yield client
+
+
+def every_arn(value):
+    """Yield whatever looks like an ARN in an answer."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from every_arn(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from every_arn(inner)
+    elif isinstance(value, str):
+        yield from re.findall(r"arn:[^:]*:[a-z]+:", value)
+
+
+def all_of(partition, answer):
+    found = list(every_arn({k: v for k, v in answer.items() if k != "ResponseMetadata"}))
+    assert found
+    assert all(arn.startswith(f"arn:{partition}:") for arn in found), found
+    return answer
+
+
+def test_keys_and_their_default_policy(partition, kms_away):
+    key = all_of(partition, kms_away.create_key())["KeyMetadata"]["Arn"]
+    all_of(partition, kms_away.get_key_policy(KeyId=key))
+    kms_away.create_alias(AliasName=f"alias/{key[-12:]}", TargetKeyId=key)
+    all_of(partition, kms_away.list_aliases())
+    with refused("InvalidArnException"):
+        kms_away.describe_key(KeyId=key.replace(f"arn:{partition}:", "arn:aws-iso:"))
+
+
+def test_an_account_in_a_key_policy_is_shown_by_its_partition(partition, kms_away, away):
+    key = kms_away.create_key()["KeyMetadata"]["Arn"]
+    policy = kms_away.get_key_policy(KeyId=key)["Policy"]
+    root = f"arn:{partition}:iam::{away.account}:root"
+    assert root in policy
+    kms_away.put_key_policy(KeyId=key, Policy=policy.replace(root, away.account))
+    assert root in kms_away.get_key_policy(KeyId=key)["Policy"]
+
+
+def test_identities(partition, iam, away):
+    suffix = away.region
+    all_of(partition, iam.create_user(UserName=f"bob-{suffix}"))
+    all_of(partition, iam.create_group(GroupName=f"g-{suffix}"))
+    trust = TRUST.format(principal=f"arn:{partition}:iam::{away.account}:root")
+    all_of(partition, iam.create_role(RoleName=f"r-{suffix}", AssumeRolePolicyDocument=trust))
+    all_of(partition, iam.create_instance_profile(InstanceProfileName=f"p-{suffix}"))
+    all_of(
+        partition,
+        iam.create_policy(
+            PolicyName=f"pol-{suffix}",
+            PolicyDocument=IDENTITY.format(resource=f"arn:{partition}:kms:*:*:key/*"),
+        ),
+    )
+    provider = iam.create_open_id_connect_provider(Url="https://idp.example.org")
+    all_of(partition, provider)
+    iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"])
+    iam.delete_open_id_connect_provider(
+        OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"]
+    )
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=f"m-{suffix}")
+    serial = device["VirtualMFADevice"]["SerialNumber"]
+    assert serial.startswith(f"arn:{partition}:iam::")
+    iam.delete_virtual_mfa_device(SerialNumber=serial)
+    managed = f"arn:{partition}:iam::aws:policy/AdministratorAccess"
+    iam.attach_user_policy(UserName=f"bob-{suffix}", PolicyArn=managed)
+    attached = iam.list_attached_user_policies(UserName=f"bob-{suffix}")
+    assert [one["PolicyArn"] for one in attached["AttachedPolicies"]] == [managed]
+    all_of(partition, iam.list_policies(Scope="AWS"))
+    all_of(partition, iam.get_account_authorization_details())
+
+
+def test_who_callers_are(partition, iam, away):
+    def who(**credentials):
+        with closing(away.client("sts", **credentials)) as sts:
+            return sts.get_caller_identity()["Arn"]
+
+    assert who() == f"arn:{partition}:iam::{away.account}:root"
+    name = f"carol-{away.region}"
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    access_key = iam.create_access_key(UserName=name)["AccessKey"]
+    pair = {"access_key": access_key["AccessKeyId"], "secret": access_key["SecretAccessKey"]}
+    assert who(**pair) == arn == f"arn:{partition}:iam::{away.account}:user/{name}"
+    everything = IDENTITY.format(resource="*").replace("kms:*", "*")
+    iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=everything)
+    role = iam.create_role(
+        RoleName=f"role-{away.region}", AssumeRolePolicyDocument=TRUST.format(principal=arn)
+    )["Role"]
+    with closing(away.client("sts", **pair)) as sts:
+        assumed = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="session")
+        assert assumed["AssumedRoleUser"]["Arn"] == (
+            f"arn:{partition}:sts::{away.account}:assumed-role/{role['RoleName']}/session"
+        )
+        federated = sts.get_federation_token(Name="fed")
+        assert federated["FederatedUser"]["Arn"] == (
+            f"arn:{partition}:sts::{away.account}:federated-user/fed"
+        )
+    with closing(away.client("sts")) as sts:
+        made = sts.get_session_token()["Credentials"]
+    session = boto3.session.Session(
+        made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], away.region
+    )
+    with closing(session.client("sts", endpoint_url=away.url)) as sts:
+        all_of(partition, sts.get_caller_identity())
+
+
+def test_grants(partition, foreign, kms_away, iam, away):
+    key = kms_away.create_key()["KeyMetadata"]["Arn"]
+    arn = iam.create_user(UserName=f"dave-{away.region}")["User"]["Arn"]
+    kms_away.create_grant(KeyId=key, GranteePrincipal=arn, Operations=["Encrypt"])
+    all_of(partition, {"Grants": kms_away.list_grants(KeyId=key)["Grants"]})
+    for stranger in (
+        arn.replace(f"arn:{partition}:", f"arn:{foreign}:"),
+        f"arn:{foreign}:iam::{away.account}:root",
+    ):
+        with refused("InvalidArnException"):
+            kms_away.create_grant(KeyId=key, GranteePrincipal=stranger, Operations=["Encrypt"])
+
+
+def test_arns_of_another_partition_in_policies(partition, foreign, kms_away, iam, away):
+    root = f"arn:{foreign}:iam::{away.account}:root"
+    resource = f"arn:{foreign}:kms:*:*:key/*"
+    with refused(
+        "MalformedPolicyDocument", f'Partition "{foreign}" is not valid for resource "{resource}".'
+    ):
+        iam.create_policy(PolicyName="x", PolicyDocument=IDENTITY.format(resource=resource))
+    with refused("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{root}"'):
+        iam.create_role(RoleName="x", AssumeRolePolicyDocument=TRUST.format(principal=root))
+    key = kms_away.create_key()["KeyMetadata"]["Arn"]
+    policy = kms_away.get_key_policy(KeyId=key)["Policy"]
+    with refused("InvalidArnException"):
+        kms_away.put_key_policy(
+            KeyId=key, Policy=policy.replace(f"arn:{partition}:iam", f"arn:{foreign}:iam")
+        )
+    with closing(away.client("iam")) as client, refused("InvalidInput", status=400):
+        client.simulate_custom_policy(
+            PolicyInputList=[IDENTITY.format(resource=resource)], ActionNames=["kms:Encrypt"]
+        )
+
+
+@pytest.mark.parametrize("resource", ["arn:aws-mars:s3:::b", "arn::s3:::b", "arn:AWS:s3:::b"])
+def test_a_partition_that_there_is_not(iam, resource):
+    named = resource.split(":")[1]
+    with refused(
+        "MalformedPolicyDocument", f'Partition "{named}" is not valid for resource "{resource}".'
+    ):
+        iam.create_policy(PolicyName="x", PolicyDocument=IDENTITY.format(resource=resource))
+
+
+def test_policies_of_another_partition(foreign, iam, away):
+    name = f"eve-{away.region}"
+    iam.create_user(UserName=name)
+    for arn in (
+        f"arn:{foreign}:iam::aws:policy/AdministratorAccess",
+        f"arn:{foreign}:iam::{away.account}:policy/x",
+    ):
+        for ask in (
+            lambda arn: iam.attach_user_policy(UserName=name, PolicyArn=arn),
+            lambda arn: iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=arn),
+            lambda arn: iam.create_user(UserName=f"{name}-2", PermissionsBoundary=arn),
+        ):
+            with refused("ValidationError", "Invalid ARN partition"):
+                ask(arn)
+
+
+def test_a_role_of_another_partition(partition, foreign, iam, away):
+    trust = TRUST.format(principal=f"arn:{partition}:iam::{away.account}:root")
+    role = iam.create_role(RoleName=f"other-{away.region}", AssumeRolePolicyDocument=trust)
+    arn = role["Role"]["Arn"].replace(f"arn:{partition}:", f"arn:{foreign}:")
+    with closing(away.client("sts")) as sts, refused("AccessDenied", status=403):
+        sts.assume_role(RoleArn=arn, RoleSessionName="session")
+
+
+def test_an_account_of_dev_has_names_in_each_partition(dev):
+    for region, partition in (("us-east-1", "aws"), ("cn-north-1", "aws-cn")):
+        with closing(dev.client("sts", region=region)) as sts:
+            assert sts.get_caller_identity()["Arn"] == f"arn:{partition}:iam::000000000000:root"
+        with closing(dev.client("iam", region=region)) as iam:
+            user = iam.create_user(UserName=f"frank-{partition}")["User"]
+        assert user["Arn"] == f"arn:{partition}:iam::000000000000:user/frank-{partition}"

@@ -130,7 +130,7 @@ def planted(
                 description=wanted.description,
                 key_spec=wanted.key_spec,
                 key_usage=wanted.key_usage,
-                key_policy=default_key_policy(account_id),
+                key_policy=default_key_policy(account_id, region),
                 backing_keys=tuple(backing_keys),
                 current_material_id=backing_keys[-1].material_id,
             ),

@@ -34,9 +34,10 @@ class Wire:
     def __init__(self, services: tuple[str, ...]) -> None:
         self._models = {service: ServiceModel.load(service) for service in services}
         self._by_prefix = {
-            model.target_prefix.encode(): model
+            name.encode(): model
             for model in self._models.values()
             if model.target_prefix
+            for name in _names(model.target_prefix)
         }
         self._targets: dict[bytes, Target] = {}
 
@@ -123,3 +124,12 @@ class Wire:
         compiled = model.operation(operation.decode("latin-1"))
         target = self._targets[name] = Target(model, compiled.name)
         return target
+
+
+def _names(target_prefix: str) -> tuple[str, str]:
+    """Return both names that clients put before an action in `X-Amz-Target`.
+
+    SDKs that are made from Smithy models send the service's name without its namespace; the others
+    send what botocore's model says. For KMS these are the same.
+    """
+    return target_prefix, target_prefix.rpartition(".")[2]

@@ -11,6 +11,7 @@ from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.request import Call, RawRequest
 
 
@@ -43,6 +44,11 @@ class Asked(Struct, gc=False):
     settings: Settings = Settings()
     usages: Usages = Usages()
     denials: Denials = Denials("")
+
+    @property
+    def partition(self) -> str:
+        """The name of the partition in which the call takes place."""
+        return partition_of(self.call.region).name
 
     @property
     def trust_roots(self) -> tuple[bytes, ...]:

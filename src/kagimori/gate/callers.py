@@ -25,6 +25,7 @@ from kagimori.rules.identity.caller import (
 )
 from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.session import FEDERATED, ROLE, ROOT, SessionClaims
+from kagimori.rules.identity.user import User
 from kagimori.rules.policy.document import Document, Kind
 from kagimori.rules.policy.evaluate import CompiledPolicy
 
@@ -39,8 +40,10 @@ class Callers:
         self._view = view
         self._known: dict[Any, tuple[tuple[Any, ...], Caller]] = {}
 
-    def of_access_key(self, access_key: AccessKey) -> Caller | None:
+    def of_access_key(self, access_key: AccessKey, partition: str) -> Caller | None:
         """Return whose access key it is; None if the user is no more.
+
+        `partition` is that of the request: it is part of the root user's name.
 
         Raises:
             Absent: not in memory yet.
@@ -51,10 +54,11 @@ class Callers:
                 access_key.access_key_id, (access_key,), service_caller(access_key, service)
             )
         if name is None:
-            return self._kept(access_key.access_key_id, (access_key,)) or self._keep(
-                access_key.access_key_id, (access_key,), root_caller(access_key)
+            made_of = (access_key, partition)
+            return self._kept(access_key.access_key_id, made_of) or self._keep(
+                access_key.access_key_id, made_of, root_caller(access_key, partition)
             )
-        user = self._view.one(USERS, (access_key.account_id, fold(name)))
+        user: User | None = self._view.one(USERS, (access_key.account_id, fold(name)))
         if user is None or user.name != name:
             return None
         made_of = (access_key, *self._gathered(user))

@@ -13,7 +13,7 @@ from kagimori.ports import Table, View
 from kagimori.rules.identity.aws_managed import aws_managed_policy
 from kagimori.rules.identity.bearer import Bearer, fold
 from kagimori.rules.identity.managed_policy import ManagedPolicy
-from kagimori.rules.identity.oidc_provider import OidcProvider, oidc_arn
+from kagimori.rules.identity.oidc_provider import OidcProvider
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.identity.role import Role
 from kagimori.rules.policy.document import Document, principals_named
@@ -125,8 +125,8 @@ def not_found(kind: Kind, name: str) -> NoSuchEntity:
 
 def oidc_provider(view: View, account_id: str, arn: str) -> OidcProvider | None:
     """Return the account's provider with this ARN, or None."""
-    prefix = oidc_arn(account_id, "")
-    if not arn.startswith(prefix):
+    _, slash, url = arn.partition(":oidc-provider/")
+    if not slash:
         return None
-    found: OidcProvider | None = view.one(OIDC_PROVIDERS, (account_id, arn.removeprefix(prefix)))
-    return found
+    found: OidcProvider | None = view.one(OIDC_PROVIDERS, (account_id, url))
+    return found if found is not None and found.arn == arn else None

@@ -19,7 +19,7 @@ from kagimori.rules.identity.caller import Caller, acting_for, root_caller, with
 from kagimori.rules.identity.session import SessionClaims, decode_claims, token_bytes
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY
 from kagimori.rules.names import ACCOUNT_ID
-from kagimori.rules.partitions import GLOBAL_SERVICES, signable_regions
+from kagimori.rules.partitions import GLOBAL_SERVICES, partition_of, signable_regions
 from kagimori.rules.refusal import (
     ExpiredTokenException,
     InvalidSignatureException,
@@ -122,7 +122,8 @@ class Who:
         if known is None or known[0] is not access_key.sealed_secret:
             known = await self._derive(scope, access_key)
         of_access_key, found = self._callers.of_access_key, access_key
-        return known[1], lambda: of_access_key(found)
+        partition = partition_of(scope.region).name
+        return known[1], lambda: of_access_key(found, partition)
 
     async def _known(self, look: Callable[[], Caller | None]) -> Caller:
         caller = await self._found(look)
@@ -282,7 +283,8 @@ class Anyone(Who):
                 account_id=account_id,
                 sealed_secret=b"",
                 created_at=0.0,
-            )
+            ),
+            partition_of(region).name,
         )
 
     async def _is_ours(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:

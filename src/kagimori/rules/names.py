@@ -38,7 +38,7 @@ def alias_arn(account_id: str, region: str, alias_name: str) -> str:
     return f"arn:{partition_of(region).name}:kms:{region}:{account_id}:{alias_name}"
 
 
-def root_arn(account_id: str, partition: str = "aws") -> str:
+def root_arn(account_id: str, partition: str) -> str:
     return f"arn:{partition}:iam::{account_id}:root"
 
 

@@ -26,6 +26,7 @@ from kagimori.rules.identity.aws_managed import administrator_access
 from kagimori.rules.identity.caller import Caller, acting_for, service_caller
 from kagimori.rules.identity.service import SUFFIX
 from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
 from kagimori.rules.policy.favourable import favourable
@@ -62,7 +63,7 @@ def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
         view = StillView(layout.database, tuple(TABLES.values()))
         try:
             kms_key = _key_named(view, key)
-            proposed = _compiled(view, policy)
+            proposed = _compiled(view, kms_key, policy)
             settings = Settings(tracking_started_at=created_at)
             replay = _Replay(view, kms_key, proposed, settings)
             return replay.run(audit_folder(data), since)
@@ -97,9 +98,10 @@ def _key_named(view: StillView, name: str) -> KmsKey:
     return kms_key
 
 
-def _compiled(view: StillView, text: str) -> CompiledPolicy:
+def _compiled(view: StillView, kms_key: KmsKey, text: str) -> CompiledPolicy:
     try:
-        document = parse_policy(text, Kind.KEY)
+        partition = partition_of(kms_key.region).name
+        document = parse_policy(text, Kind.KEY, partition=partition)
         return compile_policy(document, pins=pins_of(view, document))
     except UnknownPrincipal as unknown:
         raise Unusable(f"the policy names {unknown}, whom there is not") from None
@@ -246,7 +248,9 @@ class _Replay:
         if found is None:
             return None, None
         if found.session is None:
-            caller = self._callers.of_access_key(found.access_key)
+            caller = self._callers.of_access_key(
+                found.access_key, partition_of(self._key.region).name
+            )
         else:
             caller = self._callers.of_session(access_key_id, found.session)
         if caller is not None and service:

@@ -17,6 +17,7 @@ from kagimori.ports import Delete, Put
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 from kagimori_boundary.commands import Command, CreateSecret
 from kagimori_boundary.replies import NewSecret
@@ -125,7 +126,11 @@ class GetAccessKeyLastUsed(IamOperation):
         user = None
         if key is not None and key.user_name is not None:
             user = identity_named(asked.view, USER, account_id, key.user_name)
-        arn = f"arn:aws:iam::{account_id}:user/*" if user is None else user.arn
+        arn = (
+            identity_arn(asked.partition, account_id, "user", "/", "*")
+            if user is None
+            else user.arn
+        )
         facts = Found((self.need(arn, user),), entity=key)
         if key is not None:
             # A page: never from memory, since uses are noted without telling anybody.

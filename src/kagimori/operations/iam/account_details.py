@@ -50,7 +50,7 @@ class GetAccountAuthorizationDetails(IamOperation):
     read_only = True
 
     def look_up(self, asked: Asked) -> Found:
-        whole = _Whole(asked.view, asked.caller.account_id)
+        whole = _Whole(asked.view, asked.caller.account_id, asked.partition)
         wanted = asked.call.input.Filter or (*_LISTS.values(), _AWS)
         places = {name: place for place, name in enumerate(_LISTS)}
         entries = [
@@ -71,7 +71,7 @@ class GetAccountAuthorizationDetails(IamOperation):
 class _Whole:
     """All of an account, read list by list: a look for each entity would be very many looks."""
 
-    def __init__(self, view: View, account_id: str) -> None:
+    def __init__(self, view: View, account_id: str, partition: str) -> None:
         def listed(table: Table) -> Any:
             return view.group(table, "by_account", (account_id,))
 
@@ -81,7 +81,7 @@ class _Whole:
         for use in listed(ATTACHMENTS):
             self.uses.setdefault(use.policy_arn, []).append(use)
         self.policies = {policy.arn: policy for policy in listed(MANAGED_POLICIES)}
-        for policy in aws_managed_policies():
+        for policy in aws_managed_policies(partition):
             if policy.arn in self.uses:
                 self.policies[policy.arn] = policy
         group_names = {group.folded: group.name for group in self.groups}

@@ -7,11 +7,11 @@ from kagimori.gate.asked import Asked
 from kagimori.gate.identities import GROUP, ROLE, USER, managed_policy
 from kagimori.operations.iam.boundaries import POLICY, boundary_value, use_of, use_writes
 from kagimori.operations.iam.iam_operation import (
-    UNREADABLE_ARN,
     Found,
     OnNamed,
     OnPolicy,
     all_named,
+    check_policy_arn,
     page,
     page_entries,
     put,
@@ -23,7 +23,7 @@ from kagimori.ports import Delete
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.managed_policy import ManagedPolicy
-from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
+from kagimori.rules.identity.refusals import NoSuchEntity
 
 
 class _OnAttachment(OnNamed):
@@ -39,8 +39,7 @@ class _AttachPolicy(_OnAttachment):
 
     def check(self, asked: Asked, facts: Found) -> None:
         arn, policy, bearer = asked.call.input.PolicyArn, facts.more, facts.entity
-        if not arn.startswith("arn:"):
-            raise ValidationError(UNREADABLE_ARN)
+        check_policy_arn(asked, arn)
         if policy is None or policy.account_id not in (bearer.account_id, "aws"):
             raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
         if arn not in bearer.attached:
@@ -72,9 +71,8 @@ class _DetachPolicy(_OnAttachment):
 
     def check(self, asked: Asked, facts: Found) -> None:
         arn = asked.call.input.PolicyArn
-        if not arn.startswith("arn:"):
-            raise ValidationError(UNREADABLE_ARN)
         if arn not in facts.entity.attached:
+            check_policy_arn(asked, arn)
             raise NoSuchEntity(f"Policy {arn} was not found.")
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:

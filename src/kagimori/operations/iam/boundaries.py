@@ -8,12 +8,12 @@ from typing import Any
 from kagimori.entities.identity_tables import ATTACHMENTS, MANAGED_POLICIES
 from kagimori.gate.asked import Asked
 from kagimori.gate.identities import ROLE, USER, managed_policy
-from kagimori.operations.iam.iam_operation import UNREADABLE_ARN, Found, OnNamed, put
+from kagimori.operations.iam.iam_operation import Found, OnNamed, check_policy_arn, put
 from kagimori.operations.operation import Outcome
 from kagimori.ports import Delete, Expect, Put, View, Write
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
-from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
+from kagimori.rules.identity.refusals import NoSuchEntity
 
 POLICY, BOUNDARY = "policy", "boundary"
 
@@ -61,15 +61,14 @@ def boundary_writes(
     return writes if bound is None else [*writes, *use_writes(bearer, bound, BOUNDARY)]
 
 
-def refuse_bad_boundary(arn: str, bound: ManagedPolicy | None, account_id: str) -> None:
+def refuse_bad_boundary(asked: Asked, arn: str, bound: ManagedPolicy | None) -> None:
     """Return if a policy can be a boundary here.
 
     Raises:
         NoSuchEntity, ValidationError: it cannot.
     """
-    if not arn.startswith("arn:"):
-        raise ValidationError(UNREADABLE_ARN)
-    if bound is None or bound.account_id not in (account_id, "aws"):
+    check_policy_arn(asked, arn)
+    if bound is None or bound.account_id not in (asked.caller.account_id, "aws"):
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 
@@ -83,7 +82,7 @@ class _PutBoundary(OnNamed):
 
     def check(self, asked: Asked, facts: Found) -> None:
         arn = asked.call.input.PermissionsBoundary
-        refuse_bad_boundary(arn, facts.more[0], asked.caller.account_id)
+        refuse_bad_boundary(asked, arn, facts.more[0])
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         bound, before = facts.more

@@ -27,6 +27,7 @@ class CreateGroup(CreateIdentity):
     def made(self, asked: Asked, facts: Creating) -> Group:
         given = asked.call.input
         return Group(
+            partition=asked.partition,
             account_id=asked.caller.account_id,
             name=given.GroupName,
             path=given.Path or "/",
@@ -88,7 +89,9 @@ class UpdateGroup(OnNamed):
         group = facts.entity
         if group is not None:
             name, path = _new_name(asked, group)
-            facts.needs += (self.need(identity_arn(group.account_id, "group", path, name)),)
+            facts.needs += (
+                self.need(identity_arn(group.partition, group.account_id, "group", path, name)),
+            )
         return facts
 
     def read(self, asked: Asked, entity: Group) -> Any:

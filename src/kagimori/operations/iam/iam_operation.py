@@ -43,7 +43,7 @@ class OnNamed(IamOperation):
         name = self.named(asked)
         account_id = asked.caller.account_id
         entity = identity_named(asked.view, self.kind, account_id, name)
-        arn = identity_arn(account_id, self.kind.noun, "/", name)
+        arn = identity_arn(asked.partition, account_id, self.kind.noun, "/", name)
         need = self.need(entity.arn if entity else arn, entity, **self.values(asked, entity))
         facts = Found((need,), entity=entity)
         if entity is not None:
@@ -94,6 +94,7 @@ class OnPolicy(IamOperation):
 
     def ask(self, asked: Asked, facts: Found) -> Command | None:
         if facts.entity is None:
+            check_policy_arn(asked, asked.call.input.PolicyArn)
             raise policy_not_found(asked.call.input.PolicyArn)
         self.check(asked, facts)
         return None
@@ -105,9 +106,19 @@ class OnPolicy(IamOperation):
         """Return if it can be done."""
 
 
-def policy_not_found(arn: str) -> NoSuchEntity | ValidationError:
+def check_policy_arn(asked: Asked, arn: str) -> None:
+    """Return if a policy's ARN can be read, and is of the partition that is asked.
+
+    Raises:
+        ValidationError: it cannot, or is not.
+    """
     if not arn.startswith("arn:"):
-        return ValidationError(UNREADABLE_ARN)
+        raise ValidationError(UNREADABLE_ARN)
+    if arn.split(":")[1] != asked.partition:
+        raise ValidationError("Invalid ARN partition")
+
+
+def policy_not_found(arn: str) -> NoSuchEntity:
     return NoSuchEntity(f"Policy {arn} was not found.")
 
 

@@ -19,7 +19,7 @@ class _PutPolicy(OnNamed):
 
     def check(self, asked: Asked, facts: Found) -> None:
         given, entity = asked.call.input, facts.entity
-        read_policy(given.PolicyDocument, Kind.IDENTITY)
+        read_policy(given.PolicyDocument, Kind.IDENTITY, asked.partition)
         facts.more = {**entity.inline_policies, given.PolicyName: given.PolicyDocument}
         check_inline_size(self.kind.noun, entity.name, facts.more)
 

@@ -26,6 +26,7 @@ from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.instance_profile import InstanceProfile
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from kagimori.rules.identity.tags import read_tags, with_tags
+from kagimori.rules.partitions import partition_of
 from kagimori_boundary.commands import Command
 
 PROFILE = Kind("instance-profile", "InstanceProfileName", INSTANCE_PROFILES)
@@ -42,7 +43,7 @@ class CreateInstanceProfile(IamOperation):
     def look_up(self, asked: Asked) -> NewProfile:
         given, account_id = asked.call.input, asked.caller.account_id
         name = given.InstanceProfileName
-        arn = identity_arn(account_id, PROFILE.noun, given.Path or "/", name)
+        arn = identity_arn(asked.partition, account_id, PROFILE.noun, given.Path or "/", name)
         tagging = (Need("iam:TagInstanceProfile", resource=arn),) if given.Tags else ()
         facts = NewProfile((self.need(arn), *tagging))
         facts.entity = asked.view.one(INSTANCE_PROFILES, (account_id, fold(name)))
@@ -61,6 +62,7 @@ class CreateInstanceProfile(IamOperation):
     def finish(self, asked: Asked, facts: NewProfile, reply: Any) -> Outcome:
         given = asked.call.input
         profile = InstanceProfile(
+            partition=asked.partition,
             account_id=asked.caller.account_id,
             name=given.InstanceProfileName,
             path=given.Path or "/",
@@ -127,8 +129,10 @@ class AddRoleToInstanceProfile(_OnProfileAndRole):
     def look_up(self, asked: Asked) -> Found:
         facts = super().look_up(asked)
         role = facts.more
-        arn = identity_arn(asked.caller.account_id, "role", "/", asked.call.input.RoleName)
-        values = {"iam:passedtoservice": "ec2.amazonaws.com"}
+        arn = identity_arn(
+            asked.partition, asked.caller.account_id, "role", "/", asked.call.input.RoleName
+        )
+        values = {"iam:passedtoservice": f"ec2.{partition_of(asked.call.region).dns_suffix}"}
         passing = Need("iam:PassRole", resource=role.arn if role else arn, values=values)
         facts.needs += (passing,)
         return facts
@@ -162,7 +166,10 @@ class ListInstanceProfiles(IamOperation):
         entries = [(one.folded, one) for one in listed if starts_with(asked, one)]
         shown, rest = page_entries(asked, entries, prefix)
         answer = {"InstanceProfiles": [_shown(asked, one) for _, one in shown], **rest}
-        return Found((self.need(identity_arn(account_id, PROFILE.noun, prefix, "")),), more=answer)
+        return Found(
+            (self.need(identity_arn(asked.partition, account_id, PROFILE.noun, prefix, "")),),
+            more=answer,
+        )
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         return Outcome(facts.more)

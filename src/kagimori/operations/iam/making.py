@@ -33,7 +33,7 @@ class CreateIdentity(IamOperation):
     def look_up(self, asked: Asked) -> Creating:
         given, account_id = asked.call.input, asked.caller.account_id
         name: str = getattr(given, self.kind.member)
-        arn = identity_arn(account_id, self.kind.noun, given.Path or "/", name)
+        arn = identity_arn(asked.partition, account_id, self.kind.noun, given.Path or "/", name)
         boundary: str | None = getattr(given, "PermissionsBoundary", None)
         values = {} if boundary is None else {"iam_permissionsboundary": boundary}
         needs = [self.need(arn, None, **values)]
@@ -58,7 +58,7 @@ class CreateIdentity(IamOperation):
             raise EntityAlreadyExists(f"{self.kind.noun.title()} with name {name} already exists.")
         boundary = getattr(given, "PermissionsBoundary", None)
         if boundary is not None:
-            refuse_bad_boundary(boundary, facts.bound, asked.caller.account_id)
+            refuse_bad_boundary(asked, boundary, facts.bound)
         return None
 
     def finish(self, asked: Asked, facts: Creating, reply: Any) -> Outcome:
@@ -80,6 +80,7 @@ class CreateIdentity(IamOperation):
         """Return the fields that users and roles have in common."""
         given = asked.call.input
         return {
+            "partition": asked.partition,
             "account_id": asked.caller.account_id,
             "name": getattr(given, self.kind.member),
             "path": given.Path or "/",
@@ -98,7 +99,7 @@ class ListIdentities(IamOperation):
     def look_up(self, asked: Asked) -> Found:
         account_id = asked.caller.account_id
         prefix = asked.call.input.PathPrefix
-        arn = identity_arn(account_id, self.kind.noun, prefix or "/", "")
+        arn = identity_arn(asked.partition, account_id, self.kind.noun, prefix or "/", "")
         listed = asked.view.group(self.kind.table, "by_account", (account_id,))
         entries = [(entity.folded, entity) for entity in listed if starts_with(asked, entity)]
         name = f"{self.kind.noun.title()}s"

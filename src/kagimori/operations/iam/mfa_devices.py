@@ -47,7 +47,7 @@ class CreateVirtualMFADevice(IamOperation):
     def look_up(self, asked: Asked) -> NewDevice:
         given, account_id = asked.call.input, asked.caller.account_id
         name = given.VirtualMFADeviceName
-        arn = identity_arn(account_id, "mfa", given.Path or "/", name)
+        arn = identity_arn(asked.partition, account_id, "mfa", given.Path or "/", name)
         tagging = (Need("iam:TagMFADevice", resource=arn),) if given.Tags else ()
         facts = NewDevice((self.need(arn), *tagging))
         facts.entity = asked.view.one(MFA_DEVICES, (account_id, fold(name)))
@@ -62,7 +62,9 @@ class CreateVirtualMFADevice(IamOperation):
         if facts.entity is not None:
             raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.")
         account_id, path = asked.caller.account_id, given.Path or "/"
-        serial_number = identity_arn(account_id, "mfa", path, given.VirtualMFADeviceName)
+        serial_number = identity_arn(
+            asked.partition, account_id, "mfa", path, given.VirtualMFADeviceName
+        )
         if len(serial_number) > _SERIAL_NUMBER_CHARACTERS_MAX:
             raise ValidationError("The serial number of the device would be too long.")
         return CreateMfaSeed(serial_number)
@@ -70,6 +72,7 @@ class CreateVirtualMFADevice(IamOperation):
     def finish(self, asked: Asked, facts: NewDevice, reply: NewSeed) -> Outcome:
         given = asked.call.input
         device = MfaDevice(
+            partition=asked.partition,
             account_id=asked.caller.account_id,
             name=given.VirtualMFADeviceName,
             path=given.Path or "/",
@@ -248,7 +251,7 @@ class ListVirtualMFADevices(IamOperation):
         entries = [(one.folded, one) for one in listed if bool(one.holder) in wanted]
         shown, rest = page_entries(asked, entries, status)
         devices = [self._shown(asked, device) for _, device in shown]
-        arn = identity_arn(account_id, "mfa", "/", "")
+        arn = identity_arn(asked.partition, account_id, "mfa", "/", "")
         return Found((self.need(arn),), more={"VirtualMFADevices": devices, **rest})
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:

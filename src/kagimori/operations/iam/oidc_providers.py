@@ -35,7 +35,7 @@ class CreateOpenIDConnectProvider(IamOperation):
     def look_up(self, asked: Asked) -> NewProvider:
         given, account_id = asked.call.input, asked.caller.account_id
         url = read_url(given.Url)
-        arn = oidc_arn(account_id, url)
+        arn = oidc_arn(asked.partition, account_id, url)
         tagging = (Need("iam:TagOpenIDConnectProvider", resource=arn),) if given.Tags else ()
         facts = NewProvider((self.need(arn), *tagging))
         facts.entity = asked.view.one(OIDC_PROVIDERS, (account_id, url))
@@ -47,6 +47,7 @@ class CreateOpenIDConnectProvider(IamOperation):
         client_ids = tuple(dict.fromkeys(given.ClientIDList or ()))
         quotas.CLIENT_IDS.check(len(client_ids) - 1)
         facts.made = OidcProvider(
+            partition=asked.partition,
             account_id=asked.caller.account_id,
             url=read_url(given.Url),
             created_at=asked.now,
@@ -103,7 +104,7 @@ class ListOpenIDConnectProviders(IamOperation):
     def look_up(self, asked: Asked) -> Found:
         account_id = asked.caller.account_id
         listed = asked.view.group(OIDC_PROVIDERS, "by_account", (account_id,))
-        return Found((self.need(oidc_arn(account_id, "*")),), more=listed)
+        return Found((self.need(oidc_arn(asked.partition, account_id, "*")),), more=listed)
 
     def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
         return Outcome({"OpenIDConnectProviderList": [{"Arn": one.arn} for one in facts.more]})

@@ -34,13 +34,13 @@ from kagimori_boundary.commands import Command
 _USES: Final = {"PermissionsPolicy": POLICY, "PermissionsBoundary": BOUNDARY}
 
 
-def check_document(text: str) -> None:
+def check_document(text: str, partition: str) -> None:
     """Return if a text can be a managed policy.
 
     Raises:
         MalformedPolicyDocument, LimitExceeded: it cannot.
     """
-    read_policy(text, Kind.IDENTITY)
+    read_policy(text, Kind.IDENTITY, partition)
     check_size(text, quota="PolicySize", most=MANAGED_CHARACTERS_MAX)
 
 
@@ -60,7 +60,9 @@ class NewPolicy(Found):
 class CreatePolicy(IamOperation):
     def look_up(self, asked: Asked) -> NewPolicy:
         given, account_id = asked.call.input, asked.caller.account_id
-        arn = identity_arn(account_id, "policy", given.Path or "/", given.PolicyName)
+        arn = identity_arn(
+            asked.partition, account_id, "policy", given.Path or "/", given.PolicyName
+        )
         tagging = (Need("iam:TagPolicy", resource=arn),) if given.Tags else ()
         facts = NewPolicy((self.need(arn), *tagging))
         facts.entity = asked.view.one(MANAGED_POLICIES, (account_id, fold(given.PolicyName)))
@@ -70,7 +72,7 @@ class CreatePolicy(IamOperation):
     def ask(self, asked: Asked, facts: NewPolicy) -> Command | None:
         given = asked.call.input
         facts.tags = with_tags({}, read_tags(given.Tags))
-        check_document(given.PolicyDocument)
+        check_document(given.PolicyDocument, asked.partition)
         if facts.entity is not None:
             raise EntityAlreadyExists(
                 f"A policy called {given.PolicyName} already exists. Duplicate names are not "
@@ -81,6 +83,7 @@ class CreatePolicy(IamOperation):
     def finish(self, asked: Asked, facts: NewPolicy, reply: Any) -> Outcome:
         given, now = asked.call.input, asked.now
         policy = ManagedPolicy(
+            partition=asked.partition,
             account_id=asked.caller.account_id,
             name=given.PolicyName,
             path=given.Path or "/",
@@ -136,7 +139,7 @@ class ListPolicies(IamOperation):
         given = asked.call.input
         scope, wanted = given.Scope or "All", uses_asked_for(asked)
         local = () if scope == "AWS" else facts.entity
-        listed = [*local, *(() if scope == "Local" else aws_managed_policies())]
+        listed = [*local, *(() if scope == "Local" else aws_managed_policies(asked.partition))]
         uses: dict[str, list[Attachment]] = {}
         for use in facts.more:
             uses.setdefault(use.policy_arn, []).append(use)
@@ -184,7 +187,7 @@ class DeletePolicy(OnPolicy):
 
 class CreatePolicyVersion(OnPolicy):
     def check(self, asked: Asked, facts: Found) -> None:
-        check_document(asked.call.input.PolicyDocument)
+        check_document(asked.call.input.PolicyDocument, asked.partition)
         if len(facts.entity.versions) >= VERSIONS_MAX:
             raise LimitExceeded(
                 f"A managed policy can have up to {VERSIONS_MAX} versions. Before you create a "

@@ -20,13 +20,13 @@ from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command
 
 
-def read_trust(view: View, text: str) -> dict[str, str] | Refusal:
+def read_trust(view: View, text: str, partition: str) -> dict[str, str] | Refusal:
     """Return the pins of a trust policy, or why it is refused.
 
     The refusal is told later, to who may write it: it says who exists.
     """
     try:
-        document = read_policy(text, Kind.TRUST)
+        document = read_policy(text, Kind.TRUST, partition)
         check_size(text, quota="ACLSizePerRole", most=TRUST_CHARACTERS_MAX)
         return pins_of(view, document)
     except UnknownPrincipal as unknown:
@@ -40,7 +40,9 @@ class CreateRole(CreateIdentity):
     quota = quotas.ROLES
 
     def read(self, asked: Asked, facts: Creating) -> None:
-        facts.more = read_trust(asked.view, asked.call.input.AssumeRolePolicyDocument)
+        facts.more = read_trust(
+            asked.view, asked.call.input.AssumeRolePolicyDocument, asked.partition
+        )
 
     def ask(self, asked: Asked, facts: Creating) -> Command | None:
         if isinstance(facts.more, Refusal):
@@ -83,7 +85,7 @@ class ListRoles(ListIdentities):
 def trust_text(view: View, role: Role) -> str:
     """Return a trust policy as it reads now: who was deleted since stands there by unique id."""
     renamed = renamed_since(view, role.trust_pins)
-    return pretty(role.trust_policy, renamed) if renamed else role.trust_policy
+    return pretty(role.trust_policy, role.partition, renamed) if renamed else role.trust_policy
 
 
 class UpdateRole(OnNamed):
@@ -115,7 +117,7 @@ class UpdateAssumeRolePolicy(OnNamed):
     kind = ROLE
 
     def read(self, asked: Asked, entity: Role) -> dict[str, str] | Refusal:
-        return read_trust(asked.view, asked.call.input.PolicyDocument)
+        return read_trust(asked.view, asked.call.input.PolicyDocument, asked.partition)
 
     def check(self, asked: Asked, facts: Found) -> None:
         if isinstance(facts.more, Refusal):

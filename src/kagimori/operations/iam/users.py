@@ -109,7 +109,9 @@ class UpdateUser(OnNamed):
         user = facts.entity
         if user is not None:
             name, path = _new_name(asked, user)
-            facts.needs += (self.need(identity_arn(user.account_id, "user", path, name), user),)
+            facts.needs += (
+                self.need(identity_arn(user.partition, user.account_id, "user", path, name), user),
+            )
         return facts
 
     def read(self, asked: Asked, entity: User) -> Belongings:

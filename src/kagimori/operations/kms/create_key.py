@@ -100,7 +100,11 @@ def _plan(asked: Asked) -> KmsKey:
         origin=origin,
         state=KeyState.PENDING_IMPORT if origin == "EXTERNAL" else KeyState.ENABLED,
         primary_region=asked.call.region if given.MultiRegion else None,
-        key_policy=default_key_policy(asked.caller.account_id) if policy is None else policy,
+        key_policy=(
+            default_key_policy(asked.caller.account_id, asked.call.region)
+            if policy is None
+            else policy
+        ),
         tags=tags,
     )
 

@@ -43,7 +43,7 @@ class GetKeyPolicy(OnKey):
         return super().ask(asked, facts)
 
     def finish(self, asked: Asked, facts: WithPins, reply: Any) -> Outcome:
-        policy = pretty(facts.kms_key.key_policy, facts.renamed)
+        policy = pretty(facts.kms_key.key_policy, asked.partition, facts.renamed)
         return Outcome({"Policy": policy, "PolicyName": DEFAULT})
 
 

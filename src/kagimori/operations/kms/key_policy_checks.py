@@ -7,6 +7,7 @@ from kagimori.gate.asked import Asked
 from kagimori.operations.kms.principals_written import key_policy_pins
 from kagimori.rules.authorization.authorize import KeyRules, would_lock_out
 from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.policy.question import Question
@@ -22,7 +23,7 @@ def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) 
         InvalidArnException: a principal that is no ARN of one.
         LimitExceededException: larger than a key policy may be.
     """
-    document = parse_policy(text, Kind.KEY)
+    document = parse_policy(text, Kind.KEY, partition=partition_of(kms_key.region).name)
     pins = key_policy_pins(asked, document)
     if bypass:
         return pins

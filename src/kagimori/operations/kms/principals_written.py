@@ -36,12 +36,11 @@ def new_party(asked: Asked, written: str) -> str:
         InvalidArnException: not an ARN of a principal, or nobody has it.
     """
     name = principal_name(written)
-    known = _party(asked, written)
-    if known is None:
-        if not asked.settings.dev:
-            raise InvalidArnException(f"ARN does not refer to a valid principal: {written}")
-        return name
-    return known
+    is_foreign = written.startswith("arn:") and written.split(":")[1] != asked.partition
+    known = None if is_foreign else _party(asked, written)
+    if known is None and (is_foreign or not asked.settings.dev):
+        raise InvalidArnException(f"ARN does not refer to a valid principal: {written}")
+    return known or name
 
 
 def listed_party(asked: Asked, written: str) -> str:

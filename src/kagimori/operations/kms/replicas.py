@@ -86,7 +86,7 @@ class ReplicateKey(OnKey):
         shown = replace(replica, state=KeyState.CREATING, current_material_id=None)
         answer: dict[str, Any] = {
             "ReplicaKeyMetadata": key_metadata(shown),
-            "ReplicaPolicy": pretty(replica.key_policy),
+            "ReplicaPolicy": pretty(replica.key_policy, asked.partition),
         }
         if asked.call.input.Tags:
             answer["ReplicaTags"] = [
@@ -153,7 +153,7 @@ def _planned_replica(asked: Asked, primary: KmsKey) -> KmsKey:
         created_at=asked.now,
         description=given.Description or "",
         state=KeyState.PENDING_IMPORT if primary.origin == "EXTERNAL" else KeyState.ENABLED,
-        key_policy=given.Policy or default_key_policy(primary.account_id),
+        key_policy=given.Policy or default_key_policy(primary.account_id, given.ReplicaRegion),
         tags=read_tags(given.Tags),
     )
 

@@ -42,7 +42,7 @@ class _GetContextKeys(IamOperation):
         return Outcome({"ContextKeyNames": list(keys)})
 
     def _given(self, asked: Asked) -> list[SourcedPolicy]:
-        return policies_given(asked.call.input.PolicyInputList, "PolicyInputList")
+        return policies_given(asked.call.input.PolicyInputList, "PolicyInputList", asked.partition)
 
 
 class GetContextKeysForCustomPolicy(_GetContextKeys):

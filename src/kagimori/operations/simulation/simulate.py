@@ -133,7 +133,7 @@ class _Simulate(IamOperation):
         resource_policy = None
         if given.ResourcePolicy is not None:
             resource_policy = policy_given(
-                given.ResourcePolicy, Kind.KEY, "ResourcePolicy", "resource"
+                given.ResourcePolicy, Kind.KEY, "ResourcePolicy", "resource", asked.partition
             )
         levels = () if organization is None else given.OrderedOrganizationPolicyInputList
         controls = chain.from_iterable(
@@ -189,7 +189,7 @@ class SimulateCustomPolicy(_Simulate):
                 tuple(
                     policy.compiled
                     for policy in policies_given(
-                        level.ServiceControlPolicyInputList, f"Level.{number}"
+                        level.ServiceControlPolicyInputList, f"Level.{number}", asked.partition
                     )
                 )
                 for number, level in enumerate(levels, 1)
@@ -198,7 +198,7 @@ class SimulateCustomPolicy(_Simulate):
             asked,
             self.need("*"),
             caller_arn=given.CallerArn,
-            policies=policies_given(given.PolicyInputList, "PolicyInputList"),
+            policies=policies_given(given.PolicyInputList, "PolicyInputList", asked.partition),
             boundary=_boundary_given(asked),
             organization=organization,
         )
@@ -220,7 +220,7 @@ class SimulatePrincipalPolicy(_Simulate):
             for policy in policies_of(asked.view, bearer)
             if not any(excludes(policy) for excludes in excluded)
         ]
-        policies += policies_given(given.PolicyInputList, "PolicyInputList")
+        policies += policies_given(given.PolicyInputList, "PolicyInputList", asked.partition)
         boundary = _boundary_given(asked)
         if boundary is None and not without_boundary:
             boundary = boundary_of(asked.view, bearer)
@@ -234,7 +234,9 @@ class SimulatePrincipalPolicy(_Simulate):
 
 
 def _boundary_given(asked: Asked) -> SourcedPolicy | None:
-    given = policies_given(asked.call.input.PermissionsBoundaryPolicyInputList, _BOUNDARY_MEMBER)
+    given = policies_given(
+        asked.call.input.PermissionsBoundaryPolicyInputList, _BOUNDARY_MEMBER, asked.partition
+    )
     if len(given) > 1:
         raise InvalidInput("Only one permissions boundary can be simulated.")
     return given[0] if given else None
@@ -265,7 +267,9 @@ def _simulated(
         if policy is not None:
             rules = KeyRules(resource.arn, resource.owner, policy.compiled)
         elif key is not None:
-            policy = SourcedPolicy(key.arn, "resource", pretty(key.key_policy), key.compiled_policy)
+            policy = SourcedPolicy(
+                key.arn, "resource", pretty(key.key_policy, asked.partition), key.compiled_policy
+            )
             rules = KeyRules(key.arn, key.account_id, policy.compiled, GrantsOfKey(asked, key))
     return simulate(
         stage.scene,

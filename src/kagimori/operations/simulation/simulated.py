@@ -152,37 +152,38 @@ def _cannot_evaluate(name: str) -> NoReturn:
 # --- policies as they are given -------------------------------------------------------------------
 
 
-def policies_given(texts: Iterable[str] | None, member: str) -> list[SourcedPolicy]:
+def policies_given(texts: Iterable[str] | None, member: str, partition: str) -> list[SourcedPolicy]:
     """Return identity policies that came with the request, named after their place in a member.
 
     Raises:
         InvalidInput: one of them is no policy.
     """
     return [
-        policy_given(text, Kind.IDENTITY, f"{member}.{number}", "none")
+        policy_given(text, Kind.IDENTITY, f"{member}.{number}", "none", partition)
         for number, text in enumerate(texts or (), 1)
     ]
 
 
-def policy_given(text: str, kind: Kind, policy_id: str, source: str) -> SourcedPolicy:
+def policy_given(
+    text: str, kind: Kind, policy_id: str, source: str, partition: str
+) -> SourcedPolicy:
     """Return one policy that came with the request.
 
     Raises:
         InvalidInput: it is none.
     """
-    return SourcedPolicy(
-        policy_id, source, text, compile_policy(document_given(text, kind), policy_id)
-    )
+    document = document_given(text, kind, partition)
+    return SourcedPolicy(policy_id, source, text, compile_policy(document, policy_id))
 
 
-def document_given(text: str, kind: Kind = Kind.IDENTITY) -> Document:
+def document_given(text: str, kind: Kind, partition: str) -> Document:
     """Return the document of a policy that came with the request.
 
     Raises:
         InvalidInput: it is none.
     """
     try:
-        return parse_policy(text, kind)
+        return parse_policy(text, kind, partition=partition)
     except MalformedPolicy as malformed:
         raise InvalidInput(str(malformed)) from None
     except Refusal as refusal:

@@ -74,7 +74,7 @@ class AssumeRole(Operation):
             device=device,
             role=role,
             tags=tags,
-            narrowing=read_narrowing(given.Policy, given.PolicyArns),
+            narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
             source_identity=source_identity,
         )
 

@@ -70,6 +70,7 @@ def role_claims(
 ) -> SessionClaims:
     """Return what the session token will say; its times come when it is sealed."""
     return SessionClaims(
+        partition=role.partition,
         kind=ROLE,
         account_id=role.account_id,
         name=role.name,

@@ -43,6 +43,7 @@ class GetSessionToken(Operation):
         given, caller = asked.call.input, asked.caller
         is_root = _is_root(caller)
         session = SessionClaims(
+            partition=asked.partition,
             kind=ROOT if is_root else USER,
             account_id=caller.account_id,
             name=caller.user_name or "",
@@ -73,13 +74,15 @@ class GetFederationToken(Operation):
 
     def look_up(self, asked: Asked) -> Federated:
         given, account_id = asked.call.input, asked.caller.account_id
-        arn = federated_arn(account_id, given.Name)
+        arn = federated_arn(asked.partition, account_id, given.Name)
         tags = read_session_tags(given.Tags, None, None)
         needs = [Need("sts:GetFederationToken", resource=arn)]
         if tags.tags:
             needs.append(Need("sts:TagSession", resource=arn))
         return Federated(
-            tuple(needs), tags=tags, narrowing=read_narrowing(given.Policy, given.PolicyArns)
+            tuple(needs),
+            tags=tags,
+            narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
         )
 
     def ask(self, asked: Asked, facts: Federated) -> Command | None:
@@ -88,6 +91,7 @@ class GetFederationToken(Operation):
         check_policies(asked, facts.narrowing, caller.account_id)
         facts.packed = packed_percent(facts.narrowing, facts.tags)
         session = SessionClaims(
+            partition=asked.partition,
             kind=FEDERATED,
             account_id=caller.account_id,
             name=caller.user_name or "",
@@ -108,7 +112,7 @@ class GetFederationToken(Operation):
             "Credentials": credentials(facts, reply),
             "FederatedUser": {
                 "FederatedUserId": f"{account_id}:{name}",
-                "Arn": federated_arn(account_id, name),
+                "Arn": federated_arn(asked.partition, account_id, name),
             },
         }
         if facts.packed is not None:

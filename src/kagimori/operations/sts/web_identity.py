@@ -62,7 +62,7 @@ class AssumeRoleWithWebIdentity(Operation):
         given = asked.call.input
         account_id = account_of(given.RoleArn)
         identity = self._verified(asked, account_id)
-        provider = oidc_arn(account_id, identity.issuer)
+        provider = oidc_arn(asked.partition, account_id, identity.issuer)
         tags = session_tags(identity)
         told = source_identity(identity)
         values = condition_values(identity, provider)
@@ -87,7 +87,7 @@ class AssumeRoleWithWebIdentity(Operation):
             identified=web_identity_caller(identity, provider),
             role=role,
             tags=tags,
-            narrowing=read_narrowing(given.Policy, given.PolicyArns),
+            narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
             source_identity=told,
             identity=identity,
             provider=provider,
@@ -126,7 +126,9 @@ class AssumeRoleWithWebIdentity(Operation):
     def _verified(self, asked: Asked, account_id: str) -> WebIdentity:
         token = asked.call.input.WebIdentityToken
         issuer, key_id = issuer_and_key(token)
-        provider = oidc_provider(asked.view, account_id, oidc_arn(account_id, issuer))
+        provider = oidc_provider(
+            asked.view, account_id, oidc_arn(asked.partition, account_id, issuer)
+        )
         if provider is None:
             raise InvalidIdentityToken(
                 f"No OpenIDConnect provider found in your account for https://{issuer}"

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any, Final
 
 from kagimori.rules.identity.managed_policy import ManagedPolicy, PolicyVersion
+from kagimori.rules.partitions import AWS, partitions
 
-AWS_PREFIX: Final = "arn:aws:iam::aws:policy"
 _CREATED_AT: Final = 1_423_180_800.0  # 2015-02-06, when managed policies came
 
 
@@ -79,25 +79,29 @@ _STATEMENTS: Final[dict[str, tuple[str, str, list[dict[str, Any]]]]] = {
         ],
     ),
 }
-_NAME_OF: Final = {f"{AWS_PREFIX}{path}{name}": name for name, (path, _, _) in _STATEMENTS.items()}
 
 
 def aws_managed_policy(arn: str) -> ManagedPolicy | None:
-    """Return AWS's managed policy with this ARN, or None."""
-    name = _NAME_OF.get(arn)
-    return None if name is None else _made(name)
+    """Return AWS's managed policy with this ARN, in whatever partition, or None."""
+    _, _, name = arn.rpartition("/")
+    partition = arn.removeprefix("arn:").partition(":")[0]
+    if name not in _STATEMENTS or partition not in partitions():
+        return None
+    found = _made(name, partition)
+    return found if found.arn == arn else None
 
 
-def aws_managed_policies() -> list[ManagedPolicy]:
-    """Return all of them, by name."""
-    return [_made(name) for name in sorted(_STATEMENTS)]
+def aws_managed_policies(partition: str) -> list[ManagedPolicy]:
+    """Return all those of a partition, by name."""
+    return [_made(name, partition) for name in sorted(_STATEMENTS)]
 
 
 @cache
-def _made(name: str) -> ManagedPolicy:
+def _made(name: str, partition: str) -> ManagedPolicy:
     path, description, statements = _STATEMENTS[name]
     text = json.dumps({"Version": "2012-10-17", "Statement": statements})
     return ManagedPolicy(
+        partition=partition,
         account_id="aws",
         name=name,
         path=path,
@@ -110,4 +114,4 @@ def _made(name: str) -> ManagedPolicy:
 
 
 def administrator_access() -> ManagedPolicy:
-    return _made("AdministratorAccess")
+    return _made("AdministratorAccess", AWS)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from kagimori.rules.partitions import AWS
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
 
@@ -30,6 +31,7 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     attached: tuple[str, ...] = ()
     boundary: str | None = None
     tags: dict[str, str] = {}
+    partition: str = AWS
     version: int = 1
 
     @property
@@ -38,7 +40,7 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     @cached_property
     def arn(self) -> str:
-        return identity_arn(self.account_id, self.noun, self.path, self.name)
+        return identity_arn(self.partition, self.account_id, self.noun, self.path, self.name)
 
     @cached_property
     def compiled_inline(self) -> tuple[CompiledPolicy, ...]:
@@ -52,8 +54,8 @@ def fold(name: str) -> str:
     return name.lower()
 
 
-def identity_arn(account_id: str, noun: str, path: str, name: str) -> str:
-    return f"arn:aws:iam::{account_id}:{noun}{path}{name}"
+def identity_arn(partition: str, account_id: str, noun: str, path: str, name: str) -> str:
+    return f"arn:{partition}:iam::{account_id}:{noun}{path}{name}"
 
 
 def compile_identity_policy(text: str, name: str) -> CompiledPolicy:

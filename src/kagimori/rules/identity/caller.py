@@ -53,9 +53,9 @@ def nobody() -> Caller:
     return Caller(ANONYMOUS, "", "")
 
 
-def root_caller(access_key: AccessKey) -> Caller:
+def root_caller(access_key: AccessKey, partition: str) -> Caller:
     """Return the root user of the access key's account."""
-    arn = root_arn(access_key.account_id)
+    arn = root_arn(access_key.account_id, partition)
     principal = Principal(PrincipalKind.ROOT, access_key.account_id, arn, arn)
     return Caller(principal, access_key.access_key_id, access_key.account_id)
 
@@ -78,7 +78,7 @@ def web_identity_caller(identity: WebIdentity, provider_arn: str) -> Caller:
 def root_session_caller(access_key_id: str, session: SessionClaims) -> Caller:
     """Return the root user with credentials of GetSessionToken."""
     account_id = session.account_id
-    arn = root_arn(account_id)
+    arn = root_arn(account_id, session.partition)
     principal = Principal(PrincipalKind.ROOT, account_id, arn, arn)
     return Caller(principal, access_key_id, account_id, session=session)
 
@@ -123,11 +123,11 @@ def federated_caller(
     access_key_id: str, user: User | None, rules: IdentityRules, session: SessionClaims
 ) -> Caller:
     """Return a federated user; `user` made it, or the root user did."""
-    arn = federated_arn(session.account_id, session.session_name)
+    arn = federated_arn(session.partition, session.account_id, session.session_name)
     names = ((NameKind.SESSION, arn), *(_user_names(user) if user is not None else ()))
     principal = Principal(PrincipalKind.FEDERATED_USER, session.account_id, arn, arn, names)
     user_id = f"{session.account_id}:{session.session_name}"
-    issuer = root_arn(session.account_id) if user is None else user.arn
+    issuer = root_arn(session.account_id, session.partition) if user is None else user.arn
     return Caller(principal, access_key_id, user_id, None, rules, session, session.tags, issuer)
 
 
@@ -144,11 +144,11 @@ def with_source(caller: Caller, arn: str | None, account: str | None) -> Caller:
 
 
 def session_arn(role: Role, session_name: str) -> str:
-    return f"arn:aws:sts::{role.account_id}:assumed-role/{role.name}/{session_name}"
+    return f"arn:{role.partition}:sts::{role.account_id}:assumed-role/{role.name}/{session_name}"
 
 
-def federated_arn(account_id: str, name: str) -> str:
-    return f"arn:aws:sts::{account_id}:federated-user/{name}"
+def federated_arn(partition: str, account_id: str, name: str) -> str:
+    return f"arn:{partition}:sts::{account_id}:federated-user/{name}"
 
 
 def _user_names(user: User) -> tuple[tuple[NameKind, str], ...]:

@@ -13,14 +13,14 @@ MANAGED_CHARACTERS_MAX: Final = 6_144
 TRUST_CHARACTERS_MAX: Final = 2_048
 
 
-def read_policy(text: str, kind: Kind) -> Document:
-    """Return the document of an identity or trust policy.
+def read_policy(text: str, kind: Kind, partition: str) -> Document:
+    """Return the document of an identity or trust policy written in a partition.
 
     Raises:
         MalformedPolicyDocument: with IAM's message.
     """
     try:
-        return parse_policy(text, kind)
+        return parse_policy(text, kind, partition=partition)
     except MalformedPolicy as malformed:
         raise MalformedPolicyDocument(str(malformed)) from None
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.partitions import AWS
 
 
 class InstanceProfile(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -17,6 +18,7 @@ class InstanceProfile(Struct, frozen=True, kw_only=True, omit_defaults=True, dic
     created_at: float
     role: str = ""
     tags: dict[str, str] = {}
+    partition: str = AWS
     version: int = 1
 
     @property
@@ -25,4 +27,6 @@ class InstanceProfile(Struct, frozen=True, kw_only=True, omit_defaults=True, dic
 
     @cached_property
     def arn(self) -> str:
-        return identity_arn(self.account_id, "instance-profile", self.path, self.name)
+        return identity_arn(
+            self.partition, self.account_id, "instance-profile", self.path, self.name
+        )

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from kagimori.rules.identity.bearer import compile_identity_policy, fold, identity_arn
+from kagimori.rules.partitions import AWS
 from kagimori.rules.policy.evaluate import CompiledPolicy
 
 VERSIONS_MAX: Final = 5
@@ -37,6 +38,7 @@ class ManagedPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     default_number: int = 1
     newest: int = 1
     tags: dict[str, str] = {}
+    partition: str = AWS
     version: int = 1
 
     @property
@@ -45,7 +47,7 @@ class ManagedPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
 
     @cached_property
     def arn(self) -> str:
-        return identity_arn(self.account_id, "policy", self.path, self.name)
+        return identity_arn(self.partition, self.account_id, "policy", self.path, self.name)
 
     @property
     def default(self) -> PolicyVersion:

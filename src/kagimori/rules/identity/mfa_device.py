@@ -5,6 +5,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.partitions import AWS
 
 
 class MfaDevice(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -25,6 +26,7 @@ class MfaDevice(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True
     last_step: int = 0
     drift: int = 0
     tags: dict[str, str] = {}
+    partition: str = AWS
     version: int = 1
 
     @property
@@ -33,7 +35,7 @@ class MfaDevice(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True
 
     @cached_property
     def serial_number(self) -> str:
-        return identity_arn(self.account_id, "mfa", self.path, self.name)
+        return identity_arn(self.partition, self.account_id, "mfa", self.path, self.name)
 
     @property
     def arn(self) -> str:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.refusals import ValidationError
+from kagimori.rules.partitions import AWS
 
 THUMBPRINTS_MAX: Final = 5
 _HTTPS: Final = "https://"
@@ -26,15 +27,16 @@ class OidcProvider(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     client_ids: tuple[str, ...] = ()
     thumbprints: tuple[str, ...] = ()
     tags: dict[str, str] = {}
+    partition: str = AWS
     version: int = 1
 
     @cached_property
     def arn(self) -> str:
-        return oidc_arn(self.account_id, self.url)
+        return oidc_arn(self.partition, self.account_id, self.url)
 
 
-def oidc_arn(account_id: str, url: str) -> str:
-    return identity_arn(account_id, "oidc-provider", "/", url)
+def oidc_arn(partition: str, account_id: str, url: str) -> str:
+    return identity_arn(partition, account_id, "oidc-provider", "/", url)
 
 
 def read_url(url: str) -> str:

@@ -17,5 +17,5 @@ def service_principal(service: str) -> str:
 
 
 def via_service(service: str, region: str) -> str:
-    """Return the value of kms:ViaService: `s3.eu-central-1.amazonaws.com`."""
+    """Return the value of kms:ViaService: `s3.eu-central-1.amazonaws.com`, in every partition."""
     return f"{service}.{region}.{SUFFIX}"

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from kagimori.rules.identity.bearer import compile_identity_policy
+from kagimori.rules.partitions import AWS
 from kagimori.rules.policy.evaluate import CompiledPolicy
 
 TOKEN_CHARACTERS_MAX: Final = 16_384
@@ -28,6 +29,7 @@ class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     """
 
     kind: str
+    partition: str = AWS
     account_id: str
     name: str = ""
     unique_id: str = ""

@@ -78,7 +78,7 @@ def read_session_tags(
     return SessionTags({**inherited, **given}, (*inherited, *dict.fromkeys(passed_on)))
 
 
-def read_narrowing(policy: str | None, arns: Sequence[Any] | None) -> Narrowing:
+def read_narrowing(policy: str | None, arns: Sequence[Any] | None, partition: str) -> Narrowing:
     """Return the session policies of a request.
 
     Raises:
@@ -92,7 +92,7 @@ def read_narrowing(policy: str | None, arns: Sequence[Any] | None) -> Narrowing:
             f"Member must have length less than or equal to {SESSION_POLICY_ARNS_MAX}"
         )
     if policy is not None:
-        read_policy(policy, Kind.IDENTITY)
+        read_policy(policy, Kind.IDENTITY, partition)
         compile_identity_policy(policy, "session policy")
     named = tuple(one.arn for one in arns or () if one.arn is not None)
     narrowing = Narrowing((policy,) if policy is not None else (), named)

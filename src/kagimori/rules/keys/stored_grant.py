@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.names import key_arn, root_arn
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.refusal import InvalidGrantTokenException
 
 
@@ -102,7 +103,7 @@ def shown_grant(grant: StoredGrant) -> dict[str, Any]:
         "Name": grant.name,
         "CreationDate": grant.created_at,
         _member("Grantee", is_service=grant.grantee_is_service): grant.grantee_shown,
-        "IssuingAccount": root_arn(grant.issuing_account),
+        "IssuingAccount": root_arn(grant.issuing_account, partition_of(grant.region).name),
         "Operations": list(grant.operations),
     }
     if grant.retiring_shown is not None:

@@ -15,10 +15,11 @@ from .values import fold_key
 _IAM_SID: Final = re.compile(r"[0-9A-Za-z]*")
 _IAM_ACTION: Final = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 _ARN_PREFIX_PARTS: Final = 5
+_WILDCARD: Final = re.compile(r"[*?]")
 _FOR_ALL_FORBIDDEN: Final = ("kms:encryptioncontext:", "aws:requesttag/")
 
 
-def check_statement(statement: Statement, kind: Kind, *, variables: bool) -> None:
+def check_statement(statement: Statement, kind: Kind, partition: str, *, variables: bool) -> None:
     """Refuse what would have no sense when it is used.
 
     Raises:
@@ -34,7 +35,7 @@ def check_statement(statement: Statement, kind: Kind, *, variables: bool) -> Non
         _check_iam(statement, kind)
     if kind is Kind.IDENTITY:
         for resource in statement.resources or ():
-            _check_resource(resource, variables=variables)
+            _check_resource(resource, partition, variables=variables)
     for condition in statement.conditions:
         fault = fault_of(condition, variables=variables)
         if fault is not None:
@@ -63,13 +64,16 @@ def _check_iam(statement: Statement, kind: Kind) -> None:
             raise Fault("AssumeRole policy may only specify STS AssumeRole actions.")
 
 
-def _check_resource(resource: str, *, variables: bool) -> None:
+def _check_resource(resource: str, partition: str, *, variables: bool) -> None:
     try:
         pieces = parse_template(resource, variables=variables, wildcards=True)
     except BadVariable as bad:
         raise Fault(f"Resource {resource} contains an invalid policy variable.") from bad
     if resource != "*" and not resource.startswith("arn:"):
         raise Fault(f'Resource {resource} must be in ARN format or "*".')
+    named = resource.split(":")[1] if resource != "*" else partition
+    if named != partition and not _WILDCARD.search(named):
+        raise Fault(f'Partition "{named}" is not valid for resource "{resource}".')
     if resource_pieces(pieces) is None:
         raise Fault("Vendor must be fully qualified and cannot contain regexes.")
     before = split_parts(pieces, _ARN_PREFIX_PARTS + 1)[:_ARN_PREFIX_PARTS]

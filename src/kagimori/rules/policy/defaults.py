@@ -55,7 +55,7 @@ def managed_key_policy(account_id: str, region: str, service: str, title: str) -
     )
 
 
-def default_key_policy(account_id: str, partition: str = "aws") -> str:
+def default_key_policy(account_id: str, region: str) -> str:
     """Return the API's default policy: the account, that is its root user and its IAM policies."""
     return json.dumps(
         {
@@ -65,7 +65,7 @@ def default_key_policy(account_id: str, partition: str = "aws") -> str:
                 {
                     "Sid": "Enable IAM User Permissions",
                     "Effect": "Allow",
-                    "Principal": {"AWS": root_arn(account_id, partition)},
+                    "Principal": {"AWS": root_arn(account_id, partition_of(region).name)},
                     "Action": "kms:*",
                     "Resource": "*",
                 }

@@ -10,6 +10,7 @@ Source: reference, sections 5.2, 9.1, 9.3, 23.1; IAM User Guide, reference_polic
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
+from kagimori.rules.partitions import AWS
 from kagimori.rules.refusal import (
     InvalidArnException,
     LimitExceededException,
@@ -36,8 +37,8 @@ class MalformedPolicy(Exception):
     """An identity or trust policy that IAM refuses, with IAM's message."""
 
 
-def parse_policy(text: str, kind: Kind, *, stored: bool = False) -> Document:
-    """Return the document that a JSON text holds.
+def parse_policy(text: str, kind: Kind, *, stored: bool = False, partition: str = AWS) -> Document:
+    """Return the document that a JSON text holds; its ARNs must be of `partition`, unless stored.
 
     Raises:
         MalformedPolicyDocumentException, InvalidArnException, LimitExceededException: a key
@@ -47,7 +48,7 @@ def parse_policy(text: str, kind: Kind, *, stored: bool = False) -> Document:
     if kind is Kind.KEY and not stored and len(_encoded(text)) > KEY_POLICY_BYTES_MAX:
         raise LimitExceededException(f"Key policy is larger than {KEY_POLICY_BYTES_MAX} bytes.")
     try:
-        return _read_document(_read_text(text), kind, stored=stored)
+        return _read_document(_read_text(text), kind, None if stored else partition)
     except NotJson:
         _refuse(kind, Fault("This policy contains invalid Json"))
     except Fault as fault:
@@ -72,7 +73,7 @@ def _refuse(kind: Kind, fault: Fault) -> NoReturn:
     raise MalformedPolicyDocumentException(str(fault)) from fault
 
 
-def pretty(text: str, renamed: Mapping[str, str] | None = None) -> str:
+def pretty(text: str, partition: str, renamed: Mapping[str, str] | None = None) -> str:
     """Return a policy's text as GetKeyPolicy shows it: the same JSON, printed as Jackson does.
 
     Bare account ids have become root ARNs; `renamed` maps ARNs of deleted principals to ids.
@@ -86,7 +87,8 @@ def pretty(text: str, renamed: Mapping[str, str] | None = None) -> str:
         if isinstance(statement, dict):
             for element in ("Principal", "NotPrincipal"):
                 if element in statement:
-                    statement[element] = renamed_element(statement[element], renamed or {})
+                    shown = renamed_element(statement[element], renamed or {}, partition)
+                    statement[element] = shown
     return print_json(policy)
 
 
@@ -96,7 +98,7 @@ def principals_named(document: Document) -> frozenset[str]:
     return frozenset().union(*named)
 
 
-def _read_document(policy: Any, kind: Kind, *, stored: bool) -> Document:
+def _read_document(policy: Any, kind: Kind, partition: str | None) -> Document:
     if not isinstance(policy, dict) or not policy.keys() <= _DOCUMENT:
         raise Fault("Syntax errors in policy.")
     version = policy.get("Version", "2008-10-17")
@@ -106,14 +108,16 @@ def _read_document(policy: Any, kind: Kind, *, stored: bool) -> Document:
     if version not in _VERSIONS or not _is_text(policy_id) or not statements:
         raise Fault("Syntax errors in policy.")
     variables = version == VERSION_WITH_VARIABLES
-    read = tuple(_read_statement(s, kind, stored=stored, variables=variables) for s in statements)
+    read = tuple(_read_statement(s, kind, partition, variables=variables) for s in statements)
     sids = [statement.sid for statement in read if statement.sid]
-    if kind is not Kind.KEY and not stored and len(set(sids)) != len(sids):
+    if kind is not Kind.KEY and partition is not None and len(set(sids)) != len(sids):
         raise Fault("Statement IDs (SID) in a single policy must be unique.")
     return Document(kind, version, policy_id, read)
 
 
-def _read_statement(statement: Any, kind: Kind, *, stored: bool, variables: bool) -> Statement:
+def _read_statement(
+    statement: Any, kind: Kind, partition: str | None, *, variables: bool
+) -> Statement:
     if not isinstance(statement, dict) or not statement.keys() <= _STATEMENT:
         raise Fault("Syntax errors in policy.")
     effect = statement.get("Effect")
@@ -122,7 +126,7 @@ def _read_statement(statement: Any, kind: Kind, *, stored: bool, variables: bool
         raise Fault("Syntax errors in policy.")
     actions, not_action = _either(statement, "Action")
     resources, not_resource = _either(statement, "Resource")
-    principals, not_principal = _read_principal(statement, kind, stored=stored)
+    principals, not_principal = _read_principal(statement, kind, partition)
     read = Statement(
         sid,
         effect == "Allow",
@@ -134,8 +138,8 @@ def _read_statement(statement: Any, kind: Kind, *, stored: bool, variables: bool
         not_principal,
         _read_conditions(statement.get("Condition", {})),
     )
-    if not stored:
-        check_statement(read, kind, variables=variables)
+    if partition is not None:
+        check_statement(read, kind, partition, variables=variables)
     return read
 
 
@@ -158,7 +162,7 @@ def _either(statement: dict[str, Any], name: str) -> tuple[tuple[str, ...] | Non
 
 
 def _read_principal(
-    statement: dict[str, Any], kind: Kind, *, stored: bool
+    statement: dict[str, Any], kind: Kind, partition: str | None
 ) -> tuple[Principals | None, bool]:
     given = [name for name in ("Principal", "NotPrincipal") if name in statement]
     if kind is Kind.IDENTITY:
@@ -168,12 +172,12 @@ def _read_principal(
     not_principal = given == ["NotPrincipal"]
     # An Allow for everybody but a few would let in the unknown; trust policies have no exceptions.
     useless = not_principal and (statement["Effect"] == "Allow" or kind is Kind.TRUST)
-    if len(given) != 1 or (useless and not stored):
+    if len(given) != 1 or (useless and partition is not None):
         raise Fault("Policy contains a statement with one or more invalid principals.")
     try:
         federated = kind is Kind.TRUST
         element = statement[given[0]]
-        return read_principals(element, federated=federated, stored=stored), not_principal
+        return read_principals(element, federated=federated, partition=partition), not_principal
     except BadPrincipal as bad:
         if kind is Kind.TRUST:
             raise Fault(f"Invalid principal in policy: {bad}") from bad

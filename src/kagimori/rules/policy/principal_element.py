@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kagimori.rules.names import root_arn
+
 from .principal import Principals
 
 ACCOUNT_ID: Final = re.compile(r"[0-9]{12}")
@@ -33,8 +35,11 @@ class BadPrincipal(ValueError):
         self.is_arn = text.startswith("arn:")
 
 
-def read_principals(element: Any, *, federated: bool, stored: bool) -> Principals:
-    """Return what a Principal element names; `stored` text may hold the ids of the deleted.
+def read_principals(element: Any, *, federated: bool, partition: str | None) -> Principals:
+    """Return what a Principal element names.
+
+    ARNs must be of `partition`. None reads text that was accepted once: it may hold ARNs of any
+    partition, and the unique ids of principals that were deleted.
 
     Raises:
         BadPrincipal: a form or name that AWS does not take.
@@ -55,7 +60,7 @@ def read_principals(element: Any, *, federated: bool, stored: bool) -> Principal
             if kind == "AWS" and text == "*":
                 everyone = True
             else:
-                group, name = _read_name(kind, text, stored=stored)
+                group, name = _read_name(kind, text, partition)
                 found[group].add(name)
     return Principals(
         everyone=everyone,
@@ -66,7 +71,10 @@ def read_principals(element: Any, *, federated: bool, stored: bool) -> Principal
     )
 
 
-def _read_name(kind: str, text: str, *, stored: bool) -> tuple[str, str]:
+def _read_name(kind: str, text: str, partition: str | None) -> tuple[str, str]:
+    stored = partition is None
+    if not stored and text.startswith("arn:") and text.split(":")[1] != partition:
+        raise BadPrincipal(kind, text)
     if kind == "AWS":
         root = _ROOT_ARN.fullmatch(text)
         if root is not None or ACCOUNT_ID.fullmatch(text):
@@ -78,8 +86,8 @@ def _read_name(kind: str, text: str, *, stored: bool) -> tuple[str, str]:
     raise BadPrincipal(kind, text)
 
 
-def renamed_element(element: Any, names: Mapping[str, str]) -> Any:
-    """Return a Principal element as GetKeyPolicy shows it.
+def renamed_element(element: Any, names: Mapping[str, str], partition: str) -> Any:
+    """Return a Principal element as GetKeyPolicy shows it in a partition.
 
     A bare account id has become the ARN of its root; `names` gives the unique ids of principals
     deleted since.
@@ -89,13 +97,13 @@ def renamed_element(element: Any, names: Mapping[str, str]) -> Any:
     shown = dict(element)
     listed = shown.get("AWS")
     if isinstance(listed, str):
-        shown["AWS"] = _renamed(listed, names)
+        shown["AWS"] = _renamed(listed, names, partition)
     elif isinstance(listed, list):
-        shown["AWS"] = [_renamed(text, names) for text in listed]
+        shown["AWS"] = [_renamed(text, names, partition) for text in listed]
     return shown
 
 
-def _renamed(text: str, names: Mapping[str, str]) -> str:
+def _renamed(text: str, names: Mapping[str, str], partition: str) -> str:
     if ACCOUNT_ID.fullmatch(text):
-        return f"arn:aws:iam::{text}:root"
+        return root_arn(text, partition)
     return names.get(text, text)

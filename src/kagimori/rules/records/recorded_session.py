@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.session import FEDERATED, ROLE, ROOT, USER, SessionClaims
+from kagimori.rules.partitions import AWS
 
 # In an order in which a session is made before those that are made with it.
 MAKERS: Final = ("AssumeRoleWithWebIdentity", "AssumeRole", "GetFederationToken")
@@ -93,6 +94,7 @@ def recorded(
     issued_at = float(timegm(strptime(attributes.get("creationDate", ""), _TIME)))
     session = SessionClaims(
         kind=ROOT,
+        partition=_partition(identity),
         account_id=account_id,
         issued_at=issued_at,
         expires_at=issued_at + SESSION_SECONDS_MAX,
@@ -124,3 +126,9 @@ def recorded(
         transitive=given.transitive,
     )
     return Recorded(access_key, session, made)
+
+
+def _partition(identity: Mapping[str, Any]) -> str:
+    """Return the partition of a recorded identity's ARN."""
+    parts = str(identity.get("arn", "")).split(":")
+    return parts[1] if parts[0] == "arn" and len(parts) > 1 else AWS

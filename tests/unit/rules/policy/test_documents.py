@@ -56,7 +56,7 @@ def test_a_plain_policy_of_each_kind_is_taken(kind):
         {"AWS": "*"},
         {"AWS": A},
         {"AWS": f"arn:aws:iam::{A}:root"},
-        {"AWS": f"arn:aws-cn:iam::{A}:user/path/to/u"},
+        {"AWS": f"arn:aws:iam::{A}:user/path/to/u"},
         {
             "AWS": [
                 ROLE,
@@ -70,6 +70,13 @@ def test_a_plain_policy_of_each_kind_is_taken(kind):
 )
 def test_each_form_of_principal_is_taken(element):
     assert parse_policy(policy(Principal=element), Kind.KEY).statements[0].principals is not None
+
+
+def test_arns_must_be_of_the_partition_that_a_policy_is_written_in():
+    text = policy(Principal={"AWS": f"arn:aws-cn:iam::{A}:user/u"})
+    assert parse_policy(text, Kind.KEY, partition="aws-cn")
+    assert parse_policy(text, Kind.KEY, stored=True)
+    assert type(refusal(text)) is InvalidArnException
 
 
 @pytest.mark.parametrize(
@@ -280,7 +287,7 @@ def test_a_policy_is_printed_as_jackson_prints():
         + '"]},"Action":["kms:*"],"Resource":"*","Condition":{"NumericEquals":{"aws:n":1.50}}},'
         '{"x":[],"y":{},"z":true}]}'
     )
-    assert pretty(sent, {ROLE: "AROAEXAMPLEEXAMPLE12"}) == (
+    assert pretty(sent, "aws", {ROLE: "AROAEXAMPLEEXAMPLE12"}) == (
         '{\n  "Version" : "2012-10-17",\n  "Statement" : [ {\n    "Sid" : "a\\"é",\n    "Effect" : "Allow",\n'
         '    "Principal" : {\n      "AWS" : [ "arn:aws:iam::111122223333:root", "AROAEXAMPLEEXAMPLE12" ]\n    },\n'
         '    "Action" : [ "kms:*" ],\n    "Resource" : "*",\n    "Condition" : {\n      "NumericEquals" : {\n'
@@ -289,9 +296,9 @@ def test_a_policy_is_printed_as_jackson_prints():
 
 
 def test_printing_again_changes_nothing():
-    assert pretty(pretty(policy())) == pretty(policy())
+    assert pretty(pretty(policy(), "aws"), "aws") == pretty(policy(), "aws")
 
 
 def test_text_that_is_not_json_cannot_be_printed():
     with pytest.raises(NotJson):
-        pretty("{")
+        pretty("{", "aws")

@@ -1,0 +1,131 @@
+"""How SDKs of each generation name actions, and how refusals are named for them.
+
+Source: the clients published for JavaScript 3, Go 2, Rust and Kotlin; botocore's service models;
+Smithy, "AWS JSON 1.1 protocol" and "AWS Query protocol".
+"""
+
+import json
+
+import pytest
+
+from kagimori.front.wire import Wire
+from kagimori.rules.refusal import UnknownOperationException, ValidationException
+from kagimori.rules.request import RawRequest
+
+SERVICES = ("kms", "iam", "sts", "cloudtrail")
+WIRE = Wire(SERVICES)
+LONG = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"
+JSON_TARGETS = [
+    ("TrentService.Encrypt", "kms", "Encrypt"),
+    (f"{LONG}.LookupEvents", "cloudtrail", "LookupEvents"),  # botocore, Java 1, Go 1
+    ("CloudTrail_20131101.LookupEvents", "cloudtrail", "LookupEvents"),  # JavaScript 3, Go 2, Rust
+    ("CloudTrail_20131101.ListPublicKeys", "cloudtrail", "ListPublicKeys"),
+]
+CONTENT_TYPES = [
+    "application/x-amz-json-1.1",
+    "application/x-amz-json-1.1; charset=utf-8",
+    "application/x-amz-json-1.0",
+    "application/json",
+    "APPLICATION/X-AMZ-JSON-1.1",
+    None,
+]
+
+
+def asked(body, **headers):
+    """Return a request and its headers, as the path hands them to the wire."""
+    named = {
+        name.replace("_", "-").encode(): value.encode()
+        for name, value in headers.items()
+        if value is not None
+    }
+    raw = RawRequest("id", b"POST", b"/", tuple(named.items()), body, "127.0.0.1", None)
+    return raw, named
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+@pytest.mark.parametrize(("target", "service", "action"), JSON_TARGETS)
+def test_a_json_action_is_found_by_each_of_its_names(target, service, action, content_type):
+    raw, headers = asked(b"{}", x_amz_target=target, content_type=content_type)
+    found = WIRE.target(raw, headers, service)
+    assert (found.model.service, found.operation, found.fields) == (service, action, None)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "Encrypt",
+        ".Encrypt",
+        "TrentService",
+        "TrentService.",
+        "trentservice.Encrypt",
+        "TrentService.encrypt",
+        "CloudTrail.LookupEvents",
+        "CloudTrail_20131101.Encrypt",
+        "com.amazonaws.kms.TrentService.Encrypt",
+        "v20131101.CloudTrail_20131101.LookupEvents",
+        f"{LONG}.",
+        LONG,
+        "",
+    ],
+)
+def test_no_other_name_is_taken(target):
+    raw, headers = asked(b"{}", x_amz_target=target, content_type=CONTENT_TYPES[0])
+    with pytest.raises(UnknownOperationException):
+        WIRE.target(raw, headers, "kms")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",  # JavaScript 3, Go 2, Rust
+        "application/x-www-form-urlencoded; charset=utf-8",  # botocore, Java
+        "application/x-www-form-urlencoded;charset=UTF-8",
+        "Application/X-WWW-Form-Urlencoded",
+    ],
+)
+@pytest.mark.parametrize(
+    ("service", "action", "version"),
+    [("sts", "GetCallerIdentity", "2011-06-15"), ("iam", "ListUsers", "2010-05-08")],
+)
+def test_a_query_action_is_found_whatever_the_charset(service, action, version, content_type):
+    body = f"Action={action}&Version={version}".encode()
+    raw, headers = asked(body, content_type=content_type)
+    found = WIRE.target(raw, headers, service)
+    assert (found.model.service, found.operation) == (service, action)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"x_amzn_query_mode": "true"}, {"smithy_protocol": "rpc-v2-cbor"}, {"accept": "a/b"}]
+)
+def test_headers_for_other_protocols_change_nothing(extra):
+    raw, headers = asked(
+        b'{"Plaintext": 1}',
+        x_amz_target="TrentService.Encrypt",
+        content_type=CONTENT_TYPES[0],
+        **extra,
+    )
+    assert WIRE.target(raw, headers, "kms").operation == "Encrypt"
+    answer = WIRE.refuse(headers, "kms", ValidationException("no"), "id")
+    assert json.loads(answer.body) == {"__type": "ValidationException", "message": "no"}
+    assert answer.content_type == b"application/x-amz-json-1.1"
+
+
+def test_no_model_of_ours_declares_another_protocol():
+    """When this fails, SDKs of the next generation may prefer the new one: see docs/look-up/wire.md."""
+    import gzip
+    from importlib import resources
+
+    declared = {}
+    for service in SERVICES:
+        versions = resources.files("botocore") / "data" / service
+        newest = max(entry.name for entry in versions.iterdir())
+        packed = (versions / newest / "service-2.json.gz").read_bytes()
+        metadata = json.loads(gzip.decompress(packed))["metadata"]
+        declared[service] = metadata["protocols"]
+        assert "awsQueryCompatible" not in metadata
+    assert declared == {
+        "kms": ["json"],
+        "cloudtrail": ["json"],
+        "iam": ["query"],
+        "sts": ["query"],
+    }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 import serving
-from kagimori.http.tls import make_certificate_authority
+from kagimori.deployment.certificates import make_certificate_authority
 from protocol.test_web_identity import CLIENT, Issuer, assume
 from serving import refused
 

@@ -11,8 +11,9 @@ import pytest
 import uvloop
 from cryptography import x509
 
+from kagimori.deployment.certificates import make_certificate_authority
 from kagimori.http.front import Front, FrontLimits
-from kagimori.http.tls import make_certificate_authority, server_context
+from kagimori.http.tls import server_context
 from kagimori.rules.request import RawAnswer
 
 GET = b"GET /a HTTP/1.1\r\nHost: kms\r\n\r\n"

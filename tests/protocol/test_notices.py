@@ -11,7 +11,7 @@ import pytest
 
 import outside
 import serving
-from kagimori.http.tls import make_certificate_authority
+from kagimori.deployment.certificates import make_certificate_authority
 from receivers import SECRET, receiver
 
 LOCAL = ("--notify-url", "http://127.0.0.1:1/")

@@ -1,6 +1,5 @@
 """Accounts of a deployment, and the access keys of their root users."""
 
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +7,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from kagimori.deployment.folder import Layout, Unusable, check_exists, read_facts
-from kagimori.deployment.offline import commit, new_secret, with_hsm
+from kagimori.deployment.folder import Unusable
+from kagimori.deployment.opened import new_secret, opened, with_hsm
+from kagimori.deployment.running import RootAccessKey, root_access_key
 from kagimori.entities.tables import ACCESS_KEYS, ACCOUNTS
-from kagimori.hsm.process import HsmRefused
 from kagimori.machinery.chance import new_access_key_id, new_account_id, new_uuid
+from kagimori.machinery.store.admin import Change
 from kagimori.ports import Put, StoreConflict
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.names import ACCOUNT_ID
@@ -21,23 +21,25 @@ from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
 
 
-class RootAccessKey(Struct, frozen=True):
-    """What `init` and `account create` print, and `env` later."""
-
-    account_id: str
-    region: str
-    endpoint_url: str
-    access_key_id: str
-    secret_access_key: str
-    ca_bundle: str | None = None
-
-
 class NewAccount(Struct, frozen=True):
     """What is stored of a new account, and the secret that is shown once."""
 
     account: Account
     access_key: AccessKey
     secret_access_key: str
+
+    def change(self, region: str) -> Change:
+        """Return what is committed; `region` is where the record belongs."""
+        return Change(
+            [Put(ACCOUNTS, self.account), Put(ACCESS_KEYS, self.access_key)],
+            account_created(
+                event_id=new_uuid(),
+                now=self.account.created_at,
+                account_id=self.account.account_id,
+                region=region,
+                access_key_id=self.access_key.access_key_id,
+            ),
+        )
 
 
 def check_account_id(account_id: str) -> None:
@@ -70,32 +72,23 @@ def plan_account(account_id: str, ask: Callable[[Command], Reply], now: float) -
     )
 
 
-def create_account(data: Path, account_id: str | None, home: RootAccessKey) -> RootAccessKey:
+def create_account(data: Path, account_id: str | None = None) -> RootAccessKey:
     """Make a further account in a deployment, whether it is being served or not.
-
-    `home` says where the deployment answers.
 
     Raises:
         Unusable: no deployment, an account id that is none or that exists.
     """
-    layout = Layout(data)
-    check_exists(layout)
+    home = root_access_key(data)
     wanted = account_id or new_account_id()
     check_account_id(wanted)
-    facts = read_facts(layout)
     now = round(time.time(), 3)
-    try:
-        planned = with_hsm(layout, facts, lambda ask: plan_account(wanted, ask, now))
-        event_id = new_uuid()
-        record = account_created(
-            event_id=event_id, now=now, account_id=wanted, region=facts.regions[0]
-        )
-        writes = [Put(ACCOUNTS, planned.account), Put(ACCESS_KEYS, planned.access_key)]
-        commit(layout, writes, event_id, record)
-    except StoreConflict:
-        raise Unusable(f"account {wanted} exists already") from None
-    except (OSError, sqlite3.Error, HsmRefused) as problem:
-        raise Unusable(f"cannot make an account in {data}: {problem}") from None
+    with opened(data) as deployment:
+        planned = with_hsm(deployment, lambda ask: plan_account(wanted, ask, now))
+        change = planned.change(deployment.facts.home_region)
+        try:
+            deployment.store.commit(change.writes, change.record)
+        except StoreConflict:
+            raise Unusable(f"account {wanted} exists already") from None
     return msgspec.structs.replace(
         home,
         account_id=wanted,

@@ -1,13 +1,10 @@
 """Why requests were denied, read from the store; and sealed for whom the resource belongs to."""
 
-import sqlite3
 from pathlib import Path
 
-from kagimori.deployment.folder import Layout, Unusable, check_exists, read_facts
-from kagimori.deployment.offline import with_hsm
+from kagimori.deployment.folder import Unusable
+from kagimori.deployment.opened import opened, with_hsm
 from kagimori.entities.tables import DENIALS
-from kagimori.hsm.process import HsmRefused
-from kagimori.machinery.store.sqlite import Database, connect
 from kagimori.rules.authorization.authorization_message import (
     CHARACTERS_MAX,
     PURPOSE,
@@ -25,16 +22,8 @@ def find_denial(data: Path, request_id: str) -> Denial | None:
     Raises:
         Unusable: no deployment, or a store that cannot be read.
     """
-    layout = Layout(data)
-    check_exists(layout)
-    try:
-        connection = connect(layout.database, read_only=True)
-        found = Database(connection, "", (DENIALS,)).page(
-            DENIALS, (request_id,), None, 1, "by_request"
-        )
-        connection.close()
-    except sqlite3.Error as problem:
-        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
+    with opened(data, read_only=True) as deployment:
+        found = deployment.store.page(DENIALS, (request_id,), None, 1, "by_request")
     return found[0] if found else None
 
 
@@ -44,12 +33,9 @@ def encoded_message(data: Path, denial: Denial) -> str:
     Raises:
         Unusable: no HSM can open this deployment, or the decision is too long for a message.
     """
-    layout = Layout(data)
     command = SealClaims(PURPOSE, message_claims(denial))
-    try:
-        reply = with_hsm(layout, read_facts(layout), lambda ask: ask(command))
-    except (OSError, HsmRefused) as problem:
-        raise Unusable(f"cannot seal a message in {data}: {problem}") from None
+    with opened(data) as deployment:
+        reply = with_hsm(deployment, lambda ask: ask(command))
     if not isinstance(reply, Bytes):
         raise Unusable(f"cannot seal a message in {data}: the HSM answered something else")
     text = message_text(reply.value)

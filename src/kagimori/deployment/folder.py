@@ -9,23 +9,19 @@ lock                held while a server runs
 """
 
 import fcntl
-import json
 import os
 import secrets
-import sqlite3
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from kagimori.machinery.files import sync_folder
-from kagimori.machinery.store.migrations import NewerSchema
-from kagimori.machinery.store.sqlite import open_database
 
 LOCK_SECONDS_MAX: Final = 5.0
-CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
-_FORMAT: Final = 1
+PUBLIC_KEY_NAME: Final = "public-key.pem"
+SOCKET_PATH_BYTES_MAX: Final = 100
 
 
 class Unusable(Exception):
@@ -50,6 +46,16 @@ class Layout(Struct, frozen=True):
         return self.data / "audit"
 
     @property
+    def audit_public_key(self) -> Path:
+        """What digests are verified with (PEM), for whoever verifies a copy of the folder."""
+        return self.audit / PUBLIC_KEY_NAME
+
+    @property
+    def changes(self) -> Path:
+        """What tells running workers that the store has changed."""
+        return self.run / "changes"
+
+    @property
     def tls(self) -> Path:
         return self.data / "tls"
 
@@ -69,16 +75,6 @@ class Layout(Struct, frozen=True):
     def running(self) -> Path:
         """The facts of the running server, as JSON."""
         return self.run / "server.json"
-
-
-class Facts(Struct, frozen=True):
-    """What `init` decided, from the store's `deployment` table."""
-
-    regions: tuple[str, ...]
-    endpoint_url: str
-    sealed_domains: bytes
-    tls: bool
-    created_at: float
 
 
 def make_folder(data: Path) -> Layout:
@@ -165,56 +161,3 @@ def check_exists(layout: Layout) -> None:
         raise Unusable(f"{layout.data} holds no deployment; make one with `kagimori init`")
     if not layout.seal_key.is_file():
         raise Unusable(f"{layout.seal_key} is missing; without it no key can be used")
-
-
-def read_facts(layout: Layout) -> Facts:
-    """Return what `init` decided; brings the schema up to date first.
-
-    Raises:
-        Unusable: corrupt, of a newer version, or not writable.
-    """
-    try:
-        connection = open_database(layout.database)
-        try:
-            if layout.database.stat().st_size <= CHECKED_BYTES_MAX:
-                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if verdict != "ok":
-                    raise Unusable(f"{layout.database} is corrupt: {verdict}")
-            rows = dict(connection.execute("SELECT name, value FROM deployment"))
-        finally:
-            connection.close()
-    except NewerSchema as newer:
-        raise Unusable(f"{layout.data} was made by a newer version of Kagimori ({newer})") from None
-    except sqlite3.Error as problem:
-        raise Unusable(f"{layout.database} cannot be used: {problem}") from None
-    try:
-        if json.loads(rows["format"]) > _FORMAT:
-            raise Unusable(f"{layout.data} was made by a newer version of Kagimori")
-        return Facts(
-            regions=tuple(json.loads(rows["regions"])),
-            endpoint_url=json.loads(rows["endpoint_url"]),
-            sealed_domains=rows["sealed_domains"],
-            tls=json.loads(rows["tls"]),
-            created_at=json.loads(rows["created_at"]),
-        )
-    except (KeyError, ValueError, TypeError):
-        raise Unusable(f"{layout.database} is not a store of Kagimori") from None
-
-
-def store_facts(layout: Layout, facts: Facts) -> None:
-    """Write what `init` decided, in one transaction."""
-    connection = open_database(layout.database)
-    rows: dict[str, Any] = {
-        "format": json.dumps(_FORMAT),
-        "regions": json.dumps(facts.regions),
-        "endpoint_url": json.dumps(facts.endpoint_url),
-        "sealed_domains": facts.sealed_domains,
-        "tls": json.dumps(facts.tls),
-        "created_at": json.dumps(facts.created_at),
-    }
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(
-        "INSERT OR REPLACE INTO deployment (name, value) VALUES (?, ?)", rows.items()
-    )
-    connection.execute("COMMIT")
-    connection.close()

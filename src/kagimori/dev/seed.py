@@ -14,11 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec import Struct
 
 from kagimori.entities.tables import ALIASES, KMS_KEYS, MATERIALS
-from kagimori.ports import Table
+from kagimori.machinery.chance import new_uuid
+from kagimori.machinery.store.admin import Change
+from kagimori.ports import Put
 from kagimori.rules.keys.alias import check_alias_name
 from kagimori.rules.keys.kms_key import Alias, BackingKey, KmsKey, Material
 from kagimori.rules.names import is_key_id
 from kagimori.rules.policy.defaults import default_key_policy
+from kagimori.rules.records.service_event import keys_seeded
 from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command, StoreMaterial
 from kagimori_boundary.replies import NewKey, Reply
@@ -80,12 +83,23 @@ def read_seed(path: Path) -> Seed:
 
 def planted(
     seed: Seed, account_id: str, region: str, now: float, ask: Callable[[Command], Reply]
-) -> Iterator[tuple[Table, Any]]:
-    """Yield the entities that a seed comes to, each with its table; `ask` asks the HSM.
+) -> Change:
+    """Return the change that a seed comes to; `ask` asks the HSM.
 
     Raises:
         BadSeed: the HSM does not take a key's material.
     """
+    writes = list(_writes(seed, account_id, region, now, ask))
+    keys = [write.entity.arn for write in writes if write.table is KMS_KEYS]
+    record = keys_seeded(
+        event_id=new_uuid(), now=now, account_id=account_id, region=region, key_arns=keys
+    )
+    return Change(writes, record)
+
+
+def _writes(
+    seed: Seed, account_id: str, region: str, now: float, ask: Callable[[Command], Reply]
+) -> Iterator[Put]:
     for wanted in seed.keys:
         backing_keys = []
         for material in wanted.materials:
@@ -111,7 +125,7 @@ def planted(
                     public_key=reply.public_key,
                 )
             )
-            yield (
+            yield Put(
                 MATERIALS,
                 Material(
                     region=region,
@@ -120,7 +134,7 @@ def planted(
                     key_id=wanted.key_id,
                 ),
             )
-        yield (
+        yield Put(
             KMS_KEYS,
             KmsKey(
                 account_id=account_id,
@@ -136,7 +150,7 @@ def planted(
             ),
         )
     for name, target in seed.aliases.items():
-        yield (
+        yield Put(
             ALIASES,
             Alias(
                 account_id=account_id,

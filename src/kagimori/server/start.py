@@ -1,46 +1,28 @@
 """The parts put together: what `kagimori init`, `serve` and `dev` do. Alone knows them all."""
 
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
-from kagimori.deployment import accounts
 from kagimori.deployment import denials as denied
 from kagimori.deployment import service_keys as service_principals
-from kagimori.deployment.accounts import RootAccessKey, check_account_id, plan_account
-from kagimori.deployment.folder import (
-    Facts,
-    Layout,
-    Unusable,
-    check_exists,
-    is_locked,
-    lock,
-    make_folder,
-    read_facts,
-    store_facts,
-    write_private,
-)
-from kagimori.deployment.regions import check_regions
+from kagimori.deployment.accounts import create_account
+from kagimori.deployment.folder import SOCKET_PATH_BYTES_MAX, Layout, Unusable, lock
+from kagimori.deployment.init import DEFAULT_PORT, DEFAULT_REGION, initialise, make_deployment
+from kagimori.deployment.opened import opened, read_facts
+from kagimori.deployment.running import RootAccessKey, root_access_key, running_server
 from kagimori.dev.seed import BadSeed, planted, read_seed
-from kagimori.entities.tables import ACCESS_KEYS, ACCOUNTS
-from kagimori.hsm.process import HsmProcess, HsmRefused
-from kagimori.http.tls import make_certificate_authority, server_context
-from kagimori.machinery.chance import new_account_id
+from kagimori.hsm.process import HsmProcess
+from kagimori.http.tls import server_context
 from kagimori.machinery.key_sets import read_key_set
-from kagimori.machinery.store.sql import Statements
-from kagimori.machinery.store.sqlite import open_database
-from kagimori.ports import Table
 from kagimori.rules.partitions import is_known, known_regions
 from kagimori.server.listeners import listener_at, url_of
 from kagimori.server.supervisor import ServeOptions, Supervisor
@@ -49,8 +31,6 @@ from kagimori.trail import policy_replay
 from kagimori.trail import reading as audit_reading
 from kagimori.trail import verification as audit_trail
 from kagimori.trail.auditor import AuditOptions
-from kagimori_boundary.commands import IDENTITY_DOMAIN, CreateDomains
-from kagimori_boundary.replies import SealedDomains
 
 __all__ = [
     "DEFAULT_LISTEN",
@@ -72,9 +52,7 @@ __all__ = [
     "service_principals",
 ]
 
-DEFAULT_REGION: Final = "us-east-1"
-DEFAULT_LISTEN: Final = "127.0.0.1:8567"
-SOCKET_PATH_BYTES_MAX: Final = 100
+DEFAULT_LISTEN: Final = f"127.0.0.1:{DEFAULT_PORT}"
 DEV_ACCOUNT: Final = "000000000000"
 
 
@@ -83,134 +61,6 @@ class WebIdentityOptions(Struct, frozen=True):
 
     files: tuple[str, ...] = ()
     fetch: bool = False
-
-
-def initialise(
-    data: Path,
-    *,
-    account_id: str | None = None,
-    regions: tuple[str, ...] = (DEFAULT_REGION,),
-    unknown_regions: bool = False,
-    tls_hosts: tuple[str, ...] | None = None,
-) -> RootAccessKey:
-    """Make a deployment: store, domains, and the account's root access key.
-
-    Raises:
-        Unusable: the folder, an account id that is none, or regions that cannot be served.
-    """
-    account_id = account_id or new_account_id()
-    check_account_id(account_id)
-    check_regions(regions, unknown=unknown_regions)
-    return _initialise(data, account_id, regions, tls_hosts)
-
-
-def _initialise(
-    data: Path, account_id: str, regions: tuple[str, ...], tls_hosts: tuple[str, ...] | None = None
-) -> RootAccessKey:
-    layout = make_folder(data)
-    try:
-        return _fill(layout, account_id, regions, tls_hosts)
-    except (OSError, sqlite3.Error, HsmRefused) as problem:
-        _clear(data)
-        raise Unusable(f"cannot make a deployment in {data}: {problem}") from None
-
-
-def _clear(data: Path) -> None:
-    """Take away what was made of a deployment that could not be finished; it held no key yet."""
-    for made in data.iterdir():
-        if made.is_dir():
-            shutil.rmtree(made, ignore_errors=True)
-        else:
-            made.unlink(missing_ok=True)
-
-
-def _fill(
-    layout: Layout, account_id: str, regions: tuple[str, ...], tls_hosts: tuple[str, ...] | None
-) -> RootAccessKey:
-    scheme = "http" if tls_hosts is None else "https"
-    host = "127.0.0.1" if tls_hosts is None else "localhost"
-    endpoint_url = f"{scheme}://{host}:{DEFAULT_LISTEN.rpartition(':')[2]}"
-    with ExitStack() as stack:
-        hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key)
-        stack.callback(hsm.end)
-        sealed = hsm.ask(CreateDomains([IDENTITY_DOMAIN, *regions]))
-        planned = plan_account(account_id, hsm.ask, round(time.time(), 3))
-    if not isinstance(sealed, SealedDomains):
-        raise HsmRefused("the HSM answered something else")
-    ca_bundle = None
-    if tls_hosts is not None:
-        layout.tls.mkdir(mode=0o700)
-        ca_bundle = str(make_certificate_authority(layout.tls, list(tls_hosts)).authority)
-    store_facts(
-        layout,
-        Facts(
-            regions,
-            endpoint_url,
-            sealed.sealed_domains,
-            tls=tls_hosts is not None,
-            created_at=round(time.time(), 3),
-        ),
-    )
-    _insert(layout, ((ACCOUNTS, planned.account), (ACCESS_KEYS, planned.access_key)))
-    made = RootAccessKey(
-        account_id,
-        regions[0],
-        endpoint_url,
-        planned.access_key.access_key_id,
-        planned.secret_access_key,
-        ca_bundle,
-    )
-    write_private(layout.credentials, msgspec.json.encode(made))
-    return made
-
-
-def create_account(data: Path, account_id: str | None = None) -> RootAccessKey:
-    """Make a further account, whether the deployment is being served or not.
-
-    Raises:
-        Unusable: no deployment, an account id that is none or that exists.
-    """
-    return accounts.create_account(data, account_id, root_access_key(data))
-
-
-def root_access_key(data: Path) -> RootAccessKey:
-    """Return what `init` printed, with the endpoint of the server that runs now, if one does.
-
-    Raises:
-        Unusable: no deployment, or the file with the access key was taken away.
-    """
-    layout = Layout(data)
-    check_exists(layout)
-    try:
-        made = msgspec.json.decode(layout.credentials.read_bytes(), type=RootAccessKey)
-    except (OSError, ValueError):
-        raise Unusable(f"{layout.credentials} cannot be read") from None
-    if made.ca_bundle is not None:
-        # Wherever the folder is now, and whatever folder the reader is in.
-        bundle = layout.tls.resolve() / Path(made.ca_bundle).name
-        made = msgspec.structs.replace(made, ca_bundle=str(bundle))
-    running = running_server(data)
-    if running is None:
-        return made
-    return msgspec.structs.replace(made, endpoint_url=_reachable(running["endpoint_url"]))
-
-
-def _reachable(url: str) -> str:
-    """Return a URL that a client on this machine can use; "every address" is none."""
-    for every in ("0.0.0.0", "[::]"):  # noqa: S104 - read here, not listened on
-        url = url.replace(f"//{every}:", "//localhost:")
-    return url
-
-
-def running_server(data: Path) -> dict[str, str] | None:
-    """Return the facts of the server that uses this folder; None if there is none."""
-    layout = Layout(data)
-    try:
-        found: dict[str, str] = msgspec.json.decode(layout.running.read_bytes())
-    except (OSError, ValueError):
-        return None
-    # A server that was killed leaves its facts behind, but not its lock.
-    return found if is_locked(layout) else None
 
 
 def serve(
@@ -296,7 +146,7 @@ def serve_dev(
         data = Path(folder) / "data"
         # It makes no difference here, so a test may name any region of any partition.
         regions = (DEFAULT_REGION, *(one for one in known_regions() if one != DEFAULT_REGION))
-        _initialise(data, DEV_ACCOUNT, regions)
+        make_deployment(data, DEV_ACCOUNT, regions, audit_key=False)
         if seed is not None:
             _plant(Layout(data), seed, seed_account, seed_region)
         return serve(
@@ -313,24 +163,15 @@ def _plant(layout: Layout, seed: Path, account_id: str, region: str) -> None:
     try:
         wanted = read_seed(seed)
         with ExitStack() as stack:
+            deployment = stack.enter_context(opened(layout.data))
             hsm = HsmProcess(_hsm_socket(layout, stack), layout.seal_key, dev=True)
             stack.callback(hsm.end)
-            hsm.unseal(read_facts(layout).sealed_domains)
+            hsm.unseal(deployment.facts.sealed_domains)
             now = round(time.time(), 3)
-            rows = list(planted(wanted, account_id, region, now, hsm.ask))
-    except (BadSeed, HsmRefused) as reason:
+            change = planted(wanted, account_id, region, now, hsm.ask)
+            deployment.store.commit(change.writes, change.record)
+    except BadSeed as reason:
         raise Unusable(str(reason)) from None
-    _insert(layout, rows)
-
-
-def _insert(layout: Layout, rows: Iterable[tuple[Table, Any]]) -> None:
-    connection = open_database(layout.database)
-    connection.execute("BEGIN IMMEDIATE")
-    for table, entity in rows:
-        statements = Statements(table)
-        connection.execute(statements.insert, statements.row(entity))
-    connection.execute("COMMIT")
-    connection.close()
 
 
 def _web_identity_keys(options: WebIdentityOptions) -> WebIdentityKeys:

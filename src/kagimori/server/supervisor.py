@@ -21,7 +21,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from kagimori.deployment.folder import Facts, Layout, write_private
+from kagimori.deployment.facts import Facts
+from kagimori.deployment.folder import Layout, write_private
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
 from kagimori.http.front import Front, FrontLimits, Respond

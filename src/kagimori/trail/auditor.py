@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.deployment.audit_key import AuditKey, audit_key
 from kagimori.deployment.folder import Layout
 from kagimori.hsm.process import HsmRefused
 from kagimori.machinery.store.key_watch import KeyWatch
@@ -22,7 +23,6 @@ from kagimori.trail.checkpoints import checkpoints_at
 from kagimori.trail.delivery import Delivery
 from kagimori.trail.digests import Digester
 from kagimori.trail.index import KEPT_SECONDS, AuditIndex, remove_index
-from kagimori.trail.key import AuditKey, audit_key
 from kagimori.trail.notices import Notifier, begin_at_end, state_file
 from kagimori.trail.reader import stream_folders
 from kagimori.trail.receiving import ReceivingCommand, Webhook, secret_in

@@ -23,6 +23,8 @@ KEPT_SECONDS: Final = 90 * 86_400
 REMEMBERED_MAX: Final = 50_000
 FACET_BYTES: Final = 6
 ID_BYTES: Final = 4  # of each event's id, for finding its block
+# What is raised when the index cannot be read or written, for those who know no database.
+IndexUnusable: Final = sqlite3.Error
 _FORMAT: Final = 3
 _SCHEMA: Final = f"""
 BEGIN;
@@ -74,7 +76,7 @@ class AuditIndex:
 
         Raises:
             TrailBroken: the journal does not go on from where we were: start anew.
-            OSError, sqlite3.Error: it cannot be read or written.
+            OSError, IndexUnusable: it cannot be read or written.
         """
         tail = self._tails.get(folder.name)
         if tail is None:

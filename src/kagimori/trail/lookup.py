@@ -1,21 +1,20 @@
 """Finds events for look-ups: where they lie by the index, what they are from the journals."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from kagimori.deployment.folder import PUBLIC_KEY_NAME
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
 from kagimori.ports import Absent
 from kagimori.rules.chain.chain import read_line
 from kagimori.rules.records.entry import decode_entry
-from kagimori.rules.records.facets import facets_of, is_asked_for
+from kagimori.rules.records.facets import is_asked_for
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori.rules.records.times import epoch_of
-from kagimori.trail.index import HOUR_SECONDS, ID_BYTES, INDEX_NAME, facet_hash
-from kagimori.trail.reader import PUBLIC_KEY_NAME
+from kagimori.trail.index_reader import IndexReader
 
 LINES_MAX: Final = 1 << 20  # in a block, far more than there can be
 
@@ -75,20 +74,16 @@ class EventFinder:
 
     def __init__(self, audit: Path) -> None:
         self._audit = audit
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
+        self._index = IndexReader(audit)
 
     def find(self, query: EventQuery) -> list[FoundEvent]:
         """Return up to `limit + 1` events; none where there is no index (yet).
 
         Raises:
-            OSError, sqlite3.Error: it cannot be read.
+            OSError, IndexUnusable: it cannot be read.
         """
-        connection = self._current()
-        if connection is None:
-            return []
         found: list[FoundEvent] = []  # some of them older than blocks that are still to come
-        for number, file, offset, length, newest in _blocks(connection, query):
+        for number, file, offset, length, newest in self._index.blocks(query):
             before = sum(event.spot[0] > newest for event in found)
             if before > query.limit:
                 break
@@ -142,51 +137,6 @@ class EventFinder:
             return None
         is_own = entry.recipient_account_id == query.account_id
         return at, record, None if is_own else query.account_id
-
-    def _current(self) -> sqlite3.Connection | None:
-        """Return a connection to the index that is there now; it may have been made anew."""
-        path = self._audit / INDEX_NAME
-        try:
-            inode = path.stat().st_ino
-        except FileNotFoundError:
-            return None
-        if self._connection is None or inode != self._inode:
-            if self._connection is not None:
-                self._connection.close()
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=2)
-            self._inode = inode
-        return self._connection
-
-
-def _blocks(connection: sqlite3.Connection, query: EventQuery) -> Iterator[tuple[Any, ...]]:
-    """Yield id, file, offset, length and newest time of blocks to look at, newest first."""
-    name, value = query.attribute or ("", "")
-    hashes = [facet_hash(facet) for facet in facets_of(query)]
-    end = query.end if query.after is None else min(query.end, query.after[0])
-    column, needles = "facets", hashes
-    if name == "EventId":
-        try:
-            column, needles = "ids", [bytes.fromhex(value[: 2 * ID_BYTES])]
-        except ValueError:
-            return
-    holds = " OR ".join([f"instr({column}, ?) > 0"] * len(needles))
-    text = (
-        "SELECT id, file, offset, length, newest FROM blocks WHERE newest >= ? AND newest < ? "  # noqa: S608 - one of two columns
-        f"AND oldest <= ? AND ({holds}) ORDER BY newest DESC, id DESC"
-    )
-    try:
-        hours = connection.execute(
-            "SELECT DISTINCT hour FROM facets WHERE facet IN (?, ?) AND hour >= ? "
-            "ORDER BY hour DESC",
-            (hashes[0], hashes[-1], query.start // HOUR_SECONDS),
-        )
-        for (hour,) in hours:
-            begins = max(query.start, hour * HOUR_SECONDS)
-            yield from connection.execute(text, (begins, (hour + 1) * HOUR_SECONDS, end, *needles))
-    except sqlite3.OperationalError as problem:
-        if "no such table" not in str(problem):
-            raise  # else it is just being made
 
 
 def _needle(query: EventQuery) -> bytes:

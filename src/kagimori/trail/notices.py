@@ -97,7 +97,7 @@ class Notifier:
         """Send what is new; return after how many seconds to take the next turn.
 
         Raises:
-            OSError, sqlite3.Error: journals, store or note cannot be read or written.
+            OSError, StoreUnusable: journals, store or note cannot be read or written.
         """
         is_more = False
         if not self._queue:

@@ -4,12 +4,12 @@ Identities, grants and the key are as they are now; nothing is changed, and no s
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from kagimori.deployment.folder import Layout, Unusable, check_exists, read_facts
+from kagimori.deployment.folder import Layout, Unusable
+from kagimori.deployment.opened import opened
 from kagimori.entities.identity_tables import USERS
 from kagimori.entities.tables import ALIASES, KMS_KEYS, TABLES
 from kagimori.gate.asked import Need, Settings
@@ -17,6 +17,7 @@ from kagimori.gate.callers import Callers
 from kagimori.gate.conditions.recorded_values import RecordedValues, recorded_asked, values_of
 from kagimori.gate.grants_of_key import GrantsOfKey
 from kagimori.gate.identities import UnknownPrincipal, pins_of
+from kagimori.machinery.store.admin import StoreUnusable
 from kagimori.machinery.store.still_view import StillView
 from kagimori.rules.authorization.authorize import KeyRules, decide
 from kagimori.rules.authorization.decision import IdentityRules
@@ -56,9 +57,9 @@ def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
         Unusable: no deployment, no such key, a policy that could not be set, or a trail or store
             that cannot be read.
     """
+    with opened(data, read_only=True) as deployment:
+        created_at = deployment.facts.created_at
     layout = Layout(data)
-    check_exists(layout)
-    created_at = read_facts(layout).created_at
     try:
         view = StillView(layout.database, tuple(TABLES.values()))
         try:
@@ -69,8 +70,8 @@ def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
             return replay.run(audit_folder(data), since)
         finally:
             view.close()
-    except sqlite3.Error as problem:
-        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
+    except StoreUnusable as reason:
+        raise Unusable(str(reason)) from None
     except OSError as problem:
         raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
 

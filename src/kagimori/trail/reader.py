@@ -19,7 +19,6 @@ from kagimori.trail.files import first_sequence_of, journal_files
 
 PIECE_BYTES: Final = 1024 * 1024
 LINE_BYTES_MAX: Final = 8 * 1024 * 1024
-PUBLIC_KEY_NAME: Final = "public-key.pem"
 
 
 def stream_folders(audit: Path) -> list[Path]:

@@ -3,23 +3,21 @@
 Nothing here needs a server, or the HSM: what `kagimori audit` does offline.
 """
 
-import fcntl
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from kagimori.deployment.folder import Layout, Unusable, check_exists
+from kagimori.deployment.audit_key import stored_audit_key
+from kagimori.deployment.folder import PUBLIC_KEY_NAME, Layout, Unusable, is_locked
+from kagimori.deployment.opened import opened
 from kagimori.rules.chain import findings as kinds
 from kagimori.rules.chain.digest import BadDigest
 from kagimori.rules.chain.digest_chain import PLACE, Demands, hold_digests
 from kagimori.rules.chain.findings import Finding, StreamReport
 from kagimori.rules.chain.public_key import AuditPublicKey
-from kagimori.trail.index import AuditIndex, remove_index
-from kagimori.trail.key import stored_audit_key
+from kagimori.trail.index import AuditIndex, IndexUnusable, remove_index
 from kagimori.trail.reader import (
-    PUBLIC_KEY_NAME,
     digest_files,
     json_files,
     stream_folders,
@@ -187,12 +185,8 @@ def public_key_pem(data: Path) -> bytes:
     Raises:
         Unusable: no deployment, or none was made yet.
     """
-    layout = Layout(data)
-    check_exists(layout)
-    try:
-        key = stored_audit_key(layout)
-    except sqlite3.Error as problem:
-        raise Unusable(f"{layout.database} cannot be read: {problem}") from None
+    with opened(data, read_only=True) as deployment:
+        key = stored_audit_key(deployment.store)
     if key is None:
         raise Unusable(f"{data} has no audit key yet; the first `kagimori serve` makes it")
     return key.pem
@@ -218,17 +212,10 @@ def reindex(data: Path) -> int | None:
             index.close()
     except TrailBroken as broken:
         raise Unusable(f"the trail is not intact; see `kagimori audit verify`: {broken}") from None
-    except (OSError, sqlite3.Error) as problem:
+    except (OSError, IndexUnusable) as problem:
         raise Unusable(f"{audit} cannot be indexed: {problem}") from None
 
 
 def is_served(data: Path) -> bool:
     """Whether a server writes to this trail now."""
-    try:
-        with Layout(data).lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_locked(Layout(data))

@@ -25,6 +25,11 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether the schema is the newest that this version knows."""
+    return schema_version(connection) == migrations()[-1][0]
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema to the newest version.
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import Struct
+
 from kagimori.machinery.store.migrations import migrate
 from kagimori.machinery.store.sql import Statements
 from kagimori.pending import Pending
@@ -32,10 +34,18 @@ CacheKey = tuple[str, ...]
 _ADD_CHANGE: Final = "INSERT INTO changes (stream, cache_keys) VALUES (?, ?)"
 
 
+class Fact(Struct, frozen=True):
+    """Something known of the deployment as a whole: a new fact, or the successor of `before`."""
+
+    name: str
+    value: str | bytes
+    before: str | bytes | None = None
+
+
 class Commit:
     """One commit on its way: what to write, its record, and who waits."""
 
-    __slots__ = ("event_id", "failure", "journal_sequence", "pending", "record", "writes")
+    __slots__ = ("event_id", "facts", "failure", "journal_sequence", "pending", "record", "writes")
 
     def __init__(
         self,
@@ -43,8 +53,11 @@ class Commit:
         event_id: str,
         record: bytes,
         journal_sequence: int,
+        *,
+        facts: Sequence[Fact] = (),
     ) -> None:
         self.writes = writes
+        self.facts = facts
         self.event_id = event_id
         self.record = record
         self.journal_sequence = journal_sequence
@@ -146,17 +159,25 @@ class Database:
         noted: Sequence[tuple[Table, Any]] = (),
         *,
         probe: bool = False,
+        together: bool = False,
     ) -> int:
         """Make the commits that do not conflict, in one transaction; mark the others failed.
 
         `probe` writes something even if there is nothing to write, to learn whether it can.
-        Returns the newest change sequence. Raises sqlite3.Error: nothing at all was changed.
+        With `together`, a conflict of one fails all of them.
+        Returns the newest change sequence.
+
+        Raises:
+            sqlite3.Error: nothing at all was changed.
+            StoreConflict: the same, with `together`.
         """
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
             for commit in commits:
                 self._in_savepoint(commit)
+            if together:
+                _raise_failure(commits)
             for table, entity in noted:
                 statements = self._statements[table.name]
                 execute(statements.keep, statements.row(entity))
@@ -184,6 +205,8 @@ class Database:
         execute = self._connection.execute
         execute("SAVEPOINT one")
         try:
+            for fact in commit.facts:
+                self._set(fact)
             keys = [key for write in commit.writes for key in self._apply(write)]
             execute(_ADD_CHANGE, (self._stream, json.dumps(keys)))
             execute(
@@ -195,6 +218,16 @@ class Database:
             execute("ROLLBACK TO one")
             commit.failure = StoreConflict(str(conflict))
         execute("RELEASE one")
+
+    def _set(self, fact: Fact) -> None:
+        if fact.before is None:
+            text = "INSERT INTO deployment (value, name) VALUES (?, ?)"
+            done = self._connection.execute(text, (fact.value, fact.name))
+        else:
+            text = "UPDATE deployment SET value = ? WHERE name = ? AND value = ?"
+            done = self._connection.execute(text, (fact.value, fact.name, fact.before))
+        if done.rowcount != 1:
+            raise StoreConflict(fact.name)
 
     def _apply(self, write: Write) -> list[CacheKey]:
         statements = self._statements[write.table.name]
@@ -218,6 +251,12 @@ class Database:
         if done.rowcount != 1:
             raise StoreConflict(write.table.name)
         return cache_keys(write)
+
+
+def _raise_failure(commits: Sequence[Commit]) -> None:
+    for commit in commits:
+        if commit.failure is not None:
+            raise commit.failure
 
 
 def cache_keys(write: Put | Delete) -> list[CacheKey]:

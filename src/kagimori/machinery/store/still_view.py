@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kagimori.machinery.store.sqlite import Database, connect
+from kagimori.machinery.store.admin import open_store
 from kagimori.ports import Key, Table
 
 
@@ -15,17 +15,16 @@ class StillView:
         """Open the store.
 
         Raises:
-            sqlite3.Error: it cannot be read.
+            StoreUnusable: it cannot be read; every method raises it as well.
         """
-        self._connection = connect(database, read_only=True)
+        self._source = open_store(database, tables, read_only=True)
         # One transaction for all reads: what a server changes meanwhile is not seen.
-        self._connection.execute("BEGIN")
-        self._source = Database(self._connection, "", tuple(tables))
+        self._source.hold_still()
         self._entities: dict[tuple[str, Key], Any] = {}
         self._groups: dict[tuple[str, Key], tuple[Any, ...]] = {}
 
     def close(self) -> None:
-        self._connection.close()
+        self._source.close()
 
     def one(self, table: Table, key: Key) -> Any:
         name = (table.name, key)
@@ -36,7 +35,7 @@ class StillView:
     def group(self, table: Table, group: str, values: Key) -> Sequence[Any]:
         name = (f"{table.name}/{group}", values)
         if name not in self._groups:
-            self._groups[name] = tuple(self._source.page(table, values, None, None, group))
+            self._groups[name] = tuple(self._source.group(table, group, values))
         return self._groups[name]
 
     def page(

@@ -1,11 +1,13 @@
-"""Records of what the service does by itself: rotation, deletion, expiry, a new account.
+"""Records of what no request did: rotation, deletion, expiry, a new deployment or account.
 
 Source: reference, section 14.4.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.records.record import EVENT_VERSION
@@ -36,8 +38,50 @@ def service_event(
     return _encode(record)
 
 
-def account_created(*, event_id: str, now: float, account_id: str, region: str) -> bytes:
-    """Return the record of a new account, in the form that AWS Organizations gives it."""
+class ServiceRecord(Struct, frozen=True):
+    """The record of a change made outside a request: its id, and its line of JSON."""
+
+    event_id: str
+    line: bytes
+
+
+def deployment_created(
+    *, event_id: str, now: float, account_id: str, regions: Sequence[str]
+) -> ServiceRecord:
+    """Return the record of a new deployment; `account_id` is the operators' account."""
+    details = {"operatorAccountId": account_id, "regions": list(regions)}
+    return _of_deployment(
+        "CreateDeployment",
+        details,
+        event_id=event_id,
+        now=now,
+        account_id=account_id,
+        region=regions[0],
+    )
+
+
+def audit_key_created(
+    *, event_id: str, now: float, account_id: str, region: str, fingerprint: str
+) -> ServiceRecord:
+    """Return the record of the key that signs digests; its fingerprint names it in them."""
+    details = {"publicKeyFingerprint": fingerprint}
+    return _of_deployment(
+        "CreateAuditKey",
+        details,
+        event_id=event_id,
+        now=now,
+        account_id=account_id,
+        region=region,
+    )
+
+
+def account_created(
+    *, event_id: str, now: float, account_id: str, region: str, access_key_id: str
+) -> ServiceRecord:
+    """Return the record of a new account, in the form that AWS Organizations gives it.
+
+    It also names the access key of the account's root user, which is made with it.
+    """
     record = _base(
         "organizations",
         "CreateAccountResult",
@@ -47,18 +91,57 @@ def account_created(*, event_id: str, now: float, account_id: str, region: str) 
         region=region,
     )
     record["serviceEventDetails"] = {
-        "createAccountStatus": {"accountId": account_id, "state": "SUCCEEDED"}
+        "createAccountStatus": {"accountId": account_id, "state": "SUCCEEDED"},
+        "rootAccessKeyId": access_key_id,
     }
-    return _encode(record)
+    return ServiceRecord(event_id, _encode(record))
 
 
 def service_key_event(
-    *, event_id: str, now: float, name: str, service: str, access_key_id: str, region: str
-) -> bytes:
+    *,
+    event_id: str,
+    now: float,
+    account_id: str,
+    name: str,
+    service: str,
+    access_key_id: str,
+    region: str,
+) -> ServiceRecord:
     """Return the record of an access key of a service that was made or taken away."""
-    record = _base("kagimori", name, event_id=event_id, now=now, account_id="", region=region)
-    record["serviceEventDetails"] = {"servicePrincipal": service, "accessKeyId": access_key_id}
-    return _encode(record)
+    details = {"servicePrincipal": service, "accessKeyId": access_key_id}
+    return _of_deployment(
+        name, details, event_id=event_id, now=now, account_id=account_id, region=region
+    )
+
+
+def keys_seeded(
+    *, event_id: str, now: float, account_id: str, region: str, key_arns: Sequence[str]
+) -> ServiceRecord:
+    """Return the record of KMS keys that a seed file put into a new deployment."""
+    record = _base(
+        "kagimori", "SeedKeys", event_id=event_id, now=now, account_id=account_id, region=region
+    )
+    record["resources"] = [
+        {"accountId": account_id, "type": "AWS::KMS::Key", "ARN": arn} for arn in key_arns
+    ]
+    return ServiceRecord(event_id, _encode(record))
+
+
+def _of_deployment(
+    name: str,
+    details: dict[str, Any],
+    *,
+    event_id: str,
+    now: float,
+    account_id: str,
+    region: str,
+) -> ServiceRecord:
+    """Return a record of what belongs to the deployment; its operators' account keeps it."""
+    record = _base(
+        "kagimori", name, event_id=event_id, now=now, account_id=account_id, region=region
+    )
+    record["serviceEventDetails"] = details
+    return ServiceRecord(event_id, _encode(record))
 
 
 def _base(

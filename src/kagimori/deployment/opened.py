@@ -1,0 +1,100 @@
+"""A deployment opened where it lies, for the commands that work without a server.
+
+What they change is committed with its record; the record goes into the journal when a server
+starts next.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from kagimori.deployment.facts import Facts, facts_from
+from kagimori.deployment.folder import Layout, Unusable, check_exists
+from kagimori.entities.tables import TABLES
+from kagimori.hsm.process import HsmProcess, HsmRefused
+from kagimori.machinery.store.admin import AdminStore, StoreUnusable, open_store
+from kagimori_boundary.commands import Command, CreateSecret
+from kagimori_boundary.replies import NewSecret, Reply
+
+T = TypeVar("T")
+Ask = Callable[[Command], Reply]
+
+
+class Opened(Struct, frozen=True):
+    """A deployment whose store is open."""
+
+    layout: Layout
+    facts: Facts
+    store: AdminStore
+
+
+@contextlib.contextmanager
+def opened(data: Path, *, read_only: bool = False) -> Iterator[Opened]:
+    """Yield the deployment in a folder, whether it is being served or not.
+
+    Raises:
+        Unusable: no deployment, or a store or an HSM that cannot be used; also for what the
+            block itself comes to.
+    """
+    layout = Layout(data)
+    check_exists(layout)
+    try:
+        with new_store(layout, read_only=read_only) as store:
+            if not read_only:
+                store.check()
+            yield Opened(layout, facts_from(store.facts(), layout.database), store)
+    except StoreUnusable as reason:
+        raise Unusable(str(reason)) from None
+    except (OSError, HsmRefused) as problem:
+        raise Unusable(f"cannot use {data}: {problem}") from None
+
+
+def new_store(layout: Layout, *, read_only: bool = False) -> AdminStore:
+    """Return the store of a deployment, opened.
+
+    Raises:
+        StoreUnusable: it cannot be opened.
+    """
+    tables = tuple(TABLES.values())
+    return open_store(layout.database, tables, signal=layout.changes, read_only=read_only)
+
+
+def read_facts(layout: Layout) -> Facts:
+    """Return what `init` decided; brings the schema up to date first.
+
+    Raises:
+        Unusable: corrupt, of a newer version, or not writable.
+    """
+    with opened(layout.data) as deployment:
+        return deployment.facts
+
+
+def with_hsm(deployment: Opened, use: Callable[[Ask], T]) -> T:
+    """Return what `use` makes of an HSM of its own; a running server's has its own operator.
+
+    Raises:
+        HsmRefused: it did not start or open.
+    """
+    with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
+        hsm = HsmProcess(Path(folder) / "hsm.sock", deployment.layout.seal_key)
+        try:
+            hsm.unseal(deployment.facts.sealed_domains)
+            return use(hsm.ask)
+        finally:
+            hsm.end()
+
+
+def new_secret(ask: Ask, account_id: str, access_key_id: str) -> NewSecret:
+    """Return a secret access key that the HSM drew, in plain and sealed.
+
+    Raises:
+        HsmRefused: no secret was made.
+    """
+    secret = ask(CreateSecret(account_id, access_key_id))
+    if not isinstance(secret, NewSecret):
+        raise HsmRefused("the HSM answered something else")
+    return secret

@@ -1,0 +1,59 @@
+"""Where a deployment answers now, and the root access key that `init` left in its folder."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.deployment.folder import Layout, Unusable, check_exists, is_locked
+
+
+class RootAccessKey(Struct, frozen=True):
+    """What `init` and `account create` print, and `env` later."""
+
+    account_id: str
+    region: str
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str
+    ca_bundle: str | None = None
+
+
+def root_access_key(data: Path) -> RootAccessKey:
+    """Return what `init` printed, with the endpoint of the server that runs now, if one does.
+
+    Raises:
+        Unusable: no deployment, or the file with the access key was taken away.
+    """
+    layout = Layout(data)
+    check_exists(layout)
+    try:
+        made = msgspec.json.decode(layout.credentials.read_bytes(), type=RootAccessKey)
+    except (OSError, ValueError):
+        raise Unusable(f"{layout.credentials} cannot be read") from None
+    if made.ca_bundle is not None:
+        # Wherever the folder is now, and whatever folder the reader is in.
+        bundle = layout.tls.resolve() / Path(made.ca_bundle).name
+        made = msgspec.structs.replace(made, ca_bundle=str(bundle))
+    running = running_server(data)
+    if running is None:
+        return made
+    return msgspec.structs.replace(made, endpoint_url=_reachable(running["endpoint_url"]))
+
+
+def running_server(data: Path) -> dict[str, str] | None:
+    """Return the facts of the server that uses this folder; None if there is none."""
+    layout = Layout(data)
+    try:
+        found: dict[str, str] = msgspec.json.decode(layout.running.read_bytes())
+    except (OSError, ValueError):
+        return None
+    # A server that was killed leaves its facts behind, but not its lock.
+    return found if is_locked(layout) else None
+
+
+def _reachable(url: str) -> str:
+    """Return a URL that a client on this machine can use; "every address" is none."""
+    for every in ("0.0.0.0", "[::]"):  # noqa: S104 - read here, not listened on
+        url = url.replace(f"//{every}:", "//localhost:")
+    return url

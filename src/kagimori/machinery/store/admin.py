@@ -1,0 +1,222 @@
+"""The store as everything but the API workers uses it: facts, reading, and recorded commits.
+
+Every method blocks. The command line, the supervisor and its threads open the store here; no other
+file outside this folder knows which database it is. A commit takes the record that tells of it, so
+a change without one cannot be written down.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from msgspec import Struct
+
+from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
+from kagimori.machinery.store.migrations import NewerSchema, is_current
+from kagimori.machinery.store.sqlite import Commit, Database, Fact, connect, open_database
+from kagimori.ports import Key, StoreConflict, Table, Write
+from kagimori.rules.records.service_event import ServiceRecord
+
+ADMIN_STREAM: Final = "admin"
+CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
+_SCHEME: Final = "sqlite:"
+# Subtracted from a time in nanoseconds, which leaves a negative number in the same order.
+_EPOCH_OFFSET: Final = 1 << 63
+
+
+class StoreUnusable(Exception):
+    """Why the store cannot be read or written; one line for a person. Nothing has changed."""
+
+
+class Change(Struct, frozen=True):
+    """Writes that belong together, and the record that tells of them."""
+
+    writes: Sequence[Write | Fact]
+    record: ServiceRecord
+
+
+def open_store(
+    place: str | Path,
+    tables: Sequence[Table],
+    *,
+    signal: Path | None = None,
+    read_only: bool = False,
+) -> "AdminStore":
+    """Open a store, with its schema brought to the newest version.
+
+    `place` is a file, or a URL that begins with `sqlite:`. `signal` is the file through which
+    running workers learn of commits.
+
+    Raises:
+        StoreUnusable: it cannot be opened, or was made by a newer version.
+    """
+    text = str(place)
+    if "://" in text and not text.startswith(_SCHEME):
+        raise StoreUnusable(f"{text.partition(':')[0]} is no kind of store that this version has")
+    path = Path(text.removeprefix(f"{_SCHEME}//").removeprefix(_SCHEME))
+    with _explained(path):
+        connection = _read_only(path) if read_only else open_database(path)
+    return AdminStore(path, connection, tables, signal)
+
+
+class AdminStore:
+    """An open store. Use it as a context manager, or close it."""
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        tables: Sequence[Table],
+        signal: Path | None,
+    ) -> None:
+        self._path, self._connection, self._signal = path, connection, signal
+        self._database = Database(connection, ADMIN_STREAM, tables)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Return if the file is whole; a file of more than CHECKED_BYTES_MAX is not read.
+
+        Raises:
+            StoreUnusable: it is corrupt.
+        """
+        with _explained(self._path):
+            if self._path.stat().st_size > CHECKED_BYTES_MAX:
+                return
+            verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise StoreUnusable(f"{self._path} is corrupt: {verdict}")
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what is known of the deployment as a whole, by name.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        with _explained(self._path):
+            return dict(self._connection.execute("SELECT name, value FROM deployment"))
+
+    def one(self, table: Table, key: Key) -> Any:
+        """Return the entity with this key, or None.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        with _explained(self._path):
+            return self._database.one(table, key)
+
+    def group(self, table: Table, group: str, values: Key) -> list[Any]:
+        """Return all entities of a group, in key order.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        return self.page(table, values, None, None, group)
+
+    def page(
+        self,
+        table: Table,
+        prefix: Key,
+        after: Key | None,
+        limit: int | None,
+        group: str | None = None,
+    ) -> list[Any]:
+        """Return up to `limit` entities in key order, after the key `after`.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        with _explained(self._path):
+            return self._database.page(table, prefix, after, limit, group)
+
+    def count(self, table: Table, group: str, values: Key) -> int:
+        """Return how many entities a group has.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        with _explained(self._path):
+            return self._database.count(table, group, values)
+
+    def hold_still(self) -> None:
+        """See the store from now on as it is now, whatever others commit; for reading only."""
+        with _explained(self._path):
+            self._connection.execute("BEGIN")
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def commit(self, writes: Sequence[Write | Fact], record: ServiceRecord) -> None:
+        """Make changes and their record durable together; running workers see them at once.
+
+        Raises:
+            StoreConflict: what they were decided upon is no longer so.
+            StoreUnusable: the store cannot be written.
+        """
+        self.commit_together((Change(writes, record),))
+
+    def commit_together(self, changes: Sequence[Change]) -> None:
+        """Do the same for several changes: all of them, or none.
+
+        The records go into the journal when a server starts next, in the order in which they
+        were committed.
+
+        Raises:
+            StoreConflict, StoreUnusable: as `commit`.
+        """
+        # Negative: the whole journal is searched for a record before the record is added to it.
+        order = time.time_ns() - _EPOCH_OFFSET
+        commits = [
+            Commit(
+                [write for write in change.writes if not isinstance(write, Fact)],
+                change.record.event_id,
+                change.record.line,
+                order + number,
+                facts=[write for write in change.writes if isinstance(write, Fact)],
+            )
+            for number, change in enumerate(changes)
+        ]
+        with _explained(self._path):
+            self._database.commit_all(commits, (), together=True)
+            self._signal_change()
+
+    def _signal_change(self) -> None:
+        if self._signal is None:
+            return
+        self._signal.parent.mkdir(mode=0o700, exist_ok=True)
+        signal = ChangeSignal(self._signal, ADMIN_SLOT)
+        signal.tell()
+        signal.close()
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    connection = connect(path, read_only=True)
+    if is_current(connection):
+        return connection
+    connection.close()
+    open_database(path).close()
+    return connect(path, read_only=True)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the database says into a line for a person."""
+    try:
+        yield
+    except StoreConflict:
+        raise
+    except NewerSchema as newer:
+        raise StoreUnusable(f"{path} was made by a newer version of Kagimori ({newer})") from None
+    except (sqlite3.Error, OSError) as problem:
+        raise StoreUnusable(f"{path} cannot be used: {problem}") from None

@@ -1,0 +1,1 @@
+"""A client of Kagimori: signed calls, and acting for a caller. It imports nothing of ours."""

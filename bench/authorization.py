@@ -73,10 +73,10 @@ def request(*, grants: int, by_iam: bool = True) -> Callable[[], object]:
     headers = ((b"host", b"localhost"), (b"user-agent", b"aws-cli/2"))
     raw = RawRequest("id", b"POST", b"/", headers, b"", "127.0.0.1")
     call = Call("kms", "Encrypt", REGION, given)
-    asked = Asked(call, caller, raw, 1.8e9, InMemory(grants), lambda: "")
+    asked = Asked(call, caller, raw, 1.8e9, view=InMemory(grants), draw=lambda: "")
     needs = (Need("kms:Encrypt", KEY, "*", volume),)
-    (allowed,) = authorize_all(asked, needs)
-    assert (allowed.decision.grant is None) is by_iam
+    (decision,) = authorize_all(asked, needs).decisions
+    assert (decision.grant is None) is by_iam
     return lambda: authorize_all(asked, needs)
 
 

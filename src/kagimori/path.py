@@ -6,19 +6,29 @@ One request is one decision, at most one HSM command, one transaction, one audit
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
 from kagimori.front.wire import FORM, Target, Wire
-from kagimori.gate.asked import Asked, Settings
+from kagimori.gate.asked import Asked, Request, Settings
 from kagimori.gate.may_they import authorize_all
 from kagimori.gate.who import Who
 from kagimori.gate.why import denial_of
-from kagimori.hsm.client import HsmGone, tell
+from kagimori.hsm.client import HsmGone
 from kagimori.machinery.telemetry import Telemetry
-from kagimori.operations.operation import Facts, Operation, Outcome
+from kagimori.operations.operation import AnyOperation, Facts, Outcome, Withheld
 from kagimori.pending import start
-from kagimori.ports import Absent, Archive, KeyHolder, Store, StoreConflict, StoreFailed, View
+from kagimori.ports import (
+    Absent,
+    Archive,
+    KeyHolder,
+    Store,
+    StoreConflict,
+    StoreFailed,
+    View,
+    resolved,
+)
 from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import Caller, nobody
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
@@ -37,6 +47,7 @@ from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import Claim, read_claim
 from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
 from kagimori.trail.journal import JournalFailed
+from kagimori.trail.keeper import Keeper
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Failed
 
@@ -54,7 +65,7 @@ class Progress:
         self.headers: Mapping[bytes, bytes] = header_values(raw.headers)
         self.claim: Claim | None = None
         self.target: Target | None = None
-        self.operation: Operation | None = None
+        self.operation: AnyOperation | None = None
         self.caller: Caller | None = None
         self.call: Call | None = None
         self.facts: Facts | None = None
@@ -91,7 +102,7 @@ class Path:
         *,
         wire: Wire,
         who: Who,
-        operations: Mapping[tuple[str, str], Operation],
+        operations: Mapping[tuple[str, str], AnyOperation],
         view: View,
         store: Store,
         key_holder: KeyHolder,
@@ -111,6 +122,7 @@ class Path:
         self._store = store
         self._key_holder = key_holder
         self._archive = archive
+        self._keeper = Keeper(store, archive, key_holder, telemetry)
         self._now = now
         self._draw = draw
         self._telemetry = telemetry
@@ -161,18 +173,29 @@ class Path:
             raise UnsupportedOperationException(f"{target.operation} is not offered here.")
         given = self._wire.decode(target, raw)
         call = progress.call = Call(service, target.operation, region, given)
-        asked = Asked(call, caller, raw, now, self._view, self._draw, self._settings, self._usages)
+        asked = Asked(
+            call,
+            caller,
+            raw,
+            now,
+            self._settings,
+            view=self._view,
+            draw=self._draw,
+            usages=self._usages,
+        )
         clock = self._telemetry.stage("who", clock)
         for _ in range(ATTEMPTS_MAX):
-            facts, command = await self._decide(operation, asked, progress)
+            request, facts, command = await resolved(
+                partial(self._decide, operation, asked, progress)
+            )
             clock = self._telemetry.stage("decide", clock)
             reply: Any = None
             if command is not None:
                 reply = await self._key_holder.perform(command)
                 clock = self._telemetry.stage("hsm", clock)
                 if reply.__class__ is Failed:
-                    raise operation.refusal(asked, facts, reply.failure)
-            outcome = operation.finish(asked, facts, reply)
+                    raise operation.refusal(request, facts, reply.failure)
+            outcome = operation.finish(request, facts, reply)
             answer = self._wire.encode(target, outcome.answer, raw.request_id)
             try:
                 await self._keep(progress, outcome, now)
@@ -199,29 +222,34 @@ class Path:
             progress.claim = read_claim(authorization)
         return self._wire.target(raw, progress.headers, progress.scoped_to)
 
-    async def _decide(
-        self, operation: Operation, asked: Asked, progress: Progress
-    ) -> tuple[Facts, Command | None]:
-        """Return what was found, and the command for the HSM: only if all of it is allowed."""
-        while True:
-            try:
-                facts = progress.facts = operation.look_up(asked)
-                if facts.identified is not None:
-                    progress.caller = asked.caller = facts.identified
-                authorize_all(asked, facts.needs)
-                return facts, operation.ask(asked, facts)
-            except AccessDeniedException:
-                self._remember_denial(asked, progress)
-                raise
-            except Absent as absent:
-                await absent.load()
+    def _decide(
+        self, operation: AnyOperation, asked: Asked, progress: Progress
+    ) -> tuple[Request, Facts, Command | None]:
+        """Return what was found, and the command for the HSM: only if all of it is allowed.
 
-    def _remember_denial(self, asked: Asked, progress: Progress) -> None:
+        Raises:
+            Absent: what is needed is not in memory yet; look up and decide again.
+        """
+        facts = progress.facts = operation.look_up(asked)
+        if facts.identified is not None:
+            progress.caller = asked.caller = facts.identified
+        try:
+            allowed = authorize_all(asked, facts.needs)
+        except AccessDeniedException:
+            self._remember_denial(asked, facts)
+            raise
+        if isinstance(facts, Withheld):
+            raise facts.refusal
+        facts = progress.facts = operation.read(asked, facts)
+        request = asked.request()
+        return request, facts, operation.ask(request, allowed, facts)
+
+    def _remember_denial(self, asked: Asked, facts: Facts) -> None:
         """Keep the whole decision for `kagimori why`; the caller is told what AWS tells."""
-        if progress.facts is None or self._denials.is_full:
+        if self._denials.is_full:
             return
         try:
-            denial = denial_of(asked, progress.facts.needs, self._denials.next_slot())
+            denial = denial_of(asked, facts.needs, self._denials.next_slot())
         except Absent:
             return  # telling more would need more reading than a denial is worth
         if denial is not None:
@@ -229,22 +257,13 @@ class Path:
 
     async def _keep(self, progress: Progress, outcome: Outcome, now: float) -> None:
         """Make the changes and the record durable, together."""
-        self._archive.check()  # nothing is done while the journal has room for refusals alone
         event_id = self._draw()
         record = self._record(progress, event_id, now, outcome=outcome)
+        await self._keeper.keep(outcome.writes, event_id, record, outcome.afterwards)
         if outcome.writes:
-            # INVARIANT(record-before-release): the record is committed with the change, so it is
-            # durable from here on; the journal has it as well before the answer leaves, or as
-            # soon as the disk lets it.
-            await self._store.commit(outcome.writes, event_id, record)
-            if outcome.afterwards is not None:
-                await tell(self._key_holder, outcome.afterwards, self._telemetry)
-            await self._archive.append_committed(event_id, record)
             self._on_due(now)
-        else:
-            await self._archive.append(record)
-            if progress.operation is not None and progress.operation.uses_keys:
-                self._note_use(progress, event_id, now)
+        elif progress.operation is not None and progress.operation.uses_keys:
+            self._note_use(progress, event_id, now)
 
     def _note_use(self, progress: Progress, event_id: str, now: float) -> None:
         request_id = progress.raw.request_id
@@ -294,7 +313,10 @@ class Path:
             caller=progress.caller,
             claimed_access_key=claim.scope.access_key_id if claim is not None else "",
             call=progress.call,
-            resources=facts.resources if facts is not None else (),
+            resources=(
+                *(facts.resources if facts is not None else ()),
+                *(outcome.made if outcome is not None else ()),
+            ),
             response_elements=outcome.response_elements if outcome is not None else None,
             additional=outcome.additional if outcome is not None else None,
             refusal=refusal,

@@ -13,7 +13,7 @@ from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
 
-E = TypeVar("E")
+L = TypeVar("L")
 Key = tuple[str, ...]
 
 
@@ -91,6 +91,18 @@ class Absent(BaseException):
     def __init__(self, load: Callable[[], Pending[None]]) -> None:
         super().__init__()
         self.load = load
+
+
+async def resolved(look: Callable[[], L]) -> L:
+    """Return what a look finds: whatever it says is absent is loaded, and it looks again.
+
+    A look begins anew each time, so that everything it returns is of one moment.
+    """
+    while True:
+        try:
+            return look()
+        except Absent as absent:
+            await absent.load()
 
 
 class View(Protocol):

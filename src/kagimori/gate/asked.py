@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from kagimori.ports import View
 from kagimori.rules.authorization.authorize import RoleRules
-from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
@@ -29,21 +28,17 @@ class Settings(Struct, frozen=True):
     tracking_started_at: float = 0.0
 
 
-class Asked(Struct, gc=False):
-    """One request on its way: who asks for what, when, and what may be read and drawn for it.
+class Request(Struct, gc=False):
+    """One request that has been read: who asks for what, and when. It cannot look at the store.
 
-    `now` is seconds since the epoch. `draw` answers a fresh random UUID.
+    `now` is seconds since the epoch.
     """
 
     call: Call
     caller: Caller
     raw: RawRequest
     now: float
-    view: View
-    draw: Callable[[], str]
     settings: Settings = Settings()
-    usages: Usages = Usages()
-    denials: Denials = Denials("")
 
     @property
     def partition(self) -> str:
@@ -53,6 +48,21 @@ class Asked(Struct, gc=False):
     @property
     def trust_roots(self) -> tuple[bytes, ...]:
         return self.settings.trust_roots
+
+
+class Asked(Request, kw_only=True, gc=False):
+    """A request while it is looked into: with what may be read and drawn for it.
+
+    `draw` answers a fresh random UUID.
+    """
+
+    view: View
+    draw: Callable[[], str]
+    usages: Usages = Usages()
+
+    def request(self) -> Request:
+        """Return the request without its eyes: all that is left once everything has been read."""
+        return Request(self.call, self.caller, self.raw, self.now, self.settings)
 
 
 class Need(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ Source: reference, section 9.1 ("Principal", "Unknown principal", "Deleted princ
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -12,10 +12,12 @@ from kagimori.entities.identity_tables import GROUPS, MANAGED_POLICIES, OIDC_PRO
 from kagimori.ports import Table, View
 from kagimori.rules.identity.aws_managed import aws_managed_policy
 from kagimori.rules.identity.bearer import Bearer, fold
+from kagimori.rules.identity.group import Group
 from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.oidc_provider import OidcProvider
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.identity.role import Role
+from kagimori.rules.identity.user import User
 from kagimori.rules.policy.document import Document, principals_named
 
 _POLICY_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):policy(/(?:[!-~]*/)?)([^/]+)")
@@ -23,11 +25,31 @@ _BEARER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?
 _SESSION_ARN: Final = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
 
 
+class Named(Protocol):
+    """What has a name that is unique in its account."""
+
+    @property
+    def name(self) -> str:
+        """Return the name as it was written."""
+
+    @property
+    def arn(self) -> str:
+        """Return the ARN."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags."""
+
+
+N = TypeVar("N", bound=Named)
+N_co = TypeVar("N_co", bound=Named, covariant=True)
+
+
 class UnknownPrincipal(Exception):
     """A policy names a user or role that does not exist."""
 
 
-class Kind(Struct, frozen=True):
+class Kind(Struct, Generic[N_co], frozen=True):
     """A kind of identity: AWS's noun, the member that names one, and how it is stored."""
 
     noun: str
@@ -35,9 +57,10 @@ class Kind(Struct, frozen=True):
     table: Table
 
 
-USER: Final = Kind("user", "UserName", USERS)
-GROUP: Final = Kind("group", "GroupName", GROUPS)
-ROLE: Final = Kind("role", "RoleName", ROLES)
+USER: Final[Kind[User]] = Kind("user", "UserName", USERS)
+GROUP: Final[Kind[Group]] = Kind("group", "GroupName", GROUPS)
+ROLE: Final[Kind[Role]] = Kind("role", "RoleName", ROLES)
+BEARERS: Final[dict[str, Kind[Bearer]]] = {kind.noun: kind for kind in (USER, GROUP, ROLE)}
 
 
 def managed_policy(view: View, arn: str) -> ManagedPolicy | None:
@@ -113,13 +136,13 @@ def renamed_since(view: View, pins: dict[str, str]) -> dict[str, str]:
     return renamed
 
 
-def identity_named(view: View, kind: Kind, account_id: str, name: str) -> Any:
+def identity_named(view: View, kind: Kind[N], account_id: str, name: str) -> N | None:
     """Return the user, group or role with exactly this name, or None."""
-    found = view.one(kind.table, (account_id, fold(name)))
+    found: N | None = view.one(kind.table, (account_id, fold(name)))
     return found if found is not None and found.name == name else None
 
 
-def not_found(kind: Kind, name: str) -> NoSuchEntity:
+def not_found(kind: Kind[Any], name: str) -> NoSuchEntity:
     return NoSuchEntity(f"The {kind.noun} with name {name} cannot be found.")
 
 

@@ -7,8 +7,8 @@ from kagimori.rules.authorization.authorize import Allowed, permission
 from kagimori.rules.identity.session_limits import check_session_limits
 
 
-def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> tuple[Allowed, ...]:
-    """Return a permission for each need.
+def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> Allowed:
+    """Return the permission to do what needs all of this.
 
     INVARIANT(deny-by-default): a need without a permission raises; nothing else makes one.
 
@@ -21,4 +21,4 @@ def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> tuple[Allowed, ...]:
     call = asked.call
     check_session_limits(asked.caller, call.service, call.operation)
     presented = presented_grants(asked)
-    return tuple([permission(decision_on(asked, need, presented)) for need in needs])
+    return permission(*[decision_on(asked, need, presented) for need in needs])

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Request
 from kagimori.rules.attestation import Attested, verify
 from kagimori.rules.refusal import ValidationException
 
 
-def recipient_key(asked: Asked, recipient: Any) -> bytes:
+def recipient_key(asked: Request, recipient: Any) -> bytes:
     """Return the public key (SPKI DER) of an attested recipient; empty if none was named.
 
     Raises:
@@ -22,7 +22,7 @@ def recipient_key(asked: Asked, recipient: Any) -> bytes:
     return attested.public_key_der
 
 
-def attested_recipient(asked: Asked, recipient: Any) -> Attested | None:
+def attested_recipient(asked: Request, recipient: Any) -> Attested | None:
     """Return what the recipient's document proves; None if no recipient was named.
 
     Raises:

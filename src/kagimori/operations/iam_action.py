@@ -1,17 +1,29 @@
 """What every action of IAM has in common, those that simulate among them."""
 
-from typing import Any, Final
+from typing import Final, Protocol
 
 from kagimori.gate.asked import Need
-from kagimori.operations.operation import Operation
+from kagimori.operations.operation import F, Operation, R
 
 PAGE_DEFAULT: Final = 100
 
 
-class IamOperation(Operation):
+class Tagged(Protocol):
+    """What has tags that conditions may ask about."""
+
+    @property
+    def arn(self) -> str:
+        """Return the ARN."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags."""
+
+
+class IamOperation(Operation[F, R]):
     service = "iam"
 
-    def need(self, resource: str, entity: Any = None, **values: str) -> Need:
+    def need(self, resource: str, entity: Tagged | None = None, **values: str) -> Need:
         """Return the need of this operation on a resource.
 
         `values` are further condition keys, with `_` for their colon.

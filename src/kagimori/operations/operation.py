@@ -1,20 +1,24 @@
-"""What an operation is: what it reads, what it asks of the HSM, and what it makes of the reply.
+"""What an operation is: the five steps of a request, of which it writes four.
 
-    look_up   every read; names what must be allowed
-    ask       state and usage checks; the one command for the HSM, if any
-    finish    the answer, and the changes that go with it
+    look_up     reads the store: what the request is about, and what must be allowed for it
+    (authorize  the path's own step, between: it makes the `Allowed` that the next ones need)
+    read        reads what only the allowed may cause to be read
+    ask         checks state, usage and parameters; names the one command for the HSM, if any
+    finish      the answer, and the changes that go with it
 
-All three are pure. The path authorizes between `look_up` and `ask`.
+All are functions of what they are given. From `look_up` to `ask` nothing is waited for, so they see
+one state of the store. `ask` and `finish` are given a `Request`, which has nothing to read with.
 """
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.hsm_failures import refusal_for
 from kagimori.ports import Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command
@@ -28,7 +32,6 @@ class Facts(Struct, gc=False):
     """
 
     needs: tuple[Need, ...] = ()
-    kms_key: Any = None
     identified: Caller | None = None
 
     @property
@@ -38,23 +41,37 @@ class Facts(Struct, gc=False):
         return tuple((key.account_id, key.arn) for key in keys)
 
 
+class Withheld(Facts, kw_only=True):
+    """A refusal that only the allowed are told: what is named does not exist, say."""
+
+    refusal: Refusal
+
+
 class Outcome(Struct, gc=False):
     """What a request comes to.
 
-    `response_elements` and `additional` are what CloudTrail's records have beside the answer
-    (reference, section 14.2). `afterwards` is for the HSM once the changes are committed: what it
-    must forget.
+    `response_elements` and `additional` are what CloudTrail's records have beside the answer, and
+    `made` are resources (account and ARN) that came to be with it. `afterwards` is for the HSM once
+    the changes are committed: what it must forget.
     """
 
-    answer: dict[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
     writes: Sequence[Write] = ()
-    response_elements: dict[str, Any] | None = None
+    response_elements: Mapping[str, Any] | None = None
     additional: dict[str, Any] | None = None
     afterwards: Command | None = None
+    made: tuple[tuple[str, str], ...] = ()
 
 
-class Operation:
-    """An API action. Subclasses bear AWS's name for it."""
+F = TypeVar("F", bound=Facts)
+R = TypeVar("R")
+
+
+class Operation(Generic[F, R]):
+    """An API action. Subclasses bear AWS's name for it.
+
+    `F` are its facts, `R` is the HSM's reply: None where nothing is asked of it.
+    """
 
     service: ClassVar[str] = "kms"
     read_only: ClassVar[bool] = False
@@ -65,16 +82,25 @@ class Operation:
     def name(self) -> str:
         return type(self).__name__
 
-    def look_up(self, asked: Asked) -> Facts:
+    def look_up(self, asked: Asked) -> F | Withheld:
         """Return what the request is about, and what must be allowed.
 
         Raises:
-            Refusal: something named does not exist, or cannot.
-            Absent: not in memory yet; the path loads it and asks again.
+            Refusal: something named does not exist, or cannot; it is told to everybody.
+            Absent: not in memory yet; the path loads it and looks again.
         """
         raise NotImplementedError
 
-    def ask(self, asked: Asked, facts: Any) -> Command | None:
+    def read(self, asked: Asked, facts: F) -> F:
+        """Return the facts with what only the allowed may cause to be read, or be told.
+
+        Raises:
+            Refusal: something else that is named does not exist.
+            Absent: not in memory yet; the path loads it, looks up and decides again.
+        """
+        return facts
+
+    def ask(self, asked: Request, allowed: Allowed, facts: F) -> Command | None:
         """Return the command for the HSM, if there is one.
 
         Raises:
@@ -82,10 +108,14 @@ class Operation:
         """
         return None
 
-    def refusal(self, asked: Asked, facts: Any, failure: Failure) -> Refusal:
+    def refusal(self, asked: Request, facts: F, failure: Failure) -> Refusal:
         """Return what the caller is told of the HSM's failure."""
         return refusal_for(failure)
 
-    def finish(self, asked: Asked, facts: Any, reply: Any) -> Outcome:
-        """Return the outcome; `reply` is the HSM's, None if nothing was asked of it."""
+    def finish(self, asked: Request, facts: F, reply: R) -> Outcome:
+        """Return the outcome; `reply` is the HSM's."""
         raise NotImplementedError
+
+
+# One of many operations, of which nobody knows which: the path's and the registry's.
+AnyOperation = Operation[Any, Any]

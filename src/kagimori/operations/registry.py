@@ -5,11 +5,11 @@ from typing import Final
 from kagimori.operations.cloudtrail.registry import AUDIT_OPERATIONS
 from kagimori.operations.iam.registry import IAM_OPERATIONS
 from kagimori.operations.kms.registry import KMS_OPERATIONS
-from kagimori.operations.operation import Operation
+from kagimori.operations.operation import AnyOperation
 from kagimori.operations.simulation.registry import SIMULATION_OPERATIONS
 from kagimori.operations.sts.registry import STS_OPERATIONS
 
-_ALL: Final[tuple[Operation, ...]] = (
+_ALL: Final[tuple[AnyOperation, ...]] = (
     *KMS_OPERATIONS,
     *IAM_OPERATIONS,
     *SIMULATION_OPERATIONS,

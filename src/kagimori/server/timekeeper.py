@@ -5,17 +5,17 @@ node has it. What cannot be done now is tried again later.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from kagimori.entities.tables import KMS_KEYS
-from kagimori.hsm.client import HsmGone, tell
+from kagimori.hsm.client import HsmGone
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.kms.duties import Due, duty_of
 from kagimori.pending import start
 from kagimori.ports import (
-    Absent,
     Archive,
     Key,
     KeyHolder,
@@ -23,13 +23,13 @@ from kagimori.ports import (
     StoreConflict,
     StoreFailed,
     View,
+    resolved,
 )
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.records.service_event import service_event
 from kagimori.trail.journal import JournalFailed
+from kagimori.trail.keeper import Keeper
 from kagimori_boundary.replies import Failed
-
-T = TypeVar("T")
 
 TURN_SECONDS: Final = 1.0
 KEYS_AT_ONCE: Final = 100
@@ -59,7 +59,8 @@ class Timekeeper:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._view, self._store = view, store
-        self._key_holder, self._archive = key_holder, archive
+        self._key_holder = key_holder
+        self._keeper = Keeper(store, archive, key_holder, telemetry)
         self._now, self._draw = now, draw
         self._telemetry = telemetry
         self._lock = asyncio.Lock()
@@ -147,31 +148,18 @@ class Timekeeper:
         if duty is None:
             return False
         due = Due(kms_key, now, self._view)
-        command = await self._with_memory(lambda: duty.ask(due))
+        command = await resolved(lambda: duty.ask(due))
         reply = None
         if command is not None:
             reply = await self._key_holder.perform(command)
             if isinstance(reply, Failed):
                 self._telemetry.trouble("timer", f"the HSM refused: {reply.failure.name}")
                 return False
-        done = await self._with_memory(lambda: duty.finish(due, reply))
+        done = await resolved(lambda: duty.finish(due, reply))
         event_id = self._draw()
         record = service_event(
             event_id=event_id, now=now, kms_key=kms_key, name=done.event_name, details=done.details
         )
-        try:
-            self._archive.check()
-            await self._store.commit(done.writes, event_id, record)
-        except StoreConflict:
-            return True  # somebody changed the key meanwhile: look again
-        if done.afterwards is not None:
-            await tell(self._key_holder, done.afterwards, self._telemetry)
-        await self._archive.append_committed(event_id, record)
+        with contextlib.suppress(StoreConflict):  # somebody changed the key meanwhile: look again
+            await self._keeper.keep(done.writes, event_id, record, done.afterwards)
         return True
-
-    async def _with_memory(self, look: Callable[[], T]) -> T:
-        while True:
-            try:
-                return look()
-            except Absent as absent:
-                await absent.load()

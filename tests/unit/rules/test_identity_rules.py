@@ -2,13 +2,9 @@
 
 import pytest
 
-from kagimori.entities.identity_tables import USERS
-from kagimori.operations.iam.iam_operation import Room
 from kagimori.rules.identity.login_profile import PasswordPolicy, check_password
 from kagimori.rules.identity.oidc_provider import check_thumbprints, read_url
-from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import (
-    LimitExceeded,
     PasswordPolicyViolation,
     ValidationError,
 )
@@ -54,14 +50,6 @@ def test_a_bad_password(password, policy, part):
     with pytest.raises(PasswordPolicyViolation, match=part) as caught:
         check_password(password, policy, "alice-ALICE-1")
     assert password not in str(caught.value)
-
-
-def test_the_last_of_a_kind_is_made_by_one_alone():
-    quota = Quota("UsersPerAccount", 100)
-    expected = Room(USERS, "111122223333", 99).for_one(quota)
-    assert (expected.values, expected.most) == (("111122223333",), 100)
-    with pytest.raises(LimitExceeded, match="Cannot exceed quota for UsersPerAccount: 100"):
-        Room(USERS, "111122223333", 100).for_one(quota)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def recorded_asked(
     members = Members(record.get("requestParameters") or {})
     call = Call("kms", record["eventName"], record.get("awsRegion", ""), members)
     at = float(epoch_of(record["eventTime"]))
-    return Asked(call, caller, raw, at, view, lambda: "", settings)
+    return Asked(call, caller, raw, at, settings, view=view, draw=lambda: "")
 
 
 def values_of(asked: Asked, need: Need, credentials: Recorded | None) -> RecordedValues:

@@ -3,11 +3,12 @@
 Source: CloudTrail API reference, LookupEvents and ListPublicKeys; reference, 14.5 and 14.7.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Trail
 from kagimori.rules.chain.public_key import AuditPublicKey
@@ -31,12 +32,14 @@ PAGE_MAX: Final = 50
 PUBLIC_KEY_SECONDS: Final = 100 * 365 * 86_400  # it has no end, but must name one
 
 
-class _LookUp(Facts):
-    query: Any = None
-    found: Any = None
+class Search(Facts):
+    """What is looked for and was found, and one event more if there is more."""
+
+    query: EventQuery | None = None
+    found: Sequence[FoundEvent] = ()
 
 
-class LookupEvents(Operation):
+class LookupEvents(Operation[Search, None]):
     """Events of the caller's own account and the request's region, newest first.
 
     DIFFERS(aws): where the deployment does not serve the region of its partition's global
@@ -49,31 +52,35 @@ class LookupEvents(Operation):
     def __init__(self, trail: Trail | None = None) -> None:
         self._trail = trail
 
-    def look_up(self, asked: Asked) -> Facts:
-        return _LookUp((Need("cloudtrail:LookupEvents"),))
+    def look_up(self, asked: Asked) -> Search:
+        return Search((Need("cloudtrail:LookupEvents"),))
 
-    def ask(self, asked: Asked, facts: _LookUp) -> None:
+    def read(self, asked: Asked, facts: Search) -> Search:
         if self._trail is None:
             raise OperationNotPermittedException("There is no audit index here.")
-        facts.query = _query(asked)
+        query = _query(asked)
         # DIFFERS(aws): there are no Insights events, so that nothing of that category is found.
         insights = asked.call.input.EventCategory is not None
-        facts.found = () if insights else self._trail.events(asked.raw.request_id, facts.query)
+        found = () if insights else self._trail.events(asked.raw.request_id, query)
+        return Search(facts.needs, query=query, found=found)
 
-    def finish(self, asked: Asked, facts: _LookUp, reply: Any) -> Outcome:
-        query: EventQuery = facts.query
-        found: tuple[FoundEvent, ...] = tuple(facts.found)
+    def finish(self, asked: Request, facts: Search, reply: None) -> Outcome:
+        query, found = facts.query, facts.found
+        if query is None:
+            return Outcome({"Events": []})
         answer: dict[str, Any] = {"Events": shown_events(found[: query.limit])}
         if len(found) > query.limit:
             answer["NextToken"] = token_of(query, found[query.limit - 1].spot)
         return Outcome(answer)
 
 
-class _PublicKeys(Facts):
-    pem: Any = None
+class PublicKeys(Facts):
+    """The key (PEM) that digests are verified with, once it was made."""
+
+    pem: bytes | None = None
 
 
-class ListPublicKeys(Operation):
+class ListPublicKeys(Operation[PublicKeys, None]):
     """The key that digests are signed with: one for all regions, and for ever.
 
     DIFFERS(aws): CloudTrail has others in each region, and from time to time.
@@ -85,19 +92,20 @@ class ListPublicKeys(Operation):
     def __init__(self, trail: Trail | None = None) -> None:
         self._trail = trail
 
-    def look_up(self, asked: Asked) -> Facts:
-        return _PublicKeys((Need("cloudtrail:ListPublicKeys"),))
+    def look_up(self, asked: Asked) -> PublicKeys:
+        return PublicKeys((Need("cloudtrail:ListPublicKeys"),))
 
-    def ask(self, asked: Asked, facts: _PublicKeys) -> None:
+    def read(self, asked: Asked, facts: PublicKeys) -> PublicKeys:
         given = asked.call.input
         if given.NextToken is not None:
             raise InvalidTokenException("Reserved for future use.")
         if _moment(given.StartTime, asked.now) > _moment(given.EndTime, asked.now):
             raise InvalidTimeRangeException("Start time must be before end time")
-        if self._trail is not None:
-            facts.pem = self._trail.public_key(asked.raw.request_id)
+        if self._trail is None:
+            return facts
+        return PublicKeys(facts.needs, pem=self._trail.public_key(asked.raw.request_id))
 
-    def finish(self, asked: Asked, facts: _PublicKeys, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: PublicKeys, reply: None) -> Outcome:
         begins = asked.settings.tracking_started_at
         until = _moment(asked.call.input.EndTime, asked.now)
         if facts.pem is None or until < int(begins):
@@ -116,7 +124,7 @@ def _moment(given: float | None, now: float) -> float:
     return now if given is None else given
 
 
-def _query(asked: Asked) -> EventQuery:
+def _query(asked: Request) -> EventQuery:
     given, now = asked.call.input, asked.now
     attributes = given.LookupAttributes or []
     if len(attributes) > 1:
@@ -139,7 +147,7 @@ def _query(asked: Asked) -> EventQuery:
     return replace(query, after=spot_of(given.NextToken, query))
 
 
-def _unserved_global_region(asked: Asked) -> str | None:
+def _unserved_global_region(asked: Request) -> str | None:
     """Return the region of the partition's global services, if it is neither served nor asked."""
     region = partition_of(asked.call.region).global_region
     is_served = region in asked.settings.regions or region == asked.call.region

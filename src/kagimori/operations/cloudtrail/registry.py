@@ -3,13 +3,13 @@
 from typing import Final
 
 from kagimori.operations.cloudtrail.events import ListPublicKeys, LookupEvents
-from kagimori.operations.operation import Operation
+from kagimori.operations.operation import AnyOperation
 from kagimori.ports import Trail
 
-AUDIT_OPERATIONS: Final[tuple[Operation, ...]] = (LookupEvents(), ListPublicKeys())
+AUDIT_OPERATIONS: Final[tuple[AnyOperation, ...]] = (LookupEvents(), ListPublicKeys())
 
 
-def over(trail: Trail) -> dict[tuple[str, str], Operation]:
+def over(trail: Trail) -> dict[tuple[str, str], AnyOperation]:
     """Return these operations, looking into this trail."""
     return {
         (operation.service, operation.name): operation

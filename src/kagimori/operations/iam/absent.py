@@ -1,32 +1,29 @@
 """Credentials for other AWS services: none here, yet tools ask before they delete a user."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import USER
-from kagimori.operations.iam.iam_operation import Found, OnNamed
+from kagimori.operations.iam.iam_operation import AboutNamed, On
 from kagimori.operations.iam.users import is_root
-from kagimori.operations.operation import Outcome
-from kagimori_boundary.commands import Command
+from kagimori.operations.operation import Outcome, Withheld
+from kagimori.rules.identity.user import User
 
 
-class _NoneOfThem(OnNamed):
-    """An empty list, for a user that exists."""
+class _NoneOfThem(AboutNamed[User, On[User | None], None]):
+    """An empty list, for a user that exists, and for the root user."""
 
     read_only = True
     kind = USER
     is_self_default = True
     member: ClassVar[str]
 
-    def look_up(self, asked: Asked) -> Found:
+    def look_up(self, asked: Asked) -> On[User | None] | Withheld:
         if asked.call.input.UserName is None and is_root(asked):
-            return Found((self.need(asked.caller.principal.arn),), more=())
-        return super().look_up(asked)
+            return On((self.need(asked.caller.principal.arn),), entity=None)
+        return self.found(asked, On)
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        return None if facts.more is not None else super().ask(asked, facts)
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[User | None], reply: None) -> Outcome:
         return Outcome({self.member: [], "IsTruncated": False})
 
 

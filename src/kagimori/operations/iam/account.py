@@ -1,5 +1,6 @@
 """The account: its summary and its alias."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kagimori.entities.identity_tables import (
@@ -13,11 +14,12 @@ from kagimori.entities.identity_tables import (
     ROLES,
     USERS,
 )
-from kagimori.gate.asked import Asked
-from kagimori.operations.iam.iam_operation import Found, page
+from kagimori.gate.asked import Asked, Request
+from kagimori.operations.iam.iam_operation import Answered, page
 from kagimori.operations.iam_action import IamOperation
-from kagimori.operations.operation import Outcome
+from kagimori.operations.operation import Facts, Outcome
 from kagimori.ports import Delete, Put, Table
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.account import AccountAlias
 from kagimori.rules.identity.documents import (
@@ -57,15 +59,18 @@ _QUOTAS: Final = {
 }
 
 
-class GetAccountSummary(IamOperation):
+class GetAccountSummary(IamOperation[Answered, None]):
     """How many of each the account has, and may have."""
 
     read_only = True
 
-    def look_up(self, asked: Asked) -> Found:
+    def look_up(self, asked: Asked) -> Answered:
+        return Answered((self.need("*"),))
+
+    def read(self, asked: Asked, facts: Answered) -> Answered:
         account_id = asked.caller.account_id
 
-        def listed(table: Table) -> Any:
+        def listed(table: Table) -> Sequence[Any]:
             return asked.view.group(table, "by_account", (account_id,))
 
         devices, policies = listed(MFA_DEVICES), listed(MANAGED_POLICIES)
@@ -84,57 +89,66 @@ class GetAccountSummary(IamOperation):
             "MFADevicesInUse": sum(bool(device.holder) for device in devices),
             "AccountAccessKeysPresent": int(bool(root_keys)),
         }
-        return Found((self.need("*"),), more=numbers)
+        return Answered(facts.needs, answer={"SummaryMap": {**numbers, **_QUOTAS}})
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome({"SummaryMap": {**facts.more, **_QUOTAS}})
+    def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:
+        return Outcome(facts.answer)
 
 
-class _OnAlias(IamOperation):
-    """`entity` is the alias of the request, `more` the account's."""
+class Aliases(Facts):
+    """The aliases of the account, and who has the alias that is named: None if nobody has."""
 
-    def look_up(self, asked: Asked) -> Found:
-        own = asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,))
-        named = asked.view.one(ACCOUNT_ALIASES, (asked.call.input.AccountAlias,))
-        return Found((self.need("*"),), entity=named, more=own)
+    own: Sequence[AccountAlias] = ()
+    named: AccountAlias | None = None
+
+
+class _OnAlias(IamOperation[Aliases, None]):
+    def look_up(self, asked: Asked) -> Aliases:
+        return Aliases((self.need("*"),))
+
+    def read(self, asked: Asked, facts: Aliases) -> Aliases:
+        return Aliases(
+            facts.needs,
+            own=asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,)),
+            named=asked.view.one(ACCOUNT_ALIASES, (asked.call.input.AccountAlias,)),
+        )
 
 
 class CreateAccountAlias(_OnAlias):
     """An account has one alias: another replaces it."""
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        if facts.entity is not None:
-            alias = facts.entity.alias
+    def ask(self, asked: Request, allowed: Allowed, facts: Aliases) -> Command | None:
+        if facts.named is not None:
+            alias = facts.named.alias
             raise EntityAlreadyExists(f"The account alias {alias} already exists.")
         return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Aliases, reply: None) -> Outcome:
         alias = AccountAlias(
             alias=asked.call.input.AccountAlias, account_id=asked.caller.account_id
         )
-        before = [Delete(ACCOUNT_ALIASES, one) for one in facts.more]
+        before = [Delete(ACCOUNT_ALIASES, one) for one in facts.own]
         return Outcome(writes=(*before, Put(ACCOUNT_ALIASES, alias)))
 
 
 class DeleteAccountAlias(_OnAlias):
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        if facts.entity is None or facts.entity.account_id != asked.caller.account_id:
+    def finish(self, asked: Request, facts: Aliases, reply: None) -> Outcome:
+        if facts.named is None or facts.named.account_id != asked.caller.account_id:
             alias = asked.call.input.AccountAlias
             raise NoSuchEntity(f"The account alias {alias} cannot be found.")
-        return None
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(writes=(Delete(ACCOUNT_ALIASES, facts.entity),))
+        return Outcome(writes=(Delete(ACCOUNT_ALIASES, facts.named),))
 
 
-class ListAccountAliases(IamOperation):
+class ListAccountAliases(IamOperation[Aliases, None]):
     read_only = True
 
-    def look_up(self, asked: Asked) -> Found:
-        own = asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,))
-        return Found((self.need("*"),), more=own)
+    def look_up(self, asked: Asked) -> Aliases:
+        return Aliases((self.need("*"),))
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(
-            page(asked, "AccountAliases", [(one.alias, one.alias) for one in facts.more])
-        )
+    def read(self, asked: Asked, facts: Aliases) -> Aliases:
+        own = asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,))
+        return Aliases(facts.needs, own=own)
+
+    def finish(self, asked: Request, facts: Aliases, reply: None) -> Outcome:
+        entries = [(one.alias, one.alias) for one in facts.own]
+        return Outcome(page(asked, "AccountAliases", entries))

@@ -3,19 +3,27 @@
 Source: IAM User Guide, access_policies_boundaries.
 """
 
-from typing import Any
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from kagimori.entities.identity_tables import ATTACHMENTS, MANAGED_POLICIES
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import ROLE, USER, managed_policy
-from kagimori.operations.iam.iam_operation import Found, OnNamed, check_policy_arn, put
-from kagimori.operations.operation import Outcome
+from kagimori.operations.iam.iam_operation import AboutNamed, On, check_policy_arn, put
+from kagimori.operations.operation import Outcome, Withheld
 from kagimori.ports import Delete, Expect, Put, View, Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity
+from kagimori.rules.identity.role import Role
+from kagimori.rules.identity.user import User
+from kagimori_boundary.commands import Command
 
 POLICY, BOUNDARY = "policy", "boundary"
+
+B = TypeVar("B", bound=Bearer)
 
 
 def use_of(view: View, bearer: Bearer, arn: str, use: str) -> Attachment | None:
@@ -61,7 +69,7 @@ def boundary_writes(
     return writes if bound is None else [*writes, *use_writes(bearer, bound, BOUNDARY)]
 
 
-def refuse_bad_boundary(asked: Asked, arn: str, bound: ManagedPolicy | None) -> None:
+def refuse_bad_boundary(asked: Request, arn: str, bound: ManagedPolicy | None) -> None:
     """Return if a policy can be a boundary here.
 
     Raises:
@@ -72,61 +80,73 @@ def refuse_bad_boundary(asked: Asked, arn: str, bound: ManagedPolicy | None) -> 
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 
-class _PutBoundary(OnNamed):
-    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+class Bounding(On[B]):
+    """The policy that is to be the boundary, and the record of the one before."""
+
+    bound: ManagedPolicy | None = None
+    before: Attachment | None = None
+
+
+class _PutBoundary(AboutNamed[B, Bounding[B], None]):
+    def values(self, asked: Request, entity: B | None) -> dict[str, str]:
         return {"iam_permissionsboundary": asked.call.input.PermissionsBoundary}
 
-    def read(self, asked: Asked, entity: Any) -> Any:
+    def look_up(self, asked: Asked) -> Bounding[B] | Withheld:
+        return self.found(asked, Bounding)
+
+    def read(self, asked: Asked, facts: Bounding[B]) -> Bounding[B]:
         bound = managed_policy(asked.view, asked.call.input.PermissionsBoundary)
-        return bound, _boundary_use(asked, entity)
+        return replace(facts, bound=bound, before=_boundary_use(asked.view, facts.entity))
 
-    def check(self, asked: Asked, facts: Found) -> None:
+    def ask(self, asked: Request, allowed: Allowed, facts: Bounding[B]) -> Command | None:
         arn = asked.call.input.PermissionsBoundary
-        refuse_bad_boundary(asked, arn, facts.more[0])
+        refuse_bad_boundary(asked, arn, facts.bound)
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        bound, before = facts.more
-        own = put(self.kind, facts.entity, boundary=bound.arn)
-        return Outcome(writes=(own, *boundary_writes(facts.entity, before, bound)))
+    def finish(self, asked: Request, facts: Bounding[B], reply: None) -> Outcome:
+        own = put(self.kind, facts.entity, boundary=asked.call.input.PermissionsBoundary)
+        return Outcome(writes=(own, *boundary_writes(facts.entity, facts.before, facts.bound)))
 
 
-class PutUserPermissionsBoundary(_PutBoundary):
+class PutUserPermissionsBoundary(_PutBoundary[User]):
     kind = USER
 
 
-class PutRolePermissionsBoundary(_PutBoundary):
+class PutRolePermissionsBoundary(_PutBoundary[Role]):
     kind = ROLE
 
 
-class _DeleteBoundary(OnNamed):
-    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+class _DeleteBoundary(AboutNamed[B, Bounding[B], None]):
+    def values(self, asked: Request, entity: B | None) -> dict[str, str]:
         return boundary_value(entity)
 
-    def read(self, asked: Asked, entity: Any) -> Any:
-        return _boundary_use(asked, entity)
+    def look_up(self, asked: Asked) -> Bounding[B] | Withheld:
+        return self.found(asked, Bounding)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def read(self, asked: Asked, facts: Bounding[B]) -> Bounding[B]:
+        return replace(facts, before=_boundary_use(asked.view, facts.entity))
+
+    def finish(self, asked: Request, facts: Bounding[B], reply: None) -> Outcome:
         if facts.entity.boundary is None:
             return Outcome()
         own = put(self.kind, facts.entity, boundary=None)
-        return Outcome(writes=(own, *boundary_writes(facts.entity, facts.more, None)))
+        return Outcome(writes=(own, *boundary_writes(facts.entity, facts.before, None)))
 
 
-class DeleteUserPermissionsBoundary(_DeleteBoundary):
+class DeleteUserPermissionsBoundary(_DeleteBoundary[User]):
     kind = USER
 
 
-class DeleteRolePermissionsBoundary(_DeleteBoundary):
+class DeleteRolePermissionsBoundary(_DeleteBoundary[Role]):
     kind = ROLE
 
 
-def boundary_value(entity: Any) -> dict[str, str]:
+def boundary_value(entity: Bearer | None) -> dict[str, str]:
     """Return `iam:PermissionsBoundary` as it is for a user or role that exists."""
-    boundary = getattr(entity, "boundary", None)
-    return {} if boundary is None else {"iam_permissionsboundary": boundary}
+    if entity is None or entity.boundary is None:
+        return {}
+    return {"iam_permissionsboundary": entity.boundary}
 
 
-def _boundary_use(asked: Asked, entity: Any) -> Attachment | None:
-    if entity.boundary is None:
-        return None
-    return use_of(asked.view, entity, entity.boundary, BOUNDARY)
+def _boundary_use(view: View, bearer: Bearer) -> Attachment | None:
+    return None if bearer.boundary is None else use_of(view, bearer, bearer.boundary, BOUNDARY)

@@ -1,37 +1,51 @@
 """Groups, and who is in them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from kagimori.entities.identity_tables import ATTACHMENTS, GROUPS, MEMBERSHIPS, USERS
-from kagimori.gate.asked import Asked
-from kagimori.gate.identities import GROUP, USER, identity_named, not_found
+from kagimori.entities.identity_tables import ATTACHMENTS, GROUPS, MEMBERSHIPS
+from kagimori.gate.asked import Asked, Request
+from kagimori.gate.identities import GROUP, USER
 from kagimori.operations.iam.answers import shown_group, shown_user
 from kagimori.operations.iam.boundaries import uses_of
-from kagimori.operations.iam.iam_operation import Found, OnNamed, all_named, page, page_entries, put
-from kagimori.operations.iam.making import CreateIdentity, Creating, ListIdentities
-from kagimori.operations.operation import Outcome
-from kagimori.ports import Delete, Expect, ExpectAtMost, Put, Write
-from kagimori.rules.entity import changed
+from kagimori.operations.iam.iam_operation import (
+    AboutNamed,
+    On,
+    all_named,
+    page,
+    page_entries,
+    put,
+)
+from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewIdentity
+from kagimori.operations.operation import Outcome, Withheld
+from kagimori.ports import Delete, ExpectAtMost, Put, Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.group import Group, Membership
-from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
+from kagimori.rules.identity.managed_policy import Attachment
+from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists
+from kagimori.rules.identity.user import User
+from kagimori_boundary.commands import Command
 
 
-class CreateGroup(CreateIdentity):
+class CreateGroup(CreateIdentity[Group, NewIdentity]):
     kind = GROUP
     quota = quotas.GROUPS
 
-    def made(self, asked: Asked, facts: Creating) -> Group:
+    def look_up(self, asked: Asked) -> NewIdentity:
+        return self.planned(asked, NewIdentity)
+
+    def made(self, asked: Request, facts: NewIdentity) -> Group:
         given = asked.call.input
         return Group(
             partition=asked.partition,
             account_id=asked.caller.account_id,
             name=given.GroupName,
             path=given.Path or "/",
-            unique_id=unique_ids.unique_id(unique_ids.GROUP, asked.draw()),
+            unique_id=unique_ids.unique_id(unique_ids.GROUP, facts.drawn),
             created_at=asked.now,
         )
 
@@ -39,77 +53,112 @@ class CreateGroup(CreateIdentity):
         return shown_group(entity)
 
 
-class GetGroup(OnNamed):
+class WithUsers(On[Group]):
+    """A page of the group's users, and the members that say whether it is all."""
+
+    users: Sequence[User] = ()
+    rest: Mapping[str, Any] = {}
+
+
+class GetGroup(AboutNamed[Group, WithUsers, None]):
     """A group and a page of its users."""
 
     read_only = True
     kind = GROUP
 
-    def read(self, asked: Asked, entity: Group) -> Any:
-        scope = (entity.account_id, entity.folded)
-        members = asked.view.group(MEMBERSHIPS, "by_group", scope)
-        entries = [(one.member, one) for one in members]
-        shown, rest = page_entries(asked, entries, entity.folded)
-        users = all_named(asked.view, USERS, entity.account_id)
+    def look_up(self, asked: Asked) -> WithUsers | Withheld:
+        return self.found(asked, WithUsers)
+
+    def read(self, asked: Asked, facts: WithUsers) -> WithUsers:
+        group = facts.entity
+        members: Sequence[Membership] = asked.view.group(
+            MEMBERSHIPS, "by_group", (group.account_id, group.folded)
+        )
+        shown, rest = page_entries(asked, [(one.member, one) for one in members], group.folded)
+        users = all_named(asked.view, USER, group.account_id)
         named = [users[member] for member, _ in shown if member in users]
-        return {"Users": [shown_user(user, whole=False) for user in named], **rest}
+        return replace(facts, users=named, rest=rest)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome({"Group": shown_group(facts.entity), **facts.more})
+    def finish(self, asked: Request, facts: WithUsers, reply: None) -> Outcome:
+        users = [shown_user(user, whole=False) for user in facts.users]
+        return Outcome({"Group": shown_group(facts.entity), "Users": users, **facts.rest})
 
 
-class ListGroups(ListIdentities):
+class ListGroups(ListIdentities[Group]):
     kind = GROUP
 
     def shown(self, asked: Asked, entity: Group) -> dict[str, Any]:
         return shown_group(entity)
 
 
-class ListGroupsForUser(OnNamed):
+class WithGroups(On[User]):
+    """The groups that the user is in."""
+
+    groups: Sequence[Group] = ()
+
+
+class ListGroupsForUser(AboutNamed[User, WithGroups, None]):
     read_only = True
     kind = USER
 
-    def read(self, asked: Asked, entity: Any) -> Any:
-        scope = (entity.account_id, entity.folded)
-        members = asked.view.group(MEMBERSHIPS, "by_member", scope)
-        return [asked.view.one(GROUPS, (one.account_id, one.in_group)) for one in members]
+    def look_up(self, asked: Asked) -> WithGroups | Withheld:
+        return self.found(asked, WithGroups)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        entries = [(group.folded, shown_group(group)) for group in facts.more if group]
+    def read(self, asked: Asked, facts: WithGroups) -> WithGroups:
+        user = facts.entity
+        members: Sequence[Membership] = asked.view.group(
+            MEMBERSHIPS, "by_member", (user.account_id, user.folded)
+        )
+        groups = [asked.view.one(GROUPS, (one.account_id, one.in_group)) for one in members]
+        return replace(facts, groups=[group for group in groups if group is not None])
+
+    def finish(self, asked: Request, facts: WithGroups, reply: None) -> Outcome:
+        entries = [(group.folded, shown_group(group)) for group in facts.groups]
         return Outcome(page(asked, "Groups", entries, facts.entity.folded))
 
 
-class UpdateGroup(OnNamed):
+class Renaming(On[Group]):
+    """What goes with a group that is renamed; `is_taken` says that another has the name to be."""
+
+    is_taken: bool = False
+    memberships: Sequence[Membership] = ()
+    uses: Sequence[Attachment] = ()
+
+
+class UpdateGroup(AboutNamed[Group, Renaming, None]):
     """Another name or path; members and policies go with it."""
 
     kind = GROUP
 
-    def look_up(self, asked: Asked) -> Found:
-        facts = super().look_up(asked)
+    def look_up(self, asked: Asked) -> Renaming | Withheld:
+        facts = self.found(asked, Renaming)
+        if isinstance(facts, Withheld):
+            return facts
+        name, path = _new_name(asked, facts.entity)
         group = facts.entity
-        if group is not None:
-            name, path = _new_name(asked, group)
-            facts.needs += (
-                self.need(identity_arn(group.partition, group.account_id, "group", path, name)),
-            )
-        return facts
+        arn = identity_arn(group.partition, group.account_id, "group", path, name)
+        return replace(facts, needs=(*facts.needs, self.need(arn)))
 
-    def read(self, asked: Asked, entity: Group) -> Any:
-        name, _ = _new_name(asked, entity)
-        if fold(name) == entity.folded:
-            return None, (), ()
-        return (
-            asked.view.one(GROUPS, (entity.account_id, fold(name))),
-            asked.view.group(MEMBERSHIPS, "by_group", (entity.account_id, entity.folded)),
-            uses_of(asked.view, entity),
+    def read(self, asked: Asked, facts: Renaming) -> Renaming:
+        group = facts.entity
+        name, _ = _new_name(asked, group)
+        if fold(name) == group.folded:
+            return facts
+        folded = (group.account_id, group.folded)
+        return replace(
+            facts,
+            is_taken=asked.view.one(GROUPS, (group.account_id, fold(name))) is not None,
+            memberships=asked.view.group(MEMBERSHIPS, "by_group", folded),
+            uses=uses_of(asked.view, group),
         )
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        if facts.more[0] is not None:
+    def ask(self, asked: Request, allowed: Allowed, facts: Renaming) -> Command | None:
+        if facts.is_taken:
             name = asked.call.input.NewGroupName
             raise EntityAlreadyExists(f"Group with name {name} already exists.")
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Renaming, reply: None) -> Outcome:
         group = facts.entity
         name, path = _new_name(asked, group)
         if (name, path) == (group.name, group.path):
@@ -118,10 +167,10 @@ class UpdateGroup(OnNamed):
             return Outcome(writes=(put(GROUP, group, name=name, path=path),))
         moved = replace(group, name=name, path=path, version=1)
         writes: list[Write] = [Delete(GROUPS, group), Put(GROUPS, moved)]
-        for membership in facts.more[1]:
+        for membership in facts.memberships:
             writes.append(Delete(MEMBERSHIPS, membership))
             writes.append(Put(MEMBERSHIPS, replace(membership, in_group=moved.folded, version=1)))
-        for use in facts.more[2]:
+        for use in facts.uses:
             writes.append(Delete(ATTACHMENTS, use))
             writes.append(Put(ATTACHMENTS, replace(use, bearer=moved.folded, version=1)))
         return Outcome(writes=(*writes, _nobody_in(group)))
@@ -132,82 +181,37 @@ def _nobody_in(group: Group) -> ExpectAtMost:
     return ExpectAtMost(MEMBERSHIPS, "by_group", (group.account_id, group.folded))
 
 
-def _new_name(asked: Asked, group: Group) -> tuple[str, str]:
+def _new_name(asked: Request, group: Group) -> tuple[str, str]:
     given = asked.call.input
     return given.NewGroupName or group.name, given.NewPath or group.path
 
 
-class DeleteGroup(OnNamed):
+class WithMemberships(On[Group]):
+    """The group's memberships."""
+
+    memberships: Sequence[Membership] = ()
+
+
+class DeleteGroup(AboutNamed[Group, WithMemberships, None]):
     kind = GROUP
 
-    def read(self, asked: Asked, entity: Group) -> Any:
-        return asked.view.group(MEMBERSHIPS, "by_group", (entity.account_id, entity.folded))
+    def look_up(self, asked: Asked) -> WithMemberships | Withheld:
+        return self.found(asked, WithMemberships)
 
-    def check(self, asked: Asked, facts: Found) -> None:
+    def read(self, asked: Asked, facts: WithMemberships) -> WithMemberships:
+        group = (facts.entity.account_id, facts.entity.folded)
+        return replace(facts, memberships=asked.view.group(MEMBERSHIPS, "by_group", group))
+
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMemberships) -> Command | None:
         for is_there, what in (
             (facts.entity.attached, "detach all policies"),
             (facts.entity.inline_policies, "delete policies"),
-            (facts.more, "remove users from group"),
+            (facts.memberships, "remove users from group"),
         ):
             if is_there:
                 raise DeleteConflict(f"Cannot delete entity, must {what} first.")
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: WithMemberships, reply: None) -> Outcome:
         group = facts.entity
         return Outcome(writes=(Delete(GROUPS, group), _nobody_in(group)))
-
-
-class _OnMembership(OnNamed):
-    kind = GROUP
-
-    def read(self, asked: Asked, entity: Group) -> Any:
-        name = asked.call.input.UserName
-        user = identity_named(asked.view, USER, entity.account_id, name)
-        scope = (entity.account_id, fold(name))
-        return user, asked.view.group(MEMBERSHIPS, "by_member", scope)
-
-    def check(self, asked: Asked, facts: Found) -> None:
-        if facts.more[0] is None:
-            raise not_found(USER, asked.call.input.UserName)
-
-    @staticmethod
-    def membership(facts: Found) -> Membership | None:
-        group = facts.entity.folded
-        return next((one for one in facts.more[1] if one.in_group == group), None)
-
-
-class AddUserToGroup(_OnMembership):
-    """Adding who is there already is no failure."""
-
-    def check(self, asked: Asked, facts: Found) -> None:
-        super().check(asked, facts)
-        if self.membership(facts) is None:
-            quotas.GROUPS_OF_USER.check(len(facts.more[1]))
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        if self.membership(facts) is not None:
-            return Outcome()
-        group, user = facts.entity, facts.more[0]
-        membership = Membership(
-            account_id=group.account_id, in_group=group.folded, member=user.folded
-        )
-        # The user is written, so that it joins no eleventh group meanwhile; the group, that many
-        # may join at once, must only be there still.
-        return Outcome(
-            writes=(
-                Put(MEMBERSHIPS, membership),
-                Expect(GROUPS, group),
-                Put(USERS, changed(user), user),
-            )
-        )
-
-
-class RemoveUserFromGroup(_OnMembership):
-    def check(self, asked: Asked, facts: Found) -> None:
-        super().check(asked, facts)
-        if self.membership(facts) is None:
-            names = asked.call.input
-            raise NoSuchEntity(f"User {names.UserName} not in group {names.GroupName}")
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(writes=(Delete(MEMBERSHIPS, self.membership(facts)),))

@@ -4,59 +4,63 @@ The need is decided before it is told whether the named one exists, as on AWS.
 Source: Service Authorization Reference, "IAM"; reference, 23.1.
 """
 
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from msgspec import Struct
-
-from kagimori.gate.asked import Asked
-from kagimori.gate.identities import Kind, identity_named, managed_policy, not_found
+from kagimori.gate.asked import Asked, Request
+from kagimori.gate.identities import Kind, N, identity_named, managed_policy, not_found
 from kagimori.operations.iam_action import PAGE_DEFAULT, IamOperation
-from kagimori.operations.operation import Facts
+from kagimori.operations.operation import Facts, R, Withheld
 from kagimori.operations.pages import page_of, start_of
-from kagimori.ports import ExpectAtMost, Put, Table, View
+from kagimori.ports import Put, View
 from kagimori.rules.entity import changed
-from kagimori.rules.identity.bearer import identity_arn
-from kagimori.rules.identity.quotas import Quota
+from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
-from kagimori.rules.refusal import InvalidMarkerException
-from kagimori_boundary.commands import Command
+from kagimori.rules.refusal import InvalidMarkerException, Refusal
+
+T = TypeVar("T")
 
 UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
 
 
-class Found(Facts):
-    """`entity` is the one that is named, None if there is none; `more` what else was read."""
+class On(Facts, Generic[T], kw_only=True):
+    """The user, group, role or the like that is named."""
 
-    entity: Any = None
-    more: Any = None
+    entity: T
 
 
-class OnNamed(IamOperation):
+class Answered(Facts):
+    """An answer that is put together while it is read."""
+
+    answer: Mapping[str, Any] = {}
+
+
+O = TypeVar("O", bound=On[Any])  # noqa: E741 - what `On` is
+P = TypeVar("P", bound=On[ManagedPolicy])
+
+
+class AboutNamed(IamOperation[O, R], Generic[N, O, R]):
     """An operation on one user, group or role that the request names."""
 
-    kind: ClassVar[Kind]
+    kind: Kind[N]
     # Whether the caller is meant when nobody is named.
     is_self_default: ClassVar[bool] = False
 
-    def look_up(self, asked: Asked) -> Found:
+    def found(self, asked: Asked, facts: type[O]) -> O | Withheld:
+        """Return the one that is named in facts of a kind, and the need."""
         name = self.named(asked)
         account_id = asked.caller.account_id
         entity = identity_named(asked.view, self.kind, account_id, name)
-        arn = identity_arn(asked.partition, account_id, self.kind.noun, "/", name)
-        need = self.need(entity.arn if entity else arn, entity, **self.values(asked, entity))
-        facts = Found((need,), entity=entity)
-        if entity is not None:
-            facts.more = self.read(asked, entity)
-        return facts
+        if entity is None:
+            arn = identity_arn(asked.partition, account_id, self.kind.noun, "/", name)
+            need = self.need(arn, None, **self.values(asked, None))
+            return Withheld((need,), refusal=self.missing(asked))
+        need = self.need(entity.arn, entity, **self.values(asked, entity))
+        return facts((need,), entity=entity)
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        if facts.entity is None:
-            raise not_found(self.kind, self.named(asked))
-        self.check(asked, facts)
-        return None
-
-    def named(self, asked: Asked) -> str:
+    def named(self, asked: Request) -> str:
         name: str | None = getattr(asked.call.input, self.kind.member)
         if name is None and self.is_self_default:
             name = asked.caller.user_name
@@ -64,70 +68,74 @@ class OnNamed(IamOperation):
             raise ValidationError("Must specify userName when calling with non-User credentials")
         return name
 
-    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+    def missing(self, asked: Request) -> Refusal:
+        """Return what is told of one that does not exist."""
+        return not_found(self.kind, self.named(asked))
+
+    def values(self, asked: Request, entity: N | None) -> dict[str, str]:
         """Return the condition keys that only this operation has."""
         return {}
 
-    def read(self, asked: Asked, entity: Any) -> Any:
-        """Return what else of the store is needed."""
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        """Return if it can be done; what raises is told only to who may do it."""
+class OnNamed(AboutNamed[N, On[N], R]):
+    """An operation on one user, group or role that looks at nothing else."""
+
+    def look_up(self, asked: Asked) -> On[N] | Withheld:
+        return self.found(asked, On)
 
 
-class OnPolicy(IamOperation):
+class AboutPolicy(IamOperation[P, R]):
     """An operation on one managed policy that the request names by ARN."""
 
     # Whether AWS's own policies will do.
     takes_aws: ClassVar[bool] = False
 
-    def look_up(self, asked: Asked) -> Found:
+    def found(self, asked: Asked, facts: type[P]) -> P | Withheld:
+        """Return the policy in facts of a kind, and the need."""
         arn = asked.call.input.PolicyArn
         policy = managed_policy(asked.view, arn)
         own = (asked.caller.account_id, "aws") if self.takes_aws else (asked.caller.account_id,)
-        if policy is not None and policy.account_id not in own:
-            policy = None
-        facts = Found((self.need(arn, policy),), entity=policy)
-        if policy is not None:
-            facts.more = self.read(asked, policy)
-        return facts
-
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        if facts.entity is None:
-            check_policy_arn(asked, asked.call.input.PolicyArn)
-            raise policy_not_found(asked.call.input.PolicyArn)
-        self.check(asked, facts)
-        return None
-
-    def read(self, asked: Asked, policy: Any) -> Any:
-        """Return what else of the store is needed."""
-
-    def check(self, asked: Asked, facts: Found) -> None:
-        """Return if it can be done."""
+        if policy is None or policy.account_id not in own:
+            refusal = unusable_arn(asked, arn) or NoSuchEntity(f"Policy {arn} was not found.")
+            return Withheld((self.need(arn),), refusal=refusal)
+        return facts((self.need(arn, policy),), entity=policy)
 
 
-def check_policy_arn(asked: Asked, arn: str) -> None:
+class OnePolicy(AboutPolicy[On[ManagedPolicy], R]):
+    """An operation on one managed policy that looks at nothing else."""
+
+    def look_up(self, asked: Asked) -> On[ManagedPolicy] | Withheld:
+        return self.found(asked, On)
+
+
+def unusable_arn(asked: Request, arn: str) -> ValidationError | None:
+    """Return why a policy's ARN cannot be used; None if it can be read and is of the partition."""
+    if not arn.startswith("arn:"):
+        return ValidationError(UNREADABLE_ARN)
+    if arn.split(":")[1] != asked.partition:
+        return ValidationError("Invalid ARN partition")
+    return None
+
+
+def check_policy_arn(asked: Request, arn: str) -> None:
     """Return if a policy's ARN can be read, and is of the partition that is asked.
 
     Raises:
         ValidationError: it cannot, or is not.
     """
-    if not arn.startswith("arn:"):
-        raise ValidationError(UNREADABLE_ARN)
-    if arn.split(":")[1] != asked.partition:
-        raise ValidationError("Invalid ARN partition")
+    refusal = unusable_arn(asked, arn)
+    if refusal is not None:
+        raise refusal
 
 
-def policy_not_found(arn: str) -> NoSuchEntity:
-    return NoSuchEntity(f"Policy {arn} was not found.")
-
-
-def put(kind: Kind, before: Any, **fields: Any) -> Put:
+def put(kind: Kind[N], before: N, **fields: Any) -> Put:
     """Return the change of some fields of an identity."""
     return Put(kind.table, changed(before, **fields), before)
 
 
-def page(asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str) -> dict[str, Any]:
+def page(
+    asked: Request, member: str, entries: list[tuple[str, Any]], *scope: str
+) -> dict[str, Any]:
     """Return a page of entries (key and how it is shown), in the order of their keys.
 
     Raises:
@@ -138,8 +146,8 @@ def page(asked: Asked, member: str, entries: list[tuple[str, Any]], *scope: str)
 
 
 def page_entries(
-    asked: Asked, entries: list[tuple[str, Any]], *scope: str
-) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    asked: Request, entries: list[tuple[str, T]], *scope: str
+) -> tuple[list[tuple[str, T]], dict[str, Any]]:
     """Return the entries of a page with their keys, and the members that say whether it is all.
 
     Raises:
@@ -170,37 +178,16 @@ def page_entries(
     return answer["entries"], members
 
 
-def starts_with(asked: Asked, entity: Any) -> bool:
-    """Whether an entity's path is among those asked for."""
+def starts_with(asked: Request, path: str) -> bool:
+    """Whether a path is among those asked for."""
     prefix: str | None = asked.call.input.PathPrefix
-    return prefix is None or bool(entity.path.startswith(prefix))
+    return prefix is None or path.startswith(prefix)
 
 
-class Room(Struct, frozen=True):
-    """How many of a kind an account has."""
-
-    table: Table
-    account_id: str
-    number: int
-
-    def for_one(self, quota: Quota) -> ExpectAtMost:
-        """Return what to expect when one more is written, so that no two make the last together.
-
-        Raises:
-            LimitExceeded: there is no room for one more.
-        """
-        quota.check(self.number)
-        return ExpectAtMost(self.table, "by_account", (self.account_id,), quota.most)
-
-
-def all_named(view: View, table: Table, account_id: str) -> dict[str, Any]:
+def all_named(view: View, kind: Kind[N], account_id: str) -> dict[str, N]:
     """Return all of an account's users, groups or roles by folded name: one look at the store.
 
     For who needs many: to look for each would be a look at the store for each.
     """
-    return {one.folded: one for one in view.group(table, "by_account", (account_id,))}
-
-
-def room(asked: Asked, table: Table) -> Room:
-    account_id = asked.caller.account_id
-    return Room(table, account_id, asked.view.count(table, "by_account", (account_id,)))
+    listed: Sequence[N] = view.group(kind.table, "by_account", (account_id,))
+    return {fold(one.name): one for one in listed}

@@ -1,55 +1,70 @@
 """Policies that are part of a user, group or role."""
 
-from typing import Any
+from typing import TypeVar
 
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Request
 from kagimori.gate.identities import GROUP, ROLE, USER
 from kagimori.operations.iam.answers import encoded_policy
 from kagimori.operations.iam.boundaries import boundary_value
-from kagimori.operations.iam.iam_operation import Found, OnNamed, page, put
+from kagimori.operations.iam.iam_operation import On, OnNamed, page, put
 from kagimori.operations.operation import Outcome
+from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.documents import check_inline_size, read_policy
+from kagimori.rules.identity.group import Group
 from kagimori.rules.identity.refusals import NoSuchEntity
+from kagimori.rules.identity.role import Role
+from kagimori.rules.identity.user import User
 from kagimori.rules.policy.document import Kind
+from kagimori_boundary.commands import Command
+
+B = TypeVar("B", bound=Bearer)
 
 
-class _PutPolicy(OnNamed):
-    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+class _PutPolicy(OnNamed[B, None]):
+    def values(self, asked: Request, entity: B | None) -> dict[str, str]:
         return boundary_value(entity)
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        given, entity = asked.call.input, facts.entity
-        read_policy(given.PolicyDocument, Kind.IDENTITY, asked.partition)
-        facts.more = {**entity.inline_policies, given.PolicyName: given.PolicyDocument}
-        check_inline_size(self.kind.noun, entity.name, facts.more)
+    def ask(self, asked: Request, allowed: Allowed, facts: On[B]) -> Command | None:
+        read_policy(asked.call.input.PolicyDocument, Kind.IDENTITY, asked.partition)
+        check_inline_size(self.kind.noun, facts.entity.name, _with_new(asked, facts))
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(writes=(put(self.kind, facts.entity, inline_policies=facts.more),))
+    def finish(self, asked: Request, facts: On[B], reply: None) -> Outcome:
+        policies = _with_new(asked, facts)
+        return Outcome(writes=(put(self.kind, facts.entity, inline_policies=policies),))
 
 
-class PutUserPolicy(_PutPolicy):
+def _with_new(asked: Request, facts: On[B]) -> dict[str, str]:
+    """Return the inline policies as they are to be."""
+    given = asked.call.input
+    return {**facts.entity.inline_policies, given.PolicyName: given.PolicyDocument}
+
+
+class PutUserPolicy(_PutPolicy[User]):
     kind = USER
 
 
-class PutGroupPolicy(_PutPolicy):
+class PutGroupPolicy(_PutPolicy[Group]):
     kind = GROUP
 
 
-class PutRolePolicy(_PutPolicy):
+class PutRolePolicy(_PutPolicy[Role]):
     kind = ROLE
 
 
-class _OnInlinePolicy(OnNamed):
-    def check(self, asked: Asked, facts: Found) -> None:
+class _OnInlinePolicy(OnNamed[B, None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: On[B]) -> Command | None:
         name = asked.call.input.PolicyName
         if name not in facts.entity.inline_policies:
             raise NoSuchEntity(f"The {self.kind.noun} policy with name {name} cannot be found.")
+        return None
 
 
-class _GetPolicy(_OnInlinePolicy):
+class _GetPolicy(_OnInlinePolicy[B]):
     read_only = True
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[B], reply: None) -> Outcome:
         name = asked.call.input.PolicyName
         return Outcome(
             {
@@ -60,55 +75,55 @@ class _GetPolicy(_OnInlinePolicy):
         )
 
 
-class GetUserPolicy(_GetPolicy):
+class GetUserPolicy(_GetPolicy[User]):
     kind = USER
 
 
-class GetGroupPolicy(_GetPolicy):
+class GetGroupPolicy(_GetPolicy[Group]):
     kind = GROUP
 
 
-class GetRolePolicy(_GetPolicy):
+class GetRolePolicy(_GetPolicy[Role]):
     kind = ROLE
 
 
-class _DeletePolicy(_OnInlinePolicy):
-    def values(self, asked: Asked, entity: Any) -> dict[str, str]:
+class _DeletePolicy(_OnInlinePolicy[B]):
+    def values(self, asked: Request, entity: B | None) -> dict[str, str]:
         return boundary_value(entity)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[B], reply: None) -> Outcome:
         rest = dict(facts.entity.inline_policies)
         del rest[asked.call.input.PolicyName]
         return Outcome(writes=(put(self.kind, facts.entity, inline_policies=rest),))
 
 
-class DeleteUserPolicy(_DeletePolicy):
+class DeleteUserPolicy(_DeletePolicy[User]):
     kind = USER
 
 
-class DeleteGroupPolicy(_DeletePolicy):
+class DeleteGroupPolicy(_DeletePolicy[Group]):
     kind = GROUP
 
 
-class DeleteRolePolicy(_DeletePolicy):
+class DeleteRolePolicy(_DeletePolicy[Role]):
     kind = ROLE
 
 
-class _ListPolicies(OnNamed):
+class _ListPolicies(OnNamed[B, None]):
     read_only = True
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[B], reply: None) -> Outcome:
         entries = [(name, name) for name in facts.entity.inline_policies]
         return Outcome(page(asked, "PolicyNames", entries, facts.entity.arn))
 
 
-class ListUserPolicies(_ListPolicies):
+class ListUserPolicies(_ListPolicies[User]):
     kind = USER
 
 
-class ListGroupPolicies(_ListPolicies):
+class ListGroupPolicies(_ListPolicies[Group]):
     kind = GROUP
 
 
-class ListRolePolicies(_ListPolicies):
+class ListRolePolicies(_ListPolicies[Role]):
     kind = ROLE

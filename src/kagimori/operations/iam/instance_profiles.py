@@ -1,78 +1,84 @@
 """Instance profiles: no machine asks for them here, yet tools make one beside each role."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from kagimori.entities.identity_tables import INSTANCE_PROFILES, ROLES
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import ROLE, Kind, identity_named, not_found
 from kagimori.operations.iam.answers import shown_instance_profile, shown_role
 from kagimori.operations.iam.iam_operation import (
-    Found,
-    OnNamed,
-    Room,
+    AboutNamed,
+    Answered,
+    O,
+    On,
     page,
     page_entries,
     put,
-    room,
     starts_with,
 )
+from kagimori.operations.iam.making import New, count_of, new_tags, one_more
 from kagimori.operations.iam.roles import trust_text
 from kagimori.operations.iam.tags import ListTags, Tag, Untag
 from kagimori.operations.iam_action import IamOperation
-from kagimori.operations.operation import Outcome
+from kagimori.operations.operation import Outcome, R, Withheld
 from kagimori.ports import Delete, Expect, Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.instance_profile import InstanceProfile
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
-from kagimori.rules.identity.tags import read_tags, with_tags
+from kagimori.rules.identity.role import Role
 from kagimori.rules.partitions import partition_of
+from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command
 
-PROFILE = Kind("instance-profile", "InstanceProfileName", INSTANCE_PROFILES)
+PROFILE: Final[Kind[InstanceProfile]] = Kind(
+    "instance-profile", "InstanceProfileName", INSTANCE_PROFILES
+)
 
 
-class NewProfile(Found):
-    """`entity` is a namesake there already."""
-
-    space: Room | None = None
-    tags: Any = None
-
-
-class CreateInstanceProfile(IamOperation):
-    def look_up(self, asked: Asked) -> NewProfile:
+class CreateInstanceProfile(IamOperation[New, None]):
+    def look_up(self, asked: Asked) -> New:
         given, account_id = asked.call.input, asked.caller.account_id
-        name = given.InstanceProfileName
-        arn = identity_arn(asked.partition, account_id, PROFILE.noun, given.Path or "/", name)
+        path, name = given.Path or "/", given.InstanceProfileName
+        arn = identity_arn(asked.partition, account_id, PROFILE.noun, path, name)
         tagging = (Need("iam:TagInstanceProfile", resource=arn),) if given.Tags else ()
-        facts = NewProfile((self.need(arn), *tagging))
-        facts.entity = asked.view.one(INSTANCE_PROFILES, (account_id, fold(name)))
-        facts.space = room(asked, INSTANCE_PROFILES)
-        return facts
+        return New((self.need(arn), *tagging), drawn=asked.draw())
 
-    def ask(self, asked: Asked, facts: NewProfile) -> Command | None:
-        given = asked.call.input
-        facts.tags = with_tags({}, read_tags(given.Tags))
-        if facts.entity is not None:
-            raise EntityAlreadyExists(
-                f"Instance Profile {given.InstanceProfileName} already exists."
-            )
+    def read(self, asked: Asked, facts: New) -> New:
+        key = (asked.caller.account_id, fold(asked.call.input.InstanceProfileName))
+        return replace(
+            facts,
+            tags=new_tags(asked),
+            is_taken=asked.view.one(INSTANCE_PROFILES, key) is not None,
+            count=count_of(asked, INSTANCE_PROFILES),
+        )
+
+    def ask(self, asked: Request, allowed: Allowed, facts: New) -> Command | None:
+        if facts.is_taken:
+            name = asked.call.input.InstanceProfileName
+            raise EntityAlreadyExists(f"Instance Profile {name} already exists.")
         return None
 
-    def finish(self, asked: Asked, facts: NewProfile, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: New, reply: None) -> Outcome:
         given = asked.call.input
         profile = InstanceProfile(
             partition=asked.partition,
             account_id=asked.caller.account_id,
             name=given.InstanceProfileName,
             path=given.Path or "/",
-            unique_id=unique_ids.unique_id(unique_ids.INSTANCE_PROFILE, asked.draw()),
+            unique_id=unique_ids.unique_id(unique_ids.INSTANCE_PROFILE, facts.drawn),
             created_at=asked.now,
-            tags=facts.tags,
+            tags=dict(facts.tags),
         )
-        beside = () if facts.space is None else (facts.space.for_one(quotas.INSTANCE_PROFILES),)
+        beside = one_more(
+            asked.caller.account_id, INSTANCE_PROFILES, facts.count, quotas.INSTANCE_PROFILES
+        )
         answer = {"InstanceProfile": shown_instance_profile(profile, [])}
-        return Outcome(answer, (Put(INSTANCE_PROFILES, profile), *beside), answer)
+        return Outcome(answer, (Put(INSTANCE_PROFILES, profile), beside), answer)
 
 
 def _shown(asked: Asked, profile: InstanceProfile) -> dict[str, Any]:
@@ -83,118 +89,153 @@ def _shown(asked: Asked, profile: InstanceProfile) -> dict[str, Any]:
     return shown_instance_profile(profile, [shown_role(role, text, whole=False)])
 
 
-class _OnProfile(OnNamed):
+class _OnProfile(AboutNamed[InstanceProfile, O, R]):
     kind = PROFILE
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        if facts.entity is None:
-            name = asked.call.input.InstanceProfileName
-            raise NoSuchEntity(f"Instance Profile {name} cannot be found.")
-        return super().ask(asked, facts)
+    def missing(self, asked: Request) -> Refusal:
+        name = asked.call.input.InstanceProfileName
+        return NoSuchEntity(f"Instance Profile {name} cannot be found.")
 
 
-class GetInstanceProfile(_OnProfile):
+class ShownProfile(On[InstanceProfile]):
+    """The profile as it is shown, with its role."""
+
+    shown: Mapping[str, Any] = {}
+
+
+class GetInstanceProfile(_OnProfile[ShownProfile, None]):
     read_only = True
 
-    def read(self, asked: Asked, entity: InstanceProfile) -> Any:
-        return _shown(asked, entity)
+    def look_up(self, asked: Asked) -> ShownProfile | Withheld:
+        return self.found(asked, ShownProfile)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome({"InstanceProfile": facts.more})
+    def read(self, asked: Asked, facts: ShownProfile) -> ShownProfile:
+        return replace(facts, shown=_shown(asked, facts.entity))
+
+    def finish(self, asked: Request, facts: ShownProfile, reply: None) -> Outcome:
+        return Outcome({"InstanceProfile": facts.shown})
 
 
-class DeleteInstanceProfile(_OnProfile):
-    def check(self, asked: Asked, facts: Found) -> None:
+class DeleteInstanceProfile(_OnProfile[On[InstanceProfile], None]):
+    def look_up(self, asked: Asked) -> On[InstanceProfile] | Withheld:
+        return self.found(asked, On)
+
+    def ask(self, asked: Request, allowed: Allowed, facts: On[InstanceProfile]) -> Command | None:
         if facts.entity.role:
             raise DeleteConflict(
                 "Cannot delete entity, must remove roles from instance profile first."
             )
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[InstanceProfile], reply: None) -> Outcome:
         return Outcome(writes=(Delete(INSTANCE_PROFILES, facts.entity),))
 
 
-class _OnProfileAndRole(_OnProfile):
-    def read(self, asked: Asked, entity: InstanceProfile) -> Any:
-        return identity_named(asked.view, ROLE, entity.account_id, asked.call.input.RoleName)
+class WithRole(On[InstanceProfile]):
+    """The role that is named beside the profile."""
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        if facts.more is None:
+    role: Role | None = None
+
+
+class _OnProfileAndRole(_OnProfile[WithRole, None]):
+    def look_up(self, asked: Asked) -> WithRole | Withheld:
+        facts = self.found(asked, WithRole)
+        if isinstance(facts, Withheld):
+            return facts
+        name, account_id = asked.call.input.RoleName, asked.caller.account_id
+        return replace(facts, role=identity_named(asked.view, ROLE, account_id, name))
+
+    def ask(self, asked: Request, allowed: Allowed, facts: WithRole) -> Command | None:
+        if facts.role is None:
             raise not_found(ROLE, asked.call.input.RoleName)
+        return None
 
 
 class AddRoleToInstanceProfile(_OnProfileAndRole):
     """Needs the permission to pass the role, as on AWS."""
 
-    def look_up(self, asked: Asked) -> Found:
+    def look_up(self, asked: Asked) -> WithRole | Withheld:
         facts = super().look_up(asked)
-        role = facts.more
-        arn = identity_arn(
-            asked.partition, asked.caller.account_id, "role", "/", asked.call.input.RoleName
-        )
+        role = facts.role if isinstance(facts, WithRole) else None
+        account_id, name = asked.caller.account_id, asked.call.input.RoleName
+        arn = identity_arn(asked.partition, account_id, "role", "/", name)
         values = {"iam:passedtoservice": f"ec2.{partition_of(asked.call.region).dns_suffix}"}
         passing = Need("iam:PassRole", resource=role.arn if role else arn, values=values)
-        facts.needs += (passing,)
-        return facts
+        return replace(facts, needs=(*facts.needs, passing))
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        super().check(asked, facts)
+    def ask(self, asked: Request, allowed: Allowed, facts: WithRole) -> Command | None:
+        super().ask(asked, allowed, facts)
         quotas.ROLES_OF_INSTANCE_PROFILE.check(int(bool(facts.entity.role)))
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        profile, role = facts.entity, facts.more
+    def finish(self, asked: Request, facts: WithRole, reply: None) -> Outcome:
+        profile, role = facts.entity, facts.role
+        if role is None:
+            return Outcome()
         return Outcome(writes=(put(PROFILE, profile, role=role.folded), Expect(ROLES, role)))
 
 
 class RemoveRoleFromInstanceProfile(_OnProfileAndRole):
-    def check(self, asked: Asked, facts: Found) -> None:
-        super().check(asked, facts)
-        if facts.entity.role != facts.more.folded:
+    def ask(self, asked: Request, allowed: Allowed, facts: WithRole) -> Command | None:
+        super().ask(asked, allowed, facts)
+        if facts.role is None or facts.entity.role != facts.role.folded:
             raise not_found(ROLE, asked.call.input.RoleName)
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: WithRole, reply: None) -> Outcome:
         return Outcome(writes=(put(PROFILE, facts.entity, role=""),))
 
 
-class ListInstanceProfiles(IamOperation):
+class ListInstanceProfiles(IamOperation[Answered, None]):
     read_only = True
 
-    def look_up(self, asked: Asked) -> Found:
-        account_id = asked.caller.account_id
+    def look_up(self, asked: Asked) -> Answered:
         prefix = asked.call.input.PathPrefix or "/"
-        listed = asked.view.group(INSTANCE_PROFILES, "by_account", (account_id,))
-        entries = [(one.folded, one) for one in listed if starts_with(asked, one)]
-        shown, rest = page_entries(asked, entries, prefix)
-        answer = {"InstanceProfiles": [_shown(asked, one) for _, one in shown], **rest}
-        return Found(
-            (self.need(identity_arn(asked.partition, account_id, PROFILE.noun, prefix, "")),),
-            more=answer,
+        arn = identity_arn(asked.partition, asked.caller.account_id, PROFILE.noun, prefix, "")
+        return Answered((self.need(arn),))
+
+    def read(self, asked: Asked, facts: Answered) -> Answered:
+        listed: Sequence[InstanceProfile] = asked.view.group(
+            INSTANCE_PROFILES, "by_account", (asked.caller.account_id,)
         )
+        entries = [(one.folded, one) for one in listed if starts_with(asked, one.path)]
+        shown, rest = page_entries(asked, entries, asked.call.input.PathPrefix or "/")
+        answer = {"InstanceProfiles": [_shown(asked, one) for _, one in shown], **rest}
+        return Answered(facts.needs, answer=answer)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(facts.more)
+    def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:
+        return Outcome(facts.answer)
 
 
-class ListInstanceProfilesForRole(OnNamed):
+class WithProfiles(On[Role]):
+    """The role's instance profiles as they are shown, by folded name."""
+
+    profiles: Sequence[tuple[str, dict[str, Any]]] = ()
+
+
+class ListInstanceProfilesForRole(AboutNamed[Role, WithProfiles, None]):
     read_only = True
     kind = ROLE
 
-    def read(self, asked: Asked, entity: Any) -> Any:
-        scope = (entity.account_id, entity.folded)
-        profiles = asked.view.group(INSTANCE_PROFILES, "by_role", scope)
-        return [(profile.folded, _shown(asked, profile)) for profile in profiles]
+    def look_up(self, asked: Asked) -> WithProfiles | Withheld:
+        return self.found(asked, WithProfiles)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(page(asked, "InstanceProfiles", facts.more, facts.entity.arn))
+    def read(self, asked: Asked, facts: WithProfiles) -> WithProfiles:
+        role = (facts.entity.account_id, facts.entity.folded)
+        profiles: Sequence[InstanceProfile] = asked.view.group(INSTANCE_PROFILES, "by_role", role)
+        return replace(facts, profiles=[(one.folded, _shown(asked, one)) for one in profiles])
+
+    def finish(self, asked: Request, facts: WithProfiles, reply: None) -> Outcome:
+        return Outcome(page(asked, "InstanceProfiles", list(facts.profiles), facts.entity.arn))
 
 
-class TagInstanceProfile(Tag, _OnProfile):
+class TagInstanceProfile(Tag[InstanceProfile], _OnProfile[On[InstanceProfile], None]):
     table = INSTANCE_PROFILES
 
 
-class UntagInstanceProfile(Untag, _OnProfile):
+class UntagInstanceProfile(Untag[InstanceProfile], _OnProfile[On[InstanceProfile], None]):
     table = INSTANCE_PROFILES
 
 
-class ListInstanceProfileTags(ListTags, _OnProfile):
+class ListInstanceProfileTags(ListTags[InstanceProfile], _OnProfile[On[InstanceProfile], None]):
     pass

@@ -1,82 +1,128 @@
-"""What creating and listing users, groups and roles have in common."""
+"""What creating and listing users, groups, roles and the like have in common."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
-from kagimori.gate.asked import Asked, Need
+from msgspec.structs import replace
+
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import Kind, managed_policy
 from kagimori.operations.iam.boundaries import boundary_writes, refuse_bad_boundary
-from kagimori.operations.iam.iam_operation import Found, Room, page, room, starts_with
+from kagimori.operations.iam.iam_operation import Answered, page_entries, starts_with
 from kagimori.operations.iam_action import IamOperation
-from kagimori.operations.operation import Outcome
-from kagimori.ports import Put, Write
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.operations.operation import Facts, Outcome
+from kagimori.ports import ExpectAtMost, Put, Table, Write
+from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.identity.bearer import Bearer, fold, identity_arn
+from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import EntityAlreadyExists
 from kagimori.rules.identity.tags import read_tags, with_tags
 from kagimori_boundary.commands import Command
 
 
-class Creating(Found):
-    """`entity` is a namesake there already, `bound` the policy that is to be boundary."""
+class New(Facts):
+    """What making one more of a kind needs.
 
-    space: Room | None = None
-    bound: Any = None
-    tags: Any = None
+    `drawn` makes its unique id, `is_taken` says that another has its name already, and `count` is
+    how many of them the account has.
+    """
+
+    drawn: str = ""
+    is_taken: bool = False
+    count: int = 0
+    tags: Mapping[str, str] = {}
 
 
-class CreateIdentity(IamOperation):
+def one_more(account_id: str, table: Table, count: int, quota: Quota) -> ExpectAtMost:
+    """Return what to expect when one more is written, so that no two make the last together.
+
+    Raises:
+        LimitExceeded: there is no room for one more.
+    """
+    quota.check(count)
+    return ExpectAtMost(table, "by_account", (account_id,), quota.most)
+
+
+def count_of(asked: Asked, table: Table) -> int:
+    """Return how many of a kind the account has."""
+    return asked.view.count(table, "by_account", (asked.caller.account_id,))
+
+
+def new_tags(asked: Request) -> dict[str, str]:
+    """Return the tags that what is made is to have.
+
+    Raises:
+        Refusal: tags that AWS refuses, or too many.
+    """
+    return with_tags({}, read_tags(getattr(asked.call.input, "Tags", None)))
+
+
+class NewIdentity(New):
+    """`bound` is the policy that is to be the permissions boundary."""
+
+    bound: ManagedPolicy | None = None
+
+
+B = TypeVar("B", bound=Bearer)
+C = TypeVar("C", bound=NewIdentity)
+
+
+class CreateIdentity(IamOperation[C, None], Generic[B, C]):
     """A new user, group or role. What is tagged when made needs the permission to tag, too."""
 
-    kind: ClassVar[Kind]
+    kind: Kind[B]
     quota: ClassVar[Quota]
 
-    def look_up(self, asked: Asked) -> Creating:
+    def planned(self, asked: Asked, facts: type[C]) -> C:
+        """Return the needs, in facts of a kind."""
         given, account_id = asked.call.input, asked.caller.account_id
         name: str = getattr(given, self.kind.member)
         arn = identity_arn(asked.partition, account_id, self.kind.noun, given.Path or "/", name)
-        boundary: str | None = getattr(given, "PermissionsBoundary", None)
+        boundary = _boundary(asked)
         values = {} if boundary is None else {"iam_permissionsboundary": boundary}
         needs = [self.need(arn, None, **values)]
         if getattr(given, "Tags", None):
             needs.append(Need(f"iam:Tag{self.kind.noun.title()}", resource=arn))
-        facts = Creating(tuple(needs))
-        facts.entity = asked.view.one(self.kind.table, (account_id, fold(name)))
-        if boundary is not None:
-            facts.bound = managed_policy(asked.view, boundary)
-        self.read(asked, facts)
-        facts.space = room(asked, self.kind.table)
-        return facts
+        return facts(tuple(needs), drawn=asked.draw())
 
-    def read(self, asked: Asked, facts: Creating) -> None:
-        """Read what else is needed."""
+    def read(self, asked: Asked, facts: C) -> C:
+        key = (asked.caller.account_id, fold(getattr(asked.call.input, self.kind.member)))
+        boundary = _boundary(asked)
+        return replace(
+            facts,
+            tags=new_tags(asked),
+            is_taken=asked.view.one(self.kind.table, key) is not None,
+            bound=None if boundary is None else managed_policy(asked.view, boundary),
+            count=count_of(asked, self.kind.table),
+        )
 
-    def ask(self, asked: Asked, facts: Creating) -> Command | None:
-        given = asked.call.input
-        facts.tags = with_tags({}, read_tags(getattr(given, "Tags", None)))
-        if facts.entity is not None:
-            name = getattr(given, self.kind.member)
+    def ask(self, asked: Request, allowed: Allowed, facts: C) -> Command | None:
+        if facts.is_taken:
+            name = getattr(asked.call.input, self.kind.member)
             raise EntityAlreadyExists(f"{self.kind.noun.title()} with name {name} already exists.")
-        boundary = getattr(given, "PermissionsBoundary", None)
+        boundary = _boundary(asked)
         if boundary is not None:
             refuse_bad_boundary(asked, boundary, facts.bound)
         return None
 
-    def finish(self, asked: Asked, facts: Creating, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: C, reply: None) -> Outcome:
         entity = self.made(asked, facts)
-        writes: list[Write] = [Put(self.kind.table, entity)]
-        writes += boundary_writes(entity, None, facts.bound)
-        if facts.space is not None:
-            writes.append(facts.space.for_one(self.quota))
+        writes: list[Write] = [
+            Put(self.kind.table, entity),
+            *boundary_writes(entity, None, facts.bound),
+            one_more(asked.caller.account_id, self.kind.table, facts.count, self.quota),
+        ]
         answer = {self.kind.noun.title(): self.shown(entity)}
-        return Outcome(answer, tuple(writes), answer)
+        return Outcome(answer, writes, answer)
 
-    def made(self, asked: Asked, facts: Creating) -> Any:
+    def made(self, asked: Request, facts: C) -> B:
         raise NotImplementedError
 
-    def shown(self, entity: Any) -> dict[str, Any]:
+    def shown(self, entity: B) -> dict[str, Any]:
         raise NotImplementedError
 
-    def common(self, asked: Asked, facts: Creating) -> dict[str, Any]:
+    def common(self, asked: Request, facts: C) -> dict[str, Any]:
         """Return the fields that users and roles have in common."""
         given = asked.call.input
         return {
@@ -85,30 +131,39 @@ class CreateIdentity(IamOperation):
             "name": getattr(given, self.kind.member),
             "path": given.Path or "/",
             "created_at": asked.now,
-            "boundary": getattr(given, "PermissionsBoundary", None),
-            "tags": facts.tags,
+            "boundary": _boundary(asked),
+            "tags": dict(facts.tags),
         }
 
 
-class ListIdentities(IamOperation):
+def _boundary(asked: Request) -> str | None:
+    """Return the ARN of the permissions boundary that is asked for; groups have none."""
+    return getattr(asked.call.input, "PermissionsBoundary", None)
+
+
+class ListIdentities(IamOperation[Answered, None], Generic[B]):
     """A page of the account's users, groups or roles."""
 
     read_only = True
-    kind: ClassVar[Kind]
+    kind: Kind[B]
 
-    def look_up(self, asked: Asked) -> Found:
-        account_id = asked.caller.account_id
-        prefix = asked.call.input.PathPrefix
-        arn = identity_arn(asked.partition, account_id, self.kind.noun, prefix or "/", "")
-        listed = asked.view.group(self.kind.table, "by_account", (account_id,))
-        entries = [(entity.folded, entity) for entity in listed if starts_with(asked, entity)]
+    def look_up(self, asked: Asked) -> Answered:
+        prefix = asked.call.input.PathPrefix or "/"
+        arn = identity_arn(asked.partition, asked.caller.account_id, self.kind.noun, prefix, "")
+        return Answered((self.need(arn),))
+
+    def read(self, asked: Asked, facts: Answered) -> Answered:
+        listed: Sequence[B] = asked.view.group(
+            self.kind.table, "by_account", (asked.caller.account_id,)
+        )
+        entries = [(one.folded, one) for one in listed if starts_with(asked, one.path)]
+        shown, rest = page_entries(asked, entries, asked.call.input.PathPrefix or "/")
         name = f"{self.kind.noun.title()}s"
-        facts = Found((self.need(arn),), more=page(asked, name, entries, prefix or "/"))
-        facts.more[name] = [self.shown(asked, entity) for entity in facts.more[name]]
-        return facts
+        answer = {name: [self.shown(asked, one) for _, one in shown], **rest}
+        return Answered(facts.needs, answer=answer)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(facts.more)
+    def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:
+        return Outcome(facts.answer)
 
-    def shown(self, asked: Asked, entity: Any) -> dict[str, Any]:
+    def shown(self, asked: Asked, entity: B) -> dict[str, Any]:
         raise NotImplementedError

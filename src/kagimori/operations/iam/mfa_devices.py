@@ -3,22 +3,28 @@
 DIFFERS(aws): the root user has no device.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from kagimori.entities.identity_tables import ACCOUNT_ALIASES, MFA_DEVICES, USERS
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import USER
 from kagimori.gate.mfa_codes import code_taken, mfa_device
 from kagimori.operations.iam.answers import shown_tags, shown_user
-from kagimori.operations.iam.iam_operation import Found, OnNamed, Room, page, page_entries, room
+from kagimori.operations.iam.iam_operation import AboutNamed, Answered, On, page, page_entries
+from kagimori.operations.iam.making import New, count_of, new_tags, one_more
 from kagimori.operations.iam.tags import ListTags, Tag, Untag
 from kagimori.operations.iam.users import is_root
 from kagimori.operations.iam_action import IamOperation
-from kagimori.operations.operation import Outcome
+from kagimori.operations.operation import Outcome, R, Withheld
 from kagimori.ports import Delete, Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas
+from kagimori.rules.identity.account import AccountAlias
 from kagimori.rules.identity.bearer import fold, identity_arn
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.qr_code import qr_png
@@ -28,48 +34,53 @@ from kagimori.rules.identity.refusals import (
     NoSuchEntity,
     ValidationError,
 )
-from kagimori.rules.identity.tags import read_tags, with_tags
+from kagimori.rules.identity.user import User
 from kagimori_boundary.commands import Command, CreateMfaSeed, TakeCodes
 from kagimori_boundary.replies import NewSeed, TakenCode
 
 _SERIAL_NUMBER_CHARACTERS_MAX: Final = 256  # what other operations take
 
 
-class NewDevice(Found):
-    """`entity` is a namesake there already, `account_name` what authenticators show."""
+class NewDevice(New):
+    """`account_name` is what authenticators show."""
 
-    space: Room | None = None
-    tags: Any = None
     account_name: str = ""
 
 
-class CreateVirtualMFADevice(IamOperation):
+class CreateVirtualMFADevice(IamOperation[NewDevice, NewSeed]):
     def look_up(self, asked: Asked) -> NewDevice:
         given, account_id = asked.call.input, asked.caller.account_id
-        name = given.VirtualMFADeviceName
-        arn = identity_arn(asked.partition, account_id, "mfa", given.Path or "/", name)
+        path, name = given.Path or "/", given.VirtualMFADeviceName
+        arn = identity_arn(asked.partition, account_id, "mfa", path, name)
         tagging = (Need("iam:TagMFADevice", resource=arn),) if given.Tags else ()
-        facts = NewDevice((self.need(arn), *tagging))
-        facts.entity = asked.view.one(MFA_DEVICES, (account_id, fold(name)))
-        aliases = asked.view.group(ACCOUNT_ALIASES, "by_account", (account_id,))
-        facts.account_name = aliases[0].alias if aliases else account_id
-        facts.space = room(asked, MFA_DEVICES)
-        return facts
+        return NewDevice((self.need(arn), *tagging))
 
-    def ask(self, asked: Asked, facts: NewDevice) -> Command | None:
-        given = asked.call.input
-        facts.tags = with_tags({}, read_tags(given.Tags))
-        if facts.entity is not None:
-            raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.")
-        account_id, path = asked.caller.account_id, given.Path or "/"
-        serial_number = identity_arn(
-            asked.partition, account_id, "mfa", path, given.VirtualMFADeviceName
+    def read(self, asked: Asked, facts: NewDevice) -> NewDevice:
+        account_id = asked.caller.account_id
+        key = (account_id, fold(asked.call.input.VirtualMFADeviceName))
+        aliases: Sequence[AccountAlias] = asked.view.group(
+            ACCOUNT_ALIASES, "by_account", (account_id,)
         )
+        return replace(
+            facts,
+            tags=new_tags(asked),
+            is_taken=asked.view.one(MFA_DEVICES, key) is not None,
+            account_name=aliases[0].alias if aliases else account_id,
+            count=count_of(asked, MFA_DEVICES),
+        )
+
+    def ask(self, asked: Request, allowed: Allowed, facts: NewDevice) -> Command | None:
+        given = asked.call.input
+        if facts.is_taken:
+            raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.")
+        path, name = given.Path or "/", given.VirtualMFADeviceName
+        account_id = asked.caller.account_id
+        serial_number = identity_arn(asked.partition, account_id, "mfa", path, name)
         if len(serial_number) > _SERIAL_NUMBER_CHARACTERS_MAX:
             raise ValidationError("The serial number of the device would be too long.")
         return CreateMfaSeed(serial_number)
 
-    def finish(self, asked: Asked, facts: NewDevice, reply: NewSeed) -> Outcome:
+    def finish(self, asked: Request, facts: NewDevice, reply: NewSeed) -> Outcome:
         given = asked.call.input
         device = MfaDevice(
             partition=asked.partition,
@@ -78,9 +89,11 @@ class CreateVirtualMFADevice(IamOperation):
             path=given.Path or "/",
             created_at=asked.now,
             sealed_seed=reply.sealed_seed,
-            tags=facts.tags,
+            tags=dict(facts.tags),
         )
-        beside = () if facts.space is None else (facts.space.for_one(quotas.VIRTUAL_MFA_DEVICES),)
+        beside = one_more(
+            asked.caller.account_id, MFA_DEVICES, facts.count, quotas.VIRTUAL_MFA_DEVICES
+        )
         shown: dict[str, Any] = {"SerialNumber": device.serial_number}
         if device.tags:
             shown["Tags"] = shown_tags(device.tags)
@@ -93,21 +106,19 @@ class CreateVirtualMFADevice(IamOperation):
         }
         return Outcome(
             {"VirtualMFADevice": {**shown, **once}},
-            (Put(MFA_DEVICES, device), *beside),
+            (Put(MFA_DEVICES, device), beside),
             {"VirtualMFADevice": shown},
         )
 
 
-class _OnDevice(IamOperation):
-    def look_up(self, asked: Asked) -> Found:
+class _OnDevice(IamOperation[On[MfaDevice], None]):
+    def look_up(self, asked: Asked) -> On[MfaDevice] | Withheld:
         serial_number = asked.call.input.SerialNumber
         device = mfa_device(asked.view, asked.caller.account_id, serial_number)
-        return Found((self.need(serial_number, device),), entity=device)
-
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        if facts.entity is None:
-            raise device_not_found(asked.call.input.SerialNumber)
-        return None
+        need = self.need(serial_number, device)
+        if device is None:
+            return Withheld((need,), refusal=device_not_found(serial_number))
+        return On((need,), entity=device)
 
 
 def device_not_found(serial_number: str) -> NoSuchEntity:
@@ -115,37 +126,66 @@ def device_not_found(serial_number: str) -> NoSuchEntity:
 
 
 class DeleteVirtualMFADevice(_OnDevice):
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        super().ask(asked, facts)
+    def ask(self, asked: Request, allowed: Allowed, facts: On[MfaDevice]) -> Command | None:
         if facts.entity.holder:
             raise DeleteConflict("MFA VirtualDevice in use. Must deactivate first.")
         return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[MfaDevice], reply: None) -> Outcome:
         return Outcome(writes=(Delete(MFA_DEVICES, facts.entity, destroys=True),))
 
 
-class _OnUsersDevice(OnNamed):
-    """`more` are the device and all devices of the user."""
+class UserAndDevice(On[User]):
+    """The device that is named, and all devices of the user."""
 
+    device: MfaDevice | None = None
+    holding: Sequence[MfaDevice] = ()
+
+
+class _OnUsersDevice(AboutNamed[User, UserAndDevice, R]):
     kind = USER
     is_self_default = True
 
-    def read(self, asked: Asked, entity: Any) -> Any:
-        account_id = entity.account_id
-        device = mfa_device(asked.view, account_id, asked.call.input.SerialNumber)
-        holding = asked.view.group(MFA_DEVICES, "by_holder", (account_id, entity.folded))
-        return device, holding
+    def look_up(self, asked: Asked) -> UserAndDevice | Withheld:
+        return self.found(asked, UserAndDevice)
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        device = facts.more[0]
-        if device is None:
-            raise device_not_found(asked.call.input.SerialNumber)
-        if device.holder != facts.entity.folded:
-            raise NoSuchEntity("MFA Device invalid for user.")
+    def read(self, asked: Asked, facts: UserAndDevice) -> UserAndDevice:
+        user = facts.entity
+        return replace(
+            facts,
+            device=mfa_device(asked.view, user.account_id, asked.call.input.SerialNumber),
+            holding=asked.view.group(MFA_DEVICES, "by_holder", (user.account_id, user.folded)),
+        )
+
+    def ask(self, asked: Request, allowed: Allowed, facts: UserAndDevice) -> Command | None:
+        _enabled(asked, facts)
+        return None
 
 
-def _two_codes(asked: Asked, device: MfaDevice) -> TakeCodes:
+def _there(asked: Request, facts: UserAndDevice) -> MfaDevice:
+    """Return the device that is named.
+
+    Raises:
+        NoSuchEntity: there is none.
+    """
+    if facts.device is None:
+        raise device_not_found(asked.call.input.SerialNumber)
+    return facts.device
+
+
+def _enabled(asked: Request, facts: UserAndDevice) -> MfaDevice:
+    """Return the device that is named, if it is enabled for the user.
+
+    Raises:
+        NoSuchEntity: it is not, or there is none.
+    """
+    device = _there(asked, facts)
+    if device.holder != facts.entity.folded:
+        raise NoSuchEntity("MFA Device invalid for user.")
+    return device
+
+
+def _two_codes(asked: Request, device: MfaDevice) -> TakeCodes:
     given = asked.call.input
     return TakeCodes(
         device.serial_number,
@@ -157,23 +197,18 @@ def _two_codes(asked: Asked, device: MfaDevice) -> TakeCodes:
     )
 
 
-class EnableMFADevice(_OnUsersDevice):
+class EnableMFADevice(_OnUsersDevice[TakenCode]):
     """Two codes in a row show that the user has the device, and how its clock goes."""
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        device, holding = facts.more
-        if device is None:
-            raise device_not_found(asked.call.input.SerialNumber)
+    def ask(self, asked: Request, allowed: Allowed, facts: UserAndDevice) -> Command | None:
+        device = _there(asked, facts)
         if device.holder:
             raise EntityAlreadyExists("MFA Device is already in use.")
-        quotas.MFA_DEVICES.check(len(holding))
+        quotas.MFA_DEVICES.check(len(facts.holding))
+        return _two_codes(asked, device)
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        super().ask(asked, facts)
-        return _two_codes(asked, facts.more[0])
-
-    def finish(self, asked: Asked, facts: Found, reply: TakenCode) -> Outcome:
-        user, device = facts.entity, facts.more[0]
+    def finish(self, asked: Request, facts: UserAndDevice, reply: TakenCode) -> Outcome:
+        user, device = facts.entity, _there(asked, facts)
         after = changed(
             device,
             holder=user.folded,
@@ -186,29 +221,28 @@ class EnableMFADevice(_OnUsersDevice):
         return Outcome(writes=writes)
 
 
-class ResyncMFADevice(_OnUsersDevice):
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        super().ask(asked, facts)
-        return _two_codes(asked, facts.more[0])
+class ResyncMFADevice(_OnUsersDevice[TakenCode]):
+    def ask(self, asked: Request, allowed: Allowed, facts: UserAndDevice) -> Command | None:
+        return _two_codes(asked, _enabled(asked, facts))
 
-    def finish(self, asked: Asked, facts: Found, reply: TakenCode) -> Outcome:
-        return Outcome(writes=(code_taken(facts.more[0], reply),))
+    def finish(self, asked: Request, facts: UserAndDevice, reply: TakenCode) -> Outcome:
+        return Outcome(writes=(code_taken(_enabled(asked, facts), reply),))
 
 
-class DeactivateMFADevice(_OnUsersDevice):
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        device = facts.more[0]
+class DeactivateMFADevice(_OnUsersDevice[None]):
+    def finish(self, asked: Request, facts: UserAndDevice, reply: None) -> Outcome:
+        device = _enabled(asked, facts)
         after = changed(device, holder="", enabled_at=None)
         return Outcome(writes=(Put(MFA_DEVICES, after, device),))
 
 
-class GetMFADevice(_OnUsersDevice):
+class GetMFADevice(_OnUsersDevice[None]):
     """Without a UserName, the caller's own."""
 
     read_only = True
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(_shown(facts.more[0], facts.entity.name))
+    def finish(self, asked: Request, facts: UserAndDevice, reply: None) -> Outcome:
+        return Outcome(_shown(_enabled(asked, facts), facts.entity.name))
 
 
 def _shown(device: MfaDevice, user_name: str) -> dict[str, Any]:
@@ -219,43 +253,55 @@ def _shown(device: MfaDevice, user_name: str) -> dict[str, Any]:
     }
 
 
-class ListMFADevices(OnNamed):
+class WithDevices(On[User | None]):
+    """The devices of a user; the root user has none."""
+
+    devices: Sequence[MfaDevice] = ()
+
+
+class ListMFADevices(AboutNamed[User, WithDevices, None]):
     read_only = True
     kind = USER
     is_self_default = True
 
-    def look_up(self, asked: Asked) -> Found:
+    def look_up(self, asked: Asked) -> WithDevices | Withheld:
         if asked.call.input.UserName is None and is_root(asked):
-            return Found((self.need(asked.caller.principal.arn),), more=())
-        return super().look_up(asked)
+            return WithDevices((self.need(asked.caller.principal.arn),), entity=None)
+        return self.found(asked, WithDevices)
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        return None if facts.more == () and facts.entity is None else super().ask(asked, facts)
+    def read(self, asked: Asked, facts: WithDevices) -> WithDevices:
+        user = facts.entity
+        if user is None:
+            return facts
+        holder = (user.account_id, user.folded)
+        return replace(facts, devices=asked.view.group(MFA_DEVICES, "by_holder", holder))
 
-    def read(self, asked: Asked, entity: Any) -> Any:
-        return asked.view.group(MFA_DEVICES, "by_holder", (entity.account_id, entity.folded))
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        entries = [(one.folded, _shown(one, facts.entity.name)) for one in facts.more]
+    def finish(self, asked: Request, facts: WithDevices, reply: None) -> Outcome:
+        name = facts.entity.name if facts.entity is not None else ""
+        entries = [(one.folded, _shown(one, name)) for one in facts.devices]
         return Outcome(page(asked, "MFADevices", entries, asked.call.input.UserName or ""))
 
 
-class ListVirtualMFADevices(IamOperation):
+class ListVirtualMFADevices(IamOperation[Answered, None]):
     read_only = True
 
-    def look_up(self, asked: Asked) -> Found:
-        account_id = asked.caller.account_id
+    def look_up(self, asked: Asked) -> Answered:
+        arn = identity_arn(asked.partition, asked.caller.account_id, "mfa", "/", "")
+        return Answered((self.need(arn),))
+
+    def read(self, asked: Asked, facts: Answered) -> Answered:
         status = asked.call.input.AssignmentStatus or "Any"
         wanted = {"Assigned": (True,), "Unassigned": (False,)}.get(status, (True, False))
-        listed = asked.view.group(MFA_DEVICES, "by_account", (account_id,))
+        listed: Sequence[MfaDevice] = asked.view.group(
+            MFA_DEVICES, "by_account", (asked.caller.account_id,)
+        )
         entries = [(one.folded, one) for one in listed if bool(one.holder) in wanted]
         shown, rest = page_entries(asked, entries, status)
         devices = [self._shown(asked, device) for _, device in shown]
-        arn = identity_arn(asked.partition, account_id, "mfa", "/", "")
-        return Found((self.need(arn),), more={"VirtualMFADevices": devices, **rest})
+        return Answered(facts.needs, answer={"VirtualMFADevices": devices, **rest})
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome(facts.more)
+    def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:
+        return Outcome(facts.answer)
 
     @staticmethod
     def _shown(asked: Asked, device: MfaDevice) -> dict[str, Any]:
@@ -268,13 +314,13 @@ class ListVirtualMFADevices(IamOperation):
         return shown
 
 
-class TagMFADevice(Tag, _OnDevice):
+class TagMFADevice(Tag[MfaDevice], _OnDevice):
     table = MFA_DEVICES
 
 
-class UntagMFADevice(Untag, _OnDevice):
+class UntagMFADevice(Untag[MfaDevice], _OnDevice):
     table = MFA_DEVICES
 
 
-class ListMFADeviceTags(ListTags, _OnDevice):
+class ListMFADeviceTags(ListTags[MfaDevice], _OnDevice):
     pass

@@ -1,60 +1,68 @@
 """Roles and who may assume them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from kagimori.entities.identity_tables import ATTACHMENTS, INSTANCE_PROFILES, ROLES
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import ROLE, UnknownPrincipal, pins_of, renamed_since
 from kagimori.operations.iam.answers import shown_role
 from kagimori.operations.iam.boundaries import uses_of
-from kagimori.operations.iam.iam_operation import Found, OnNamed, put
-from kagimori.operations.iam.making import CreateIdentity, Creating, ListIdentities
-from kagimori.operations.operation import Outcome
+from kagimori.operations.iam.iam_operation import AboutNamed, On, OnNamed, put
+from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewIdentity
+from kagimori.operations.operation import Outcome, Withheld
 from kagimori.ports import Delete, ExpectAtMost, View
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.documents import TRUST_CHARACTERS_MAX, check_size, read_policy
+from kagimori.rules.identity.instance_profile import InstanceProfile
+from kagimori.rules.identity.managed_policy import Attachment
 from kagimori.rules.identity.refusals import DeleteConflict, MalformedPolicyDocument
 from kagimori.rules.identity.role import SESSION_SECONDS_DEFAULT, Role
 from kagimori.rules.policy.document import Kind, pretty
-from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command
 
 
-def read_trust(view: View, text: str, partition: str) -> dict[str, str] | Refusal:
-    """Return the pins of a trust policy, or why it is refused.
+def read_trust(asked: Asked, text: str) -> dict[str, str]:
+    """Return the pins of a trust policy. It says who exists: only who may write it is told.
 
-    The refusal is told later, to who may write it: it says who exists.
+    Raises:
+        MalformedPolicyDocument, LimitExceeded: it cannot be one.
     """
+    document = read_policy(text, Kind.TRUST, asked.partition)
+    check_size(text, quota="ACLSizePerRole", most=TRUST_CHARACTERS_MAX)
     try:
-        document = read_policy(text, Kind.TRUST, partition)
-        check_size(text, quota="ACLSizePerRole", most=TRUST_CHARACTERS_MAX)
-        return pins_of(view, document)
+        return pins_of(asked.view, document)
     except UnknownPrincipal as unknown:
-        return MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{unknown}"')
-    except Refusal as refusal:
-        return refusal
+        message = f'Invalid principal in policy: "AWS":"{unknown}"'
+        raise MalformedPolicyDocument(message) from None
 
 
-class CreateRole(CreateIdentity):
+class NewRole(NewIdentity):
+    """`pins` are the unique ids of the principals that the trust policy names."""
+
+    pins: Mapping[str, str] = {}
+
+
+class CreateRole(CreateIdentity[Role, NewRole]):
     kind = ROLE
     quota = quotas.ROLES
 
-    def read(self, asked: Asked, facts: Creating) -> None:
-        facts.more = read_trust(
-            asked.view, asked.call.input.AssumeRolePolicyDocument, asked.partition
-        )
+    def look_up(self, asked: Asked) -> NewRole:
+        return self.planned(asked, NewRole)
 
-    def ask(self, asked: Asked, facts: Creating) -> Command | None:
-        if isinstance(facts.more, Refusal):
-            raise facts.more
-        return super().ask(asked, facts)
+    def read(self, asked: Asked, facts: NewRole) -> NewRole:
+        pins = read_trust(asked, asked.call.input.AssumeRolePolicyDocument)
+        return replace(super().read(asked, facts), pins=pins)
 
-    def made(self, asked: Asked, facts: Creating) -> Role:
+    def made(self, asked: Request, facts: NewRole) -> Role:
         given = asked.call.input
         return Role(
-            unique_id=unique_ids.unique_id(unique_ids.ROLE, asked.draw()),
+            unique_id=unique_ids.unique_id(unique_ids.ROLE, facts.drawn),
             trust_policy=given.AssumeRolePolicyDocument,
-            trust_pins=facts.more,
+            trust_pins=dict(facts.pins),
             description=given.Description or "",
             session_seconds_max=given.MaxSessionDuration or SESSION_SECONDS_DEFAULT,
             **self.common(asked, facts),
@@ -64,18 +72,30 @@ class CreateRole(CreateIdentity):
         return shown_role(entity, new=True)
 
 
-class GetRole(OnNamed):
-    read_only = True
+class Trusting(On[Role]):
+    """The role's trust policy as it reads now."""
+
+    trust: str = ""
+
+
+class _OnTrusting(AboutNamed[Role, Trusting, None]):
     kind = ROLE
 
-    def read(self, asked: Asked, entity: Role) -> str:
-        return trust_text(asked.view, entity)
+    def look_up(self, asked: Asked) -> Trusting | Withheld:
+        return self.found(asked, Trusting)
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        return Outcome({"Role": shown_role(facts.entity, facts.more)})
+    def read(self, asked: Asked, facts: Trusting) -> Trusting:
+        return replace(facts, trust=trust_text(asked.view, facts.entity))
 
 
-class ListRoles(ListIdentities):
+class GetRole(_OnTrusting):
+    read_only = True
+
+    def finish(self, asked: Request, facts: Trusting, reply: None) -> Outcome:
+        return Outcome({"Role": shown_role(facts.entity, facts.trust)})
+
+
+class ListRoles(ListIdentities[Role]):
     kind = ROLE
 
     def shown(self, asked: Asked, entity: Role) -> dict[str, Any]:
@@ -88,12 +108,12 @@ def trust_text(view: View, role: Role) -> str:
     return pretty(role.trust_policy, role.partition, renamed) if renamed else role.trust_policy
 
 
-class UpdateRole(OnNamed):
+class UpdateRole(OnNamed[Role, None]):
     """Description and longest session; what is left out stays."""
 
     kind = ROLE
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: On[Role], reply: None) -> Outcome:
         given, role = asked.call.input, facts.entity
         description = role.description if given.Description is None else given.Description
         seconds = given.MaxSessionDuration or role.session_seconds_max
@@ -101,52 +121,67 @@ class UpdateRole(OnNamed):
         return Outcome({}, (changed,))
 
 
-class UpdateRoleDescription(OnNamed):
-    kind = ROLE
-
-    def read(self, asked: Asked, entity: Role) -> str:
-        return trust_text(asked.view, entity)
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+class UpdateRoleDescription(_OnTrusting):
+    def finish(self, asked: Request, facts: Trusting, reply: None) -> Outcome:
         changed = put(ROLE, facts.entity, description=asked.call.input.Description)
-        answer = {"Role": shown_role(changed.entity, facts.more)}
+        answer = {"Role": shown_role(changed.entity, facts.trust)}
         return Outcome(answer, (changed,), answer)
 
 
-class UpdateAssumeRolePolicy(OnNamed):
+class NewTrust(On[Role]):
+    """`pins` are the unique ids of the principals that the trust policy to be names."""
+
+    pins: Mapping[str, str] = {}
+
+
+class UpdateAssumeRolePolicy(AboutNamed[Role, NewTrust, None]):
     kind = ROLE
 
-    def read(self, asked: Asked, entity: Role) -> dict[str, str] | Refusal:
-        return read_trust(asked.view, asked.call.input.PolicyDocument, asked.partition)
+    def look_up(self, asked: Asked) -> NewTrust | Withheld:
+        return self.found(asked, NewTrust)
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        if isinstance(facts.more, Refusal):
-            raise facts.more
+    def read(self, asked: Asked, facts: NewTrust) -> NewTrust:
+        return replace(facts, pins=read_trust(asked, asked.call.input.PolicyDocument))
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        text = asked.call.input.PolicyDocument
-        return Outcome(writes=(put(ROLE, facts.entity, trust_policy=text, trust_pins=facts.more),))
+    def finish(self, asked: Request, facts: NewTrust, reply: None) -> Outcome:
+        text, pins = asked.call.input.PolicyDocument, dict(facts.pins)
+        return Outcome(writes=(put(ROLE, facts.entity, trust_policy=text, trust_pins=pins),))
 
 
-class DeleteRole(OnNamed):
+class InUse(On[Role]):
+    """Where the role is in use, and what it has of managed policies."""
+
+    profiles: Sequence[InstanceProfile] = ()
+    uses: Sequence[Attachment] = ()
+
+
+class DeleteRole(AboutNamed[Role, InUse, None]):
     kind = ROLE
 
-    def read(self, asked: Asked, entity: Role) -> Any:
-        scope = (entity.account_id, entity.folded)
-        return asked.view.group(INSTANCE_PROFILES, "by_role", scope), uses_of(asked.view, entity)
+    def look_up(self, asked: Asked) -> InUse | Withheld:
+        return self.found(asked, InUse)
 
-    def check(self, asked: Asked, facts: Found) -> None:
+    def read(self, asked: Asked, facts: InUse) -> InUse:
+        role = facts.entity
+        return replace(
+            facts,
+            profiles=asked.view.group(INSTANCE_PROFILES, "by_role", (role.account_id, role.folded)),
+            uses=uses_of(asked.view, role),
+        )
+
+    def ask(self, asked: Request, allowed: Allowed, facts: InUse) -> Command | None:
         for is_there, what in (
-            (facts.more[0], "remove roles from instance profile"),
+            (facts.profiles, "remove roles from instance profile"),
             (facts.entity.attached, "detach all policies"),
             (facts.entity.inline_policies, "delete policies"),
         ):
             if is_there:
                 raise DeleteConflict(f"Cannot delete entity, must {what} first.")
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: InUse, reply: None) -> Outcome:
         # Only the boundary's record is left.
-        uses = [Delete(ATTACHMENTS, use) for use in facts.more[1]]
+        uses = [Delete(ATTACHMENTS, use) for use in facts.uses]
         role = facts.entity
         unused = ExpectAtMost(INSTANCE_PROFILES, "by_role", (role.account_id, role.folded))
         return Outcome(writes=(Delete(ROLES, role), *uses, unused))

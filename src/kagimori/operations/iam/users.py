@@ -1,8 +1,8 @@
 """Users: made, shown, renamed, deleted."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kagimori.entities.identity_tables import (
@@ -14,119 +14,130 @@ from kagimori.entities.identity_tables import (
     MFA_DEVICES,
     USERS,
 )
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import USER
 from kagimori.operations.iam.answers import shown_user
 from kagimori.operations.iam.boundaries import uses_of
-from kagimori.operations.iam.iam_operation import Found, OnNamed
-from kagimori.operations.iam.making import CreateIdentity, Creating, ListIdentities
-from kagimori.operations.operation import Outcome
+from kagimori.operations.iam.iam_operation import AboutNamed, On
+from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewIdentity
+from kagimori.operations.operation import Outcome, Withheld
 from kagimori.ports import Delete, Put, View, Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.identity import quotas, unique_ids
-from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.group import Membership
+from kagimori.rules.identity.login_profile import LoginProfile
+from kagimori.rules.identity.managed_policy import Attachment
+from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists
 from kagimori.rules.identity.user import User
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori_boundary.commands import Command
 
 
-class CreateUser(CreateIdentity):
+class CreateUser(CreateIdentity[User, NewIdentity]):
     kind = USER
     quota = quotas.USERS
 
-    def made(self, asked: Asked, facts: Creating) -> User:
-        drawn = unique_ids.unique_id(unique_ids.USER, asked.draw())
-        return User(unique_id=drawn, **self.common(asked, facts))
+    def look_up(self, asked: Asked) -> NewIdentity:
+        return self.planned(asked, NewIdentity)
+
+    def made(self, asked: Request, facts: NewIdentity) -> User:
+        unique_id = unique_ids.unique_id(unique_ids.USER, facts.drawn)
+        return User(unique_id=unique_id, **self.common(asked, facts))
 
     def shown(self, entity: User) -> dict[str, Any]:
         return shown_user(entity)
 
 
-class GetUser(OnNamed):
+class GetUser(AboutNamed[User, On[User | Account], None]):
     """The root user, when it names nobody, is shown itself."""
 
     read_only = True
     kind = USER
     is_self_default = True
 
-    def look_up(self, asked: Asked) -> Found:
+    def look_up(self, asked: Asked) -> On[User | Account] | Withheld:
         if asked.call.input.UserName is not None or not is_root(asked):
-            return super().look_up(asked)
-        account = asked.view.one(ACCOUNTS, (asked.caller.account_id,))
-        return Found((self.need(asked.caller.principal.arn),), more=account)
+            return self.found(asked, On)
+        account: Account = asked.view.one(ACCOUNTS, (asked.caller.account_id,))
+        root: On[User | Account] = On((self.need(asked.caller.principal.arn),), entity=account)
+        return root
 
-    def ask(self, asked: Asked, facts: Found) -> Command | None:
-        return super().ask(asked, facts) if facts.more is None else None
-
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
-        if facts.more is None:
-            return Outcome({"User": shown_user(facts.entity)})
+    def finish(self, asked: Request, facts: On[User | Account], reply: None) -> Outcome:
+        entity = facts.entity
+        if isinstance(entity, User):
+            return Outcome({"User": shown_user(entity)})
         root = {
             "UserId": asked.caller.account_id,
             "Arn": asked.caller.principal.arn,
-            "CreateDate": facts.more.created_at,
+            "CreateDate": entity.created_at,
         }
         return Outcome({"User": root})
 
 
-class ListUsers(ListIdentities):
+class ListUsers(ListIdentities[User]):
     kind = USER
 
     def shown(self, asked: Asked, entity: User) -> dict[str, Any]:
         return shown_user(entity, whole=False)
 
 
-class Belongings(Struct):
-    """What stands beside a user under its name; `namesake` has the new name already."""
+class WithBelongings(On[User]):
+    """A user with what stands beside it under its name; `is_taken` is of the name to be."""
 
-    access_keys: tuple[AccessKey, ...]
-    memberships: tuple[Any, ...]
-    uses: list[Any]
-    login_profile: Any
-    mfa_devices: tuple[Any, ...]
-    namesake: Any = None
+    access_keys: Sequence[AccessKey] = ()
+    memberships: Sequence[Membership] = ()
+    uses: Sequence[Attachment] = ()
+    login_profile: LoginProfile | None = None
+    mfa_devices: Sequence[MfaDevice] = ()
+    is_taken: bool = False
 
 
-def belongings(view: View, user: User) -> Belongings:
-    return Belongings(
-        tuple(view.group(ACCESS_KEYS, "by_owner", (user.account_id, user.name))),
-        tuple(view.group(MEMBERSHIPS, "by_member", (user.account_id, user.folded))),
-        uses_of(view, user),
-        view.one(LOGIN_PROFILES, (user.account_id, user.folded)),
-        tuple(view.group(MFA_DEVICES, "by_holder", (user.account_id, user.folded))),
+def _with_belongings(view: View, facts: WithBelongings) -> WithBelongings:
+    user = facts.entity
+    folded = (user.account_id, user.folded)
+    return replace(
+        facts,
+        access_keys=view.group(ACCESS_KEYS, "by_owner", (user.account_id, user.name)),
+        memberships=view.group(MEMBERSHIPS, "by_member", folded),
+        uses=uses_of(view, user),
+        login_profile=view.one(LOGIN_PROFILES, folded),
+        mfa_devices=view.group(MFA_DEVICES, "by_holder", folded),
     )
 
 
-class UpdateUser(OnNamed):
+class UpdateUser(AboutNamed[User, WithBelongings, None]):
     """Another name or path; what a user has goes with it."""
 
     kind = USER
 
-    def look_up(self, asked: Asked) -> Found:
-        facts = super().look_up(asked)
+    def look_up(self, asked: Asked) -> WithBelongings | Withheld:
+        facts = self.found(asked, WithBelongings)
+        if isinstance(facts, Withheld):
+            return facts
         user = facts.entity
-        if user is not None:
-            name, path = _new_name(asked, user)
-            facts.needs += (
-                self.need(identity_arn(user.partition, user.account_id, "user", path, name), user),
-            )
-        return facts
+        name, path = _new_name(asked, user)
+        further = self.need(identity_arn(user.partition, user.account_id, "user", path, name), user)
+        return replace(facts, needs=(*facts.needs, further))
 
-    def read(self, asked: Asked, entity: User) -> Belongings:
-        found = belongings(asked.view, entity)
-        name, _ = _new_name(asked, entity)
-        if fold(name) != entity.folded:
-            found.namesake = asked.view.one(USERS, (entity.account_id, fold(name)))
-        return found
+    def read(self, asked: Asked, facts: WithBelongings) -> WithBelongings:
+        user = facts.entity
+        name, _ = _new_name(asked, user)
+        if fold(name) != user.folded:
+            namesake = asked.view.one(USERS, (user.account_id, fold(name)))
+            facts = replace(facts, is_taken=namesake is not None)
+        return _with_belongings(asked.view, facts)
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        if facts.more.namesake is not None:
+    def ask(self, asked: Request, allowed: Allowed, facts: WithBelongings) -> Command | None:
+        if facts.is_taken:
             name = asked.call.input.NewUserName
             raise EntityAlreadyExists(f"User with name {name} already exists.")
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: WithBelongings, reply: None) -> Outcome:
         user = facts.entity
         name, path = _new_name(asked, user)
         if (name, path) == (user.name, user.path):
@@ -136,19 +147,20 @@ class UpdateUser(OnNamed):
         else:
             moved = replace(user, name=name, path=path, version=1)
             writes = [Delete(USERS, user), Put(USERS, moved)]
-            writes += _moved(facts.more, moved.folded)
+            writes += _moved(facts, moved.folded)
         if name != user.name:
-            keys = facts.more.access_keys
-            writes += [Put(ACCESS_KEYS, changed(key, user_name=name), key) for key in keys]
+            writes += [
+                Put(ACCESS_KEYS, changed(key, user_name=name), key) for key in facts.access_keys
+            ]
         return Outcome(writes=tuple(writes))
 
 
-def _new_name(asked: Asked, user: User) -> tuple[str, str]:
+def _new_name(asked: Request, user: User) -> tuple[str, str]:
     given = asked.call.input
     return given.NewUserName or user.name, given.NewPath or user.path
 
 
-def _moved(found: Belongings, folded: str) -> list[Write]:
+def _moved(found: WithBelongings, folded: str) -> list[Write]:
     """Return the writes by which all that a user has comes under its new name."""
     writes: list[Write] = []
     for membership in found.memberships:
@@ -166,33 +178,37 @@ def _moved(found: Belongings, folded: str) -> list[Write]:
     return writes
 
 
-class DeleteUser(OnNamed):
+class DeleteUser(AboutNamed[User, WithBelongings, None]):
     """A user that has nothing any more."""
 
     kind = USER
 
-    def read(self, asked: Asked, entity: User) -> Belongings:
-        return belongings(asked.view, entity)
+    def look_up(self, asked: Asked) -> WithBelongings | Withheld:
+        return self.found(asked, WithBelongings)
 
-    def check(self, asked: Asked, facts: Found) -> None:
-        user, found = facts.entity, facts.more
+    def read(self, asked: Asked, facts: WithBelongings) -> WithBelongings:
+        return _with_belongings(asked.view, facts)
+
+    def ask(self, asked: Request, allowed: Allowed, facts: WithBelongings) -> Command | None:
+        user = facts.entity
         for is_there, what in (
             (user.attached, "detach all policies"),
             (user.inline_policies, "delete policies"),
-            (found.access_keys, "delete access keys"),
-            (found.memberships, "remove users from group"),
-            (found.login_profile, "delete login profile"),
-            (found.mfa_devices, "delete MFA device"),
+            (facts.access_keys, "delete access keys"),
+            (facts.memberships, "remove users from group"),
+            (facts.login_profile, "delete login profile"),
+            (facts.mfa_devices, "delete MFA device"),
         ):
             if is_there:
                 raise DeleteConflict(f"Cannot delete entity, must {what} first.")
+        return None
 
-    def finish(self, asked: Asked, facts: Found, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: WithBelongings, reply: None) -> Outcome:
         # Only the boundary's record is left.
-        uses = [Delete(ATTACHMENTS, use) for use in facts.more.uses]
+        uses = [Delete(ATTACHMENTS, use) for use in facts.uses]
         return Outcome(writes=(Delete(USERS, facts.entity), *uses))
 
 
-def is_root(asked: Asked) -> bool:
+def is_root(asked: Request) -> bool:
     """Whether the account's root user asks."""
     return asked.caller.principal.kind is PrincipalKind.ROOT

@@ -1,14 +1,18 @@
 """Aliases: names for keys, in their account and region."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from kagimori.entities.tables import ALIASES, KMS_KEYS
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Delete, Expect, Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.alias import check_alias_count, check_alias_name, check_same_type
 from kagimori.rules.keys.kms_key import Alias, KmsKey
@@ -23,22 +27,36 @@ from kagimori.rules.refusal import (
 from kagimori_boundary.commands import Command
 
 
-class OnAlias(Facts):
-    """`kms_key` is the key the alias names afterwards; `siblings` are that key's aliases."""
+class OnAlias(KeyFacts, kw_only=True):
+    """`kms_key` is the key that the alias names afterwards."""
 
-    alias: Any = None
-    alias_arn: str = ""
-    current: Any = None
-    siblings: Any = ()
+    alias_arn: str
 
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:
-        owner = self.kms_key.account_id if self.kms_key else self.alias_arn.split(":")[4]
-        keys = ((owner, self.kms_key.arn),) if self.kms_key else ()
-        return (*keys, (owner, self.alias_arn))
+        owner = self.kms_key.account_id
+        return ((owner, self.kms_key.arn), (owner, self.alias_arn))
 
 
-class _ChangeOfAlias(Operation):
+class NewAlias(OnAlias):
+    """`namesake` is an alias of this name; `siblings` are the aliases of the key."""
+
+    namesake: Alias | None = None
+    siblings: Sequence[Alias] = ()
+
+
+class OldAlias(OnAlias, kw_only=True):
+    """`current` is the key that the alias names until now; `siblings` those of the key to be."""
+
+    alias: Alias
+    current: KmsKey
+    siblings: Sequence[Alias] = ()
+
+
+A = TypeVar("A", bound=OnAlias)
+
+
+class _ChangeOfAlias(Operation[A, None]):
     def _arn(self, asked: Asked) -> str:
         name = asked.call.input.AliasName
         return alias_arn(asked.caller.account_id, asked.call.region, name)
@@ -60,34 +78,34 @@ class _ChangeOfAlias(Operation):
         kms_key, _ = key_named(asked, text, f"kms:{self.name}", aliases=False)
         return kms_key
 
-    def _siblings(self, asked: Asked, kms_key: KmsKey) -> Any:
-        return asked.view.group(
-            ALIASES, "by_key", (kms_key.account_id, kms_key.region, kms_key.key_id)
-        )
+    def _siblings(self, asked: Asked, kms_key: KmsKey) -> Sequence[Alias]:
+        owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
+        found: Sequence[Alias] = asked.view.group(ALIASES, "by_key", owner)
+        return found
 
 
-class CreateAlias(_ChangeOfAlias):
-    def look_up(self, asked: Asked) -> OnAlias:
+class CreateAlias(_ChangeOfAlias[NewAlias]):
+    def look_up(self, asked: Asked) -> NewAlias:
         check_alias_name(asked.call.input.AliasName)
         kms_key, arn = self._target(asked), self._arn(asked)
         action = "kms:CreateAlias"
-        return OnAlias(
-            (Need(action, resource=arn), Need(action, kms_key)),
-            kms_key,
-            alias=self._alias(asked),
-            alias_arn=arn,
-            siblings=self._siblings(asked, kms_key),
+        return NewAlias(
+            (Need(action, resource=arn), Need(action, kms_key)), kms_key=kms_key, alias_arn=arn
         )
 
-    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:
+    def read(self, asked: Asked, facts: NewAlias) -> NewAlias:
+        siblings = self._siblings(asked, facts.kms_key)
+        return replace(facts, namesake=self._alias(asked), siblings=siblings)
+
+    def ask(self, asked: Request, allowed: Allowed, facts: NewAlias) -> Command | None:
         _check_target(self.name, facts.kms_key)
-        if facts.alias is not None:
+        if facts.namesake is not None:
             raise AlreadyExistsException(f"An alias with the name {facts.alias_arn} already exists")
         check_alias_count(len(facts.siblings))
         return None
 
-    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: NewAlias, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         alias = Alias(
             account_id=kms_key.account_id,
             region=kms_key.region,
@@ -100,8 +118,8 @@ class CreateAlias(_ChangeOfAlias):
         return Outcome(writes=writes, response_elements={"keyId": kms_key.arn})
 
 
-class UpdateAlias(_ChangeOfAlias):
-    def look_up(self, asked: Asked) -> OnAlias:
+class UpdateAlias(_ChangeOfAlias[OldAlias]):
+    def look_up(self, asked: Asked) -> OldAlias:
         check_alias_name(asked.call.input.AliasName)
         alias, current = self._existing(asked)
         target, arn = self._target(asked), self._arn(asked)
@@ -109,49 +127,47 @@ class UpdateAlias(_ChangeOfAlias):
         needs = [Need(action, resource=arn), Need(action, current)]
         if target.key_id != current.key_id:
             needs.append(Need(action, target))
-        return OnAlias(
-            tuple(needs),
-            target,
-            alias=alias,
-            alias_arn=arn,
-            current=current,
-            siblings=self._siblings(asked, target),
-        )
+        return OldAlias(tuple(needs), kms_key=target, alias=alias, alias_arn=arn, current=current)
 
-    def ask(self, asked: Asked, facts: OnAlias) -> Command | None:
-        target: KmsKey = facts.kms_key
+    def read(self, asked: Asked, facts: OldAlias) -> OldAlias:
+        return replace(facts, siblings=self._siblings(asked, facts.kms_key))
+
+    def ask(self, asked: Request, allowed: Allowed, facts: OldAlias) -> Command | None:
+        target = facts.kms_key
         _check_target(self.name, target)
         check_same_type(facts.alias_arn, facts.current, target)
         if target.key_id != facts.current.key_id:
             check_alias_count(len(facts.siblings))
         return None
 
-    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
-        target: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: OldAlias, reply: None) -> Outcome:
+        target = facts.kms_key
         after = changed(facts.alias, target_key_id=target.key_id, updated_at=asked.now)
         writes = (Expect(KMS_KEYS, target), Put(ALIASES, after, facts.alias))
         return Outcome(writes=writes, response_elements={"keyId": target.arn})
 
 
-class DeleteAlias(_ChangeOfAlias):
-    def look_up(self, asked: Asked) -> OnAlias:
+class DeleteAlias(_ChangeOfAlias[OldAlias]):
+    def look_up(self, asked: Asked) -> OldAlias:
         check_alias_name(asked.call.input.AliasName)
         alias, kms_key = self._existing(asked)
         arn = self._arn(asked)
         action = "kms:DeleteAlias"
         needs = (Need(action, resource=arn), Need(action, kms_key))
-        return OnAlias(needs, kms_key, alias=alias, alias_arn=arn)
+        return OldAlias(needs, kms_key=kms_key, alias=alias, alias_arn=arn, current=kms_key)
 
-    def finish(self, asked: Asked, facts: OnAlias, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: OldAlias, reply: None) -> Outcome:
         writes = (Delete(ALIASES, facts.alias),)
         return Outcome(writes=writes, response_elements={"keyId": facts.kms_key.arn})
 
 
 class ListedAliases(Facts):
-    aliases: Any = ()
+    """A page of aliases, and one more if there is more."""
+
+    aliases: Sequence[Alias] = ()
 
 
-class ListAliases(Operation):
+class ListAliases(Operation[ListedAliases, None]):
     read_only = True
 
     def look_up(self, asked: Asked) -> ListedAliases:
@@ -169,7 +185,7 @@ class ListAliases(Operation):
             aliases = asked.view.page(ALIASES, group, start, limit + 1, "by_key")
         return ListedAliases((Need("kms:ListAliases"),), aliases=aliases)
 
-    def finish(self, asked: Asked, facts: ListedAliases, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: ListedAliases, reply: None) -> Outcome:
         limit = limit_of(asked.call.input.Limit, default=50, most=100)
         return Outcome(
             page_of(
@@ -182,7 +198,7 @@ class ListAliases(Operation):
             )
         )
 
-    def _scope(self, asked: Asked) -> tuple[str, ...]:
+    def _scope(self, asked: Request) -> tuple[str, ...]:
         return (self.name, asked.call.input.KeyId or "")
 
 

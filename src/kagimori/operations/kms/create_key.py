@@ -5,11 +5,12 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.key_policy_checks import check_new_policy
 from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.dev_choices import chosen_id, chosen_material, without_choices
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import key_metadata
@@ -28,17 +29,13 @@ from kagimori_boundary.replies import NewKey
 _IN_KEY_STORES: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 
 
-class Planned(Facts):
+class Planned(Facts, kw_only=True):
     """The key as it will be, but for its material."""
 
-    planned: Any = None
-
-    @property
-    def resources(self) -> tuple[tuple[str, str], ...]:
-        return ((self.kms_key.account_id, self.kms_key.arn),) if self.kms_key else ()
+    planned: KmsKey
 
 
-class CreateKey(Operation):
+class CreateKey(Operation[Planned, NewKey | None]):
     def look_up(self, asked: Asked) -> Planned:
         planned = _plan(asked)
         needs = [Need("kms:CreateKey", planned=planned)]
@@ -46,11 +43,14 @@ class CreateKey(Operation):
             needs.append(Need("kms:TagResource", resource="", planned=planned))
         return Planned(tuple(needs), planned=planned)
 
-    def ask(self, asked: Asked, facts: Planned) -> Command | None:
-        planned: KmsKey = facts.planned
+    def read(self, asked: Asked, facts: Planned) -> Planned:
+        planned = facts.planned
         bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
         pins = check_new_policy(asked, planned, planned.key_policy, bypass=bypass)
-        planned = facts.planned = replace(planned, policy_pins=pins)
+        return Planned(facts.needs, planned=replace(planned, policy_pins=pins))
+
+    def ask(self, asked: Request, allowed: Allowed, facts: Planned) -> Command | None:
+        planned = facts.planned
         if planned.origin != "AWS_KMS":
             return None
         material = chosen_material(_chosen(asked))
@@ -66,15 +66,17 @@ class CreateKey(Operation):
             )
         return generate(planned)
 
-    def finish(self, asked: Asked, facts: Planned, reply: NewKey | None) -> Outcome:
-        kms_key: KmsKey = facts.planned
+    def finish(self, asked: Request, facts: Planned, reply: NewKey | None) -> Outcome:
+        kms_key = facts.planned
         writes: list[Write] = [Put(KMS_KEYS, kms_key)]
         if reply is not None:
             kms_key, writes = with_material(kms_key, reply, asked.now)
-        facts.kms_key = kms_key
         metadata = key_metadata(kms_key)
         return Outcome(
-            {"KeyMetadata": metadata}, writes, response_elements={"keyMetadata": metadata}
+            {"KeyMetadata": metadata},
+            writes,
+            response_elements={"keyMetadata": metadata},
+            made=((kms_key.account_id, kms_key.arn),),
         )
 
 
@@ -109,7 +111,7 @@ def _plan(asked: Asked) -> KmsKey:
     )
 
 
-def _chosen(asked: Asked) -> dict[str, str]:
+def _chosen(asked: Request) -> dict[str, str]:
     """The tags by which a test chooses id and material; none outside `dev`."""
     return read_tags(asked.call.input.Tags) if asked.settings.dev else {}
 

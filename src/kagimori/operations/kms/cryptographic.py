@@ -6,11 +6,12 @@ algorithm, size, dry run.
 
 from typing import Any, ClassVar
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Facts
+from kagimori.operations.kms.on_key import AboutKey, KeyFacts
+from kagimori.operations.operation import R
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.states import KeyState, check_state
 from kagimori.rules.keys.usage import check_algorithm, check_usage
@@ -25,7 +26,7 @@ from kagimori_boundary.key_specs import KeyUsage
 CONTEXT_BYTES_MAX = 8192
 
 
-class Cryptographic(OnKey):
+class Cryptographic(AboutKey[KeyFacts, R]):
     """An operation that uses a key; `usage` is the KeyUsage that the key must have."""
 
     read_only = True
@@ -34,15 +35,15 @@ class Cryptographic(OnKey):
     usage: ClassVar[KeyUsage] = KeyUsage.ENCRYPT_DECRYPT
     takes_context: ClassVar[bool] = False
 
-    def look_up(self, asked: Asked) -> Facts:
+    def look_up(self, asked: Asked) -> KeyFacts:
         given = asked.call.input
         action = f"kms:{self.name}"
         kms_key, ref = key_named(asked, given.KeyId, action)
         context = checked_context(given.EncryptionContext) if self.takes_context else None
-        return Facts((Need(action, kms_key, "*", context, ref.alias_name),), kms_key)
+        return KeyFacts((Need(action, kms_key, "*", context, ref.alias_name),), kms_key=kms_key)
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
-        kms_key: KmsKey = facts.kms_key
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
+        kms_key = facts.kms_key
         check_ready(self.name, kms_key, self.usage)
         self.check(asked, kms_key)
         if asked.call.input.DryRun:
@@ -50,10 +51,10 @@ class Cryptographic(OnKey):
         check_dry_run(asked.call.input)
         return self.command(asked, kms_key)
 
-    def check(self, asked: Asked, kms_key: KmsKey) -> None:
+    def check(self, asked: Request, kms_key: KmsKey) -> None:
         """Check algorithm and sizes."""
 
-    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
+    def command(self, asked: Request, kms_key: KmsKey) -> Command:
         raise NotImplementedError
 
 

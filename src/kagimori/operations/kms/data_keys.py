@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar, Final
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.cryptographic import Cryptographic, current_token
 from kagimori.operations.kms.encryption import material_used
+from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Facts, Operation, Outcome
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.usage import check_algorithm
 from kagimori.rules.refusal import CustomKeyStoreNotFoundException, ValidationException
@@ -18,17 +20,17 @@ from kagimori_boundary.replies import Bytes, NewDataKey
 _BYTES_OF_SPEC: Final = {"AES_256": 32, "AES_128": 16}
 
 
-class GenerateDataKey(Cryptographic):
+class GenerateDataKey(Cryptographic[NewDataKey]):
     takes_context = True
     with_plaintext: ClassVar[bool] = True
 
-    def check(self, asked: Asked, kms_key: KmsKey) -> None:
+    def check(self, asked: Request, kms_key: KmsKey) -> None:
         given = asked.call.input
         if (given.KeySpec is None) == (given.NumberOfBytes is None):
             raise ValidationException("Please specify either number of bytes or key spec.")
         check_algorithm(kms_key, KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
 
-    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
+    def command(self, asked: Request, kms_key: KmsKey) -> Command:
         given = asked.call.input
         recipient = recipient_key(asked, given.Recipient) if self.with_plaintext else b""
         return commands.GenerateDataKey(
@@ -39,8 +41,8 @@ class GenerateDataKey(Cryptographic):
             recipient,
         )
 
-    def finish(self, asked: Asked, facts: Facts, reply: NewDataKey) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: KeyFacts, reply: NewDataKey) -> Outcome:
+        kms_key = facts.kms_key
         answer: dict[str, Any] = {
             "CiphertextBlob": reply.ciphertext,
             "KeyId": kms_key.arn,
@@ -58,13 +60,13 @@ class GenerateDataKeyWithoutPlaintext(GenerateDataKey):
     with_plaintext = False
 
 
-class GenerateRandom(Operation):
+class GenerateRandom(Operation[Facts, Bytes]):
     read_only = True
 
     def look_up(self, asked: Asked) -> Facts:
         return Facts((Need("kms:GenerateRandom"),))
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: Facts) -> Command | None:
         given = asked.call.input
         if given.NumberOfBytes is None:
             raise ValidationException("NumberOfBytes is required.")
@@ -75,6 +77,6 @@ class GenerateRandom(Operation):
         recipient = recipient_key(asked, given.Recipient)
         return commands.GenerateRandom(given.NumberOfBytes, recipient)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
+    def finish(self, asked: Request, facts: Facts, reply: Bytes) -> Outcome:
         attested = asked.call.input.Recipient is not None
         return Outcome({"CiphertextForRecipient" if attested else "Plaintext": reply.value})

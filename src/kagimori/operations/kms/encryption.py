@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.ciphertext_refs import key_for_decryption, refuse_wrong_key
 from kagimori.operations.kms.cryptographic import (
@@ -14,7 +14,9 @@ from kagimori.operations.kms.cryptographic import (
     encryption_algorithm,
 )
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.operation import Facts, Operation, Outcome
+from kagimori.operations.kms.on_key import KeyFacts
+from kagimori.operations.operation import Operation, Outcome
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.symmetric_ciphertext import plaintext_bytes_of
 from kagimori.rules.keys.usage import check_plaintext_size, plaintext_too_long
@@ -25,17 +27,17 @@ from kagimori_boundary.key_specs import KeyUsage
 from kagimori_boundary.replies import Bytes, Failure
 
 
-class Encrypt(Cryptographic):
+class Encrypt(Cryptographic[Bytes]):
     takes_context = True
 
-    def check(self, asked: Asked, kms_key: KmsKey) -> None:
+    def check(self, asked: Request, kms_key: KmsKey) -> None:
         given = asked.call.input
         algorithm = encryption_algorithm(given.EncryptionAlgorithm, kms_key)
         if algorithm != SYMMETRIC_DEFAULT:
             check_no_context(given.EncryptionContext)
             check_plaintext_size(kms_key, algorithm, len(given.Plaintext))
 
-    def command(self, asked: Asked, kms_key: KmsKey) -> Command:
+    def command(self, asked: Request, kms_key: KmsKey) -> Command:
         given = asked.call.input
         return commands.Encrypt(
             current_token(kms_key),
@@ -44,8 +46,8 @@ class Encrypt(Cryptographic):
             given.EncryptionContext or {},
         )
 
-    def finish(self, asked: Asked, facts: Facts, reply: Bytes) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: KeyFacts, reply: Bytes) -> Outcome:
+        kms_key = facts.kms_key
         answer = {
             "CiphertextBlob": reply.value,
             "KeyId": kms_key.arn,
@@ -54,18 +56,18 @@ class Encrypt(Cryptographic):
         return Outcome(answer, additional=material_used(kms_key, kms_key.current_material_id))
 
 
-class _Decryption(Facts):
+class Decryption(KeyFacts):
     """`material_id` is None for asymmetric keys; `fits` tells whether the named key made it."""
 
-    material_id: Any = None
+    material_id: str | None = None
     fits: bool = True
 
 
-class Decrypt(Operation):
+class Decrypt(Operation[Decryption, Bytes]):
     read_only = True
     uses_keys = True
 
-    def look_up(self, asked: Asked) -> _Decryption:
+    def look_up(self, asked: Asked) -> Decryption:
         given = asked.call.input
         check_modifiers(given, given.KeyId)
         context = checked_context(given.EncryptionContext)
@@ -73,9 +75,9 @@ class Decrypt(Operation):
             asked, _judged(given), given.KeyId, given.EncryptionAlgorithm, "kms:Decrypt"
         )
         need = Need("kms:Decrypt", kms_key, "*", context, alias_in(given.KeyId))
-        return _Decryption((need,), kms_key, material_id=material_id, fits=fits)
+        return Decryption((need,), kms_key=kms_key, material_id=material_id, fits=fits)
 
-    def ask(self, asked: Asked, facts: _Decryption) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: Decryption) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
         if given.DryRunModifiers:  # whatever ciphertext there is, it is to be ignored
             check_dry_run(given)
@@ -91,8 +93,8 @@ class Decrypt(Operation):
         context = given.EncryptionContext or {}
         return commands.Decrypt(token, algorithm, given.CiphertextBlob, context, recipient)
 
-    def finish(self, asked: Asked, facts: _Decryption, reply: Bytes) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: Decryption, reply: Bytes) -> Outcome:
+        kms_key = facts.kms_key
         answer = {
             "KeyId": kms_key.arn,
             "EncryptionAlgorithm": asked.call.input.EncryptionAlgorithm or SYMMETRIC_DEFAULT,
@@ -106,19 +108,17 @@ class Decrypt(Operation):
         return Outcome(answer, additional=material_used(kms_key, facts.material_id))
 
 
-class _ReEncryption(Facts):
+class ReEncryption(Decryption, kw_only=True):
     """`kms_key` is the source."""
 
-    material_id: Any = None
-    fits: bool = True
-    destination: Any = None
+    destination: KmsKey
 
 
-class ReEncrypt(Operation):
+class ReEncrypt(Operation[ReEncryption, Bytes]):
     read_only = True
     uses_keys = True
 
-    def look_up(self, asked: Asked) -> _ReEncryption:
+    def look_up(self, asked: Asked) -> ReEncryption:
         given = asked.call.input
         check_modifiers(given, given.SourceKeyId)
         source_context = checked_context(given.SourceEncryptionContext)
@@ -148,11 +148,11 @@ class ReEncrypt(Operation):
                 re_encrypts_on_same_key=same,
             ),
         )
-        return _ReEncryption(
-            needs, source, material_id=material_id, fits=fits, destination=destination
+        return ReEncryption(
+            needs, kms_key=source, material_id=material_id, fits=fits, destination=destination
         )
 
-    def ask(self, asked: Asked, facts: _ReEncryption) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: ReEncryption) -> Command | None:
         given, source, destination = asked.call.input, facts.kms_key, facts.destination
         if given.DryRunModifiers:  # whatever ciphertext there is, it is to be ignored
             check_dry_run(given)
@@ -180,16 +180,16 @@ class ReEncrypt(Operation):
             given.DestinationEncryptionContext or {},
         )
 
-    def refusal(self, asked: Asked, facts: _ReEncryption, failure: Failure) -> Refusal:
+    def refusal(self, asked: Request, facts: ReEncryption, failure: Failure) -> Refusal:
         """Tell of a plaintext whose size showed only in the HSM: an RSA ciphertext hides it."""
         if failure is Failure.TOO_LONG:
             algorithm = asked.call.input.DestinationEncryptionAlgorithm
             return plaintext_too_long(facts.destination, algorithm)
         return super().refusal(asked, facts, failure)
 
-    def finish(self, asked: Asked, facts: _ReEncryption, reply: Bytes) -> Outcome:
+    def finish(self, asked: Request, facts: ReEncryption, reply: Bytes) -> Outcome:
         given, source, destination = asked.call.input, facts.kms_key, facts.destination
-        answer = {
+        answer: dict[str, Any] = {
             "CiphertextBlob": reply.value,
             "SourceKeyId": source.arn,
             "KeyId": destination.arn,
@@ -198,7 +198,7 @@ class ReEncrypt(Operation):
                 given.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
             ),
         }
-        additional = {}
+        additional: dict[str, Any] = {}
         if facts.material_id is not None:
             answer["SourceKeyMaterialId"] = facts.material_id
             additional["sourceKeyMaterialId"] = facts.material_id

@@ -1,10 +1,9 @@
 """Grants, listed: those of a key, and those that somebody may retire."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from kagimori.entities.tables import GRANTS
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.grants import check_grant_id
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.principals_written import listed_party
@@ -14,14 +13,16 @@ from kagimori.rules.keys.stored_grant import StoredGrant, shown_grant
 from kagimori.rules.refusal import ValidationException
 
 
-class _Listed(Facts):
-    grants: Any = ()
+class Listed(Facts):
+    """A page of grants, and one more if there is more."""
+
+    grants: Sequence[StoredGrant] = ()
 
 
-class _GrantList(Operation):
+class _GrantList(Operation[Listed, None]):
     read_only = True
 
-    def finish(self, asked: Asked, facts: _Listed, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Listed, reply: None) -> Outcome:
         return Outcome(
             page_of(
                 facts.grants,
@@ -33,10 +34,10 @@ class _GrantList(Operation):
             )
         )
 
-    def _limit(self, asked: Asked) -> int:
+    def _limit(self, asked: Request) -> int:
         return limit_of(asked.call.input.Limit, default=50, most=100)
 
-    def _scope(self, asked: Asked) -> tuple[str, ...]:
+    def _scope(self, asked: Request) -> tuple[str, ...]:
         raise NotImplementedError
 
     @staticmethod
@@ -45,7 +46,7 @@ class _GrantList(Operation):
 
 
 class ListGrants(_GrantList):
-    def look_up(self, asked: Asked) -> _Listed:
+    def look_up(self, asked: Asked) -> Listed:
         given = asked.call.input
         if given.GrantId is not None:
             check_grant_id(given.GrantId)
@@ -65,9 +66,9 @@ class ListGrants(_GrantList):
             grants = asked.view.page(GRANTS, (*owner, grantee), after, limit, "by_grantee")
         else:
             grants = asked.view.page(GRANTS, owner, after, limit)
-        return _Listed((Need("kms:ListGrants", kms_key),), kms_key, grants=grants)
+        return Listed((Need("kms:ListGrants", kms_key),), grants=grants)
 
-    def _scope(self, asked: Asked) -> tuple[str, ...]:
+    def _scope(self, asked: Request) -> tuple[str, ...]:
         given = asked.call.input
         filters = (given.GrantId, given.GranteePrincipal, given.GranteeServicePrincipal)
         return (self.name, given.KeyId, *(text or "" for text in filters))
@@ -78,7 +79,7 @@ class ListGrants(_GrantList):
 
 
 class ListRetirableGrants(_GrantList):
-    def look_up(self, asked: Asked) -> _Listed:
+    def look_up(self, asked: Asked) -> Listed:
         given = asked.call.input
         if (given.RetiringPrincipal is None) == (given.RetiringServicePrincipal is None):
             raise ValidationException(
@@ -89,9 +90,9 @@ class ListRetirableGrants(_GrantList):
         group = (asked.call.region, retiring)
         grants = asked.view.page(GRANTS, group, after, self._limit(asked) + 1, "by_retiring")
         resource = given.RetiringServicePrincipal or given.RetiringPrincipal
-        return _Listed((Need("kms:ListRetirableGrants", resource=resource),), grants=grants)
+        return Listed((Need("kms:ListRetirableGrants", resource=resource),), grants=grants)
 
-    def _scope(self, asked: Asked) -> tuple[str, ...]:
+    def _scope(self, asked: Request) -> tuple[str, ...]:
         given = asked.call.input
         return (self.name, given.RetiringServicePrincipal or given.RetiringPrincipal or "")
 

@@ -3,13 +3,17 @@
 import re
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from kagimori.entities.tables import GRANTS, KMS_KEYS
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.cryptographic import check_dry_run
 from kagimori.operations.kms.key_refs import key_named
+from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.kms.principals_written import new_party
-from kagimori.operations.operation import Facts, Operation, Outcome
+from kagimori.operations.operation import Operation, Outcome
 from kagimori.ports import Delete, Expect, Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.grant_request import (
     GRANTS_PER_KEY_MAX,
     check_parties,
@@ -35,29 +39,39 @@ from kagimori_boundary.commands import Command
 _GRANT_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class _Planned(Facts):
-    planned: Any = None
-    existing: Any = None
+class Granting(KeyFacts, kw_only=True):
+    """The grant that is planned, and one that says the same and is there already.
+
+    `count` is how many grants the key has; `drawn` makes each grant token another.
+    """
+
+    planned: StoredGrant
+    drawn: str
+    existing: StoredGrant | None = None
     count: int = 0
 
 
-class CreateGrant(Operation):
-    def look_up(self, asked: Asked) -> _Planned:
+class CreateGrant(Operation[Granting, None]):
+    def look_up(self, asked: Asked) -> Granting:
         given = asked.call.input
         check_parties(given)
         kms_key, _ = key_named(asked, given.KeyId, "kms:CreateGrant", aliases=False)
         planned = self._plan(asked, kms_key)
         context = planned.encryption_context_equals or planned.encryption_context_subset
         need = Need("kms:CreateGrant", kms_key, encryption_context=context, proposed=planned.terms)
+        return Granting((need,), kms_key=kms_key, planned=planned, drawn=asked.draw())
+
+    def read(self, asked: Asked, facts: Granting) -> Granting:
+        kms_key, planned = facts.kms_key, facts.planned
         owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
         existing = None
         if planned.name:
             named = asked.view.group(GRANTS, "by_name", (*owner, planned.name))
             existing = next((grant for grant in named if claim_of(grant) == planned.claim), None)
         count = asked.view.count(GRANTS, "by_key", owner)
-        return _Planned((need,), kms_key, planned=planned, existing=existing, count=count)
+        return replace(facts, existing=existing, count=count)
 
-    def ask(self, asked: Asked, facts: _Planned) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: Granting) -> Command | None:
         check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
         if facts.existing is None and facts.count >= GRANTS_PER_KEY_MAX:
             raise LimitExceededException(
@@ -66,10 +80,10 @@ class CreateGrant(Operation):
         check_dry_run(asked.call.input)
         return None
 
-    def finish(self, asked: Asked, facts: _Planned, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
-        grant: StoredGrant = facts.existing or facts.planned
-        ref = GrantRef(grant.account_id, grant.region, grant.key_id, grant.grant_id, asked.draw())
+    def finish(self, asked: Request, facts: Granting, reply: None) -> Outcome:
+        kms_key = facts.kms_key
+        grant = facts.existing or facts.planned
+        ref = GrantRef(grant.account_id, grant.region, grant.key_id, grant.grant_id, facts.drawn)
         writes = () if facts.existing else (Expect(KMS_KEYS, kms_key), Put(GRANTS, grant))
         return Outcome(
             {"GrantToken": grant_token(ref), "GrantId": grant.grant_id},
@@ -104,35 +118,39 @@ class CreateGrant(Operation):
         ).claimed()
 
 
-class _OneGrant(Facts):
-    grant: Any = None
+class OneGrant(KeyFacts):
+    """The grant that is named, None if there is none."""
+
+    grant: StoredGrant | None = None
 
 
-class _End(Operation):
-    """Ends a grant."""
+class RevokeGrant(Operation[OneGrant, None]):
+    def look_up(self, asked: Asked) -> OneGrant:
+        given = asked.call.input
+        check_grant_id(given.GrantId)
+        kms_key, _ = key_named(asked, given.KeyId, "kms:RevokeGrant", aliases=False)
+        grant = _grant(asked, kms_key, given.GrantId)
+        return OneGrant((Need("kms:RevokeGrant", kms_key),), kms_key=kms_key, grant=grant)
 
-    def ask(self, asked: Asked, facts: _OneGrant) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: OneGrant) -> Command | None:
         check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
         if facts.grant is None:
             raise NotFoundException(f"Grant ID {asked.call.input.GrantId} is not found.")
         check_dry_run(asked.call.input)
         return None
 
-    def finish(self, asked: Asked, facts: _OneGrant, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: OneGrant, reply: None) -> Outcome:
         return Outcome(writes=(Delete(GRANTS, facts.grant),))
 
 
-class RevokeGrant(_End):
-    def look_up(self, asked: Asked) -> _OneGrant:
-        given = asked.call.input
-        check_grant_id(given.GrantId)
-        kms_key, _ = key_named(asked, given.KeyId, "kms:RevokeGrant", aliases=False)
-        grant = _grant(asked, kms_key, given.GrantId)
-        return _OneGrant((Need("kms:RevokeGrant", kms_key),), kms_key, grant=grant)
+class Retiring(KeyFacts, kw_only=True):
+    """The grant that is to be retired."""
+
+    grant: StoredGrant
 
 
-class RetireGrant(_End):
-    def look_up(self, asked: Asked) -> _OneGrant:
+class RetireGrant(Operation[Retiring, None]):
+    def look_up(self, asked: Asked) -> Retiring:
         given = asked.call.input
         if given.GrantToken is not None:
             ref = read_grant_token(given.GrantToken)
@@ -151,12 +169,16 @@ class RetireGrant(_End):
             raise NotFoundException("The grant is not found.")
         context = grant.encryption_context_equals or grant.encryption_context_subset
         need = Need("kms:RetireGrant", kms_key, encryption_context=context, retires=grant.grant)
-        return _OneGrant((need,), kms_key, grant=grant)
+        return Retiring((need,), kms_key=kms_key, grant=grant)
 
-    def finish(self, asked: Asked, facts: _OneGrant, reply: Any) -> Outcome:
-        outcome = super().finish(asked, facts, reply)
-        outcome.additional = {"grantId": facts.grant.grant_id}
-        return outcome
+    def ask(self, asked: Request, allowed: Allowed, facts: Retiring) -> Command | None:
+        check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
+        check_dry_run(asked.call.input)
+        return None
+
+    def finish(self, asked: Request, facts: Retiring, reply: None) -> Outcome:
+        writes = (Delete(GRANTS, facts.grant),)
+        return Outcome(writes=writes, additional={"grantId": facts.grant.grant_id})
 
 
 def check_grant_id(grant_id: str) -> None:

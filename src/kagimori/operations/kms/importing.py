@@ -1,16 +1,18 @@
 """Import of one's own key material: parameters out, material in, material gone."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Request
 from kagimori.operations.kms.lost_material import forgetting, material_row, writes_of_loss
-from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.kms.on_key import KeyFacts, OnKey
 from kagimori.operations.kms.on_set import OnSet, WithMembers
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Put, Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.import_material import (
     PARAMETERS_SECONDS,
@@ -27,13 +29,13 @@ from kagimori_boundary.replies import ImportParameters, NewKey
 _DOES_NOT_EXPIRE: Final = "KEY_MATERIAL_DOES_NOT_EXPIRE"
 
 
-class GetParametersForImport(OnKey):
+class GetParametersForImport(OnKey[ImportParameters]):
     read_only = True
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
         check_origin(kms_key)
-        super().ask(asked, facts)
+        super().ask(asked, allowed, facts)
         check_wrapping(kms_key, given.WrappingAlgorithm, given.WrappingKeySpec)
         return commands.CreateImportParameters(
             kms_key.account_id,
@@ -44,7 +46,7 @@ class GetParametersForImport(OnKey):
             asked.now + PARAMETERS_SECONDS,
         )
 
-    def finish(self, asked: Asked, facts: Facts, reply: ImportParameters) -> Outcome:
+    def finish(self, asked: Request, facts: KeyFacts, reply: ImportParameters) -> Outcome:
         return Outcome(
             {
                 "KeyId": facts.kms_key.arn,
@@ -55,11 +57,11 @@ class GetParametersForImport(OnKey):
         )
 
 
-class ImportKeyMaterial(OnSet):
-    def ask(self, asked: Asked, facts: WithMembers) -> Command | None:
+class ImportKeyMaterial(OnSet[NewKey]):
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
         check_origin(kms_key)
-        super().ask(asked, facts)
+        super().ask(asked, allowed, facts)
         check_expiration(given, kms_key, asked.now)
         return commands.ImportMaterial(
             kms_key.account_id,
@@ -72,7 +74,7 @@ class ImportKeyMaterial(OnSet):
             asked.now,
         )
 
-    def finish(self, asked: Asked, facts: WithMembers, reply: NewKey) -> Outcome:
+    def finish(self, asked: Request, facts: WithMembers, reply: NewKey) -> Outcome:
         given, kms_key = asked.call.input, facts.kms_key
         model = given.ExpirationModel or "KEY_MATERIAL_EXPIRES"
         material_id = reply.material_id.hex()
@@ -102,7 +104,9 @@ class ImportKeyMaterial(OnSet):
         return Outcome(answer, writes, response_elements=answer)
 
 
-def _told_to_others(members: Any, kms_key: KmsKey, after: KmsKey, material_id: str) -> list[Write]:
+def _told_to_others(
+    members: Sequence[KmsKey], kms_key: KmsKey, after: KmsKey, material_id: str
+) -> list[Write]:
     """Let the other members of the set know of the material: its id, its place, not its bytes."""
     writes: list[Write] = []
     new = after.backing_key(material_id)
@@ -138,15 +142,15 @@ def _told_to_others(members: Any, kms_key: KmsKey, after: KmsKey, material_id: s
     return writes
 
 
-class DeleteImportedKeyMaterial(OnSet):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
-        kms_key: KmsKey = facts.kms_key
+class DeleteImportedKeyMaterial(OnSet[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
+        kms_key = facts.kms_key
         check_origin(kms_key)
-        super().ask(asked, facts)
+        super().ask(asked, allowed, facts)
         return None
 
-    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         material_id = asked.call.input.KeyMaterialId or kms_key.current_material_id
         answer: dict[str, Any] = {"KeyId": kms_key.arn}
         if material_id is None:

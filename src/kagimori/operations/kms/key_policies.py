@@ -1,17 +1,17 @@
 """Key policies: read, replaced as a whole, listed."""
 
-from typing import Any, Final
-
-from msgspec import field
+from collections.abc import Mapping
+from typing import Final
 
 from kagimori.entities.tables import KMS_KEYS
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import renamed_since
 from kagimori.operations.kms.key_policy_checks import check_new_policy
-from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.kms.on_key import AboutKey, KeyFacts, OnKey
+from kagimori.operations.operation import Outcome
 from kagimori.operations.pages import limit_of, start_of
 from kagimori.ports import Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.document import pretty
@@ -22,37 +22,45 @@ DEFAULT: Final = "default"
 _SHARED: Final = "AWS_RAM"
 
 
-class WithPins(Facts):
-    """`pins` are those of the policy to be; `renamed` what to show for names of another now."""
+class Shown(KeyFacts):
+    """`renamed` is what to show for principals that have another name now."""
 
-    pins: dict[str, str] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = {}
 
 
-class GetKeyPolicy(OnKey):
+class Written(KeyFacts):
+    """`pins` are the unique ids of the principals that the policy to be names."""
+
+    pins: Mapping[str, str] = {}
+
+
+class GetKeyPolicy(AboutKey[Shown, None]):
     read_only = True
 
-    def look_up(self, asked: Asked) -> WithPins:
-        facts = super().look_up(asked)
-        renamed = renamed_since(asked.view, facts.kms_key.policy_pins)
-        return WithPins(facts.needs, facts.kms_key, renamed=renamed)
+    def look_up(self, asked: Asked) -> Shown:
+        found = self.found(asked)
+        return Shown(found.needs, kms_key=found.kms_key)
 
-    def ask(self, asked: Asked, facts: WithPins) -> Command | None:
+    def read(self, asked: Asked, facts: Shown) -> Shown:
+        renamed = renamed_since(asked.view, facts.kms_key.policy_pins)
+        return Shown(facts.needs, kms_key=facts.kms_key, renamed=renamed)
+
+    def ask(self, asked: Request, allowed: Allowed, facts: Shown) -> Command | None:
         if (asked.call.input.PolicyName or DEFAULT) != DEFAULT:
             raise NotFoundException("No such policy exists")
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: WithPins, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Shown, reply: None) -> Outcome:
         policy = pretty(facts.kms_key.key_policy, asked.partition, facts.renamed)
         return Outcome({"Policy": policy, "PolicyName": DEFAULT})
 
 
-class PutKeyPolicy(OnKey):
-    def look_up(self, asked: Asked) -> WithPins:
-        facts = super().look_up(asked)
-        return WithPins(facts.needs, facts.kms_key)
+class PutKeyPolicy(AboutKey[Written, None]):
+    def look_up(self, asked: Asked) -> Written:
+        found = self.found(asked)
+        return Written(found.needs, kms_key=found.kms_key)
 
-    def ask(self, asked: Asked, facts: WithPins) -> Command | None:
+    def read(self, asked: Asked, facts: Written) -> Written:
         given = asked.call.input
         name = given.PolicyName or DEFAULT
         if name == _SHARED:
@@ -60,24 +68,24 @@ class PutKeyPolicy(OnKey):
         if name != DEFAULT:
             raise NotFoundException("No such policy exists")
         bypass = bool(given.BypassPolicyLockoutSafetyCheck)
-        facts.pins = check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
-        return super().ask(asked, facts)
+        pins = check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
+        return Written(facts.needs, kms_key=facts.kms_key, pins=pins)
 
-    def finish(self, asked: Asked, facts: WithPins, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Written, reply: None) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         policy = asked.call.input.Policy
-        after = changed(kms_key, key_policy=policy, policy_pins=facts.pins)
+        after = changed(kms_key, key_policy=policy, policy_pins=dict(facts.pins))
         return Outcome(writes=(Put(KMS_KEYS, after, kms_key),))
 
 
-class ListKeyPolicies(OnKey):
+class ListKeyPolicies(OnKey[None]):
     read_only = True
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         given = asked.call.input
         limit_of(given.Limit, default=100, most=1000)
         start_of(given.Marker, self.name, facts.kms_key.arn)
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         return Outcome({"PolicyNames": [DEFAULT], "Truncated": False})

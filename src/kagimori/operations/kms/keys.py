@@ -1,13 +1,15 @@
 """Keys and their life: create, describe, list, enable, disable, delete."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kagimori.entities.tables import KMS_KEYS
-from kagimori.gate.asked import Asked, Need
-from kagimori.operations.kms.on_key import OnKey
+from kagimori.gate.asked import Asked, Need, Request
+from kagimori.operations.kms.on_key import KeyFacts, OnKey
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.deletion import (
     WINDOW_DAYS_DEFAULT,
@@ -20,10 +22,12 @@ from kagimori_boundary.commands import Command
 
 
 class ListedKeys(Facts):
-    keys: Any = ()
+    """A page of keys, and one more if there is more."""
+
+    keys: Sequence[KmsKey] = ()
 
 
-class ListKeys(Operation):
+class ListKeys(Operation[ListedKeys, None]):
     read_only = True
 
     def look_up(self, asked: Asked) -> ListedKeys:
@@ -36,7 +40,7 @@ class ListKeys(Operation):
         keys = asked.view.page(KMS_KEYS, owner, after and (*owner, *after), limit + 1)
         return ListedKeys((Need("kms:ListKeys"),), keys=keys)
 
-    def finish(self, asked: Asked, facts: ListedKeys, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: ListedKeys, reply: None) -> Outcome:
         limit = limit_of(asked.call.input.Limit, default=100, most=1000)
         page = page_of(
             facts.keys,
@@ -48,20 +52,20 @@ class ListKeys(Operation):
         )
         return Outcome(page)
 
-    def _scope(self, asked: Asked) -> tuple[str, ...]:
+    def _scope(self, asked: Request) -> tuple[str, ...]:
         return (self.name, *(asked.call.input.ResourceOwners or ["SELF"]))
 
 
-class _Change(OnKey):
+class _Change(OnKey[None]):
     """A change of one key that answers nothing."""
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         after = self.after(asked, kms_key)
         writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
         return Outcome(writes=writes, response_elements=self.response_elements(kms_key))
 
-    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+    def after(self, asked: Request, kms_key: KmsKey) -> KmsKey:
         """Return the key as it is afterwards."""
         raise NotImplementedError
 
@@ -70,33 +74,33 @@ class _Change(OnKey):
 
 
 class EnableKey(_Change):
-    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+    def after(self, asked: Request, kms_key: KmsKey) -> KmsKey:
         if kms_key.state is not KeyState.DISABLED:
             return kms_key
         return changed(kms_key, state=KeyState.ENABLED)
 
 
 class DisableKey(_Change):
-    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+    def after(self, asked: Request, kms_key: KmsKey) -> KmsKey:
         if kms_key.state is not KeyState.ENABLED:
             return kms_key
         return changed(kms_key, state=KeyState.DISABLED)
 
 
 class UpdateKeyDescription(_Change):
-    def after(self, asked: Asked, kms_key: KmsKey) -> KmsKey:
+    def after(self, asked: Request, kms_key: KmsKey) -> KmsKey:
         return changed(kms_key, description=asked.call.input.Description)
 
     def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:
         return None
 
 
-class ScheduleKeyDeletion(OnKey):
-    def ask(self, asked: Asked, facts: Any) -> Command | None:
+class ScheduleKeyDeletion(OnKey[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         check_window(asked.call.input.PendingWindowInDays)
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         days = asked.call.input.PendingWindowInDays or WINDOW_DAYS_DEFAULT
         waits = bool(kms_key.replica_regions) and not kms_key.is_replica
@@ -111,8 +115,8 @@ class ScheduleKeyDeletion(OnKey):
         return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
 
 
-class CancelKeyDeletion(OnKey):
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+class CancelKeyDeletion(OnKey[None]):
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         state = KeyState.DISABLED if kms_key.has_all_material else KeyState.PENDING_IMPORT
         after = changed(kms_key, state=state, deletion_at=None, pending_window_days=None)

@@ -1,23 +1,24 @@
 """Operations on one key that the other members of its multi-Region set must know of."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from kagimori.gate.asked import Asked
 from kagimori.operations.kms.multi_region import members_of
-from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Facts
+from kagimori.operations.kms.on_key import AboutKey, KeyFacts
+from kagimori.operations.operation import R
+from kagimori.rules.keys.kms_key import KmsKey
 
 
-class WithMembers(Facts):
+class WithMembers(KeyFacts):
     """`members` are all members of the key's set; the key alone, if it is single-Region."""
 
-    members: Any = ()
+    members: Sequence[KmsKey] = ()
 
 
-class OnSet(OnKey):
+class OnSet(AboutKey[WithMembers, R]):
     """As `OnKey`, with the members of the key's set."""
 
     def look_up(self, asked: Asked) -> WithMembers:
-        facts = super().look_up(asked)
+        facts = self.found(asked)
         members = members_of(asked.view, facts.kms_key)
-        return WithMembers(facts.needs, facts.kms_key, members=members)
+        return WithMembers(facts.needs, kms_key=facts.kms_key, members=members)

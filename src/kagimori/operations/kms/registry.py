@@ -20,9 +20,9 @@ from kagimori.operations.kms import (
     signing,
     tags,
 )
-from kagimori.operations.operation import Operation
+from kagimori.operations.operation import AnyOperation
 
-KMS_OPERATIONS: Final[tuple[Operation, ...]] = (
+KMS_OPERATIONS: Final[tuple[AnyOperation, ...]] = (
     create_key.CreateKey(),
     describe_key.DescribeKey(),
     keys.ListKeys(),

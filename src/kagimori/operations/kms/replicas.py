@@ -1,16 +1,19 @@
 """Multi-Region keys: replicas, and which of a set is primary."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.key_policy_checks import check_new_policy
 from kagimori.operations.kms.multi_region import change_together, members_of
-from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.kms.on_key import AboutKey
+from kagimori.operations.kms.on_set import WithMembers
+from kagimori.operations.operation import Outcome
 from kagimori.ports import Put, Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.import_material import awaiting_everywhere
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
@@ -31,42 +34,48 @@ from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Tokens
 
 
-class _Replication(Facts):
-    members: Any = ()
-    replica: Any = None
+class Replication(WithMembers, kw_only=True):
+    """`kms_key` is the primary; `replica` is planned."""
+
+    replica: KmsKey
 
 
-class ReplicateKey(OnKey):
-    def look_up(self, asked: Asked) -> _Replication:
-        facts = super().look_up(asked)
-        primary: KmsKey = facts.kms_key
+class ReplicateKey(AboutKey[Replication, Tokens | None]):
+    def look_up(self, asked: Asked) -> Replication:
+        facts = self.found(asked)
+        primary = facts.kms_key
         replica = _planned_replica(asked, primary)
         needs = [*facts.needs, Need("kms:CreateKey", planned=replica)]
         if asked.call.input.Tags:
             needs.append(Need("kms:TagResource", resource="", planned=replica))
-        members = members_of(asked.view, primary)
-        return _Replication(tuple(needs), primary, members=members, replica=replica)
+        return Replication(tuple(needs), kms_key=primary, replica=replica)
 
-    def ask(self, asked: Asked, facts: _Replication) -> Command | None:
+    def read(self, asked: Asked, facts: Replication) -> Replication:
         primary, replica = facts.kms_key, facts.replica
+        members = members_of(asked.view, primary)
         check_primary(primary)
-        super().ask(asked, facts)
+        check_state(self.name, primary.state, primary.arn)
         _check_region(asked, primary, replica.region)
-        if any(member.region == replica.region for member in facts.members):
+        if any(member.region == replica.region for member in members):
             raise AlreadyExistsException(
                 f"A replica of {primary.key_id} already exists in {replica.region}"
             )
         bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
         pins = check_new_policy(asked, replica, replica.key_policy, bypass=bypass)
-        facts.replica = replace(replica, policy_pins=pins)
+        return replace(facts, members=members, replica=replace(replica, policy_pins=pins))
+
+    def ask(self, asked: Request, allowed: Allowed, facts: Replication) -> Command | None:
+        primary, replica = facts.kms_key, facts.replica
         if primary.origin == "EXTERNAL":
             return None  # ids and descriptions travel, the bytes must be imported there
         tokens = [primary.bound_tokens[key.material_id] for key in primary.backing_keys]
         return commands.ReplicateMaterial(tokens, replica.region)
 
-    def finish(self, asked: Asked, facts: _Replication, reply: Tokens | None) -> Outcome:
-        primary: KmsKey = facts.kms_key
-        tokens = reply.key_tokens if reply is not None else [None] * len(primary.backing_keys)
+    def finish(self, asked: Request, facts: Replication, reply: Tokens | None) -> Outcome:
+        primary = facts.kms_key
+        tokens: Sequence[bytes | None] = [None] * len(primary.backing_keys)
+        if reply is not None:
+            tokens = reply.key_tokens
         planned = awaiting_everywhere(facts.replica)
         keys = tuple(
             replace(key, key_token=token, expiration_model=None, valid_to=None)
@@ -96,24 +105,20 @@ class ReplicateKey(OnKey):
         return Outcome(answer, writes, response_elements=elements)
 
 
-class _Promotion(Facts):
-    members: Any = ()
-
-
-class UpdatePrimaryRegion(OnKey):
-    def look_up(self, asked: Asked) -> _Promotion:
-        facts = super().look_up(asked)
+class UpdatePrimaryRegion(AboutKey[WithMembers, None]):
+    def look_up(self, asked: Asked) -> WithMembers:
+        facts = self.found(asked)
         members = members_of(asked.view, facts.kms_key)
         target = _in_region(members, asked.call.input.PrimaryRegion)
         needs = facts.needs
         if target is not None and target.region != facts.kms_key.region:
             needs = (*needs, Need("kms:UpdatePrimaryRegion", target))
-        return _Promotion(needs, facts.kms_key, members=members)
+        return WithMembers(needs, kms_key=facts.kms_key, members=members)
 
-    def ask(self, asked: Asked, facts: _Promotion) -> Command | None:
-        primary: KmsKey = facts.kms_key
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
+        primary = facts.kms_key
         check_primary(primary)
-        super().ask(asked, facts)
+        super().ask(asked, allowed, facts)
         region = asked.call.input.PrimaryRegion
         target = _in_region(facts.members, region)
         if target is None:
@@ -121,8 +126,8 @@ class UpdatePrimaryRegion(OnKey):
         check_state(self.name, target.state, target.arn)
         return None
 
-    def finish(self, asked: Asked, facts: _Promotion, reply: Any) -> Outcome:
-        primary: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:
+        primary = facts.kms_key
         region = asked.call.input.PrimaryRegion
         elements = {"keyId": primary.arn}
         if region == primary.region:
@@ -166,7 +171,7 @@ def _check_region(asked: Asked, primary: KmsKey, region: str) -> None:
         raise ValidationException(f"Region {region} is not available for replica keys.")
 
 
-def _in_region(members: Any, region: str) -> KmsKey | None:
+def _in_region(members: Sequence[KmsKey], region: str) -> KmsKey | None:
     return next((member for member in members if member.region == region), None)
 
 

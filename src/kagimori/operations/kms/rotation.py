@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Request
 from kagimori.operations.kms.multi_region import change_together
-from kagimori.operations.kms.on_key import OnKey
+from kagimori.operations.kms.on_key import KeyFacts, OnKey
 from kagimori.operations.kms.on_set import OnSet, WithMembers
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
 from kagimori.rules.keys.rotation import (
     PERIOD_DAYS_DEFAULT,
@@ -21,36 +22,36 @@ from kagimori.rules.refusal import UnsupportedOperationException
 from kagimori_boundary.commands import Command
 
 
-class EnableKeyRotation(OnSet):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+class EnableKeyRotation(OnSet[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
         check_automatic(facts.kms_key)
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         days = asked.call.input.RotationPeriodInDays or PERIOD_DAYS_DEFAULT
         at = next_rotation_at(kms_key, days, asked.now)
         writes = change_together(facts.members, rotation_period_days=days, rotation_next_at=at)
         return Outcome(writes=writes, response_elements={"keyId": kms_key.arn})
 
 
-class DisableKeyRotation(OnSet):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+class DisableKeyRotation(OnSet[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
         check_automatic(facts.kms_key)
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:
         if facts.kms_key.rotation_period_days is None:
             return Outcome()
         writes = change_together(facts.members, rotation_period_days=None, rotation_next_at=None)
         return Outcome(writes=writes)
 
 
-class GetKeyRotationStatus(OnKey):
+class GetKeyRotationStatus(OnKey[None]):
     read_only = True
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         enabled = kms_key.rotation_period_days is not None
         pending = (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION)
         if kms_key.state in pending:
@@ -64,15 +65,15 @@ class GetKeyRotationStatus(OnKey):
         return Outcome(answer)
 
 
-class RotateKeyOnDemand(OnSet):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+class RotateKeyOnDemand(OnSet[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
         check_kind(facts.kms_key)
-        super().ask(asked, facts)
+        super().ask(asked, allowed, facts)
         check_on_demand(facts.kms_key, asked.now)
         return None
 
-    def finish(self, asked: Asked, facts: WithMembers, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         writes = change_together(
             facts.members,
             rotation_on_demand_at=asked.now,
@@ -82,15 +83,15 @@ class RotateKeyOnDemand(OnSet):
         return Outcome(answer, writes, response_elements=answer)
 
 
-class ListKeyRotations(OnKey):
+class ListKeyRotations(OnKey[None]):
     read_only = True
 
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         if facts.kms_key.key_spec != SYMMETRIC_DEFAULT:
             raise UnsupportedOperationException
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         given, kms_key = asked.call.input, facts.kms_key
         limit = limit_of(given.Limit, default=100, most=1000)
         everything = given.IncludeKeyMaterial == "ALL_KEY_MATERIAL"

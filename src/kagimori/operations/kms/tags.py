@@ -1,41 +1,40 @@
 """Tags of KMS keys."""
 
-from typing import Any
-
 from kagimori.entities.tables import KMS_KEYS
-from kagimori.gate.asked import Asked
-from kagimori.operations.kms.on_key import OnKey
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.gate.asked import Request
+from kagimori.operations.kms.on_key import KeyFacts, OnKey
+from kagimori.operations.operation import Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Put
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.tags import check_tag_key, read_tags, with_tags, without_tags
 from kagimori_boundary.commands import Command
 
 
-class TagResource(OnKey):
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+class TagResource(OnKey[None]):
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         tags = with_tags(kms_key.tags, read_tags(asked.call.input.Tags))
         return _retagged(kms_key, tags)
 
 
-class UntagResource(OnKey):
-    def ask(self, asked: Asked, facts: Facts) -> Command | None:
+class UntagResource(OnKey[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         for key in asked.call.input.TagKeys:
             check_tag_key(key)
-        return super().ask(asked, facts)
+        return super().ask(asked, allowed, facts)
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
+        kms_key = facts.kms_key
         return _retagged(kms_key, without_tags(kms_key.tags, asked.call.input.TagKeys))
 
 
-class ListResourceTags(OnKey):
+class ListResourceTags(OnKey[None]):
     read_only = True
 
-    def finish(self, asked: Asked, facts: Facts, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         given, kms_key = asked.call.input, facts.kms_key
         limit = limit_of(given.Limit, default=50, most=50)
         scope = (self.name, kms_key.arn)

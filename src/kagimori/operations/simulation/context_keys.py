@@ -3,13 +3,11 @@
 Source: IAM API Reference, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
-from msgspec import field
-
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.operations.iam_action import IamOperation
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome, Withheld
 from kagimori.operations.simulation.simulated import (
     check_entity_arn,
     entity_at,
@@ -19,44 +17,37 @@ from kagimori.operations.simulation.simulated import (
 from kagimori.rules.authorization.simulation import SourcedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.policy.context_keys import context_keys
-from kagimori_boundary.commands import Command
 
 
-class Read(Facts):
-    """The policies; `unknown` says who is named and does not exist."""
+class Given(Facts):
+    """The policies that are asked about."""
 
-    policies: list[SourcedPolicy] = field(default_factory=list)
-    unknown: NoSuchEntity | None = None
+    policies: Sequence[SourcedPolicy] = ()
 
 
-class _GetContextKeys(IamOperation):
+class _GetContextKeys(IamOperation[Given, None]):
     read_only = True
 
-    def ask(self, asked: Asked, facts: Read) -> Command | None:
-        if facts.unknown is not None:
-            raise facts.unknown
-        return None
-
-    def finish(self, asked: Asked, facts: Read, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Given, reply: None) -> Outcome:
         keys = context_keys(policy.compiled.document for policy in facts.policies)
         return Outcome({"ContextKeyNames": list(keys)})
 
-    def _given(self, asked: Asked) -> list[SourcedPolicy]:
+    def _given(self, asked: Request) -> list[SourcedPolicy]:
         return policies_given(asked.call.input.PolicyInputList, "PolicyInputList", asked.partition)
 
 
 class GetContextKeysForCustomPolicy(_GetContextKeys):
-    def look_up(self, asked: Asked) -> Read:
-        return Read((self.need("*"),), policies=self._given(asked))
+    def look_up(self, asked: Asked) -> Given:
+        return Given((self.need("*"),), policies=self._given(asked))
 
 
 class GetContextKeysForPrincipalPolicy(_GetContextKeys):
-    def look_up(self, asked: Asked) -> Read:
+    def look_up(self, asked: Asked) -> Given | Withheld:
         arn = asked.call.input.PolicySourceArn
         check_entity_arn(arn)
         try:
             bearer = entity_at(asked.view, arn, asked.caller.account_id)
-        except NoSuchEntity as unknown:  # told to those only who may ask
-            return Read((self.need(arn),), unknown=unknown)
+        except NoSuchEntity as unknown:
+            return Withheld((self.need(arn),), refusal=unknown)
         policies = policies_of(asked.view, bearer) + self._given(asked)
-        return Read((self.need(arn, bearer),), policies=policies)
+        return Given((self.need(arn, bearer),), policies=policies)

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from kagimori.operations.operation import Operation
+from kagimori.operations.operation import AnyOperation
 from kagimori.operations.simulation import context_keys, simulate
 
-SIMULATION_OPERATIONS: Final[tuple[Operation, ...]] = (
+SIMULATION_OPERATIONS: Final[tuple[AnyOperation, ...]] = (
     simulate.SimulateCustomPolicy(),
     simulate.SimulatePrincipalPolicy(),
     context_keys.GetContextKeysForCustomPolicy(),

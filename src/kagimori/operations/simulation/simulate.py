@@ -10,17 +10,18 @@ access_policies_testing-policies.
 """
 
 import re
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.conditions.request_values import RequestValues
 from kagimori.gate.grants_of_key import GrantsOfKey
 from kagimori.operations.iam_action import PAGE_DEFAULT, IamOperation
-from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.operation import Facts, Outcome, Withheld
 from kagimori.operations.pages import page_of, start_of
 from kagimori.operations.simulation.answers import shown_result
 from kagimori.operations.simulation.exclusions import read_exclusions
@@ -45,7 +46,6 @@ from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.values import fold_key
 from kagimori.rules.refusal import InvalidMarkerException
-from kagimori_boundary.commands import Command
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.
 STATEMENTS_WEIGHED_MAX: Final = 50_000
@@ -90,28 +90,24 @@ def _weight(statements: int, characters: int) -> int:
     return max(1, statements, characters // STATEMENT_CHARACTERS)
 
 
-class Staged(Facts):
-    """What a simulation needs, or that nobody has the ARN whose policies are asked for."""
+class Staged(Facts, kw_only=True):
+    """What a simulation needs; `results` are those of the page, once it has been simulated."""
 
-    stage: Stage | None = None
-    unknown: NoSuchEntity | None = None
-    answer: dict[str, Any] = field(default_factory=dict)
+    stage: Stage
+    results: Mapping[str, Any] = {}
 
 
-class _Simulate(IamOperation):
+class _Simulate(IamOperation[Staged, None]):
     """What both operations do once they know whose policies count."""
 
     read_only = True
 
-    def ask(self, asked: Asked, facts: Staged) -> Command | None:
-        if facts.unknown is not None:
-            raise facts.unknown
-        if facts.stage is not None:
-            facts.answer = self._page(asked, facts.stage)
-        return None
+    def read(self, asked: Asked, facts: Staged) -> Staged:
+        """Simulate: condition keys and grants of KMS keys are read while they are weighed."""
+        return replace(facts, results=self._page(asked, facts.stage))
 
-    def finish(self, asked: Asked, facts: Staged, reply: Any) -> Outcome:
-        return Outcome(facts.answer)
+    def finish(self, asked: Request, facts: Staged, reply: None) -> Outcome:
+        return Outcome(facts.results)
 
     def _stage(
         self,
@@ -205,15 +201,15 @@ class SimulateCustomPolicy(_Simulate):
 
 
 class SimulatePrincipalPolicy(_Simulate):
-    def look_up(self, asked: Asked) -> Staged:
+    def look_up(self, asked: Asked) -> Staged | Withheld:
         given = asked.call.input
         arn = given.PolicySourceArn
         check_entity_arn(arn)
         need = self.need(arn)
         try:
             bearer = entity_at(asked.view, arn, asked.caller.account_id)
-        except NoSuchEntity as unknown:  # told to those only who may simulate
-            return Staged((need,), unknown=unknown)
+        except NoSuchEntity as unknown:
+            return Withheld((need,), refusal=unknown)
         excluded, without_boundary = read_exclusions(given.PolicyExclusionList)
         policies = [
             policy
@@ -233,7 +229,7 @@ class SimulatePrincipalPolicy(_Simulate):
         )
 
 
-def _boundary_given(asked: Asked) -> SourcedPolicy | None:
+def _boundary_given(asked: Request) -> SourcedPolicy | None:
     given = policies_given(
         asked.call.input.PermissionsBoundaryPolicyInputList, _BOUNDARY_MEMBER, asked.partition
     )

@@ -5,13 +5,12 @@ Source: IAM API Reference, SimulatePrincipalPolicy (PolicySourceArn, CallerArn).
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS
 from kagimori.gate.asked import Asked
 from kagimori.gate.identities import (
-    GROUP,
-    ROLE,
+    BEARERS,
     USER,
     identity_named,
     managed_policy,
@@ -31,11 +30,10 @@ from kagimori.rules.refusal import Refusal
 _ENTITY_ARN: Final = re.compile(
     r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|group|role)/(?:[!-~]*/)?([\w+=,.@-]+)", re.ASCII
 )
-_KINDS: Final = {kind.noun: kind for kind in (USER, GROUP, ROLE)}
 _NAME_KINDS: Final = {"user": NameKind.USER, "role": NameKind.ROLE}
 
 
-def entity_at(view: View, arn: str, account_id: str) -> Any:
+def entity_at(view: View, arn: str, account_id: str) -> Bearer:
     """Return the user, group or role of an account that an ARN names.
 
     Raises:
@@ -43,9 +41,9 @@ def entity_at(view: View, arn: str, account_id: str) -> Any:
         NoSuchEntity: nobody has it.
     """
     account, noun, name = _parts(arn)
-    found = identity_named(view, _KINDS[noun], account, name) if account == account_id else None
+    found = identity_named(view, BEARERS[noun], account, name) if account == account_id else None
     if found is None or found.arn != arn:
-        raise not_found(_KINDS[noun], name)
+        raise not_found(BEARERS[noun], name)
     return found
 
 
@@ -72,7 +70,9 @@ def caller_named(asked: Asked, arn: str | None) -> Caller:
     names = () if kind is None else tuple((kind, one) for one in (arn, unique_id) if one)
     sort = PrincipalKind.ROLE_SESSION if noun == "role" else PrincipalKind.USER
     principal = Principal(sort, account, arn, arn, names)
-    own = identity_named(asked.view, _KINDS[noun], account, name) if account == account_id else None
+    own = (
+        identity_named(asked.view, BEARERS[noun], account, name) if account == account_id else None
+    )
     tags = own.tags if own is not None and own.arn == arn else {}
     user_name = name if noun == "user" else None
     return Caller(principal, "", unique_id or "", user_name, tags=tags)

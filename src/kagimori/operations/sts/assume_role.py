@@ -3,16 +3,17 @@
 Source: reference, 23.2; STS API Reference, AssumeRole.
 """
 
-from typing import Any
+from msgspec.structs import replace
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import role_at
-from kagimori.operations.operation import Operation, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.operations.sts.credentials import (
+    IssueCredentials,
     check_policies,
     credentials,
     device_of,
-    seal,
+    issued,
     shown_credentials,
     writes_of,
 )
@@ -30,14 +31,11 @@ from kagimori.rules.identity.session_request import (
     role_session_seconds,
 )
 from kagimori.rules.refusal import AccessDeniedException
-from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import NewSession
 
 
-class AssumeRole(Operation):
+class AssumeRole(IssueCredentials[Assumed]):
     """Whether the role exists is not told to who may not assume it."""
-
-    service = "sts"
-    read_only = True  # as CloudTrail has it
 
     def look_up(self, asked: Asked) -> Assumed:
         given, caller = asked.call.input, asked.caller
@@ -78,7 +76,7 @@ class AssumeRole(Operation):
             source_identity=source_identity,
         )
 
-    def ask(self, asked: Asked, facts: Assumed) -> Command | None:
+    def read(self, asked: Asked, facts: Assumed) -> Assumed:
         given, role, before = asked.call.input, facts.role, asked.caller.session
         if role is None:  # nobody is allowed to assume it
             raise AccessDeniedException
@@ -88,11 +86,11 @@ class AssumeRole(Operation):
             given.DurationSeconds, role.session_seconds_max, chained=before is not None
         )
         check_policies(asked, facts.narrowing, role.account_id)
-        facts.packed = packed_percent(facts.narrowing, facts.tags)
+        facts = replace(facts, packed=packed_percent(facts.narrowing, facts.tags))
         session = role_claims(facts, role, given.RoleSessionName)
-        return seal(asked, facts, session, seconds)
+        return issued(asked, facts, session, seconds)
 
-    def finish(self, asked: Asked, facts: Assumed, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Assumed, reply: NewSession) -> Outcome:
         answer = {
             "Credentials": credentials(facts, reply),
             **session_answer(facts, asked.call.input.RoleSessionName),

@@ -2,23 +2,24 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
-from kagimori.gate.asked import Asked
+from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import managed_policy
 from kagimori.gate.mfa_codes import code_taken, mfa_device, one_code
-from kagimori.operations.operation import Facts
+from kagimori.operations.operation import Facts, Operation
 from kagimori.ports import Write
+from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity.bearer import fold
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.refusals import ValidationError
 from kagimori.rules.identity.session import SessionClaims, encode_claims, token_text
 from kagimori.rules.identity.session_request import Narrowing
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY, access_key_id
-from kagimori.rules.refusal import AccessDeniedException
-from kagimori_boundary.commands import CreateSession
+from kagimori.rules.refusal import AccessDeniedException, KMSInternalException
+from kagimori_boundary.commands import Command, CreateSession
 from kagimori_boundary.replies import NewSession
 
 NO_MFA: Final = (
@@ -27,12 +28,15 @@ NO_MFA: Final = (
 )
 
 
-class Issued(Facts):
-    """What the answer needs of what was sealed; `device` is the caller's, if it gives a code."""
+class Issue(Facts):
+    """The credentials that are to be made; `device` is the caller's, if it gives a code."""
 
     access_key_id: str = ""
     session: SessionClaims | None = None
     device: MfaDevice | None = None
+
+
+T = TypeVar("T", bound=Issue)
 
 
 def device_of(asked: Asked) -> MfaDevice | None:
@@ -52,17 +56,31 @@ def device_of(asked: Asked) -> MfaDevice | None:
     return device
 
 
-def seal(asked: Asked, facts: Issued, session: SessionClaims, seconds: int) -> CreateSession:
-    """Return the command that makes credentials, which begin at this whole second."""
+def issued(asked: Asked, facts: T, session: SessionClaims, seconds: int) -> T:
+    """Return the facts with the credentials to be made, which begin at this whole second."""
     issued_at = math.floor(asked.now)
-    facts.session = replace(session, issued_at=issued_at, expires_at=issued_at + seconds)
-    facts.access_key_id = access_key_id(TEMPORARY_ACCESS_KEY, asked.draw())
-    device = facts.device
-    code = None if device is None else one_code(device, asked.call.input.TokenCode, asked.now)
-    return CreateSession(facts.access_key_id, encode_claims(facts.session), code)
+    return replace(
+        facts,
+        session=replace(session, issued_at=issued_at, expires_at=issued_at + seconds),
+        access_key_id=access_key_id(TEMPORARY_ACCESS_KEY, asked.draw()),
+    )
 
 
-def credentials(facts: Issued, reply: NewSession) -> dict[str, Any]:
+class IssueCredentials(Operation[T, NewSession]):
+    """An operation that makes temporary credentials of what `read` returned (see `issued`)."""
+
+    service = "sts"
+    read_only = True  # as CloudTrail has it
+
+    def ask(self, asked: Request, allowed: Allowed, facts: T) -> Command | None:
+        device, session = facts.device, facts.session
+        if session is None:
+            raise KMSInternalException
+        code = None if device is None else one_code(device, asked.call.input.TokenCode, asked.now)
+        return CreateSession(facts.access_key_id, encode_claims(session), code)
+
+
+def credentials(facts: Issue, reply: NewSession) -> dict[str, Any]:
     """Return the `Credentials` of an answer."""
     return {
         "AccessKeyId": facts.access_key_id,
@@ -72,7 +90,7 @@ def credentials(facts: Issued, reply: NewSession) -> dict[str, Any]:
     }
 
 
-def writes_of(facts: Issued, reply: NewSession) -> tuple[Write, ...]:
+def writes_of(facts: Issue, reply: NewSession) -> tuple[Write, ...]:
     """Return what keeps a code that was right from being taken again."""
     if facts.device is None or reply.taken is None:
         return ()

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from kagimori.operations.operation import Operation
+from kagimori.operations.operation import AnyOperation
 from kagimori.operations.sts import assume_role, caller_identity, decode, sessions, web_identity
 
-STS_OPERATIONS: Final[tuple[Operation, ...]] = (
+STS_OPERATIONS: Final[tuple[AnyOperation, ...]] = (
     caller_identity.GetCallerIdentity(),
     caller_identity.GetAccessKeyInfo(),
     assume_role.AssumeRole(),

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from kagimori.operations.sts.credentials import Issued
+from kagimori.operations.sts.credentials import Issue
 from kagimori.rules.authorization.authorize import RoleRules
 from kagimori.rules.identity.caller import session_arn
 from kagimori.rules.identity.refusals import ValidationError
@@ -17,7 +17,7 @@ _ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]*/)
 _TRUSTS_NOBODY: Final = compile_policy(Document(Kind.TRUST, "2012-10-17", "", ()))
 
 
-class Assumed(Issued):
+class Assumed(Issue):
     """The role, if there is one, and what the request would make of its session."""
 
     role: Role | None = None

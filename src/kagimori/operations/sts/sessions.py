@@ -5,14 +5,17 @@ Source: reference, 23.3; STS API Reference.
 
 from typing import Any
 
-from kagimori.gate.asked import Asked, Need
-from kagimori.operations.operation import Operation, Outcome
+from msgspec.structs import replace
+
+from kagimori.gate.asked import Asked, Need, Request
+from kagimori.operations.operation import Outcome
 from kagimori.operations.sts.credentials import (
-    Issued,
+    Issue,
+    IssueCredentials,
     check_policies,
     credentials,
     device_of,
-    seal,
+    issued,
     shown_credentials,
     writes_of,
 )
@@ -27,24 +30,21 @@ from kagimori.rules.identity.session_request import (
     user_session_seconds,
 )
 from kagimori.rules.policy.principal import PrincipalKind
-from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import NewSession
 
 
-class GetSessionToken(Operation):
+class GetSessionToken(IssueCredentials[Issue]):
     """Needs no permission; policies cannot control it."""
 
-    service = "sts"
-    read_only = True
+    def look_up(self, asked: Asked) -> Issue:
+        return Issue(device=device_of(asked))
 
-    def look_up(self, asked: Asked) -> Issued:
-        return Issued(device=device_of(asked))
-
-    def ask(self, asked: Asked, facts: Issued) -> Command | None:
+    def read(self, asked: Asked, facts: Issue) -> Issue:
         given, caller = asked.call.input, asked.caller
         is_root = _is_root(caller)
         session = SessionClaims(
-            partition=asked.partition,
             kind=ROOT if is_root else USER,
+            partition=asked.partition,
             account_id=caller.account_id,
             name=caller.user_name or "",
             unique_id="" if is_root else caller.user_id,
@@ -53,24 +53,21 @@ class GetSessionToken(Operation):
             expires_at=0.0,
         )
         seconds = user_session_seconds(given.DurationSeconds, is_root=is_root)
-        return seal(asked, facts, session, seconds)
+        return issued(asked, facts, session, seconds)
 
-    def finish(self, asked: Asked, facts: Issued, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Issue, reply: NewSession) -> Outcome:
         answer = {"Credentials": credentials(facts, reply)}
         return Outcome(answer, writes_of(facts, reply), response_elements=shown_credentials(answer))
 
 
-class Federated(Issued):
+class Federated(Issue):
     narrowing: Narrowing = Narrowing()
     tags: SessionTags = SessionTags()
     packed: int | None = None
 
 
-class GetFederationToken(Operation):
+class GetFederationToken(IssueCredentials[Federated]):
     """What the federated user may is what the user may and the session policy allows."""
-
-    service = "sts"
-    read_only = True
 
     def look_up(self, asked: Asked) -> Federated:
         given, account_id = asked.call.input, asked.caller.account_id
@@ -85,14 +82,14 @@ class GetFederationToken(Operation):
             narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
         )
 
-    def ask(self, asked: Asked, facts: Federated) -> Command | None:
+    def read(self, asked: Asked, facts: Federated) -> Federated:
         given, caller = asked.call.input, asked.caller
         is_root = _is_root(caller)
         check_policies(asked, facts.narrowing, caller.account_id)
-        facts.packed = packed_percent(facts.narrowing, facts.tags)
+        facts = replace(facts, packed=packed_percent(facts.narrowing, facts.tags))
         session = SessionClaims(
-            partition=asked.partition,
             kind=FEDERATED,
+            partition=asked.partition,
             account_id=caller.account_id,
             name=caller.user_name or "",
             unique_id="" if is_root else caller.user_id,
@@ -104,9 +101,9 @@ class GetFederationToken(Operation):
             expires_at=0.0,
         )
         seconds = user_session_seconds(given.DurationSeconds, is_root=is_root)
-        return seal(asked, facts, session, seconds)
+        return issued(asked, facts, session, seconds)
 
-    def finish(self, asked: Asked, facts: Federated, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Federated, reply: NewSession) -> Outcome:
         account_id, name = asked.caller.account_id, asked.call.input.Name
         answer: dict[str, Any] = {
             "Credentials": credentials(facts, reply),

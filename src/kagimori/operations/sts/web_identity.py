@@ -5,13 +5,16 @@ Source: STS API Reference, AssumeRoleWithWebIdentity; reference, 23.2.
 
 from typing import Any
 
-from kagimori.gate.asked import Asked, Need
+from msgspec.structs import replace
+
+from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import oidc_provider, role_at
-from kagimori.operations.operation import Operation, Outcome
+from kagimori.operations.operation import Outcome
 from kagimori.operations.sts.credentials import (
+    IssueCredentials,
     check_policies,
     credentials,
-    seal,
+    issued,
     shown_credentials,
 )
 from kagimori.operations.sts.role_sessions import (
@@ -41,20 +44,17 @@ from kagimori.rules.identity.web_identity import (
     verified,
 )
 from kagimori.rules.refusal import AccessDeniedException
-from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import NewSession
 
 
-class Vouched(Assumed):
+class Vouched(Assumed, kw_only=True):
     """`identity` is what the token says, `provider` the ARN of who vouches for it."""
 
-    identity: WebIdentity | None = None
-    provider: str = ""
+    identity: WebIdentity
+    provider: str
 
 
-class AssumeRoleWithWebIdentity(Operation):
-    service = "sts"
-    read_only = True
-
+class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
     def __init__(self, key_sets: KeySets | None = None) -> None:
         self._key_sets = key_sets
 
@@ -93,34 +93,33 @@ class AssumeRoleWithWebIdentity(Operation):
             provider=provider,
         )
 
-    def ask(self, asked: Asked, facts: Vouched) -> Command | None:
-        given, role, identity = asked.call.input, facts.role, facts.identity
-        if role is None or identity is None:  # nobody is allowed to assume it
+    def read(self, asked: Asked, facts: Vouched) -> Vouched:
+        given, role = asked.call.input, facts.role
+        if role is None:  # nobody is allowed to assume it
             raise AccessDeniedException
         seconds = role_session_seconds(
             given.DurationSeconds, role.session_seconds_max, chained=False
         )
         check_policies(asked, facts.narrowing, role.account_id)
-        facts.packed = packed_percent(facts.narrowing, facts.tags)
+        facts = replace(facts, packed=packed_percent(facts.narrowing, facts.tags))
         session = role_claims(
             facts,
             role,
             given.RoleSessionName,
             provider=facts.provider,
-            subject=identity.subject,
+            subject=facts.identity.subject,
         )
-        return seal(asked, facts, session, seconds)
+        return issued(asked, facts, session, seconds)
 
-    def finish(self, asked: Asked, facts: Vouched, reply: Any) -> Outcome:
+    def finish(self, asked: Request, facts: Vouched, reply: NewSession) -> Outcome:
         identity = facts.identity
         answer: dict[str, Any] = {
             "Credentials": credentials(facts, reply),
             **session_answer(facts, asked.call.input.RoleSessionName),
+            "SubjectFromWebIdentityToken": identity.subject,
+            "Provider": facts.provider,
+            "Audience": identity.audience,
         }
-        if identity is not None:
-            answer["SubjectFromWebIdentityToken"] = identity.subject
-            answer["Provider"] = facts.provider
-            answer["Audience"] = identity.audience
         return Outcome(answer, response_elements=shown_credentials(answer))
 
     def _verified(self, asked: Asked, account_id: str) -> WebIdentity:

@@ -55,36 +55,27 @@ _SEAL: Final = object()
 
 @final
 class Allowed:
-    """The permission to act, with how it came about; made by this module alone."""
+    """The permission to act, with the decisions that gave it; made by this module alone."""
 
-    __slots__ = ("decision",)
+    __slots__ = ("decisions",)
 
-    def __init__(self, seal: object, decision: Decision) -> None:
-        # INVARIANT(deny-by-default): nothing but a decision that allows makes one.
-        if seal is not _SEAL or not decision.allowed:
+    def __init__(self, seal: object, decisions: tuple[Decision, ...]) -> None:
+        # INVARIANT(deny-by-default): nothing but decisions that all allow make one.
+        if seal is not _SEAL:
             raise TypeError("only permission makes Allowed")
-        self.decision = decision
-
-    @property
-    def principal(self) -> Principal:
-        """Return who may."""
-        return self.decision.principal
-
-    @property
-    def question(self) -> Question:
-        """Return what they may do."""
-        return self.decision.question
+        self.decisions = decisions
 
 
-def permission(decision: Decision) -> Allowed:
-    """Return the permission to act that a decision gives.
+def permission(*decisions: Decision) -> Allowed:
+    """Return the permission to act that decisions give together.
 
     Raises:
-        AccessDeniedException: it gives none; with AWS's text.
+        AccessDeniedException: one of them gives none; with AWS's text.
     """
-    if not decision.allowed:
-        raise AccessDeniedException(decision.message())
-    return Allowed(_SEAL, decision)
+    for decision in decisions:
+        if not decision.allowed:
+            raise AccessDeniedException(decision.message())
+    return Allowed(_SEAL, decisions)
 
 
 def decide(

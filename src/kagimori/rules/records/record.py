@@ -38,7 +38,7 @@ def record_of(
     claimed_access_key: str,
     call: Call | None = None,
     resources: Sequence[tuple[str, str]] = (),
-    response_elements: dict[str, Any] | None = None,
+    response_elements: Mapping[str, Any] | None = None,
     additional: dict[str, Any] | None = None,
     refusal: Refusal | None = None,
 ) -> bytes:

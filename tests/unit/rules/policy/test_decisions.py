@@ -423,13 +423,20 @@ def test_a_ciphertext_of_an_unknown_key_is_refused_like_one_of_a_foreign_key():
 
 
 def test_only_permission_makes_allowed_and_it_tells_how():
-    allowed = permission(decide(root(), rules(), key_rules(DEFAULT), question()))
-    assert allowed.decision.side is Side.RESOURCE
-    assert allowed.decision.statement_by.statement.index == 0
-    assert allowed.principal.arn == ROOT
-    assert allowed.question.resource == KEY
+    by_root = decide(root(), rules(), key_rules(DEFAULT), question())
+    allowed = permission(by_root)
+    assert allowed.decisions == (by_root,)
+    assert by_root.side is Side.RESOURCE
+    assert by_root.statement_by.statement.index == 0
     with pytest.raises(TypeError):
-        Allowed(object(), allowed.decision)
+        Allowed(object(), allowed.decisions)
+
+
+def test_one_decision_that_denies_takes_the_permission_from_all():
+    by_root = decide(root(), rules(), key_rules(DEFAULT), question())
+    denied = decide(user(), rules(), key_rules(DENY), question())
+    with pytest.raises(AccessDeniedException):
+        permission(by_root, denied)
 
 
 def test_a_question_about_another_resource_than_the_key_is_refused():

@@ -14,6 +14,16 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
 NOTHING: Final = b""
+# What a client that begins with HTTP/2 can read: an empty SETTINGS frame, then a GOAWAY frame with
+# the error HTTP_1_1_REQUIRED. Source: RFC 9113, sections 3.4, 4.1, 6.5, 6.8 and 7.
+_REASON: Final = b"HTTP/1.1 only"
+HTTP_1_1_REQUIRED: Final = (
+    b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    + (8 + len(_REASON)).to_bytes(3, "big")
+    + b"\x07\x00\x00\x00\x00\x00"
+    + b"\x00\x00\x00\x00\x00\x00\x00\x0d"
+    + _REASON
+)
 # A handler has few statuses and content types; the bound is for one that does not.
 KEPT_MAX: Final = 256
 REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -44,9 +54,10 @@ class AnswerHeads:
         if kept is None:
             kept = self._keep(answer.status, answer.content_type)
         body = answer.body
-        return b"%b%b\r\n%bContent-Length: %d\r\n\r\n%b" % (
+        return b"%b%b\r\n%b%bContent-Length: %d\r\n\r\n%b" % (
             kept,
             request_id.encode(),
+            answer.headers,
             connection,
             len(body),
             NOTHING if bodiless else body,

@@ -10,7 +10,7 @@ from collections import deque
 from math import inf
 from typing import Final, cast
 
-from kagimori.http.answers import CONTINUE
+from kagimori.http.answers import CONTINUE, HTTP_1_1_REQUIRED
 from kagimori.http.exchange import Exchange, Notice, Shared
 from kagimori.http.head import Refused
 from kagimori.http.message import MessageReader
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
                     if position == size:
                         line.append(Notice(CONTINUE, keep=True))
         except Refused as refused:
-            self._refuse(refused.status)
+            self._refuse(refused.status, speaks_http2=refused.speaks_http2)
         self._unread = data[position:] if position < size else b""
         return held
 
@@ -242,12 +242,13 @@ class Connection(asyncio.Protocol):
             {"message": "the request handler raised", "exception": fault, "protocol": self}
         )
 
-    def _refuse(self, status: int) -> None:
+    def _refuse(self, status: int, *, speaks_http2: bool = False) -> None:
         """Put a refusal in line, after the answers to what was whole; nothing follows it."""
         self._note(status)
         self._ended = True
         self.deadline = inf
-        self._line.append(Notice(self.shared.heads.refusal(status), keep=False))
+        refusal = HTTP_1_1_REQUIRED if speaks_http2 else self.shared.heads.refusal(status)
+        self._line.append(Notice(refusal, keep=False))
 
     def _note(self, status: int) -> None:
         if self.shared.on_refused is not None:

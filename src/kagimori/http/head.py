@@ -21,15 +21,21 @@ HOPELESS: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|[\x00-\x08\x0b\x0c\x0e-\x1
 HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*")
 ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"expect")
 
+HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n"
+
 Headers = list[tuple[bytes, bytes]]
 
 
 class Refused(Exception):
-    """A message refused below the API; the connection ends after its answer."""
+    """A message refused below the API; the connection ends after its answer.
 
-    def __init__(self, status: int) -> None:
+    `speaks_http2`: the client began with HTTP/2, and reads no answer of HTTP/1.1.
+    """
+
+    def __init__(self, status: int, *, speaks_http2: bool = False) -> None:
         super().__init__(status)
         self.status = status
+        self.speaks_http2 = speaks_http2
 
 
 def request_line(data: bytes, position: int) -> tuple[bytes, bytes, bool]:
@@ -47,7 +53,7 @@ def request_line(data: bytes, position: int) -> tuple[bytes, bytes, bool]:
     elif version == b"1.0":
         modern = False
     else:
-        raise Refused(505)
+        raise Refused(505, speaks_http2=line[0].endswith(HTTP2_PREFACE))
     if method == b"CONNECT":
         raise Refused(400)
     return method, target, modern

@@ -32,11 +32,15 @@ class RawRequest(Struct, frozen=True, gc=False):
 
 
 class RawAnswer(Struct, frozen=True, gc=False):
-    """Status, content type and body; the front adds the request id and the other headers."""
+    """Status, content type and body; the front adds the request id and the other headers.
+
+    `headers` are further header lines, each with its line end.
+    """
 
     status: int
     body: bytes
     content_type: bytes = b"application/x-amz-json-1.1"
+    headers: bytes = b""
 
 
 class Call(Struct, frozen=True, gc=False):

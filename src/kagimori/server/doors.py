@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from kagimori.http.cors import preflight, readable
 from kagimori.http.front import Handler, Respond
 from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.rules.request import RawAnswer, RawRequest
@@ -34,9 +35,12 @@ class Doors:
         troubles: Callable[[], list[str]],
         clock: Clock,
         *,
+        pages: bool = True,
         on_clock_moved: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
+        """Hand requests for the API to `api`; `pages` of other origins may read its answers."""
         self._api = api
+        self._pages = pages
         self._troubles = troubles
         self._clock = clock
         self._on_clock_moved = on_clock_moved
@@ -48,13 +52,15 @@ class Doors:
         if (raw.method == b"POST" and (raw.target == b"/" or is_form)) or (
             raw.method == b"GET" and is_form
         ):
-            self._api(raw, respond)
+            self._api(raw, readable(raw, respond) if self._pages else respond)
         elif raw.target == CLOCK_PATH and isinstance(self._clock, MovableClock):
             self._at_clock(self._clock, raw, respond)
         else:
             respond(self._page(raw))
 
     def _page(self, raw: RawRequest) -> RawAnswer:
+        if self._pages and (raw.target == b"/" or raw.target.startswith(b"/?")):
+            return preflight(raw) or _NOT_FOUND
         if raw.method not in (b"GET", b"HEAD"):
             return _NOT_FOUND
         if raw.target == b"/healthz":

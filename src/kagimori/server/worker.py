@@ -127,7 +127,14 @@ class Worker:
             on_due=self._timekeeper.wake,
         )
         turn = self._timekeeper.turn
-        doors = Doors(path.handle, self.troubles, self._clock, on_clock_moved=turn)
+        doors = Doors(
+            path.handle,
+            self.troubles,
+            self._clock,
+            # Where no signature is asked for, any page could act as anybody.
+            pages=not config.dev,
+            on_clock_moved=turn,
+        )
         self._front = Front(
             doors.handle,
             FrontLimits(connections=config.connections),

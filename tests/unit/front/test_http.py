@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kagimori.http.cors import preflight, readable
 from kagimori.http.front import Front, FrontLimits, Respond
 from kagimori.rules.request import RawAnswer, RawRequest
 
@@ -446,7 +447,6 @@ def test_a_hostile_message_is_refused_and_reaches_no_handler(message, piece):
 @pytest.mark.parametrize(
     "message",
     [
-        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 preface"),
         pytest.param(b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", id="HTTP/1.2"),
         pytest.param(b"GET / HTTP/0.9\r\nHost: a\r\n\r\n", id="HTTP/0.9 by name"),
     ],
@@ -648,3 +648,93 @@ def test_an_offer_to_upgrade_excuses_nothing():
         door.feed(post(*OFFERS["h2c"], line))
         assert not door.requests
         assert door.refused == [400]
+
+
+# --- HTTP/2 ---------------------------------------------------------------------------------------
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize("piece", [0, 1, 7])
+@pytest.mark.parametrize("after", [b"", SETTINGS])
+def test_a_client_that_begins_with_http2_is_told_to_use_another_version(piece, after):
+    """Source: RFC 9113, sections 3.4, 6.8 and 7 (HTTP_1_1_REQUIRED)."""
+    door = Door()
+    out = door.feed(PREFACE + after, piece)
+    assert out.startswith(SETTINGS)
+    length, kind, stream = int.from_bytes(out[9:12], "big"), out[12], out[14:18]
+    goaway = out[18:]
+    assert (kind, stream, len(goaway)) == (7, bytes(4), length)
+    assert goaway[:4] == bytes(4)
+    assert int.from_bytes(goaway[4:8], "big") == 0xD
+    assert door.refused == [505]
+    assert door.requests == []
+
+
+def test_http2_as_the_version_of_a_request_is_refused_in_http1():
+    assert Door().feed(b"GET / HTTP/2.0\r\nHost: kms\r\n\r\n").startswith(b"HTTP/1.1 505 ")
+
+
+# --- other origins --------------------------------------------------------------------------------
+
+
+def asked(method: bytes, *headers: tuple[bytes, bytes]) -> RawRequest:
+    return RawRequest("id", method, b"/", headers, b"", "127.0.0.1")
+
+
+ORIGIN = (b"origin", b"https://app.example.org")
+WANTED = (b"access-control-request-method", b"POST")
+
+
+def test_a_preflight_is_answered_with_what_it_asks_for():
+    names = b"amz-sdk-invocation-id,amz-sdk-request,authorization,content-type,x-amz-date"
+    answer = preflight(
+        asked(b"OPTIONS", ORIGIN, WANTED, (b"access-control-request-headers", names))
+    )
+    assert answer == RawAnswer(
+        200,
+        b"",
+        b"",
+        b"Access-Control-Allow-Origin: *\r\n"
+        b"Access-Control-Allow-Methods: POST\r\n"
+        b"Access-Control-Allow-Headers: " + names + b"\r\n"
+        b"Access-Control-Max-Age: 172800\r\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asked(b"POST", ORIGIN, WANTED),
+        asked(b"OPTIONS", ORIGIN),
+        asked(b"OPTIONS", WANTED),
+        asked(b"OPTIONS", ORIGIN, (WANTED[0], b"")),
+        asked(b"OPTIONS", ORIGIN, (WANTED[0], b"<script>")),
+        asked(b"OPTIONS", ORIGIN, WANTED, (b"access-control-request-headers", b"a\xff")),
+        asked(b"OPTIONS", ORIGIN, WANTED, (b"access-control-request-headers", b"a: b")),
+    ],
+)
+def test_what_is_no_preflight(request_):
+    assert preflight(request_) is None
+
+
+def test_only_a_request_with_an_origin_gets_headers_for_it():
+    given: list[RawAnswer] = []
+    plain = RawAnswer(200, b"{}")
+    readable(asked(b"POST"), given.append)(plain)
+    readable(asked(b"POST", ORIGIN), given.append)(plain)
+    assert given[0] is plain
+    assert given[1].headers == (
+        b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: "
+        b"x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date\r\n"
+    )
+
+
+def test_further_headers_stand_before_the_body():
+    door = Door(hold=True)
+    door.feed(post(b"Content-Length: 0"))
+    door.held[0](RawAnswer(200, b"body", b"text/plain", b"X-More: 1\r\n"))
+    head, body = door.transport.out.split(b"\r\n\r\n")
+    assert b"\r\nX-More: 1\r\n" in head
+    assert body == b"body"

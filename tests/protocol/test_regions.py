@@ -1,5 +1,6 @@
 """Deployments in other regions than us-east-1: global services, regions nobody knows, partitions."""
 
+import json
 import re
 import subprocess
 import sys
@@ -317,6 +318,18 @@ def test_keys_and_their_default_policy(partition, kms_away):
     all_of(partition, kms_away.list_aliases())
     with refused("InvalidArnException"):
         kms_away.describe_key(KeyId=key.replace(f"arn:{partition}:", "arn:aws-iso:"))
+
+
+def test_records(partition, kms_away, away):
+    key = all_of(partition, kms_away.create_key())["KeyMetadata"]["Arn"]
+    with closing(away.client("cloudtrail")) as trail:
+        wanted = [{"AttributeKey": "ResourceName", "AttributeValue": key}]
+        serving.eventually(lambda: trail.lookup_events(LookupAttributes=wanted)["Events"])
+        event = trail.lookup_events(LookupAttributes=wanted)["Events"][0]
+    assert event["Resources"] == [{"ResourceType": "AWS::KMS::Key", "ResourceName": key}]
+    record = json.loads(event["CloudTrailEvent"])
+    assert record["userIdentity"]["arn"] == f"arn:{partition}:iam::{away.account}:root"
+    all_of(partition, record)
 
 
 def test_an_account_in_a_key_policy_is_shown_by_its_partition(partition, kms_away, away):

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.partitions import partition_of
 from kagimori.rules.records.receiver import BadReceiver, Receiver, read_receiver
 from kagimori.rules.records.times import iso_time
 from kagimori.rules.sigv4.sign import SigningCredentials
@@ -43,7 +44,8 @@ def read_bucket(place: str, environment: Mapping[str, str]) -> Bucket:
     if not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
         raise BadReceiver(f"{place} is not s3://BUCKET/PREFIX in letters, digits, dots and hyphens")
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
-    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or f"https://s3.{region}.amazonaws.com"
+    suffix = partition_of(region).dns_suffix
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or f"https://s3.{region}.{suffix}"
     access_key_id = environment.get("AWS_ACCESS_KEY_ID")
     secret = environment.get("AWS_SECRET_ACCESS_KEY")
     if not access_key_id or not secret:

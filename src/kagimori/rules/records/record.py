@@ -20,7 +20,6 @@ from kagimori.rules.request import Call, RawRequest
 EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
 DENIED: Final = "AccessDenied"
-_KMS: Final = "arn:aws:kms:"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -98,7 +97,7 @@ def _owner(resources: Sequence[tuple[str, str]]) -> str:
 
 
 def _type_of(arn: str) -> str:
-    return "AWS::KMS::Key" if arn.startswith(_KMS) else "AWS::IAM::Role"
+    return "AWS::KMS::Key" if arn.split(":", 3)[2:3] == ["kms"] else "AWS::IAM::Role"
 
 
 def is_shared(

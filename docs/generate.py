@@ -21,13 +21,16 @@ from typing import Any, Final
 import typer.main
 
 from kagimori.entities import tables
+from kagimori.gate.conditions import aws_values, kms_values
 from kagimori.http import limits
 from kagimori.operations.registry import OPERATIONS
+from kagimori.rules.authorization import authorize
 from kagimori.rules.identity import refusals as identity_refusals
 from kagimori.rules.keys import states
 from kagimori.rules.keys.states import COLUMNS, OK, STATES, KeyState
 from kagimori.rules.refusal import Refusal
 from kagimori.server import metrics
+from kagimori_boundary.key_specs import SPECS, KeyUsage
 from kagimori_cli.command import app
 
 DOCS: Final = Path(__file__).parent
@@ -223,6 +226,33 @@ BOUNDS: Final = (
 )
 
 
+def key_specs() -> str:
+    lines = ["| `KeySpec` | `KeyUsage` | algorithms | plaintext, bytes |", "|---|---|---|---|"]
+    for spec in SPECS.values():
+        for usage, algorithms in spec.algorithms.items():
+            encrypts = usage is KeyUsage.ENCRYPT_DECRYPT
+            sizes = [spec.plaintext_bytes_max[name] for name in algorithms] if encrypts else []
+            names = ", ".join(f"`{name}`" for name in algorithms)
+            room = ", ".join(f"{size:,}" for size in sizes) or "-"
+            lines.append(f"| `{spec.name}` | `{usage}` | {names} | {room} |")
+    return "\n".join(lines)
+
+
+def cross_account() -> str:
+    return ", ".join(f"`{name}`" for name in sorted(authorize.CROSS_ACCOUNT_ACTIONS)) + "."
+
+
+def condition_keys() -> str:
+    lines = ["| of | condition keys |", "|---|---|"]
+    for service, keys, families in (
+        ("KMS", kms_values.KMS_KEYS, kms_values.KMS_FAMILIES),
+        ("AWS", aws_values.AWS_KEYS, aws_values.AWS_FAMILIES),
+    ):
+        names = [*sorted(keys), *(f"{family}NAME" for family in sorted(families))]
+        lines.append(f"| {service} | {', '.join(f'`{name}`' for name in names)} |")
+    return "\n".join(lines)
+
+
 def bounds() -> str:
     lines = ["| bound | name | where |", "|---|---|---|"]
     for module, name, meaning in BOUNDS:
@@ -292,6 +322,9 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "metric-names": metric_names,
     "front-limits": front_limits,
     "bounds": bounds,
+    "key-specs": key_specs,
+    "cross-account": cross_account,
+    "condition-keys": condition_keys,
     "store-tables": store_tables,
     "differences": differences,
     "promises": promises,

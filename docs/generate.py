@@ -208,6 +208,12 @@ BOUNDS: Final = (
     ("kagimori_boundary.key_specs", "PLAINTEXT_BYTES_MAX", "bytes of plaintext in Encrypt"),
     ("kagimori.operations.kms.cryptographic", "CONTEXT_BYTES_MAX", "bytes of encryption context"),
     ("kagimori.rules.policy.document", "KEY_POLICY_BYTES_MAX", "bytes of a key policy"),
+    ("kagimori.rules.policy.steps", "REQUEST_STEPS_MAX", "steps to decide one request"),
+    (
+        "kagimori.rules.policy.values",
+        "VALUE_CHARACTERS_MAX",
+        "characters of a value that conditions look at",
+    ),
     ("kagimori.rules.keys.alias", "ALIASES_PER_KEY_MAX", "aliases of one key"),
     ("kagimori.rules.keys.grant_request", "GRANTS_PER_KEY_MAX", "grants of one key"),
     ("kagimori.rules.keys.tags", "TAGS_MAX", "tags of one key"),

@@ -33,6 +33,7 @@ from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import Caller, nobody
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages
 from kagimori.rules.partitions import region_of_call
+from kagimori.rules.policy.steps import OutOfSteps
 from kagimori.rules.records.copies import owners_event_id
 from kagimori.rules.records.record import record_of
 from kagimori.rules.refusal import (
@@ -246,12 +247,14 @@ class Path:
 
     def _remember_denial(self, asked: Asked, facts: Facts) -> None:
         """Keep the whole decision for `kagimori why`; the caller is told what AWS tells."""
+        if asked.steps.are_used_up:
+            self._telemetry.trouble("OutOfSteps", f"{asked.call.operation}: too much to weigh")
         if self._denials.is_full:
             return
         try:
             denial = denial_of(asked, facts.needs, self._denials.next_slot())
-        except Absent:
-            return  # telling more would need more reading than a denial is worth
+        except (Absent, OutOfSteps):
+            return  # telling more would need more reading or weighing than a denial is worth
         if denial is not None:
             self._denials.add(denial)
 

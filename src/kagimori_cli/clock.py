@@ -14,6 +14,7 @@ from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
 
 CLOCK_PATH: Final = "/_kagimori/clock"
 _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_PART: Final = re.compile(r"(\d{1,6})([dhms])", re.ASCII)
 _TIME: Final = re.compile(r"(?:\d{1,6}[dhms])+", re.ASCII)
 
 clock = typer.Typer(
@@ -47,7 +48,7 @@ def show(
 def _seconds(time: str) -> int:
     if not _TIME.fullmatch(time):
         give_up(f"a time is like 8d, 12h, 30m, 45s or 1d12h, not {time!r}")
-    return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)(\D)", time))
+    return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(time))
 
 
 def _ask(endpoint: str, body: dict[str, Any] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kagimori.ports import View
 from kagimori.rules.authorization.authorize import RoleRules
@@ -11,6 +11,7 @@ from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.partitions import partition_of
+from kagimori.rules.policy.steps import Steps
 from kagimori.rules.request import Call, RawRequest
 
 
@@ -53,12 +54,13 @@ class Request(Struct, gc=False):
 class Asked(Request, kw_only=True, gc=False):
     """A request while it is looked into: with what may be read and drawn for it.
 
-    `draw` answers a fresh random UUID.
+    `draw` answers a fresh random UUID. `steps` are those that deciding may take.
     """
 
     view: View
     draw: Callable[[], str]
     usages: Usages = Usages()
+    steps: Steps = field(default_factory=Steps)
 
     def request(self) -> Request:
         """Return the request without its eyes: all that is left once everything has been read."""

@@ -10,8 +10,10 @@ from kagimori.rules.authorization.authorize import (
     decide_assume_role,
     decide_retire,
 )
+from kagimori.rules.authorization.decision import too_costly
 from kagimori.rules.keys.grant import Grant
 from kagimori.rules.policy.question import Question
+from kagimori.rules.policy.steps import OutOfSteps
 
 
 def decision_on(
@@ -19,12 +21,23 @@ def decision_on(
 ) -> Decision:
     """Return whether a need is met; `presented` are the grants of the request's grant tokens.
 
+    INVARIANT(deny-by-default): a need that would cost more steps than the request has is not met.
+
     Raises:
         Absent: what decides is not in memory yet.
     """
+    question = question or question_of(asked, need)
+    try:
+        return _weighed(asked, need, presented, question)
+    except OutOfSteps:
+        return too_costly(asked.caller.principal, question)
+
+
+def _weighed(
+    asked: Asked, need: Need, presented: tuple[Grant, ...], question: Question
+) -> Decision:
     caller, kms_key = asked.caller, need.kms_key
     principal, rules = caller.principal, caller.identity_rules
-    question = question or question_of(asked, need)
     if kms_key is None:
         if need.assumes is not None:
             return decide_assume_role(principal, rules, need.assumes, question)

@@ -15,7 +15,7 @@ from kagimori.rules.policy.values import Given
 
 def _resource_tag(values: ValuesOfRequest, name: str) -> Given:
     tags = values.key.tags if values.key is not None else values.need.resource_tags or {}
-    return [value for key, value in tags.items() if key.lower() == name]
+    return values.of_family("resource tags", name, tags.items)
 
 
 def _request_tags(values: ValuesOfRequest) -> Iterable[tuple[str, str]]:
@@ -28,7 +28,7 @@ def _request_tags(values: ValuesOfRequest) -> Iterable[tuple[str, str]]:
 
 
 def _request_tag(values: ValuesOfRequest, name: str) -> Given:
-    return [value for key, value in _request_tags(values) if key.lower() == name]
+    return values.of_family("request tags", name, lambda: _request_tags(values))
 
 
 def _tag_keys(values: ValuesOfRequest) -> Given:
@@ -75,8 +75,9 @@ def _instant(moment: float) -> str:
 
 
 def _principal_tag(values: ValuesOfRequest, name: str) -> Given:
-    tags = values.asked.caller.tags
-    return next((value for key, value in tags.items() if key.lower() == name), None)
+    return next(
+        iter(values.of_family("principal tags", name, values.asked.caller.tags.items)), None
+    )
 
 
 def _of_session(field: str) -> Callable[[ValuesOfRequest], Given]:

@@ -48,7 +48,7 @@ def _context_keys(values: ValuesOfRequest) -> Given:
 
 def _context_value(values: ValuesOfRequest, name: str) -> Given:
     context = values.need.encryption_context or {}
-    return [value for key, value in context.items() if key.lower() == name]
+    return values.of_family("encryption context", name, context.items)
 
 
 def _encryption_algorithm(values: ValuesOfRequest) -> Given:

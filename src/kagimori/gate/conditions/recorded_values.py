@@ -10,6 +10,7 @@ from kagimori.gate.asked import Asked, Need, Settings
 from kagimori.gate.conditions.request_values import RequestValues
 from kagimori.ports import View
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.policy.steps import UNLIMITED, Steps
 from kagimori.rules.policy.values import Given, ValueUnavailable
 from kagimori.rules.records.recorded_call import Members
 from kagimori.rules.records.recorded_session import Recorded
@@ -64,7 +65,9 @@ def recorded_asked(
     members = Members(record.get("requestParameters") or {})
     call = Call("kms", record["eventName"], record.get("awsRegion", ""), members)
     at = float(epoch_of(record["eventTime"]))
-    return Asked(call, caller, raw, at, settings, view=view, draw=lambda: "")
+    return Asked(
+        call, caller, raw, at, settings, view=view, draw=lambda: "", steps=Steps(UNLIMITED)
+    )
 
 
 def values_of(asked: Asked, need: Need, credentials: Recorded | None) -> RecordedValues:

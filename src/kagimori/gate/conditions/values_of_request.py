@@ -1,25 +1,41 @@
 """What condition keys are worked out from: one need of one request."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kagimori.gate.asked import Asked, Need
 from kagimori.rules.keys.kms_key import KmsKey
-from kagimori.rules.policy.values import Values
+from kagimori.rules.policy.values import Values, fold_key
 
 
 class ValuesOfRequest(Values):
     """The need, and what is asked with it."""
 
-    __slots__ = ("asked", "need")
+    __slots__ = ("_folded", "asked", "need")
 
     def __init__(self, asked: Asked, need: Need) -> None:
-        super().__init__({})
+        super().__init__({}, steps=asked.steps)
+        self._folded: dict[str, dict[str, list[str]]] = {}
         self.asked = asked
         self.need = need
 
     @property
     def key(self) -> KmsKey | None:
         return self.need.kms_key
+
+    def of_family(
+        self, family: str, name: str, pairs: Callable[[], Iterable[tuple[str, str]]]
+    ) -> list[str]:
+        """Return the values of what has this (folded) name among the pairs of a family.
+
+        The names are folded once for each request, however many conditions ask for one.
+        """
+        folded = self._folded.get(family)
+        if folded is None:
+            folded = self._folded[family] = {}
+            for written, value in pairs():
+                folded.setdefault(fold_key(written), []).append(value)
+        return folded.get(name, [])
 
     def member(self, name: str) -> Any:
         return getattr(self.asked.call.input, name, None)

@@ -26,8 +26,8 @@ class _PutPolicy(OnNamed[B, None]):
         return boundary_value(entity)
 
     def ask(self, asked: Request, allowed: Allowed, facts: On[B]) -> Command | None:
-        read_policy(asked.call.input.PolicyDocument, Kind.IDENTITY, asked.partition)
         check_inline_size(self.kind.noun, facts.entity.name, _with_new(asked, facts))
+        read_policy(asked.call.input.PolicyDocument, Kind.IDENTITY, asked.partition)
         return None
 
     def finish(self, asked: Request, facts: On[B], reply: None) -> Outcome:

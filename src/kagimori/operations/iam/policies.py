@@ -33,8 +33,8 @@ def check_document(text: str, partition: str) -> None:
     Raises:
         MalformedPolicyDocument, LimitExceeded: it cannot.
     """
-    read_policy(text, Kind.IDENTITY, partition)
     check_size(text, quota="PolicySize", most=MANAGED_CHARACTERS_MAX)
+    read_policy(text, Kind.IDENTITY, partition)
 
 
 def uses_asked_for(asked: Request) -> tuple[str, ...]:

@@ -31,8 +31,8 @@ def read_trust(asked: Asked, text: str) -> dict[str, str]:
     Raises:
         MalformedPolicyDocument, LimitExceeded: it cannot be one.
     """
-    document = read_policy(text, Kind.TRUST, asked.partition)
     check_size(text, quota="ACLSizePerRole", most=TRUST_CHARACTERS_MAX)
+    document = read_policy(text, Kind.TRUST, asked.partition)
     try:
         return pins_of(asked.view, document)
     except UnknownPrincipal as unknown:

@@ -11,6 +11,8 @@ from kagimori.rules.partitions import partition_of
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.policy.question import Question
+from kagimori.rules.policy.steps import OutOfSteps
+from kagimori.rules.policy.values import Values
 from kagimori.rules.refusal import MalformedPolicyDocumentException
 
 
@@ -29,8 +31,12 @@ def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) 
         return pins
     caller = asked.caller
     rules = KeyRules(kms_key.arn, kms_key.account_id, compile_policy(document, pins=pins))
-    question = Question("kms:PutKeyPolicy", kms_key.arn)
-    if would_lock_out(caller.principal, caller.identity_rules, rules, question):
+    question = Question("kms:PutKeyPolicy", kms_key.arn, Values({}, steps=asked.steps))
+    try:
+        locks_out = would_lock_out(caller.principal, caller.identity_rules, rules, question)
+    except OutOfSteps:  # so would it be then
+        locks_out = True
+    if locks_out:
         raise MalformedPolicyDocumentException(
             "The new key policy will not allow you to update the key policy in the future."
         )

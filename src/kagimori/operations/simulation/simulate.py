@@ -44,6 +44,7 @@ from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, operation_of
 from kagimori.rules.policy.document import Kind, pretty
 from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.question import Question
+from kagimori.rules.policy.steps import OutOfSteps
 from kagimori.rules.policy.values import fold_key
 from kagimori.rules.refusal import InvalidMarkerException
 
@@ -240,7 +241,10 @@ def _boundary_given(asked: Request) -> SourcedPolicy | None:
 
 def _result(asked: Asked, stage: Stage, action: str) -> dict[str, Any]:
     folded = fold_key(action)
-    results = [(one, _simulated(asked, stage, folded, action, one)) for one in stage.resources]
+    try:
+        results = [(one, _simulated(asked, stage, folded, action, one)) for one in stage.resources]
+    except OutOfSteps:
+        raise InvalidInput("These policies and values take too long to evaluate.") from None
     return shown_result(action, folded, results)
 
 

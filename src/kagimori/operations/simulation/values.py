@@ -114,7 +114,7 @@ class SimulatedValues(Values):
     __slots__ = ("_entries", "_real")
 
     def __init__(self, entries: Entries, real: RequestValues) -> None:
-        super().__init__({})
+        super().__init__({}, steps=real.steps)
         self._entries = entries
         self._real = real
 

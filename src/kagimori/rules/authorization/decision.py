@@ -5,7 +5,7 @@ Source: reference, sections 5.4 and 9.4.
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -63,6 +63,9 @@ class RoleRules(Struct, frozen=True, gc=False):
     trust_policy: CompiledPolicy
 
 
+TOO_COSTLY: Final = "because the policies that apply take too long to evaluate"
+
+
 class Decision(Struct, frozen=True, gc=False):
     """The answer and where it fell.
 
@@ -92,3 +95,15 @@ class Decision(Struct, frozen=True, gc=False):
             article = "an" if self.side is Side.IDENTITY else "a"
             return f"{told} with an explicit deny in {article} {self.side.value}"
         return f"{told} because no {self.side.value} allows the {action} action"
+
+
+def too_costly(principal: Principal, question: Question) -> Decision:
+    """Return the refusal of what would cost more steps to decide than a request has."""
+    return Decision(
+        allowed=False,
+        principal=principal,
+        question=question,
+        side=Side.IDENTITY,
+        whole_message=f"User: {principal.arn} is not authorized to perform: {question.action} "
+        f"on resource: {question.resource} {TOO_COSTLY}",
+    )

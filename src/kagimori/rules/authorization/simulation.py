@@ -181,6 +181,7 @@ def _matched(
             for trace in told.statements
             if not trace.misfits and trace.allows is (verdict is Verdict.allowed)
         ]
+        question.values.steps.take(len(policy.text))
         spans = statement_spans(policy.text) if applying and policy.text else ()
         for trace in applying:
             span = spans[trace.index] if trace.index < len(spans) else None
@@ -190,6 +191,7 @@ def _matched(
 def _missing(considered: Iterable[SourcedPolicy], question: Question) -> Iterator[str]:
     """Yield the keys that statements about this action and resource ask for and nobody gave."""
     for policy in considered:
+        policy.compiled.take_steps(question)
         variables = policy.compiled.document.has_variables
         for statement in policy.compiled.statements:
             if statement.concerns(question.action) and statement.fits_resource(question):

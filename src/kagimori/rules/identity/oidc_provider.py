@@ -15,6 +15,7 @@ from kagimori.rules.partitions import AWS
 
 THUMBPRINTS_MAX: Final = 5
 _HTTPS: Final = "https://"
+_THUMBPRINT: Final = re.compile(r"[0-9a-f]{40}")
 _HOST_AND_PATH: Final = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", re.IGNORECASE)
 
 
@@ -60,6 +61,6 @@ def check_thumbprints(thumbprints: list[str] | None) -> tuple[str, ...]:
     listed = tuple(one.lower() for one in thumbprints or ())
     if len(listed) > THUMBPRINTS_MAX:
         raise ValidationError(f"Thumbprint list must contain fewer than {THUMBPRINTS_MAX} entries.")
-    if not all(re.fullmatch("[0-9a-f]{40}", one) for one in listed):
+    if not all(_THUMBPRINT.fullmatch(one) for one in listed):
         raise ValidationError("Thumbprint list contains an invalid thumbprint.")
     return listed

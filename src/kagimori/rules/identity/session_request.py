@@ -91,12 +91,12 @@ def read_narrowing(policy: str | None, arns: Sequence[Any] | None, partition: st
             "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: "
             f"Member must have length less than or equal to {SESSION_POLICY_ARNS_MAX}"
         )
-    if policy is not None:
-        read_policy(policy, Kind.IDENTITY, partition)
-        compile_identity_policy(policy, "session policy")
     named = tuple(one.arn for one in arns or () if one.arn is not None)
     narrowing = Narrowing((policy,) if policy is not None else (), named)
     _check_room(sum(map(len, (*narrowing.texts, *named))), SESSION_POLICY_CHARACTERS_MAX)
+    if policy is not None:  # anybody may send one, so nothing longer is even parsed
+        read_policy(policy, Kind.IDENTITY, partition)
+        compile_identity_policy(policy, "session policy")
     return narrowing
 
 

@@ -18,9 +18,12 @@ from .operators import (
     IllTyped,
     Operator,
     boolean,
+    text_cost,
     text_matcher,
+    typed_cost,
     typed_matcher,
 )
+from .steps import NOTHING, Cost
 from .template import (
     BadVariable,
     Filled,
@@ -33,6 +36,7 @@ from .template import (
 from .values import Values, fold_key, is_multi_valued
 
 Holds = Callable[[Values], bool]
+Make = Callable[[Values], Test]
 
 _FOR_ALL: Final = "ForAllValues:"
 _FOR_ANY: Final = "ForAnyValue:"
@@ -95,12 +99,12 @@ def compile_condition(
         # The key is for IAM policies only: in a key policy it gives nothing.
         return lambda _values: False
     try:
-        matcher_for = _compile_operands(condition, reading.operator, variables=variables)
+        make, cost = _compile_operands(condition, reading.operator, variables=variables)
     except (IllTyped, BadVariable):
         return lambda _values: denies
     if reading.operator.family == "Null":
         return _null_test(key, condition.operands, denies=denies)
-    return _test(key, reading, matcher_for, denies=denies)
+    return _test(key, reading, make, cost, denies=denies)
 
 
 def _null_test(key: str, operands: tuple[str, ...], *, denies: bool) -> Holds:
@@ -115,9 +119,7 @@ def _null_test(key: str, operands: tuple[str, ...], *, denies: bool) -> Holds:
     return holds
 
 
-def _test(
-    key: str, reading: Reading, matcher_for: Callable[[Values], Test], *, denies: bool
-) -> Holds:
+def _test(key: str, reading: Reading, make: Make, cost: Cost, *, denies: bool) -> Holds:
     negated = reading.operator.negated
     quantifier = reading.quantifier
     # An absent key: IfExists and ForAllValues hold, ForAnyValue does not; else as it is negated.
@@ -126,6 +128,7 @@ def _test(
     # A single-valued key with several values (context keys that differ by case only): an Allow
     # needs all of them, a Deny any; so does a list in a Deny without set operator.
     needs_any = quantifier == _FOR_ANY or (not quantifier and denies)
+    is_free = cost == NOTHING
 
     def holds(values: Values) -> bool:
         try:
@@ -134,9 +137,12 @@ def _test(
                 return when_absent
             if undefined:
                 return False
-            matches = matcher_for(values)
+            if not is_free:
+                values.steps.take(cost.of(found))
+            matches = make(values)
             if len(found) == 1:
                 return matches(found[0]) is not negated
+            values.steps.take(len(found))
             # Every value is looked at, so that one of the wrong type is never passed over.
             results = [matches(value) is not negated for value in found]
         except Exception:  # noqa: BLE001 - INVARIANT(deny-by-default): fail closed, whatever failed
@@ -148,15 +154,18 @@ def _test(
 
 def _compile_operands(
     condition: Condition, found: Operator, *, variables: bool
-) -> Callable[[Values], Test]:
-    """Return what makes the matcher for a request: always the same one without variables."""
+) -> tuple[Make, Cost]:
+    """Return what makes the test for a request, and what the test costs for one value.
+
+    Without variables it is always the same test; with them it takes its steps itself.
+    """
     if found.family == "Null":
         for text in condition.operands:
             boolean(text)
-        return lambda _values: bool
+        return lambda _values: bool, NOTHING
     if found.compare is not None:
         typed = typed_matcher(found, condition.operands)
-        return lambda _values: typed
+        return lambda _values: typed, typed_cost(found, condition.operands)
     templates = [
         parse_template(text, variables=variables, wildcards=found.wildcards)
         for text in condition.operands
@@ -166,15 +175,24 @@ def _compile_operands(
     parts = ARN_PARTS if found.family == "Arn" else 1
     operands = [split_parts(pieces, parts) for pieces in templates]
     if not any(has_variables(pieces) for pieces in templates):
-        fixed = text_matcher(found, [_filled_parts(o, None) or [] for o in operands])
-        return lambda _values: fixed
-    return lambda values: _matcher_with(found, operands, values)
+        ready = [_filled_parts(o, None) or [] for o in operands]
+        fixed = text_matcher(found, ready)
+        return lambda _values: fixed, text_cost(found, ready)
+    pieces = sum(len(part) for operand in operands for part in operand)
+    return lambda values: _matcher_with(found, operands, values), Cost(pieces)
 
 
 def _matcher_with(found: Operator, operands: list[list[Pieces]], values: Values) -> Test:
-    ready = [_filled_parts(operand, values) for operand in operands]
+    filled_in = [_filled_parts(operand, values) for operand in operands]
     # A variable without a value equals nothing, so its operand drops out.
-    return text_matcher(found, [operand for operand in ready if operand is not None])
+    ready = [operand for operand in filled_in if operand is not None]
+    test, cost, take = text_matcher(found, ready), text_cost(found, ready), values.steps.take
+
+    def fits(text: str) -> bool:
+        take(cost.of((text,)))
+        return test(text)
+
+    return fits
 
 
 def _filled_parts(parts: list[Pieces], values: Values | None) -> list[Filled] | None:

@@ -14,14 +14,25 @@ from msgspec import Struct
 
 from .condition import Holds, compile_condition
 from .grammar import Document, Kind, Statement
-from .match import Test, action_glob, glob, resource_pieces
+from .match import Test, action_pieces, cost_of, glob, resource_pieces
 from .principal import Principal, PrincipalKind, Principals, Way, is_spared, pinned, way_of
 from .question import Question
-from .template import BadVariable, Pieces, filled, has_variables, parse_template
+from .steps import NOTHING as FREE
+from .steps import Cost, total
+from .template import (
+    BadVariable,
+    Filled,
+    Pieces,
+    filled,
+    has_variables,
+    parse_template,
+)
 from .values import Values, fold_key
 
 ResourceTest = Callable[[str, Values], bool]
 
+# What it costs to hold a resource against so many names is not worth counting.
+_COST_COUNTED_MIN: Final = 64
 # Questions come from a fixed list of actions; the bound only guards against a caller's mistake.
 _ACTIONS_REMEMBERED_MAX: Final = 512
 _NO_WAY: Final = Way.NONE
@@ -54,11 +65,13 @@ class CompiledStatement:
     __slots__ = (
         "_findings",
         "_has_action",
+        "action_cost",
         "allows",
         "index",
         "policy_name",
         "principals",
         "resource",
+        "resource_cost",
         "tests",
         "written",
     )
@@ -69,13 +82,14 @@ class CompiledStatement:
         self.policy_name = name
         self.allows = written.allows
         self.principals = written.principals
-        self._has_action = _action_test(written, document.kind)
-        self.resource = _resource_test(written, variables=document.has_variables)
+        self._has_action, self.action_cost = _action_test(written, document.kind)
+        variables = document.has_variables
+        self.resource, self.resource_cost = _resource_test(written, variables=variables)
         self.tests: tuple[Holds, ...] = tuple(
             compile_condition(
                 condition,
                 denies=not written.allows,
-                variables=document.has_variables,
+                variables=variables,
                 in_key_policy=document.kind is Kind.KEY,
             )
             for condition in written.conditions
@@ -109,10 +123,17 @@ class CompiledStatement:
             return self._findings.setdefault(way, Finding(effect, self, way))
 
 
+class Applicable(Struct, frozen=True):
+    """The statements that speak about one action, Denies first, and what their resources cost."""
+
+    statements: tuple[CompiledStatement, ...]
+    cost: Cost | None
+
+
 class CompiledPolicy:
     """A document ready for questions; cached by the caller, shared, never changed."""
 
-    __slots__ = ("document", "name", "remembered", "statements")
+    __slots__ = ("_action_cost", "document", "name", "remembered", "statements")
 
     def __init__(self, document: Document, name: str, statements: tuple[Statement, ...]) -> None:
         self.document = document
@@ -121,18 +142,38 @@ class CompiledPolicy:
             CompiledStatement(statement, index, document, name)
             for index, statement in enumerate(statements)
         )
-        self.remembered: dict[str, tuple[CompiledStatement, ...]] = {}
+        self._action_cost = total(one.action_cost for one in self.statements)
+        self.remembered: dict[str, Applicable] = {}
 
-    def applicable(self, action: str) -> tuple[CompiledStatement, ...]:
-        """Return the statements that speak about an action, Denies first."""
+    def applicable(self, question: Question) -> Applicable:
+        """Return the statements that speak about the action of a question.
+
+        Raises:
+            OutOfSteps: it costs more than the request has left.
+        """
+        action = question.action
         try:
             return self.remembered[action]
         except KeyError:
+            question.values.steps.take(self._action_cost.of((action,)))
             found = [statement for statement in self.statements if statement.concerns(action)]
             found.sort(key=lambda statement: statement.allows)
+            cost = total(statement.resource_cost for statement in found)
+            is_dear = cost.per_character or cost.each >= _COST_COUNTED_MIN
+            made = Applicable(tuple(found), cost if is_dear else None)
             if len(self.remembered) < _ACTIONS_REMEMBERED_MAX:
-                self.remembered[action] = tuple(found)
-            return tuple(found)
+                self.remembered[action] = made
+            return made
+
+    def take_steps(self, question: Question) -> None:
+        """Take the steps for asking every statement about action and resource, one by one.
+
+        Raises:
+            OutOfSteps: it costs more than the request has left.
+        """
+        resources = total(statement.resource_cost for statement in self.statements)
+        steps = self._action_cost.of((question.action,)) + resources.of((question.resource,))
+        question.values.steps.take(len(self.statements) + steps)
 
 
 def compile_policy(
@@ -160,11 +201,17 @@ def evaluate(
     """Return what a policy says: a Deny if one applies, else its strongest Allow, else nothing.
 
     Identity policies have no Principal element and need no `principal`.
+
+    Raises:
+        OutOfSteps: it costs more than the request has left.
     """
     values = question.values
     resource = question.resource
     best = NOTHING
-    for statement in policy.remembered.get(question.action) or policy.applicable(question.action):
+    applicable = policy.remembered.get(question.action) or policy.applicable(question)
+    if applicable.cost is not None:
+        values.steps.take(applicable.cost.of((resource,)))
+    for statement in applicable.statements:
         if statement.resource is not None and not statement.resource(resource, values):
             continue
         if statement.principals is None:
@@ -192,31 +239,36 @@ def _nothing(_folded: str) -> bool:
     return False
 
 
-def _action_test(written: Statement, kind: Kind) -> Test:
+def _action_test(written: Statement, kind: Kind) -> tuple[Test, Cost]:
     # A statement stored without Action, or without Resource where one belongs, has no effect.
     if not written.actions or (not written.resources and kind is not Kind.TRUST):
-        return _nothing
-    tests = [action_glob(action) for action in written.actions]
+        return _nothing, FREE
+    patterns = [action_pieces(action) for action in written.actions]
+    tests = [glob(pieces) for pieces in patterns]
     negated = written.not_action
-    return lambda folded: any(test(folded) for test in tests) is not negated
+    has_action = lambda folded: any(test(folded) for test in tests) is not negated  # noqa: E731
+    return has_action, total(map(cost_of, patterns))
 
 
-def _resource_test(written: Statement, *, variables: bool) -> ResourceTest | None:
-    """Return the test of the Resource element; None when every resource fits."""
+def _resource_test(written: Statement, *, variables: bool) -> tuple[ResourceTest | None, Cost]:
+    """Return the test of the Resource element, and its cost; None when every resource fits."""
     texts = written.resources or ()
     if not texts or ("*" in texts and not written.not_resource):
-        return None
-    fixed: list[Test] = []
+        return None, FREE
+    fixed: list[Filled] = []
     open_ones: list[Pieces | None] = []
     for text in texts:
         pieces = _resource_template(text, variables=variables)
         if pieces is not None and not has_variables(pieces):
-            fixed.append(glob(pieces))  # type: ignore[arg-type]  # no variable is left
+            fixed.append(pieces)  # type: ignore[arg-type]  # no variable is left
         elif pieces is not None or written.not_resource or not written.allows:
             open_ones.append(pieces)
+    tests = [glob(pieces) for pieces in fixed]
+    cost = total((*map(cost_of, fixed), Cost(len(open_ones))))
     if not open_ones and not written.not_resource:
-        return _fixed_test(fixed)
-    return _open_test(fixed, open_ones, negated=written.not_resource, denies=not written.allows)
+        return _fixed_test(tests), cost
+    denies = not written.allows
+    return _open_test(tests, open_ones, negated=written.not_resource, denies=denies), cost
 
 
 def _resource_template(text: str, *, variables: bool) -> Pieces | None:
@@ -252,6 +304,7 @@ def _open_test(
                     if negated:
                         return denies
                     continue
+                values.steps.take(cost_of(ready).of((resource,)))
                 named = glob(ready)(resource) or named
         except Exception:  # noqa: BLE001 - INVARIANT(deny-by-default): fail closed, whatever failed
             return denies

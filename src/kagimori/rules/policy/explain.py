@@ -61,6 +61,7 @@ def explain(
     has_boundary: bool = False,
 ) -> Explanation:
     """Return the finding of `evaluate` together with the trace of every statement."""
+    policy.take_steps(question)
     traces: list[StatementTrace] = []
     finding = NOTHING
     for statement in policy.statements:

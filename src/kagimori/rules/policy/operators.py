@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from .match import Test, arn_condition, glob
+from .match import Test, arn_condition, arn_cost, cost_of, glob
+from .steps import NOTHING, Cost, total
 from .template import Filled, Wild
 from .values import fold_key
 
@@ -53,6 +54,8 @@ _CIDR: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
 # Python's own decoder takes more padding than there should be.
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _HOUR: Final = 3600
+# What it costs to fold the case of a character that is not ASCII.
+_FOLDING: Final = Cost(1, 8)
 _BOOLEANS: Final = frozenset({"true", "false"})
 
 
@@ -211,6 +214,11 @@ def typed_matcher(found: Operator, operands: tuple[str, ...]) -> Test:
     return fits
 
 
+def typed_cost(found: Operator, operands: tuple[str, ...]) -> Cost:
+    """Return the most that the matcher of a typed operator costs for one value."""
+    return NOTHING if found.family == "Bool" else Cost(len(operands), 1)
+
+
 def text_matcher(found: Operator, operands: list[list[Filled]]) -> Test:
     """Return the matcher of a text or ARN operator; an operand is a list of ARN parts, or one."""
     if found.family == "Arn":
@@ -223,6 +231,15 @@ def text_matcher(found: Operator, operands: list[list[Filled]]) -> Test:
         folded = frozenset(fold_text(text) for text in texts)
         return lambda text: fold_text(text) in folded
     return frozenset(texts).__contains__
+
+
+def text_cost(found: Operator, operands: list[list[Filled]]) -> Cost:
+    """Return the most that the matcher of a text or ARN operator costs for one value."""
+    if found.family == "Arn":
+        return total(map(arn_cost, operands))
+    if found.wildcards:
+        return total(cost_of(parts[0]) for parts in operands)
+    return _FOLDING if found.family == "StringIgnoreCase" else NOTHING
 
 
 def _any_of(tests: list[Test]) -> Test:

@@ -34,12 +34,13 @@ def statement_spans(text: str) -> tuple[Span, ...]:
     spans: list[Span] = []
     depth, start, level = 0, 0, _INSIDE_DOCUMENT
     name, in_statement = "", False
+    places = _Places(text)
     for token in _TOKEN.finditer(text):
         mark = token[0]
         if mark in {"}", "]"}:
             depth -= 1
             if mark == "}" and in_statement and depth == level:
-                spans.append(Span(_position(text, start), _position(text, token.end())))
+                spans.append(Span(places.at(start), places.at(token.end())))
         elif mark in {"{", "["}:
             if mark == "{" and in_statement and depth == level:
                 start = token.start()
@@ -55,8 +56,15 @@ def statement_spans(text: str) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _position(text: str, at: int) -> Position:
-    line, begins = 1, 0
-    for end in _LINE_END.finditer(text, 0, at):
-        line, begins = line + 1, end.end()
-    return Position(line, at - begins + 1)
+class _Places:
+    """Lines and columns of a text, asked for from its beginning to its end."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line, self._begins, self._seen = 1, 0, 0
+
+    def at(self, offset: int) -> Position:
+        for end in _LINE_END.finditer(self._text, self._seen, offset):
+            self._line, self._begins = self._line + 1, end.end()
+        self._seen = offset
+        return Position(self._line, offset - self._begins + 1)

@@ -6,7 +6,6 @@ a literal piece and can never turn into a wildcard, a separator or another varia
 Source: IAM User Guide, reference_policies_variables; reference, section 9.8.
 """
 
-import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Final
@@ -41,10 +40,10 @@ class BadVariable(ValueError):
     """A `${` that is neither a variable nor one of the literals `${*}`, `${?}`, `${$}`."""
 
 
-_WILDS: Final = {"*": Wild.STAR, "?": Wild.MARK}
-_LITERALS: Final = {"${*}": "*", "${?}": "?", "${$}": "$"}
-_SPLIT: Final = re.compile(r"(\$\{[^{}]*\}|\$\{|[*?])")
-_VARIABLE: Final = re.compile(r"\$\{\s*([^{},']*[^{},'\s])\s*(?:,\s*'([^'{}]*)'\s*)?\}")
+_LITERALS: Final = {"*": "*", "?": "?", "$": "$"}
+_BLANKS: Final = " \t\n\r\x0b\x0c"
+_NOT_IN_NAME: Final = frozenset("{},'")
+_NOT_IN_DEFAULT: Final = frozenset("'{}")
 
 
 def parse_template(text: str, *, variables: bool, wildcards: bool) -> Pieces:
@@ -53,36 +52,55 @@ def parse_template(text: str, *, variables: bool, wildcards: bool) -> Pieces:
     Raises:
         BadVariable: something begins like a variable and is none.
     """
+    if not variables or "${" not in text:
+        return joined(_with_wilds(text) if wildcards else (text,))
     pieces: list[Piece] = []
-    for part in _SPLIT.split(text):
-        if part == "":
-            continue
-        if wildcards and part in _WILDS:
-            pieces.append(_WILDS[part])
-        elif part.startswith("${") and not variables:
-            # The splitter keeps `${a*b}` together; its wildcards are wildcards all the same.
-            pieces += [_WILDS[c] if wildcards and c in _WILDS else c for c in part]
-        elif part.startswith("${"):
-            pieces.append(_LITERALS[part] if part in _LITERALS else _variable(part))
-        else:
-            pieces.append(part)
+    before, *openings = text.split("${")
+    pieces += _with_wilds(before) if wildcards else (before,)
+    for opening in openings:
+        inside, brace, after = opening.partition("}")
+        if not brace:
+            raise BadVariable(opening)
+        pieces.append(_LITERALS.get(inside) or _variable(inside))
+        pieces += _with_wilds(after) if wildcards else (after,)
     return joined(pieces)
 
 
-def _variable(part: str) -> Variable:
-    found = _VARIABLE.fullmatch(part)
-    if found is None:
-        raise BadVariable(part)
-    return Variable(fold_key(found[1]), found[2])
+def _with_wilds(text: str) -> Sequence[Piece]:
+    """Return literals and wildcards in turn."""
+    if "*" not in text and "?" not in text:
+        return (text,)
+    pieces: list[Piece] = []
+    for number, run in enumerate(text.split("*")):
+        if number:
+            pieces.append(Wild.STAR)
+        for at, literal in enumerate(run.split("?")):
+            if at:
+                pieces.append(Wild.MARK)
+            pieces.append(literal)
+    return pieces
+
+
+def _variable(inside: str) -> Variable:
+    """Return what stands between `${` and `}`: a name, and perhaps a default in quotes."""
+    name, comma, rest = inside.partition(",")
+    name, rest = name.strip(_BLANKS), rest.strip(_BLANKS)
+    quoted = rest[1:-1] if len(rest) > 1 and rest[0] == rest[-1] == "'" else None
+    if not name or not _NOT_IN_NAME.isdisjoint(name) or (comma and quoted is None):
+        raise BadVariable(inside)
+    if quoted is not None and not _NOT_IN_DEFAULT.isdisjoint(quoted):
+        raise BadVariable(inside)
+    return Variable(fold_key(name), quoted)
 
 
 def joined(pieces: Sequence[Piece]) -> Pieces:
-    """Return the pieces with neighbouring literals made one."""
+    """Return the pieces with neighbouring literals made one, and without empty ones."""
     result: list[Piece] = []
     run: list[str] = []
     for piece in pieces:
         if isinstance(piece, str):
-            run.append(piece)
+            if piece:
+                run.append(piece)
             continue
         if run:
             result.append("".join(run))
@@ -106,6 +124,7 @@ def filled(pieces: Pieces, values: Values) -> Filled | None:
             text = _value_of(piece, values)
             if text is None:
                 return None
+            values.steps.take(len(text))
             result.append(text)
         else:
             result.append(piece)
@@ -130,4 +149,4 @@ def split_parts(pieces: Pieces, count: int) -> list[Pieces]:
         texts = piece.split(":", count - len(parts))
         parts[-1].append(texts[0])
         parts += [[text] for text in texts[1:]]
-    return [joined([piece for piece in part if piece != ""]) for part in parts]
+    return [joined(part) for part in parts]

@@ -10,11 +10,16 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from .steps import UNLIMITED, Steps
+
 Given = str | Iterable[str] | None
 Provider = Given | Callable[[], Given]
 # A family answers for all keys that begin alike: `aws:ResourceTag/…`, `kms:EncryptionContext:…`.
 Family = Callable[[str], Given]
 
+# No condition looks at a longer value: it counts as one that could not be had. Longer than all that
+# AWS documents; an encryption context may have this much as a whole.
+VALUE_CHARACTERS_MAX: Final = 8192
 # Keys that hold a list by nature: without a set operator their meaning is undefined.
 MULTI_VALUED: Final = frozenset(
     {
@@ -44,7 +49,7 @@ def fold_key(key: str) -> str:
 
     Only ASCII folds: the Kelvin sign is not a `k`, or it could spell the name of another key.
     """
-    return key.translate(_FOLD)
+    return key.lower() if key.isascii() else key.translate(_FOLD)
 
 
 def is_multi_valued(key: str) -> bool:
@@ -63,13 +68,15 @@ def family_of(key: str) -> str:
 class Values:
     """A lazy mapping from folded condition key to values; each provider is asked at most once."""
 
-    __slots__ = ("_families", "_known", "_providers")
+    __slots__ = ("_families", "_known", "_providers", "steps")
 
     def __init__(
         self,
         providers: Mapping[str, Provider],
         families: Mapping[str, Family] | None = None,
+        steps: Steps | None = None,
     ) -> None:
+        self.steps = Steps() if steps is None else steps
         self._providers = providers
         self._families = families
         self._known: dict[str, tuple[str, ...] | ValueUnavailable | None] = {}
@@ -94,11 +101,11 @@ class Values:
             if given is None:
                 return None
             if given.__class__ is str:
-                return (given,)
+                return (given,) if len(given) <= VALUE_CHARACTERS_MAX else ValueUnavailable(key)
             values = tuple(given)
         except Exception:  # noqa: BLE001 - INVARIANT(deny-by-default): any failure is a failure
             return ValueUnavailable(key)
-        if all(isinstance(value, str) for value in values):
+        if all(map(_can_be_compared, values)):
             return values or None
         return ValueUnavailable(key)
 
@@ -112,4 +119,9 @@ class Values:
         return None
 
 
-NO_VALUES: Final = Values({})
+def _can_be_compared(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= VALUE_CHARACTERS_MAX
+
+
+# For questions that no request asks; where one does, it brings values with steps of its own.
+NO_VALUES: Final = Values({}, steps=Steps(UNLIMITED))

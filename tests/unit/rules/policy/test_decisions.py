@@ -434,7 +434,7 @@ def test_only_permission_makes_allowed_and_it_tells_how():
 
 def test_one_decision_that_denies_takes_the_permission_from_all():
     by_root = decide(root(), rules(), key_rules(DEFAULT), question())
-    denied = decide(user(), rules(), key_rules(DENY), question())
+    denied = decide(user(), rules(), key_rules(naming("*", "Deny")), question())
     with pytest.raises(AccessDeniedException):
         permission(by_root, denied)
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +22,9 @@ from key_uses import USES, KeyUseLoads, bare_microseconds_of
 from load import Load
 from machine import described
 from measure import measure
-from report import BESIDE, MOTO, Figures, Report, median
+from report import BESIDE, LOCAL_KMS, MOTO, Figures, Report, median
 from requests_made import LoadMaker
-from servers import Echo, Kagimori, Moto, Server
+from servers import Echo, Kagimori, LocalKms, Moto, Server
 from start import seconds_to_ready
 
 PAGE = Path(__file__).parent.parent / "docs" / "look-up" / "performance.md"
@@ -43,8 +44,15 @@ def main() -> None:
     report.bare(*bare_microseconds())
     with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
         report.start(seconds_to_ready(Path(folder), rounds))
-        with Echo() as echo, Kagimori(Path(folder) / "served") as kagimori, Moto() as moto:
+        with ExitStack() as servers:
+            echo = servers.enter_context(Echo())
+            kagimori = servers.enter_context(Kagimori(Path(folder) / "served"))
+            moto = servers.enter_context(Moto())
             jobs = _jobs(report, echo, kagimori, moto, connections)
+            if LocalKms.is_possible():
+                jobs += _of_local_kms(servers.enter_context(LocalKms(Path(folder) / "local-kms")))
+            else:
+                report.say("local-kms was not measured beside: Go is not installed.")
             report.idle(kagimori.processes().memory_mib())
             _measure(report, jobs, rounds=rounds, seconds=seconds)
             _measure_key_uses(report, kagimori, rounds=rounds, seconds=seconds)
@@ -81,6 +89,13 @@ def _jobs(
     for count in connections:
         jobs += [Job(name, count, kagimori, partial(here.load, name)) for name in OPERATIONS]
     return [*jobs, Job(MOTO, BESIDE, moto, partial(there.load, "Encrypt"))]
+
+
+def _of_local_kms(server: Server) -> list[Job]:
+    maker = LoadMaker(server)
+    return [
+        Job(f"{LOCAL_KMS} {name}", BESIDE, server, partial(maker.load, name)) for name in OPERATIONS
+    ]
 
 
 def _measure(report: Report, jobs: list[Job], *, rounds: int, seconds: int) -> None:

@@ -1,6 +1,8 @@
 """The servers that are measured, each in processes of its own, started and ended here."""
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from signing import Signer
 
 REGION = "us-east-1"
 START_SECONDS_MAX = 30.0
+LOCAL_KMS = "github.com/nsmithuk/local-kms@v0.0.0-20260228092603-2a5e92d09ab6"
 
 
 class Server:
@@ -111,3 +114,32 @@ class Moto(Server):
             return True
         except OSError:
             return False
+
+
+class LocalKms(Server):
+    """local-kms, the emulator in Go: it encrypts, and checks and records nothing.
+
+    Built from its published module on first use, which needs Go and a network; the build is kept
+    in the user's cache folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        super().__init__([str(_built_local_kms()), str(folder)])
+        self.url = self._said()
+
+    @staticmethod
+    def is_possible() -> bool:
+        """Whether Go is there to build it with."""
+        return shutil.which("go") is not None
+
+
+def _built_local_kms() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kagimori-bench"
+    program = cache / LOCAL_KMS.rpartition("@")[2] / "local-kms"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(__file__).with_name("local_kms") / "main.go", program.parent)
+        for step in (["mod", "init", "bench"], ["get", LOCAL_KMS], ["build", "-o", program.name]):
+            subprocess.run(["go", *step], cwd=program.parent, check=True, capture_output=True)
+    return program

@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 import uvloop
 
-from kagimori.server.worker import Worker
+from kagimori.server.worker import Worker, refusal_of
 from kagimori.server.worker_config import WorkerConfig
-from kagimori.trail.files import JournalDamaged
+from kagimori.trail.recovery import JournalDamaged
 
 # Objects in flight for a few hundred requests must not look like garbage that gathers.
 COLLECT_AFTER: Final = 20_000
@@ -21,8 +21,7 @@ async def _run(config: WorkerConfig) -> None:
     try:
         worker = Worker(config)
     except JournalDamaged as damaged:
-        refusal = {"refused": f"the audit journal {config.stream} is damaged: {damaged}"}
-        os.write(config.control_fd, msgspec.json.encode(refusal) + b"\n")
+        os.write(config.control_fd, refusal_of(damaged))
         os._exit(1)
     # What is there now stays; what requests leave behind goes without the collector's help.
     gc.collect()

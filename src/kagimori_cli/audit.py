@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kagimori.server.start import Unusable, audit_trail
+from kagimori.server.start import Unusable, acceptance, audit_trail
 from kagimori_cli import audit_reading
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 
@@ -84,6 +84,25 @@ def reindex(data: Data) -> None:
         typer.echo("The old index is gone; the running server is making a new one.")
     else:
         typer.echo(f"{records} records indexed.")
+
+
+@audit.command(
+    name="accept-loss", epilog="Example: kagimori audit accept-loss --data ./kagimori-data"
+)
+def accept_loss(data: Data) -> None:
+    """Let a deployment go on whose journal lost records that had been acknowledged.
+
+    The damaged stream is closed and kept as it is; its worker goes on in another. What was lost
+    and that it was accepted is recorded.
+    """
+    try:
+        accepted = acceptance.accept_loss(data)
+    except Unusable as reason:
+        give_up(str(reason))
+    for loss in accepted:
+        typer.echo(f"Stream {loss.stream} is closed: {loss.why}")
+    if not accepted:
+        typer.echo("No journal lacks anything that its end would show; nothing was changed.")
 
 
 def _show(found: audit_trail.Verification) -> None:

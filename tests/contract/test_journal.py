@@ -13,8 +13,9 @@ import pytest
 
 from kagimori.rules.chain.chain import START, follow
 from kagimori.trail import journal as journal_module
-from kagimori.trail.files import JournalDamaged, journal_files, records_after
+from kagimori.trail.files import journal_files, records_after
 from kagimori.trail.journal import Journal, JournalFailed
+from kagimori.trail.recovery import JournalDamaged
 from waiting import future_of
 
 

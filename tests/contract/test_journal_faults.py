@@ -13,12 +13,13 @@ import pytest
 
 from kagimori.pending import start
 from kagimori.rules.chain.chain import START, follow, join
-from kagimori.trail import files as files_module
 from kagimori.trail import journal as journal_module
+from kagimori.trail import recovery as recovery_module
 from kagimori.trail.archive import AuditArchive
-from kagimori.trail.files import JournalDamaged, file_for, journal_files, recover_end
+from kagimori.trail.files import file_for, journal_files
 from kagimori.trail.journal import Journal, JournalFailed
 from kagimori.trail.outbox import recover_others, recover_own
+from kagimori.trail.recovery import JournalDamaged, recover_end
 from waiting import future_of
 
 
@@ -245,8 +246,8 @@ TWO, AFTER_TWO = join(AFTER_ONE, record(2))
 )
 def test_whatever_a_crash_can_leave_is_recovered(folder, contents, end):
     written(folder, *contents)
-    assert recover_end(folder)[0] == end
-    assert recover_end(folder)[0] == end  # and again, as it lies now
+    assert recover_end(folder).end == end
+    assert recover_end(folder).end == end  # and again, as it lies now
     run(folder, lambda journal: future_of(journal.append(record("on"))))
     assert chained(folder)[-1] == "on"
     assert len(chained(folder)) == end.sequence + 1
@@ -271,7 +272,7 @@ def test_what_no_crash_leaves_is_refused_and_kept_as_it_is(folder, contents):
 def test_what_was_recovered_is_durable_before_it_counts(folder, monkeypatch):
     written(folder, ONE)
     synced = []
-    monkeypatch.setattr(files_module.os, "fdatasync", synced.append)
+    monkeypatch.setattr(recovery_module.os, "fdatasync", synced.append)
     recover_end(folder)
     assert len(synced) == 1
 

@@ -61,4 +61,5 @@ def new_facts(facts: Facts) -> list[Fact]:
         Fact("tls", json.dumps(facts.tls)),
         Fact("created_at", json.dumps(facts.created_at)),
         Fact("operator_account_id", json.dumps(facts.operator_account_id)),
+        Fact("streams", json.dumps({})),  # none yet: see trail/streams.py
     ]

@@ -17,7 +17,7 @@ from kagimori.deployment import service_keys as service_principals
 from kagimori.deployment.accounts import create_account
 from kagimori.deployment.folder import SOCKET_PATH_BYTES_MAX, Layout, Unusable, lock
 from kagimori.deployment.init import DEFAULT_PORT, DEFAULT_REGION, initialise, make_deployment
-from kagimori.deployment.opened import opened, read_facts
+from kagimori.deployment.opened import opened
 from kagimori.deployment.running import RootAccessKey, root_access_key, running_server
 from kagimori.dev.seed import BadSeed, planted, read_seed
 from kagimori.hsm.process import HsmProcess
@@ -27,10 +27,11 @@ from kagimori.rules.partitions import is_known, known_regions
 from kagimori.server.listeners import listener_at, url_of
 from kagimori.server.supervisor import ServeOptions, Supervisor
 from kagimori.server.worker_config import WebIdentityKeys
-from kagimori.trail import policy_replay
+from kagimori.trail import acceptance, policy_replay
 from kagimori.trail import reading as audit_reading
 from kagimori.trail import verification as audit_trail
 from kagimori.trail.auditor import AuditOptions
+from kagimori.trail.streams import register_streams
 
 __all__ = [
     "DEFAULT_LISTEN",
@@ -39,6 +40,7 @@ __all__ = [
     "RootAccessKey",
     "Unusable",
     "WebIdentityOptions",
+    "acceptance",
     "audit_reading",
     "audit_trail",
     "create_account",
@@ -85,7 +87,9 @@ def serve(
     layout = Layout(data)
     with ExitStack() as stack:
         held = lock(layout)
-        facts = read_facts(layout)
+        with opened(data) as deployment:
+            facts = deployment.facts
+            streams, known_streams = register_streams(deployment, workers)
         if facts.tls and certificate is None:
             certificate, private_key = layout.tls / "server.pem", layout.tls / "server.key"
         if (certificate is None) != (private_key is None):
@@ -96,7 +100,8 @@ def serve(
         admin = stack.enter_context(listener_at(admin_listen, plain=True))
         options = ServeOptions(
             url=url_of(listener, secure=certificate is not None),
-            workers=workers,
+            streams=tuple(streams),
+            known_streams=known_streams,
             connections=connections,
             certificate=None if certificate is None else str(certificate),
             private_key=None if private_key is None else str(private_key),

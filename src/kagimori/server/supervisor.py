@@ -32,13 +32,13 @@ from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.server.metrics import Snapshot, exposition
 from kagimori.server.worker_config import DRAIN_SECONDS, WebIdentityKeys, WorkerConfig
 from kagimori.trail.auditor import AuditOptions, Auditor
+from kagimori.trail.streams import Streams
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
 
 STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
 AUDIT_SECONDS_MAX: Final = 20.0
 RESTART_SECONDS_MAX: Final = 5.0
-TIMER_WORKER: Final = "w0"  # one worker of a node does what time asks for
 SNAPSHOT_SECONDS_MAX: Final = 2.0
 CONTROL_LINE_BYTES_MAX: Final = 1024 * 1024
 
@@ -47,7 +47,8 @@ class ServeOptions(Struct, frozen=True):
     """How to serve; sockets are bound already."""
 
     url: str
-    workers: int
+    streams: tuple[str, ...]  # of the workers: one for each
+    known_streams: Streams
     connections: int
     certificate: str | None = None
     private_key: str | None = None
@@ -144,7 +145,7 @@ class Supervisor:
         self._hsm_socket = hsm_socket
         self._on_ready = on_ready
         self._workers: dict[str, _Worker] = {}
-        self._names = [f"w{number}" for number in range(options.workers)]
+        self._names = options.streams
         self._restarts = {"hsm": 0, "worker": 0}
         self._stopping = asyncio.Event()
         self._failure: str | None = None
@@ -225,7 +226,7 @@ class Supervisor:
         config = WorkerConfig(
             data=str(self._layout.data),
             stream=name,
-            streams=tuple(self._names),
+            streams=self._names,
             hsm_socket=str(self._hsm_socket),
             listen_fd=-1,
             control_fd=-1,
@@ -236,8 +237,9 @@ class Supervisor:
             trust_roots=options.trust_roots,
             web_identity=options.web_identity,
             dev=options.dev,
-            timer=name == TIMER_WORKER,
+            timer=name == self._names[0],  # one worker of a node does what time asks for
             created_at=self._facts.created_at,
+            closed_streams=tuple(name for name, closed in options.known_streams.items() if closed),
         )
         worker = self._workers[name] = _Worker(config, self._listener, self._lock)
         return await worker.wait_ready()

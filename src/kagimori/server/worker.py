@@ -37,13 +37,16 @@ from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
 from kagimori.path import Path as RequestPath
 from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.records.service_event import journal_event
 from kagimori.server.doors import Doors
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import DRAIN_SECONDS, WorkerConfig
 from kagimori.trail.archive import AuditArchive
 from kagimori.trail.journal import Journal, JournalFailed
 from kagimori.trail.lookup import AuditLookup
-from kagimori.trail.outbox import recover_others, recover_own
+from kagimori.trail.mark import MARKS
+from kagimori.trail.outbox import Row, recover_closed, recover_others, recover_own
+from kagimori.trail.recovery import Cut, JournalDamaged
 from kagimori.trail.reserve import RESERVE_BYTES
 
 SERVICES: Final = ("kms", "iam", "sts", "cloudtrail")
@@ -60,7 +63,7 @@ class Worker:
         self._data = data
         self.telemetry = Telemetry()
         self._clock = MovableClock() if config.dev else Clock()
-        draw = Uuids().new
+        draw = self._draw = Uuids().new
         self._hsm = HsmClient(config.hsm_socket)
         self._store = EmbeddedStore(
             data / "kagimori.db",
@@ -75,6 +78,7 @@ class Worker:
                 "journal", os.strerror(failure.errno or 0)
             ),
             reserve_bytes=RESERVE_BYTES,
+            mark=data / MARKS / config.stream,
         )
         self._store.journal_sequence = lambda: self._journal.end.sequence
         self._archive = AuditArchive(self._journal, self._store)
@@ -162,7 +166,11 @@ class Worker:
         # From the first moment on: the supervisor may be gone before we serve.
         obeying = loop.create_task(self._obey(reader, writer))
         tasks = [loop.create_task(self._housekeeping())]
-        await self._journal_outbox()
+        try:
+            await self._journal_outbox()
+        except JournalDamaged as damaged:
+            os.write(self._config.control_fd, refusal_of(damaged))
+            os._exit(1)
         while not self._hsm.operational and not obeying.done():
             await asyncio.sleep(0.01)
         if not obeying.done():
@@ -210,14 +218,54 @@ class Worker:
     async def _journal_outbox(self) -> None:
         """Put into the journal what a crash kept from it, before anything new goes there."""
         rows, config = self._store.outbox(), self._config
+        cuts = [] if self._journal.cut is None else [self._journal.cut]
         try:
             await recover_own(rows, config.stream, self._journal, self._store)
         except JournalFailed as failure:
             self._journal_trouble(str(failure))
         if config.stream == config.streams[0]:
+            await self._journal_closed(rows)
             await recover_others(
-                rows, config.streams, self._data / "audit", self._store, self._journal_trouble
+                rows,
+                config.streams,
+                self._data / "audit",
+                self._store,
+                self._journal_trouble,
+                closed=config.closed_streams,
+                marks=self._data / MARKS,
+                on_cut=cuts.append,
             )
+        for cut in cuts:
+            self._record_cut(cut)
+
+    async def _journal_closed(self, rows: list[Row]) -> None:
+        closed, audit = self._config.closed_streams, self._data / "audit"
+        try:
+            await recover_closed(rows, closed, audit, self._journal, self._store)
+        except JournalFailed as failure:
+            self._journal_trouble(str(failure))
+
+    def _record_cut(self, cut: Cut) -> None:
+        """Record and log what was cut off a journal: bytes that nobody was answered for."""
+        self._journal_trouble(
+            f"{cut.length} bytes after record {cut.after_sequence} of {cut.stream} were cut off: "
+            "they were never acknowledged"
+        )
+        record = journal_event(
+            event_id=self._draw(),
+            now=self._clock.now(),
+            name="CutJournalTail",
+            region=self._config.regions[0],
+            details={
+                "stream": cut.stream,
+                "file": cut.file,
+                "offset": cut.offset,
+                "bytes": cut.length,
+                "sha256": cut.content_hash,
+                "afterSequence": cut.after_sequence,
+            },
+        )
+        self._archive.append(record.line)
 
     def _journal_trouble(self, why: str) -> None:
         self.telemetry.trouble("journal", why)
@@ -238,3 +286,12 @@ class Worker:
         if self._config.certificate is None or self._config.private_key is None:
             return None
         return server_context(Path(self._config.certificate), Path(self._config.private_key))
+
+
+def refusal_of(damaged: JournalDamaged) -> bytes:
+    """Return what the supervisor is told instead of that we serve."""
+    why = (
+        f"the audit journal lacks records that were acknowledged: {damaged}; what to do stands "
+        "in docs/do/go-on-after-a-damaged-journal.md"
+    )
+    return msgspec.json.encode({"refused": why}) + b"\n"

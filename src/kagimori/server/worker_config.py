@@ -32,3 +32,4 @@ class WorkerConfig(Struct, frozen=True):
     created_at: float = 0.0
     trust_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
+    closed_streams: tuple[str, ...] = ()  # their journals lost something, and are not added to

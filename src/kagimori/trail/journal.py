@@ -1,7 +1,8 @@
 """The audit journal: records appended in groups, one fdatasync for all that is waiting.
 
 A thread writes and syncs; the loop goes on. While one group is on its way to the disk the next
-one gathers, so the busier the server, the larger the groups. A record counts only once synced.
+one gathers, so the busier the server, the larger the groups. A record counts only once synced; a
+group is written only once the one before it was.
 """
 
 import asyncio
@@ -18,7 +19,10 @@ from typing import Final
 from kagimori.machinery.files import sync_folder
 from kagimori.pending import Pending
 from kagimori.rules.chain.chain import Link, join
-from kagimori.trail.files import file_for, recover_end
+from kagimori.rules.chain.groups import mark_group
+from kagimori.trail.files import file_for
+from kagimori.trail.mark import SyncedMark, read_mark
+from kagimori.trail.recovery import recover_end
 from kagimori.trail.reserve import Reserve
 
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -55,14 +59,26 @@ class Journal:
         on_synced: Callable[[int, float], None] = lambda records, seconds: None,
         on_failed: Callable[[OSError], None] = lambda failure: None,
         reserve_bytes: int = 0,
+        mark: Path | None = None,
     ) -> None:
+        """Recover the end, with the synced mark in the file `mark`; `cut` says what was cut off.
+
+        Raises:
+            JournalDamaged: something is gone that had been acknowledged.
+            OSError: it cannot be read or written.
+        """
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for parent in (folder.parent, folder.parent.parent):
             sync_folder(parent)
         self._folder = folder
-        self._end, file, self._file_bytes = recover_end(folder)
-        self._file = self._open(file)
+        recovered = recover_end(folder, None if mark is None else read_mark(mark))
+        self.cut = recovered.cut
+        self._end, self._file_bytes = recovered.end, recovered.length
+        self._file = self._open(recovered.file)
+        self._mark = None if mark is None else SyncedMark(mark)
+        if self._mark is not None:
+            self._mark.settle(self._end)
         self._reserve = Reserve(folder, reserve_bytes)
         self._loop = asyncio.get_running_loop()
         self._gathering: list[tuple[bytes, Pending[None]]] = []
@@ -142,7 +158,7 @@ class Journal:
         if not gathered:
             return
         records = [record for record, _ in gathered if record]  # a probe has none
-        content, link = join(self._end, *records)
+        content, link = join(self._end, *mark_group(self._end, records))
         self._group = _Group(content, link, [pending for _, pending in gathered])
         self._group_since = self._loop.time()
         self._groups.put(self._group)
@@ -179,7 +195,9 @@ class Journal:
             try:
                 self._loop.call_soon_threadsafe(self._group_done, group)
             except RuntimeError:  # the loop has closed: nobody waits any more
-                return
+                break
+        if self._mark is not None:
+            self._mark.close()
 
     def _write(self, group: _Group) -> None:
         began = time.perf_counter()
@@ -209,6 +227,9 @@ class Journal:
                 self._cut_back()
             raise
         self._file_bytes += len(group.content)
+        if self._mark is not None:
+            with contextlib.suppress(OSError):  # then it lags, and says less than it could
+                self._mark.write(group.end)
 
     def _tell_full(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has closed
@@ -226,6 +247,9 @@ class Journal:
         self._file, self._file_bytes = file, 0
 
     def _cut_back(self) -> None:
+        if self._mark is not None and self._mark.newest.sequence > self._end.sequence:
+            # Synced after all, but given up before: the mark goes back first, and durably.
+            self._mark.settle(self._end)
         if self._file >= 0:
             os.ftruncate(self._file, self._file_bytes)
             os.fdatasync(self._file)

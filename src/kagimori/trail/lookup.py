@@ -10,6 +10,7 @@ from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
 from kagimori.ports import Absent
 from kagimori.rules.chain.chain import read_line
+from kagimori.rules.chain.groups import unmarked
 from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.facets import is_asked_for
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
@@ -128,7 +129,7 @@ class EventFinder:
     @staticmethod
     def _match(query: EventQuery, line: bytes) -> tuple[int, bytes, str | None] | None:
         try:
-            record = read_line(line)[2]
+            record = unmarked(read_line(line)[2])
             entry = decode_entry(record)
             at = epoch_of(entry.event_time)
         except ValueError:

@@ -12,8 +12,9 @@ import msgspec
 
 from kagimori.pending import Pending
 from kagimori.ports import Store
-from kagimori.trail.files import records_after
+from kagimori.trail.files import journal_files, records_after
 from kagimori.trail.journal import Journal, JournalFailed
+from kagimori.trail.recovery import Cut, JournalDamaged
 
 # Event id, stream, the journal's end when it was committed, record.
 Row = tuple[str, str, int, bytes]
@@ -31,6 +32,7 @@ async def recover_own(rows: list[Row], stream: str, journal: Journal, store: Sto
 
     Raises:
         JournalFailed: not all of it; the rest stays in the outbox, for the next start.
+        JournalDamaged: the journal cannot be looked through.
     """
     own = [row for row in rows if row[1] == stream]
     missing, present = not_journalled(own, journal.folder)
@@ -46,10 +48,20 @@ async def recover_others(
     audit_folder: Path,
     store: Store,
     on_failed: Callable[[str], None],
+    *,
+    closed: tuple[str, ...] = (),
+    marks: Path | None = None,
+    on_cut: Callable[[Cut], None] = lambda cut: None,
 ) -> None:
-    """Do the same for streams that have no worker any more; `streams` are those that have."""
-    for stream in sorted({row[1] for row in rows} - set(streams)):
-        journal = Journal(audit_folder / stream)
+    """Do the same for open streams that have no worker; `streams` are those that have.
+
+    Raises:
+        JournalDamaged: one of them lacks something that was acknowledged.
+    """
+    for stream in sorted({row[1] for row in rows}.difference(streams, closed)):
+        journal = Journal(audit_folder / stream, mark=None if marks is None else marks / stream)
+        if journal.cut is not None:
+            on_cut(journal.cut)
         try:
             await recover_own(rows, stream, journal, store)
         except JournalFailed as failure:
@@ -57,15 +69,40 @@ async def recover_others(
         await journal.close()
 
 
+async def recover_closed(
+    rows: list[Row], closed: tuple[str, ...], audit_folder: Path, journal: Journal, store: Store
+) -> None:
+    """Put into a worker's journal what those of closed streams lack, for nothing is added there.
+
+    Raises:
+        JournalFailed: not all of it; the rest stays in the outbox, for the next start.
+    """
+    for event_id, stream, _, record in rows:
+        if stream not in closed:
+            continue
+        # Their lines may be damaged, so this looks for nothing but the event's id.
+        folders = (audit_folder / stream, journal.folder)
+        files = [file for folder in folders for file in journal_files(folder)]
+        if not any(event_id.encode() in file.read_bytes() for file in files):
+            await _as_future(journal.append(record))
+        store.release((event_id,))
+
+
 def not_journalled(rows: list[Row], folder: Path) -> tuple[list[tuple[str, bytes]], list[str]]:
     """Return what of one stream's rows its journal does not have, and the ids that it has.
 
     The journal's end must have been recovered before.
+
+    Raises:
+        JournalDamaged: a line of it is damaged.
     """
     if not rows:
         return [], []
     first = min(sequence for _, _, sequence, _ in rows)
-    written = {_event_id(record).eventID for record in records_after(folder, first)}
+    try:
+        written = {_event_id(record).eventID for record in records_after(folder, first)}
+    except ValueError as problem:
+        raise JournalDamaged(str(problem)) from None
     missing = [(event_id, record) for event_id, _, _, record in rows if event_id not in written]
     return missing, [row[0] for row in rows if row[0] in written]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kagimori.rules.chain.chain import BrokenLine, read_line
+from kagimori.rules.chain.groups import unmarked
 from kagimori.rules.records.entry import Entry, decode_entry
 from kagimori.rules.records.filter import RecordFilter
 from kagimori.rules.records.times import epoch_of
@@ -86,7 +87,7 @@ def _lines(file: Path, needles: tuple[bytes, ...]) -> Iterator[bytes]:
 
 def _found(line: bytes, wanted: RecordFilter) -> Found | None:
     try:
-        _, _, record = read_line(line)
+        record = unmarked(read_line(line)[2])
     except BrokenLine:
         return None
     entry = wanted.entry_in(record)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from kagimori.rules.chain.chain import GENESIS, BrokenLine, read_line
+from kagimori.rules.chain.groups import unmarked
 from kagimori.trail.files import first_sequence_of, journal_files
 
 PIECE_BYTES: Final = 1024 * 1024
@@ -51,7 +52,7 @@ class Lines(Struct, frozen=True):
 
 def record_in(line: bytes, sequence: int) -> bytes:
     """Return the record in a line that is known to be well formed."""
-    return line[_HEAD_BYTES + len(str(sequence)) : -1]
+    return unmarked(line[_HEAD_BYTES + len(str(sequence)) : -1])
 
 
 class StreamTail:

@@ -144,6 +144,21 @@ def _of_deployment(
     return ServiceRecord(event_id, _encode(record))
 
 
+def journal_event(
+    *,
+    event_id: str,
+    now: float,
+    name: str,
+    region: str,
+    details: dict[str, Any],
+    account_id: str = "",
+) -> ServiceRecord:
+    """Return the record of something that the service did to its own journals."""
+    return _of_deployment(
+        name, details, event_id=event_id, now=now, account_id=account_id, region=region
+    )
+
+
 def _base(
     service: str, name: str, *, event_id: str, now: float, account_id: str, region: str
 ) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from kagimori.rules.partitions import region_of_call
 from kagimori.rules.policy.steps import OutOfSteps
 from kagimori.rules.records.copies import owners_event_id
 from kagimori.rules.records.record import record_of
+from kagimori.rules.records.strangers import Strangers
 from kagimori.rules.refusal import (
     AccessDeniedException,
     InternalFailure,
@@ -115,6 +116,7 @@ class Path:
         usages: Usages,
         denials: Denials,
         on_due: Callable[[float], None],
+        strangers: Strangers | None = None,
     ) -> None:
         self._wire = wire
         self._who = who
@@ -131,6 +133,7 @@ class Path:
         self._usages = usages
         self._denials = denials
         self._on_due = on_due
+        self._strangers = strangers or Strangers()
 
     def handle(self, raw: RawRequest, respond: Callable[[RawAnswer], None]) -> None:
         """Answer one request, now or later."""
@@ -290,7 +293,11 @@ class Path:
     async def _refuse(self, progress: Progress, refusal: Refusal) -> RawAnswer:
         refusal = self._wire.told(progress.headers, refusal)
         answer = self._encode_refusal(progress, refusal)
-        record = self._record(progress, self._draw(), self._now(), refusal=refusal)
+        now = self._now()
+        address, admits = progress.raw.source_ip, self._strangers.admits
+        if progress.caller is None and not admits(address, refusal.code, now):
+            return answer  # anybody can cause these: one record tells of what is beyond a rate
+        record = self._record(progress, self._draw(), now, refusal=refusal)
         await self._archive.append(record)
         return answer
 

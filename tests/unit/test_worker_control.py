@@ -1,38 +1,92 @@
 """The supervisor's conversation with a worker: an answer is never taken for that to another question."""
 
 import asyncio
-import json
 import socket
+import struct
+
+import pytest
 
 from kagimori.server import supervisor
+from kagimori.server.control import Answer, BadMessage, frame, read_answer, read_question
 from kagimori.server.supervisor import _Worker
+
+
+class Process:
+    killed = False
+
+    def kill(self):
+        self.killed = True
 
 
 def worker_over(reader, writer):
     """A worker's near side, without the process."""
     worker = _Worker.__new__(_Worker)
     worker._reader, worker._writer = reader, writer
-    worker._asking, worker._unanswered = asyncio.Lock(), 0
+    worker._asking, worker._asked = asyncio.Lock(), 0
     worker.is_ready = True
+    worker.process = Process()
     return worker
+
+
+def talk(conversation):
+    async def run():
+        ours, theirs = socket.socketpair()
+        worker = worker_over(*await asyncio.open_unix_connection(sock=ours))
+        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        await conversation(worker, reader, writer)
+        for transport in (writer, worker._writer):
+            transport.close()
+            await transport.wait_closed()
+
+    asyncio.run(run())
 
 
 def test_a_late_answer_is_not_taken_for_the_next(monkeypatch):
     monkeypatch.setattr(supervisor, "SNAPSHOT_SECONDS_MAX", 0.05)
 
-    async def talk():
-        ours, theirs = socket.socketpair()
-        worker = worker_over(*await asyncio.open_unix_connection(sock=ours))
-        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+    async def conversation(worker, reader, writer):
         assert await worker.snapshot() is None, "nobody answered in time"
-        assert await reader.readline() == b"snapshot\n"
-        writer.write(json.dumps({"records_synced": 7}).encode() + b"\n")
+        first = await read_question(reader)
+        monkeypatch.setattr(supervisor, "SNAPSHOT_SECONDS_MAX", 20.0)
         asking = asyncio.ensure_future(worker.journal_end())
-        assert await reader.readline() == b"end\n"
-        writer.write(b"42\n")
+        second = await read_question(reader)
+        writer.write(frame(Answer(first.number, value={"records_synced": 7})))
+        writer.write(frame(Answer(second.number, value=42)))
         assert await asking == 42
-        for transport in (writer, worker._writer):
-            transport.close()
-            await transport.wait_closed()
 
-    asyncio.run(talk())
+    talk(conversation)
+
+
+def test_an_answer_may_be_long_and_hold_any_text():
+    text = "\n{}\r\n\x00\u2028" * 300_000
+
+    async def conversation(worker, reader, writer):
+        for _ in range(2):
+            asking = asyncio.ensure_future(worker.snapshot())
+            question = await read_question(reader)
+            writer.write(frame(Answer(question.number, value={"text": text})))
+            assert (await asking)["text"] == text
+
+    talk(conversation)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff\xff\xff", struct.pack("!I", 4) + b"nope"])
+def test_a_worker_that_speaks_otherwise_is_replaced(content):
+    async def conversation(worker, reader, writer):
+        asking = asyncio.ensure_future(worker.snapshot())
+        await read_question(reader)
+        writer.write(content)
+        assert await asking is None
+        assert worker.process.killed
+
+    talk(conversation)
+
+
+def test_what_is_no_answer_is_said_to_be_none():
+    async def run():
+        reader = asyncio.StreamReader()
+        reader.feed_data(struct.pack("!I", 2) + b"{}")
+        with pytest.raises(BadMessage):
+            await read_answer(reader)
+
+    asyncio.run(run())

@@ -6,9 +6,11 @@ and several MiB in every process (docs/decisions/0006-dependencies.md).
 
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+FACT_CHARACTERS_MAX: Final = 2000
 
 
 class Log:
@@ -22,6 +24,12 @@ class Log:
 
     def _write(self, level: str, event: str, facts: dict[str, Any]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"time": at, "level": level, "event": event, **facts}
+        bounded = {name: _bounded(fact) for name, fact in facts.items()}
+        line = {"time": at, "level": level, "event": event, **bounded}
         sys.stderr.write(msgspec.json.encode(line, enc_hook=str).decode() + "\n")
         sys.stderr.flush()
+
+
+def _bounded(fact: Any) -> Any:
+    """Return a fact of bounded size: a text may hold what somebody else has written."""
+    return fact[:FACT_CHARACTERS_MAX] if isinstance(fact, str) else fact

@@ -4,6 +4,7 @@ Labels come from fixed lists (operations, error codes), never from what a caller
 """
 
 from bisect import bisect_left
+from collections.abc import Collection
 from time import perf_counter
 from traceback import extract_tb
 from typing import Any, Final
@@ -12,6 +13,10 @@ from kagimori.machinery.logs import Log
 
 # Upper bounds in seconds; the last bucket is everything slower.
 BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
+
+
+OTHER: Final = "other"
+SERIES_MAX: Final = 20_000
 
 
 class Histogram:
@@ -31,7 +36,9 @@ class Histogram:
 class Telemetry:
     """Counters and histograms of one worker, and its structured log."""
 
-    def __init__(self, log: Log | None = None) -> None:
+    def __init__(self, log: Log | None = None, services: Collection[str] = ()) -> None:
+        """Count requests of these services by name, and those of any other as `other`."""
+        self._services = frozenset(services)
         self.requests: dict[tuple[str, str, str], int] = {}
         self.stages: dict[str, Histogram] = {
             name: Histogram() for name in ("who", "decide", "hsm", "record", "whole", "sync")
@@ -51,8 +58,19 @@ class Telemetry:
 
     def request(self, service: str, operation: str, result: str, seconds: float) -> None:
         key = (service, operation, result)
+        if key not in self.requests:
+            key = self._bounded(key)
         self.requests[key] = self.requests.get(key, 0) + 1
         self.stages["whole"].add(seconds)
+
+    def _bounded(self, key: tuple[str, str, str]) -> tuple[str, str, str]:
+        """Return a new series under names of ours; what is none of them is `other`."""
+        service, operation, result = key
+        if service not in self._services:
+            service, operation = OTHER, OTHER
+        if len(self.requests) >= SERIES_MAX:
+            service, operation, result = OTHER, OTHER, OTHER
+        return service, operation, result
 
     def refused(self, status: int) -> None:
         """Count an answer below the API."""

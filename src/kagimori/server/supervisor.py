@@ -29,6 +29,7 @@ from kagimori.http.front import Front, FrontLimits, Respond
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.logs import Log
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.server.control import BadMessage, Question, frame, read_answer
 from kagimori.server.metrics import Snapshot, exposition
 from kagimori.server.worker_config import DRAIN_SECONDS, WebIdentityKeys, WorkerConfig
 from kagimori.trail.auditor import AuditOptions, Auditor
@@ -40,7 +41,6 @@ STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
 AUDIT_SECONDS_MAX: Final = 20.0
 RESTART_SECONDS_MAX: Final = 5.0
 SNAPSHOT_SECONDS_MAX: Final = 2.0
-CONTROL_LINE_BYTES_MAX: Final = 1024 * 1024
 
 
 class ServeOptions(Struct, frozen=True):
@@ -76,53 +76,53 @@ class _Worker:
         theirs.close()
         self._socket = ours
         self._asking = asyncio.Lock()
-        self._unanswered = 0  # questions, also those that were given up: their answers still come
+        self._asked = 0
         self._writer: asyncio.StreamWriter | None = None
         self.is_ready = False
         self.refused: str | None = None
 
     async def wait_ready(self) -> bool:
         """Return whether the worker serves; it has ended otherwise."""
-        self._reader, self._writer = await asyncio.open_unix_connection(
-            sock=self._socket, limit=CONTROL_LINE_BYTES_MAX
-        )
-        with contextlib.suppress(OSError):
-            line = await self._reader.readline()
-            self.refused = json.loads(line).get("refused") if line else None
-            self.is_ready = bool(line) and self.refused is None
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        with contextlib.suppress(OSError, EOFError, BadMessage):
+            self.refused = (await read_answer(self._reader)).refused
+            self.is_ready = self.refused is None
         return self.is_ready
 
     async def snapshot(self) -> Snapshot | None:
         """Return what the worker has counted; None if it does not answer."""
-        found: Snapshot | None = await self._ask(b"snapshot\n")
+        found: Snapshot | None = await self._ask("snapshot")
         return found
 
     async def journal_end(self) -> int:
         """Return the sequence number of the newest record it has on disk; 0 if it does not say."""
-        found: int | None = await self._ask(b"end\n")
+        found: int | None = await self._ask("end")
         return found or 0
 
-    async def _ask(self, question: bytes) -> Any:
+    async def _ask(self, asked: str) -> Any:
         if not self.is_ready or self._writer is None:
             return None
         try:
             async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
-                self._writer.write(question)
-                self._unanswered += 1
-                while self._unanswered:
-                    line = await self._reader.readline()
-                    self._unanswered -= 1
-            return json.loads(line)
-        except (OSError, ValueError, RuntimeError):
-            # A transport that has closed meanwhile answers with a RuntimeError.
-            return None
+                self._asked += 1
+                self._writer.write(frame(Question(self._asked, asked)))
+                while True:  # past the late answers to questions that were given up
+                    answer = await read_answer(self._reader)
+                    if answer.number == self._asked:
+                        return answer.value
+        except BadMessage:
+            self.process.kill()  # it does not speak as we do any more: another takes its place
+        except (OSError, EOFError, RuntimeError):
+            pass  # a transport that has closed meanwhile answers with a RuntimeError
+        return None
 
     def drain(self) -> None:
+        told = frame(Question(0, "drain"))
         with contextlib.suppress(OSError, RuntimeError):
             if self._writer is None:
-                self._socket.send(b"drain\n")
+                self._socket.send(told)
             else:
-                self._writer.write(b"drain\n")
+                self._writer.write(told)
 
 
 class Supervisor:

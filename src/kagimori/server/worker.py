@@ -1,6 +1,6 @@
 """One API worker: its parts, from first breath to last. Started by the supervisor.
 
-Over the control socket (lines of JSON) it says when it serves, answers what it has counted, and
+Over the control socket (framed messages) it says when it serves, answers what it has counted, and
 is told to drain. When the socket closes, the supervisor is gone, and so is the worker, at once:
 nobody would restart the HSM, and another server may already want the folder.
 """
@@ -14,8 +14,6 @@ import time
 from email.utils import formatdate
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from kagimori.entities.identity_tables import ACCESS_KEY_USES
 from kagimori.entities.tables import DENIALS, KEY_USAGES, TABLES
@@ -38,6 +36,8 @@ from kagimori.path import Path as RequestPath
 from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.service_event import journal_event
+from kagimori.rules.records.strangers import Strangers
+from kagimori.server.control import Answer, BadMessage, frame, read_question
 from kagimori.server.doors import Doors
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import DRAIN_SECONDS, WorkerConfig
@@ -61,7 +61,7 @@ class Worker:
         data = Path(config.data)
         self._config = config
         self._data = data
-        self.telemetry = Telemetry()
+        self.telemetry = Telemetry(services=SERVICES)
         self._clock = MovableClock() if config.dev else Clock()
         draw = self._draw = Uuids().new
         self._hsm = HsmClient(config.hsm_socket)
@@ -98,6 +98,7 @@ class Worker:
         )
         self._usages = Usages()
         self._denials = Denials(config.stream)
+        self._strangers = Strangers()
         self._timekeeper = Timekeeper(
             view=self._store.view,
             store=self._store,
@@ -128,6 +129,7 @@ class Worker:
             settings=settings,
             usages=self._usages,
             denials=self._denials,
+            strangers=self._strangers,
             on_due=self._timekeeper.wake,
         )
         turn = self._timekeeper.turn
@@ -178,12 +180,13 @@ class Worker:
             await self._front.listen(sock=listener, ssl=self._tls())
             if self._config.timer:
                 tasks.append(loop.create_task(self._timekeeper.run()))
-            writer.write(b'{"ready":true}\n')
+            writer.write(frame(Answer(0)))
         await obeying
         await self._front.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
         self._store.note(KEY_USAGES, self._usages.take())
+        self._record_left_out()
         await self._journal.close()
         self._trail.close()
         self._key_sets.close()
@@ -195,15 +198,15 @@ class Worker:
 
     async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            line = await reader.readline()
-            if not line:
+            try:
+                question = await read_question(reader)
+            except (OSError, EOFError, BadMessage):
                 os._exit(1)
-            if line == b"drain\n":
+            if question.asked == "drain":
                 return
-            if line == b"end\n":
-                writer.write(b"%d\n" % self._journal.end.sequence)
-            if line == b"snapshot\n":
-                writer.write(msgspec.json.encode(self.snapshot()) + b"\n")
+            answers = {"end": lambda: self._journal.end.sequence, "snapshot": self.snapshot}
+            answer = answers.get(question.asked, lambda: None)
+            writer.write(frame(Answer(question.number, value=answer())))
 
     def snapshot(self) -> dict[str, object]:
         return {
@@ -267,6 +270,20 @@ class Worker:
         )
         self._archive.append(record.line)
 
+    def _record_left_out(self) -> None:
+        """Record how many refusals of unidentified callers were not recorded one by one."""
+        details = self._strangers.take()
+        if details is None:
+            return
+        record = journal_event(
+            event_id=self._draw(),
+            now=self._clock.now(),
+            name="LeaveOutUnauthenticatedRequests",
+            region=self._config.regions[0],
+            details=details,
+        )
+        self._archive.append(record)
+
     def _journal_trouble(self, why: str) -> None:
         self.telemetry.trouble("journal", why)
 
@@ -278,6 +295,7 @@ class Worker:
             if not self._journal.healthy:
                 self._journal.probe()
             self._store.note(DENIALS, self._denials.take())
+            self._record_left_out()
             turns += 1
             if turns % USAGE_TURNS == 0:
                 self._store.note(KEY_USAGES, self._usages.take())
@@ -294,4 +312,4 @@ def refusal_of(damaged: JournalDamaged) -> bytes:
         f"the audit journal lacks records that were acknowledged: {damaged}; what to do stands "
         "in docs/do/go-on-after-a-damaged-journal.md"
     )
-    return msgspec.json.encode({"refused": why}) + b"\n"
+    return frame(Answer(0, refused=why))

@@ -19,6 +19,7 @@ from kagimori.rules.request import Call, RawRequest
 
 EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
+STRANGER_BYTES_MAX: Final = 256  # of each text that somebody who was not identified has sent
 DENIED: Final = "AccessDenied"
 _encode = msgspec.json.Encoder().encode
 
@@ -45,24 +46,25 @@ def record_of(
 
     INVARIANT(no-secret-in-sight): members are taken from a list of what may be shown.
     """
+    text_max = STRANGER_BYTES_MAX if caller is None else TEXT_BYTES_MAX
     service_name = None if caller is None else caller.via or caller.service
     through = None if service_name is None else service_principal(service_name)
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": (
-            unknown_identity(claimed_access_key) if caller is None else _identity(caller)
+            unknown_identity(claimed_access_key[:text_max]) if caller is None else _identity(caller)
         ),
         "eventTime": iso_time(now),
-        "eventSource": f"{service}.amazonaws.com",
+        "eventSource": f"{service[:text_max]}.amazonaws.com",
         "eventName": event_name,
-        "awsRegion": region,
+        "awsRegion": region[:text_max],
         "sourceIPAddress": through or raw.source_ip,
-        "userAgent": through or headers.get(b"user-agent", b"")[:TEXT_BYTES_MAX].decode("latin-1"),
+        "userAgent": through or headers.get(b"user-agent", b"")[:text_max].decode("latin-1"),
     }
     if refusal is not None:
         record["errorCode"] = error_code(refusal)
         if refusal.message is not None:
-            record["errorMessage"] = refusal.message[:TEXT_BYTES_MAX]
+            record["errorMessage"] = refusal.message[:text_max]
     record["requestParameters"] = None if call is None else request_parameters(call)
     record["responseElements"] = shown(response_elements)
     if additional is not None:
@@ -86,7 +88,7 @@ def record_of(
         record["tlsDetails"] = {
             "tlsVersion": raw.tls.tls_version,
             "cipherSuite": raw.tls.cipher_suite,
-            "clientProvidedHostHeader": headers.get(b"host", b"").decode("latin-1"),
+            "clientProvidedHostHeader": headers.get(b"host", b"")[:text_max].decode("latin-1"),
         }
     return _encode(record)
 

@@ -36,7 +36,7 @@ def test_the_first_records_of_a_deployment_tell_of_init(folder):
     made = serving.init(folder / "d", "--region", "eu-central-1")
     pem = run("audit", "public-key", "--data", folder / "d", check=True).stdout
     with serving.served(data=folder / "d"):
-        created, account, audit_key = journalled(folder / "d")
+        created, account, audit_key, streams = journalled(folder / "d")
     assert [record["eventName"] for record in (created, account, audit_key)] == [
         "CreateDeployment",
         "CreateAccountResult",
@@ -52,7 +52,9 @@ def test_the_first_records_of_a_deployment_tell_of_init(folder):
     }
     assert len(audit_key["serviceEventDetails"]["publicKeyFingerprint"]) == 64
     assert pem.startswith("-----BEGIN PUBLIC KEY-----")
-    for record in (created, account, audit_key):
+    assert streams["eventName"] == "RegisterStreams"
+    assert streams["serviceEventDetails"] == {"streams": ["admin", "w0"]}
+    for record in (created, account, audit_key, streams):
         assert record["recipientAccountId"] == made["account_id"]
         assert record["awsRegion"] == "eu-central-1"
         assert record["eventType"] == "AwsServiceEvent"
@@ -65,7 +67,8 @@ def test_every_change_from_the_command_line_is_recorded_in_order(folder):
     key = json.loads(run("service", "create", "s3", *data, check=True).stdout)
     run("service", "delete", key["access_key_id"], "--data", folder / "d", check=True)
     with serving.served(data=folder / "d"):
-        told = journalled(folder / "d")[3:]
+        *told, streams = journalled(folder / "d")[3:]
+    assert streams["eventName"] == "RegisterStreams"
     assert [record["eventName"] for record in told] == [
         "CreateAccountResult",
         "CreateServiceAccessKey",

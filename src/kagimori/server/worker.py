@@ -282,7 +282,7 @@ class Worker:
             region=self._config.regions[0],
             details=details,
         )
-        self._archive.append(record)
+        self._archive.append(record.line)
 
     def _journal_trouble(self, why: str) -> None:
         self.telemetry.trouble("journal", why)

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from kagimori.front.wire import FORM, Target, Wire
+from kagimori.gate.account_view import AccountView
 from kagimori.gate.asked import Asked, Request, Settings
 from kagimori.gate.may_they import authorize_all
 from kagimori.gate.who import Who
@@ -183,7 +184,7 @@ class Path:
             raw,
             now,
             self._settings,
-            view=self._view,
+            view=AccountView(self._view, caller.account_id),
             draw=self._draw,
             usages=self._usages,
         )

@@ -291,11 +291,14 @@ def encrypted(client, key, context):
         ({"EncryptionContextEquals": {"a": "1"}}, {"A": "1"}, False),
         ({"EncryptionContextEquals": {"a": "1"}}, {"a": "2"}, False),
         ({"EncryptionContextEquals": {}}, {}, True),
-        ({"EncryptionContextEquals": {}}, {"a": "1"}, False),
+        ({"EncryptionContextEquals": {}}, {"a": "1"}, True),
         ({"EncryptionContextSubset": {"a": "1"}}, {"a": "1", "b": "2"}, True),
         ({"EncryptionContextSubset": {"a": "1"}}, {"b": "2"}, False),
         ({"EncryptionContextSubset": {"a": "1"}}, {"A": "1", "b": "2"}, False),
         ({"EncryptionContextSubset": {}}, {"b": "2"}, True),
+        ({"EncryptionContextEquals": {}, "EncryptionContextSubset": {}}, {"b": "2"}, True),
+        ({"EncryptionContextEquals": {"a": "1"}, "EncryptionContextSubset": {}}, {}, False),
+        ({"EncryptionContextEquals": {}, "EncryptionContextSubset": {"a": "1"}}, {}, False),
         (None, {"b": "2"}, True),
     ],
 )
@@ -317,8 +320,20 @@ def test_context_constraints(owner, stranger, key, constraint, context, allowed)
         stranger.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext=context)
 
 
+def test_an_empty_map_is_no_constraint(owner, key):
+    """Terraform sends both maps, one of them empty."""
+    for name, other in (("Equals", "Subset"), ("Subset", "Equals")):
+        kept = {f"EncryptionContext{name}": {"a": "1"}}
+        made = grant(owner, key, "Decrypt", Constraints={**kept, f"EncryptionContext{other}": {}})
+        (listed,) = owner.list_grants(KeyId=key, GrantId=made["GrantId"])["Grants"]
+        assert listed["Constraints"] == kept
+        made = grant(owner, key, "Decrypt", Constraints={f"EncryptionContext{name}": {}})
+        (listed,) = owner.list_grants(KeyId=key, GrantId=made["GrantId"])["Grants"]
+        assert "Constraints" not in listed
+
+
 def test_constraints_that_cannot_be(owner, key):
-    both = {"EncryptionContextEquals": {"a": "1"}, "EncryptionContextSubset": {}}
+    both = {"EncryptionContextEquals": {"a": "1"}, "EncryptionContextSubset": {"a": "1"}}
     with refused("ValidationException", "More than one constraint supplied"):
         grant(owner, key, "Decrypt", Constraints=both)
     for pairs in ({str(n): "v" for n in range(9)}, {"k": "v" * 385}):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
-from kagimori.ports import View
+from kagimori.gate.account_view import AccountView
 from kagimori.rules.authorization.authorize import RoleRules
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
@@ -57,7 +57,7 @@ class Asked(Request, kw_only=True, gc=False):
     `draw` answers a fresh random UUID. `steps` are those that deciding may take.
     """
 
-    view: View
+    view: AccountView
     draw: Callable[[], str]
     usages: Usages = Usages()
     steps: Steps = field(default_factory=Steps)

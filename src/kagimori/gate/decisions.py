@@ -30,7 +30,9 @@ def decision_on(
     try:
         return _weighed(asked, need, presented, question)
     except OutOfSteps:
-        return too_costly(asked.caller.principal, question)
+        key = need.kms_key
+        named_as = None if key is None else asked.view.named_as(key)
+        return too_costly(asked.caller.principal, question, named_as)
 
 
 def _weighed(
@@ -42,10 +44,17 @@ def _weighed(
         if need.assumes is not None:
             return decide_assume_role(principal, rules, need.assumes, question)
         return decide(principal, rules, None, question)
+    named_as = asked.view.named_as(kms_key)
     if need.retires is not None:
-        return decide_retire(principal, rules, need.retires, kms_key.account_id, question)
+        return decide_retire(
+            principal, rules, need.retires, kms_key.account_id, question, named_as=named_as
+        )
     key_rules = KeyRules(
-        kms_key.arn, kms_key.account_id, kms_key.compiled_policy, GrantsOfKey(asked, kms_key)
+        kms_key.arn,
+        kms_key.account_id,
+        kms_key.compiled_policy,
+        GrantsOfKey(asked, kms_key),
+        named_as,
     )
     return decide(
         principal, rules, key_rules, question, presented=presented, proposed=need.proposed

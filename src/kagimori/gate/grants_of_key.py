@@ -28,7 +28,7 @@ class GrantsOfKey:
     def candidates(self, name: str, question: Question) -> Iterable[Grant]:
         """Return the grants to a grantee that may cover a question, and few others."""
         group = (*self._key, name)
-        stored: Sequence[StoredGrant] = self._asked.view.group(GRANTS, "by_grantee", group)
+        stored: Sequence[StoredGrant] = self._asked.view.whole.group(GRANTS, "by_grantee", group)
         if len(stored) <= _FEW:
             return [grant.grant for grant in stored]
         return _index_of(group, stored).candidates(name, question)
@@ -47,7 +47,7 @@ def presented_grants(asked: Asked) -> tuple[Grant, ...]:
     for token in tokens:
         ref = read_grant_token(token)
         key = (ref.account_id, ref.region, ref.key_id, ref.grant_id)
-        stored: StoredGrant | None = asked.view.one(GRANTS, key)
+        stored: StoredGrant | None = asked.view.whole.one(GRANTS, key)
         if stored is not None:
             found.append(stored.grant)
     return tuple(found)

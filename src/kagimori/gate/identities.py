@@ -4,12 +4,13 @@ Source: reference, section 9.1 ("Principal", "Unknown principal", "Deleted princ
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kagimori.entities.identity_tables import GROUPS, MANAGED_POLICIES, OIDC_PROVIDERS, ROLES, USERS
-from kagimori.ports import Table, View
+from kagimori.ports import Key, Table, View
 from kagimori.rules.identity.aws_managed import aws_managed_policy
 from kagimori.rules.identity.bearer import Bearer, fold
 from kagimori.rules.identity.group import Group
@@ -23,6 +24,16 @@ from kagimori.rules.policy.document import Document, principals_named
 _POLICY_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):policy(/(?:[!-~]*/)?)([^/]+)")
 _BEARER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:[!-~]*/)?([^/]+)")
 _SESSION_ARN: Final = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
+
+
+class Principals(Protocol):
+    """Users and roles to be found by name or by unique id: a `View`, or the names alone."""
+
+    def one(self, table: Table, key: Key) -> Any:
+        """Return the one with this key, or None."""
+
+    def group(self, table: Table, group: str, values: Key) -> Sequence[Any]:
+        """Return all of a group."""
 
 
 class Named(Protocol):
@@ -72,13 +83,13 @@ def managed_policy(view: View, arn: str) -> ManagedPolicy | None:
     return found if found is not None and found.arn == arn else None
 
 
-def bearer_at(view: View, arn: str) -> Bearer | None:
+def bearer_at(view: Principals, arn: str) -> Any:
     """Return the user or role with exactly this ARN, or None."""
     match = _BEARER_ARN.fullmatch(arn)
     if match is None:
         return None
     table = USERS if match[2] == "user" else ROLES
-    found: Bearer | None = view.one(table, (match[1], fold(match[3])))
+    found = view.one(table, (match[1], fold(match[3])))
     return found if found is not None and found.arn == arn else None
 
 
@@ -88,7 +99,7 @@ def role_at(view: View, arn: str) -> Role | None:
     return found if isinstance(found, Role) else None
 
 
-def unique_name(view: View, arn: str) -> str | None:
+def unique_name(view: Principals, arn: str) -> str | None:
     """Return the unique id that a principal's ARN stands for now, None if nobody has it.
 
     A role session's is the role's id with the session's name. A federated user has no other name
@@ -102,10 +113,10 @@ def unique_name(view: View, arn: str) -> str | None:
     if ":federated-user/" in arn:
         return arn
     bearer = bearer_at(view, arn)
-    return bearer.unique_id if bearer is not None else None
+    return str(bearer.unique_id) if bearer is not None else None
 
 
-def pins_of(view: View, document: Document, *, all_known: bool = True) -> dict[str, str]:
+def pins_of(view: Principals, document: Document, *, all_known: bool = True) -> dict[str, str]:
     """Return the unique ids of the principals that a policy names, by ARN.
 
     Raises:
@@ -122,7 +133,7 @@ def pins_of(view: View, document: Document, *, all_known: bool = True) -> dict[s
     return pins
 
 
-def renamed_since(view: View, pins: dict[str, str]) -> dict[str, str]:
+def renamed_since(view: Principals, pins: dict[str, str]) -> dict[str, str]:
     """Return what pinned ARNs are shown as now, where that is another text.
 
     That is the new ARN of who was renamed, and the unique id of who was deleted.

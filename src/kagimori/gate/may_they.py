@@ -1,8 +1,11 @@
 """May they: each need of a request must be permitted; the one door to every operation."""
 
+from collections.abc import Iterable
+
 from kagimori.gate.asked import Asked, Need
 from kagimori.gate.decisions import decision_on
 from kagimori.gate.grants_of_key import presented_grants
+from kagimori.ports import Key
 from kagimori.rules.authorization.authorize import Allowed, permission
 from kagimori.rules.identity.session_limits import check_session_limits
 
@@ -18,7 +21,29 @@ def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> Allowed:
         InvalidGrantTokenException: the request carries a grant token that is none.
         Absent: what decides is not in memory yet.
     """
+    handed_out = asked.view.handed_out
+    if handed_out:
+        _check_named(handed_out, needs)
     call = asked.call
     check_session_limits(asked.caller, call.service, call.operation)
     presented = presented_grants(asked)
     return permission(*[decision_on(asked, need, presented) for need in needs])
+
+
+class NotNamed(Exception):
+    """An operation was handed another account's key or role, and asks for no permission on it."""
+
+
+def _check_named(handed_out: Iterable[Key], needs: tuple[Need, ...]) -> None:
+    """Return if each entity of another account is what some need is about.
+
+    INVARIANT(deny-by-default): what was found elsewhere is of no use without a permission.
+    """
+    named = set[Key]()
+    for need in needs:
+        if need.kms_key is not None:
+            named.add((need.kms_key.account_id, need.kms_key.region, need.kms_key.key_id))
+        if need.assumes is not None:
+            named.add((need.assumes.role_arn,))
+    if not named.issuperset(handed_out):
+        raise NotNamed

@@ -75,7 +75,7 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
 
 
 def _advice(asked: Asked, need: Need, decision: Decision, considered: Considered) -> Advice:
-    if need.assumes is not None and role_at(asked.view, need.resource) is None:
+    if need.assumes is not None and role_at(asked.view.whole, need.resource) is None:
         return Advice((f"make the role {need.resource}: there is none",), ())
     if need.retires is not None and decision.side is Side.RESOURCE:
         name = f"grant {need.retires.grant_id}"
@@ -194,7 +194,7 @@ def _grants_to(asked: Asked, key: KmsKey) -> Iterator[Grant]:
     for name in (*names, asked.caller.account_id):
         group = (key.account_id, key.region, key.key_id, name)
         try:
-            grants = asked.view.group(GRANTS, "by_grantee", group)
+            grants = asked.view.whole.group(GRANTS, "by_grantee", group)
         except Absent:
             continue
         for stored in grants:

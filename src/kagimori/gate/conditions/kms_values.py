@@ -72,7 +72,7 @@ def _resource_aliases(values: ValuesOfRequest) -> Given:
     if key is None:
         return None
     group = (key.account_id, key.region, key.key_id)
-    aliases = values.asked.view.group(ALIASES, "by_key", group)
+    aliases = values.asked.view.whole.group(ALIASES, "by_key", group)
     if len(aliases) > ALIASES_COUNTED_MAX:
         raise ValueError("more aliases than conditions may look at")
     return [alias.alias_name for alias in aliases]
@@ -160,7 +160,7 @@ def _days_without_use(values: ValuesOfRequest) -> Given:
     if key is None or asked.call.operation not in ("DisableKey", "ScheduleKeyDeletion"):
         return None
     name = (key.account_id, key.region, key.key_id)
-    written = asked.view.page(KEY_USAGES, name, None, 1)
+    written = asked.view.whole.page(KEY_USAGES, name, None, 1)
     usage = asked.usages.newest(name) or (written[0] if written else None)
     since = max(key.created_at, asked.settings.tracking_started_at) if usage is None else usage.at
     return str(int((asked.now - since) // 86_400))

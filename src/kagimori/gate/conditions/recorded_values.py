@@ -6,6 +6,7 @@ A key whose value the record does not tell counts as one that cannot be had, and
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kagimori.gate.account_view import AccountView
 from kagimori.gate.asked import Asked, Need, Settings
 from kagimori.gate.conditions.request_values import RequestValues
 from kagimori.ports import View
@@ -66,7 +67,14 @@ def recorded_asked(
     call = Call("kms", record["eventName"], record.get("awsRegion", ""), members)
     at = float(epoch_of(record["eventTime"]))
     return Asked(
-        call, caller, raw, at, settings, view=view, draw=lambda: "", steps=Steps(UNLIMITED)
+        call,
+        caller,
+        raw,
+        at,
+        settings,
+        view=AccountView(view, caller.account_id),
+        draw=lambda: "",
+        steps=Steps(UNLIMITED),
     )
 
 

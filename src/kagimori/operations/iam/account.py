@@ -14,6 +14,7 @@ from kagimori.entities.identity_tables import (
     ROLES,
     USERS,
 )
+from kagimori.gate.across import is_alias_taken
 from kagimori.gate.asked import Asked, Request
 from kagimori.operations.iam.iam_operation import Answered, page
 from kagimori.operations.iam_action import IamOperation
@@ -96,10 +97,10 @@ class GetAccountSummary(IamOperation[Answered, None]):
 
 
 class Aliases(Facts):
-    """The aliases of the account, and who has the alias that is named: None if nobody has."""
+    """The aliases of the account, and whether any account has the alias that is named."""
 
     own: Sequence[AccountAlias] = ()
-    named: AccountAlias | None = None
+    is_taken: bool = False
 
 
 class _OnAlias(IamOperation[Aliases, None]):
@@ -110,16 +111,16 @@ class _OnAlias(IamOperation[Aliases, None]):
         return Aliases(
             facts.needs,
             own=asked.view.group(ACCOUNT_ALIASES, "by_account", (asked.caller.account_id,)),
-            named=asked.view.one(ACCOUNT_ALIASES, (asked.call.input.AccountAlias,)),
+            is_taken=is_alias_taken(asked, asked.call.input.AccountAlias),
         )
 
 
 class CreateAccountAlias(_OnAlias):
-    """An account has one alias: another replaces it."""
+    """An account has one alias: another replaces it. No two accounts have the same."""
 
     def ask(self, asked: Request, allowed: Allowed, facts: Aliases) -> Command | None:
-        if facts.named is not None:
-            alias = facts.named.alias
+        if facts.is_taken:
+            alias = asked.call.input.AccountAlias
             raise EntityAlreadyExists(f"The account alias {alias} already exists.")
         return None
 
@@ -133,10 +134,11 @@ class CreateAccountAlias(_OnAlias):
 
 class DeleteAccountAlias(_OnAlias):
     def finish(self, asked: Request, facts: Aliases, reply: None) -> Outcome:
-        if facts.named is None or facts.named.account_id != asked.caller.account_id:
-            alias = asked.call.input.AccountAlias
+        alias = asked.call.input.AccountAlias
+        named = next((one for one in facts.own if one.alias == alias), None)
+        if named is None:
             raise NoSuchEntity(f"The account alias {alias} cannot be found.")
-        return Outcome(writes=(Delete(ACCOUNT_ALIASES, facts.named),))
+        return Outcome(writes=(Delete(ACCOUNT_ALIASES, named),))
 
 
 class ListAccountAliases(IamOperation[Aliases, None]):

@@ -12,6 +12,7 @@ from kagimori.entities.identity_tables import (
     ROLES,
     USERS,
 )
+from kagimori.gate.account_view import AccountView
 from kagimori.gate.asked import Asked, Request
 from kagimori.operations.iam.answers import (
     encoded_policy,
@@ -28,7 +29,7 @@ from kagimori.operations.iam.policies import counts
 from kagimori.operations.iam.roles import trust_text
 from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Outcome
-from kagimori.ports import Table, View
+from kagimori.ports import Table
 from kagimori.rules.identity.aws_managed import aws_managed_policies
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.group import Group
@@ -78,7 +79,7 @@ class GetAccountAuthorizationDetails(IamOperation[Answered, None]):
 class _Whole:
     """All of an account, read list by list: a look for each entity would be very many looks."""
 
-    def __init__(self, view: View, account_id: str, partition: str) -> None:
+    def __init__(self, view: AccountView, account_id: str, partition: str) -> None:
         def listed(table: Table) -> Sequence[Any]:
             return view.group(table, "by_account", (account_id,))
 
@@ -138,7 +139,7 @@ def _group(whole: _Whole, group: Group) -> dict[str, Any]:
 
 
 def _role(whole: _Whole, role: Role) -> dict[str, Any]:
-    text = trust_text(whole.view, role)
+    text = trust_text(whole.view.principals, role)
     shown = shown_role(role, text)
     for member in ("Description", "MaxSessionDuration"):
         shown.pop(member, None)

@@ -85,7 +85,7 @@ def _shown(asked: Asked, profile: InstanceProfile) -> dict[str, Any]:
     role = asked.view.one(ROLES, (profile.account_id, profile.role)) if profile.role else None
     if role is None:
         return shown_instance_profile(profile, [])
-    text = trust_text(asked.view, role)
+    text = trust_text(asked.view.principals, role)
     return shown_instance_profile(profile, [shown_role(role, text, whole=False)])
 
 

@@ -7,13 +7,19 @@ from msgspec.structs import replace
 
 from kagimori.entities.identity_tables import ATTACHMENTS, INSTANCE_PROFILES, ROLES
 from kagimori.gate.asked import Asked, Request
-from kagimori.gate.identities import ROLE, UnknownPrincipal, pins_of, renamed_since
+from kagimori.gate.identities import (
+    ROLE,
+    Principals,
+    UnknownPrincipal,
+    pins_of,
+    renamed_since,
+)
 from kagimori.operations.iam.answers import shown_role
 from kagimori.operations.iam.boundaries import uses_of
 from kagimori.operations.iam.iam_operation import AboutNamed, On, OnNamed, put
 from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewIdentity
 from kagimori.operations.operation import Outcome, Withheld
-from kagimori.ports import Delete, ExpectAtMost, View
+from kagimori.ports import Delete, ExpectAtMost
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.documents import TRUST_CHARACTERS_MAX, check_size, read_policy
@@ -34,7 +40,7 @@ def read_trust(asked: Asked, text: str) -> dict[str, str]:
     check_size(text, quota="ACLSizePerRole", most=TRUST_CHARACTERS_MAX)
     document = read_policy(text, Kind.TRUST, asked.partition)
     try:
-        return pins_of(asked.view, document)
+        return pins_of(asked.view.principals, document)
     except UnknownPrincipal as unknown:
         message = f'Invalid principal in policy: "AWS":"{unknown}"'
         raise MalformedPolicyDocument(message) from None
@@ -85,7 +91,7 @@ class _OnTrusting(AboutNamed[Role, Trusting, None]):
         return self.found(asked, Trusting)
 
     def read(self, asked: Asked, facts: Trusting) -> Trusting:
-        return replace(facts, trust=trust_text(asked.view, facts.entity))
+        return replace(facts, trust=trust_text(asked.view.principals, facts.entity))
 
 
 class GetRole(_OnTrusting):
@@ -99,10 +105,10 @@ class ListRoles(ListIdentities[Role]):
     kind = ROLE
 
     def shown(self, asked: Asked, entity: Role) -> dict[str, Any]:
-        return shown_role(entity, trust_text(asked.view, entity), whole=False)
+        return shown_role(entity, trust_text(asked.view.principals, entity), whole=False)
 
 
-def trust_text(view: View, role: Role) -> str:
+def trust_text(view: Principals, role: Role) -> str:
     """Return a trust policy as it reads now: who was deleted since stands there by unique id."""
     renamed = renamed_since(view, role.trust_pins)
     return pretty(role.trust_policy, role.partition, renamed) if renamed else role.trust_policy

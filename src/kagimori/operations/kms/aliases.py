@@ -75,7 +75,7 @@ class _ChangeOfAlias(Operation[A, None]):
 
     def _target(self, asked: Asked) -> KmsKey:
         text = asked.call.input.TargetKeyId
-        kms_key, _ = key_named(asked, text, f"kms:{self.name}", aliases=False)
+        kms_key, _ = key_named(asked, text, aliases=False)
         return kms_key
 
     def _siblings(self, asked: Asked, kms_key: KmsKey) -> Sequence[Alias]:
@@ -175,15 +175,19 @@ class ListAliases(Operation[ListedAliases, None]):
         owner = (asked.caller.account_id, asked.call.region)
         limit = limit_of(given.Limit, default=50, most=100)
         after = start_of(given.Marker, *self._scope(asked))
+        need = Need("kms:ListAliases")
         start = after and (*owner, *after)
         if given.KeyId is None:
             stored = asked.view.page(ALIASES, owner, start, limit + 1)
             aliases: Sequence[Alias] = _with_predefined(owner, stored, after, limit + 1)
         else:
-            kms_key, _ = key_named(asked, given.KeyId, "kms:ListAliases", aliases=False)
+            kms_key, _ = key_named(asked, given.KeyId, aliases=False)
             group = (kms_key.account_id, kms_key.region, kms_key.key_id)
             aliases = asked.view.page(ALIASES, group, start, limit + 1, "by_key")
-        return ListedAliases((Need("kms:ListAliases"),), aliases=aliases)
+            if kms_key.account_id != asked.caller.account_id:
+                # Works in the own account alone: it is decided on the key that is named.
+                need = Need("kms:ListAliases", kms_key)
+        return ListedAliases((need,), aliases=aliases)
 
     def finish(self, asked: Request, facts: ListedAliases, reply: None) -> Outcome:
         limit = limit_of(asked.call.input.Limit, default=50, most=100)

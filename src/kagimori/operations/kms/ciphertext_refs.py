@@ -1,15 +1,18 @@
 """From a ciphertext to the KMS key it names.
 
-Source: reference, sections 1.5 (Decrypt), 5.2 (IncorrectKey) and 5.4 (what is not revealed).
+DIFFERS(aws): with a KeyId, the ciphertext of another account's key is like one of no key.
+
+Source: KMS API Reference, Decrypt (KeyId, IncorrectKeyException); what is not revealed: the
+denial of a Decrypt without key.
 """
 
 from typing import NoReturn
 
-from kagimori.entities.tables import KMS_KEYS, MATERIALS
+from kagimori.entities.tables import MATERIALS
+from kagimori.gate.across import key_of_material
 from kagimori.gate.asked import Asked
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.rules.authorization.authorize import refuse_unknown_ciphertext
-from kagimori.rules.keys.kms_key import KmsKey, Material
+from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.symmetric_ciphertext import material_id_of
 from kagimori.rules.refusal import (
     IncorrectKeyException,
@@ -18,24 +21,20 @@ from kagimori.rules.refusal import (
 )
 
 
-def key_of_ciphertext(asked: Asked, blob: bytes, action: str) -> tuple[KmsKey, str]:
+def key_of_ciphertext(asked: Asked, blob: bytes) -> tuple[KmsKey, str]:
     """Return the KMS key that a symmetric ciphertext names, and the material's id (hex).
 
     Raises:
         InvalidCiphertextException: not a ciphertext of ours.
-        AccessDeniedException: no key here has that material; it is not said whether any has.
     """
     material_id = material_id_of(blob)
     if material_id is None:
         raise InvalidCiphertextException
-    kms_key = _owner(asked, material_id)
-    if kms_key is None:
-        refuse_unknown_ciphertext(asked.caller.principal, action)
-    return kms_key, material_id
+    return key_of_material(asked, material_id), material_id
 
 
 def key_for_decryption(
-    asked: Asked, blob: bytes | None, named: str | None, algorithm: str | None, action: str
+    asked: Asked, blob: bytes | None, named: str | None, algorithm: str | None
 ) -> tuple[KmsKey, str | None, bool]:
     """Return the key that must decrypt, the material's id if symmetric, and whether it fits.
 
@@ -48,36 +47,28 @@ def key_for_decryption(
             )
         if blob is None:
             raise ValidationException("CiphertextBlob is required.")
-        kms_key, material_id = key_of_ciphertext(asked, blob, action)
+        kms_key, material_id = key_of_ciphertext(asked, blob)
         return kms_key, material_id, True
-    kms_key, _ = key_named(asked, named, action)
+    kms_key, _ = key_named(asked, named)
     if algorithm not in (None, "SYMMETRIC_DEFAULT") or blob is None:
         return kms_key, None, True
     written = material_id_of(blob)
-    owner = _owner(asked, written) if written is not None else None
-    if owner is None:
-        return kms_key, None, False
-    return kms_key, written, owner.arn == kms_key.arn
+    if written is None or kms_key.backing_key(written) is not None:
+        return kms_key, written, written is not None
+    # Of the caller's own keys it is said that the ciphertext is of another; not of other accounts'.
+    material = asked.view.one(MATERIALS, (asked.call.region, written))
+    return kms_key, written if material is not None else None, False
 
 
 def refuse_wrong_key(material_id: str | None) -> NoReturn:
     """Refuse a ciphertext that the named key did not make.
 
     Raises:
-        IncorrectKeyException: another key's.
-        InvalidCiphertextException: nobody's.
+        IncorrectKeyException: another key's of the caller's account.
+        InvalidCiphertextException: no key's, as far as the caller may know.
     """
     if material_id is None:
         raise InvalidCiphertextException
     raise IncorrectKeyException(
         "The key ID in the request does not identify a CMK that can perform this operation."
     )
-
-
-def _owner(asked: Asked, material_id: str) -> KmsKey | None:
-    region = asked.call.region
-    material: Material | None = asked.view.one(MATERIALS, (region, material_id))
-    if material is None:
-        return None
-    found: KmsKey | None = asked.view.one(KMS_KEYS, (material.account_id, region, material.key_id))
-    return found

@@ -38,7 +38,7 @@ class Cryptographic(AboutKey[KeyFacts, R]):
     def look_up(self, asked: Asked) -> KeyFacts:
         given = asked.call.input
         action = f"kms:{self.name}"
-        kms_key, ref = key_named(asked, given.KeyId, action)
+        kms_key, ref = key_named(asked, given.KeyId)
         context = checked_context(given.EncryptionContext) if self.takes_context else None
         return KeyFacts((Need(action, kms_key, "*", context, ref.alias_name),), kms_key=kms_key)
 

@@ -72,7 +72,7 @@ class Decrypt(Operation[Decryption, Bytes]):
         check_modifiers(given, given.KeyId)
         context = checked_context(given.EncryptionContext)
         kms_key, material_id, fits = key_for_decryption(
-            asked, _judged(given), given.KeyId, given.EncryptionAlgorithm, "kms:Decrypt"
+            asked, _judged(given), given.KeyId, given.EncryptionAlgorithm
         )
         need = Need("kms:Decrypt", kms_key, "*", context, alias_in(given.KeyId))
         return Decryption((need,), kms_key=kms_key, material_id=material_id, fits=fits)
@@ -128,9 +128,8 @@ class ReEncrypt(Operation[ReEncryption, Bytes]):
             _judged(given),
             given.SourceKeyId,
             given.SourceEncryptionAlgorithm,
-            "kms:ReEncryptFrom",
         )
-        destination, ref = key_named(asked, given.DestinationKeyId, "kms:ReEncryptTo")
+        destination, ref = key_named(asked, given.DestinationKeyId)
         same = source.arn == destination.arn
         needs = (
             Need(

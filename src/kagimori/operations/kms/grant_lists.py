@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kagimori.entities.tables import GRANTS
+from kagimori.gate.across import retirable_grants, retiring_written
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.grants import check_grant_id
 from kagimori.operations.kms.key_refs import key_named
@@ -50,7 +51,7 @@ class ListGrants(_GrantList):
         given = asked.call.input
         if given.GrantId is not None:
             check_grant_id(given.GrantId)
-        kms_key, _ = key_named(asked, given.KeyId, "kms:ListGrants", aliases=False)
+        kms_key, _ = key_named(asked, given.KeyId, aliases=False)
         owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
         after = start_of(given.Marker, *self._scope(asked))
         limit = self._limit(asked) + 1
@@ -85,16 +86,14 @@ class ListRetirableGrants(_GrantList):
             raise ValidationException(
                 "Specify exactly one of RetiringPrincipal and RetiringServicePrincipal."
             )
-        retiring = given.RetiringServicePrincipal or listed_party(asked, given.RetiringPrincipal)
+        resource = retiring_written(asked)
+        retiring = given.RetiringServicePrincipal or listed_party(asked, resource)
         after = start_of(given.Marker, *self._scope(asked), parts=3)
-        group = (asked.call.region, retiring)
-        grants = asked.view.page(GRANTS, group, after, self._limit(asked) + 1, "by_retiring")
-        resource = given.RetiringServicePrincipal or given.RetiringPrincipal
+        grants = retirable_grants(asked, retiring, after, self._limit(asked) + 1)
         return Listed((Need("kms:ListRetirableGrants", resource=resource),), grants=grants)
 
     def _scope(self, asked: Request) -> tuple[str, ...]:
-        given = asked.call.input
-        return (self.name, given.RetiringServicePrincipal or given.RetiringPrincipal or "")
+        return (self.name, retiring_written(asked))
 
     @staticmethod
     def _key(grant: StoredGrant) -> Sequence[str]:

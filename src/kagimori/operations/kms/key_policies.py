@@ -42,7 +42,7 @@ class GetKeyPolicy(AboutKey[Shown, None]):
         return Shown(found.needs, kms_key=found.kms_key)
 
     def read(self, asked: Asked, facts: Shown) -> Shown:
-        renamed = renamed_since(asked.view, facts.kms_key.policy_pins)
+        renamed = renamed_since(asked.view.principals, facts.kms_key.policy_pins)
         return Shown(facts.needs, kms_key=facts.kms_key, renamed=renamed)
 
     def ask(self, asked: Request, allowed: Allowed, facts: Shown) -> Command | None:

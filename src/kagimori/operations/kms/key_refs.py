@@ -1,55 +1,34 @@
 """From what a caller writes as `KeyId` to the KMS key it names.
 
-Source: reference, section 2.2; for keys of other accounts nothing is revealed but a denial.
+A key of another account is handed out whether it exists or not: who may not use it is told the
+same (`gate/across.py`). Source: KMS Developer Guide, "Key identifiers (KeyId)".
 """
 
-from typing import NoReturn
-
-from kagimori.entities.tables import ALIASES, KMS_KEYS
+from kagimori.gate.across import key_across, key_by_alias_across
 from kagimori.gate.asked import Asked
-from kagimori.rules.identity.caller import Caller
-from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.names import KeyRef, alias_arn, key_arn, parse_key_ref
-from kagimori.rules.refusal import AccessDeniedException, NotFoundException
+from kagimori.rules.refusal import NotFoundException
 
 
-def key_named(
-    asked: Asked, text: str, action: str, *, aliases: bool = True
-) -> tuple[KmsKey, KeyRef]:
+def key_named(asked: Asked, text: str, *, aliases: bool = True) -> tuple[KmsKey, KeyRef]:
     """Return the KMS key that `text` names, and how it was named.
 
     Raises:
-        NotFoundException, InvalidArnException: nothing the caller may know of has this name.
-        AccessDeniedException: it would be another account's, and is not there.
+        NotFoundException, InvalidArnException: nothing of the caller's account has this name.
     """
-    call, caller = asked.call, asked.caller
-    ref = parse_key_ref(text, account_id=caller.account_id, region=call.region, aliases=aliases)
-    key_id = ref.key_id
-    if key_id is None:
-        key_id = _alias(asked, ref, action).target_key_id
-    kms_key: KmsKey | None = asked.view.one(KMS_KEYS, (ref.account_id, ref.region, key_id))
-    if kms_key is None:
-        arn = key_arn(ref.account_id, ref.region, key_id)
-        if ref.account_id != caller.account_id:
-            refuse_foreign(caller, action, arn)
-        raise NotFoundException(f"Key '{arn}' does not exist")
-    return kms_key, ref
-
-
-def refuse_foreign(caller: Caller, action: str, arn: str) -> NoReturn:
-    """Refuse as if a key policy of the other account had been silent, whether or not it exists."""
-    raise AccessDeniedException(
-        f"User: {caller.principal.arn} is not authorized to perform: {action} on resource: {arn} "
-        f"because no resource-based policy allows the {action} action"
-    )
-
-
-def _alias(asked: Asked, ref: KeyRef, action: str) -> Alias:
+    account_id, region = asked.caller.account_id, asked.call.region
+    ref = parse_key_ref(text, account_id=account_id, region=region, aliases=aliases)
+    if ref.key_id is not None:
+        kms_key = key_across(asked, ref.account_id, ref.region, ref.key_id)
+        if kms_key is None:
+            arn = key_arn(ref.account_id, ref.region, ref.key_id)
+            raise NotFoundException(f"Key '{arn}' does not exist")
+        return kms_key, ref
     name = ref.alias_name or ""
-    alias: Alias | None = asked.view.one(ALIASES, (ref.account_id, ref.region, name))
-    if alias is None:
-        arn = alias_arn(ref.account_id, ref.region, name)
-        if ref.account_id != asked.caller.account_id:
-            refuse_foreign(asked.caller, action, arn)
-        raise NotFoundException(f"Alias {arn} is not found.")
-    return alias
+    kms_key = key_by_alias_across(asked, ref.account_id, ref.region, name)
+    if kms_key is None:
+        raise NotFoundException(
+            f"Alias {alias_arn(ref.account_id, ref.region, name)} is not found."
+        )
+    return kms_key, ref

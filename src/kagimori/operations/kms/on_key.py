@@ -29,7 +29,7 @@ class AboutKey(Operation[K, R]):
     def found(self, asked: Asked) -> KeyFacts:
         """Return the key that is named, and the need."""
         action = f"kms:{self.name}"
-        kms_key, ref = key_named(asked, asked.call.input.KeyId, action, aliases=self.aliases)
+        kms_key, ref = key_named(asked, asked.call.input.KeyId, aliases=self.aliases)
         return KeyFacts((Need(action, kms_key, alias_name=ref.alias_name),), kms_key=kms_key)
 
     def ask(self, asked: Request, allowed: Allowed, facts: K) -> Command | None:

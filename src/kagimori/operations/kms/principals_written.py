@@ -22,7 +22,7 @@ def key_policy_pins(asked: Asked, document: Document) -> dict[str, str]:
         MalformedPolicyDocumentException: one of them does not exist.
     """
     try:
-        return pins_of(asked.view, document, all_known=not asked.settings.dev)
+        return pins_of(asked.view.principals, document, all_known=not asked.settings.dev)
     except UnknownPrincipal:
         raise MalformedPolicyDocumentException(
             "Policy contains a statement with one or more invalid principals."
@@ -55,4 +55,4 @@ def listed_party(asked: Asked, written: str) -> str:
 def _party(asked: Asked, written: str) -> str | None:
     """Return an account's digits or the unique id of a principal; None if nobody has the name."""
     name = principal_name(written)
-    return name if ACCOUNT_ID.fullmatch(name) else unique_name(asked.view, name)
+    return name if ACCOUNT_ID.fullmatch(name) else unique_name(asked.view.principals, name)

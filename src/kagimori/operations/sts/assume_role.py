@@ -5,8 +5,8 @@ Source: reference, 23.2; STS API Reference, AssumeRole.
 
 from msgspec.structs import replace
 
+from kagimori.gate.across import role_across
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.gate.identities import role_at
 from kagimori.operations.operation import Outcome
 from kagimori.operations.sts.credentials import (
     IssueCredentials,
@@ -39,7 +39,7 @@ class AssumeRole(IssueCredentials[Assumed]):
 
     def look_up(self, asked: Asked) -> Assumed:
         given, caller = asked.call.input, asked.caller
-        role = role_at(asked.view, given.RoleArn)
+        role = role_across(asked, given.RoleArn)
         rules = role_rules(given.RoleArn, role)
         before = caller.session
         tags = read_session_tags(given.Tags, given.TransitiveTagKeys, before)

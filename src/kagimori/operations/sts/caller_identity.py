@@ -1,9 +1,8 @@
 """STS: who am I, and whose is this access key."""
 
-from kagimori.entities.identity_tables import ACCESS_KEYS
+from kagimori.gate.across import account_of_access_key
 from kagimori.gate.asked import Asked, Request
 from kagimori.operations.operation import Facts, Operation, Outcome
-from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.refusals import ValidationError
 
 
@@ -28,9 +27,9 @@ class GetCallerIdentity(Operation[Facts, None]):
 
 
 class Owned(Facts):
-    """The access key that is named, if there is one."""
+    """The account of the access key that is named, if there is one."""
 
-    access_key: AccessKey | None = None
+    owner: str | None = None
 
 
 class GetAccessKeyInfo(Operation[Owned, None]):
@@ -40,9 +39,9 @@ class GetAccessKeyInfo(Operation[Owned, None]):
     read_only = True
 
     def look_up(self, asked: Asked) -> Owned:
-        return Owned(access_key=asked.view.one(ACCESS_KEYS, (asked.call.input.AccessKeyId,)))
+        return Owned(owner=account_of_access_key(asked, asked.call.input.AccessKeyId))
 
     def finish(self, asked: Request, facts: Owned, reply: None) -> Outcome:
-        if facts.access_key is None or facts.access_key.service is not None:
+        if facts.owner is None:
             raise ValidationError(f"Access key {asked.call.input.AccessKeyId} is not known.")
-        return Outcome({"Account": facts.access_key.account_id})
+        return Outcome({"Account": facts.owner})

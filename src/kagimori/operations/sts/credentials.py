@@ -6,8 +6,8 @@ from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
+from kagimori.gate.across import session_policy
 from kagimori.gate.asked import Asked, Request
-from kagimori.gate.identities import managed_policy
 from kagimori.gate.mfa_codes import code_taken, mfa_device, one_code
 from kagimori.operations.operation import Facts, Operation
 from kagimori.ports import Write
@@ -111,6 +111,5 @@ def check_policies(asked: Asked, narrowing: Narrowing, account_id: str) -> None:
         ValidationError: one does not.
     """
     for arn in narrowing.arns:
-        policy = managed_policy(asked.view, arn)
-        if policy is None or policy.account_id not in (account_id, "aws"):
+        if session_policy(asked, account_id, arn) is None:
             raise ValidationError(f"Policy {arn} does not exist or is not attachable.")

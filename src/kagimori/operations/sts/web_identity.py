@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kagimori.gate.across import provider_across, role_across
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.gate.identities import oidc_provider, role_at
 from kagimori.operations.operation import Outcome
 from kagimori.operations.sts.credentials import (
     IssueCredentials,
@@ -72,7 +72,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
             values |= {f"aws:requesttag/{key.lower()}": tag for key, tag in tags.tags.items()}
         if told is not None:
             values["sts:sourceidentity"] = told
-        role = role_at(asked.view, given.RoleArn)
+        role = role_across(asked, given.RoleArn)
         needs = tuple(
             Need(
                 action,
@@ -125,9 +125,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
     def _verified(self, asked: Asked, account_id: str) -> WebIdentity:
         token = asked.call.input.WebIdentityToken
         issuer, key_id = issuer_and_key(token)
-        provider = oidc_provider(
-            asked.view, account_id, oidc_arn(asked.partition, account_id, issuer)
-        )
+        provider = provider_across(asked, account_id, oidc_arn(asked.partition, account_id, issuer))
         if provider is None:
             raise InvalidIdentityToken(
                 f"No OpenIDConnect provider found in your account for https://{issuer}"

@@ -9,12 +9,19 @@ policy-evaluation; IAM User Guide, access_policies_boundaries.
 """
 
 from itertools import chain
-from typing import Final, NoReturn, final
+from typing import Final, final
 
 from kagimori.rules.authorization.caller_findings import CallerFindings, is_local_caller
-from kagimori.rules.authorization.decision import Decision, IdentityRules, KeyRules, RoleRules, Side
+from kagimori.rules.authorization.decision import (
+    Decision,
+    IdentityRules,
+    KeyRules,
+    RoleRules,
+    Side,
+    text_for_strangers,
+)
 from kagimori.rules.keys.grant import WAY_OF_GRANTEE, Grant, GrantTerms, permits
-from kagimori.rules.policy.evaluate import Finding, evaluate
+from kagimori.rules.policy.evaluate import Effect, Finding, evaluate
 from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind, Way
 from kagimori.rules.policy.question import Question
 from kagimori.rules.refusal import AccessDeniedException
@@ -105,7 +112,20 @@ def decide(
         principal,
         has_boundary=identity_rules.boundary is not None,
     )
-    return findings.denied(found) or _by_key(findings, key_rules, found, presented, proposed)
+    decision = findings.denied(found) or _by_key(findings, key_rules, found, presented, proposed)
+    lets_in = found.effect is Effect.ALLOW
+    return decision if lets_in else _as_told(findings, decision, key_rules.named_as)
+
+
+def _as_told(findings: CallerFindings, decision: Decision, named_as: str | None) -> Decision:
+    """Return a decision as it may be told to the caller of another account, who is not let in.
+
+    Whatever denies, the text is that of a key which does not exist.
+    """
+    if decision.allowed or named_as is None:
+        return decision
+    text = text_for_strangers(findings.principal, findings.question.action, named_as)
+    return findings.deny(Side.RESOURCE, decision.statement_by, whole_message=text)
 
 
 def _by_key(
@@ -135,6 +155,8 @@ def decide_retire(
     grant: Grant,
     key_account_id: str,
     question: Question,
+    *,
+    named_as: str | None = None,
 ) -> Decision:
     """Return whether the caller may retire a grant; `question.action` is kms:RetireGrant.
 
@@ -145,12 +167,20 @@ def decide_retire(
     Source: reference, 10.5.
     """
     findings = CallerFindings(principal, identity_rules, question)
-    denied = findings.denied()
-    if denied is not None:
-        return denied
     named = [grant.retiring] if grant.retiring is not None else []
     if "RetireGrant" in grant.terms.operations:
         named.append(grant.grantee)
+    decision = findings.denied() or _by_grant(findings, grant, named, key_account_id)
+    names = {principal.account_id, *(name for _, name in principal.names)}
+    lets_in = not names.isdisjoint((*named, grant.issuing_account))
+    return decision if lets_in else _as_told(findings, decision, named_as)
+
+
+def _by_grant(
+    findings: CallerFindings, grant: Grant, named: list[str], key_account_id: str
+) -> Decision:
+    """Return the decision of the grant that is to be retired, when nothing denies."""
+    principal = findings.principal
     for kind, name in principal.names:
         way = WAY_OF_GRANTEE.get(kind, Way.NONE)
         if name in named and findings.suffices(way, is_local=True):
@@ -204,20 +234,6 @@ def would_lock_out(
     return not decide(principal, identity_rules, without_grants, asked).allowed
 
 
-def refuse_unknown_ciphertext(principal: Principal, action: str = "kms:Decrypt") -> NoReturn:
-    """Refuse a Decrypt whose key cannot be told, or is another's: both look the same.
-
-    Raises:
-        AccessDeniedException: always.
-    Source: reference, 5.4.
-    """
-    raise AccessDeniedException(
-        f"User: {principal.arn} is not authorized to perform: {action} on the resource associated "
-        "with this ciphertext because the resource does not exist in this Region, no "
-        "resource-based policies allow access, or a resource-based policy explicitly denies access"
-    )
-
-
 def _missing_side(findings: CallerFindings, way: Way, *, is_local: bool) -> Side:
     """Return whose Allow is missing, when the key named the caller in this way."""
     if way is Way.NONE:
@@ -269,6 +285,5 @@ __all__ = [
     "decide_assume_role",
     "decide_retire",
     "permission",
-    "refuse_unknown_ciphertext",
     "would_lock_out",
 ]

@@ -15,6 +15,13 @@ from kagimori.rules.policy.evaluate import NOTHING, CompiledPolicy, Finding
 from kagimori.rules.policy.principal import Principal
 from kagimori.rules.policy.question import Question
 
+# How a key is named by who presents a ciphertext and no key.
+CIPHERTEXT: Final = "the resource associated with this ciphertext"
+_UNKNOWN_CIPHERTEXT: Final = (
+    f"{CIPHERTEXT} because the resource does not exist in this Region, no resource-based policies "
+    "allow access, or a resource-based policy explicitly denies access"
+)
+
 
 class Side(Enum):
     """Where a decision fell, in the words of AWS's texts."""
@@ -47,12 +54,16 @@ class Grants(Protocol):
 
 
 class KeyRules(Struct, frozen=True, gc=False):
-    """What one KMS key says: its policy and its grants."""
+    """What one KMS key says: its policy and its grants.
+
+    `named_as` is how a caller of another account named the key: all that a refusal may repeat.
+    """
 
     key_arn: str
     account_id: str
     key_policy: CompiledPolicy
     grants: Grants = NO_GRANTS
+    named_as: str | None = None
 
 
 class RoleRules(Struct, frozen=True, gc=False):
@@ -97,13 +108,35 @@ class Decision(Struct, frozen=True, gc=False):
         return f"{told} because no {self.side.value} allows the {action} action"
 
 
-def too_costly(principal: Principal, question: Question) -> Decision:
-    """Return the refusal of what would cost more steps to decide than a request has."""
+def too_costly(principal: Principal, question: Question, named_as: str | None = None) -> Decision:
+    """Return the refusal of what would cost more steps to decide than a request has.
+
+    Of a key of another account (`named_as`) that is not told: it would say that there is one.
+    """
+    action = question.action
+    text = (
+        f"User: {principal.arn} is not authorized to perform: {action} "
+        f"on resource: {question.resource} {TOO_COSTLY}"
+        if named_as is None
+        else text_for_strangers(principal, action, named_as)
+    )
     return Decision(
         allowed=False,
         principal=principal,
         question=question,
         side=Side.IDENTITY,
-        whole_message=f"User: {principal.arn} is not authorized to perform: {question.action} "
-        f"on resource: {question.resource} {TOO_COSTLY}",
+        whole_message=text,
+    )
+
+
+def text_for_strangers(principal: Principal, action: str, named_as: str) -> str:
+    """Return the refusal of a key that lets nobody of the caller's account in, or does not exist.
+
+    It says what the caller has said, and nothing of the key.
+    """
+    told = f"User: {principal.arn} is not authorized to perform: {action} on"
+    if named_as == CIPHERTEXT:
+        return f"{told} {_UNKNOWN_CIPHERTEXT}"
+    return (
+        f"{told} resource: {named_as} because no resource-based policy allows the {action} action"
     )

@@ -23,42 +23,51 @@ _PRINCIPAL: Final = re.compile(
 )
 
 
-def read_terms(given: Any, kms_key: KmsKey) -> GrantTerms:
+def read_terms(given: Any) -> GrantTerms:
     """Return the operations and constraints that are asked for.
 
+    An empty map is no constraint: Terraform always sends both, one of them empty.
+
     Raises:
-        ValidationException: none that a grant on this key could have.
+        ValidationException: none that a grant could have, on whichever key.
     """
     operations = frozenset(given.Operations)
     if not operations:
         raise ValidationException("Grants must contain at least one operation.")
     if operations == {"CreateGrant"}:
         raise ValidationException("Grants must not contain only the CreateGrant operation.")
-    is_symmetric = kms_key.key_spec == SYMMETRIC_DEFAULT
-    possible = operations_for(key_usage=kms_key.key_usage, is_symmetric=is_symmetric)
-    for operation in given.Operations:
-        if operation not in possible:
-            raise ValidationException(
-                f"Operation {operation} is not valid for a grant on the KMS key {kms_key.arn}."
-            )
     constraints = given.Constraints
     if constraints is None:
         return GrantTerms(operations)
-    equals, subset = constraints.EncryptionContextEquals, constraints.EncryptionContextSubset
+    equals = constraints.EncryptionContextEquals or None
+    subset = constraints.EncryptionContextSubset or None
     if equals is not None and subset is not None:
         raise ValidationException("More than one constraint supplied")
     for pairs in (equals, subset):
-        _check_pairs(pairs, is_symmetric=is_symmetric)
+        _check_pairs(pairs or {})
     return GrantTerms(operations, equals, subset, constraints.SourceArn)
 
 
-def _check_pairs(pairs: dict[str, str] | None, *, is_symmetric: bool) -> None:
-    if pairs is None:
-        return
-    if not is_symmetric:
+def check_terms(terms: GrantTerms, kms_key: KmsKey) -> None:
+    """Return if a grant on this key may have these terms.
+
+    Raises:
+        ValidationException: an operation or a constraint that is not for keys of its kind.
+    """
+    is_symmetric = kms_key.key_spec == SYMMETRIC_DEFAULT
+    possible = operations_for(key_usage=kms_key.key_usage, is_symmetric=is_symmetric)
+    for operation in sorted(terms.operations - possible):
+        raise ValidationException(
+            f"Operation {operation} is not valid for a grant on the KMS key {kms_key.arn}."
+        )
+    has_context = terms.encryption_context_equals or terms.encryption_context_subset
+    if has_context and not is_symmetric:
         raise ValidationException(
             "Encryption context constraints are only valid for symmetric encryption KMS keys."
         )
+
+
+def _check_pairs(pairs: dict[str, str]) -> None:
     if len(pairs) > _PAIRS_MAX:
         raise ValidationException(
             f"Encryption context constraints can have at most {_PAIRS_MAX} pairs."

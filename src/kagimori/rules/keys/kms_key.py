@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.names import key_arn
-from kagimori.rules.policy.document import Kind, parse_policy
+from kagimori.rules.policy.document import Document, Kind, parse_policy
 from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
 from kagimori_boundary.commands import BoundToken
 
 SYMMETRIC_DEFAULT: Final = "SYMMETRIC_DEFAULT"
 CUSTOMER, AWS = "CUSTOMER", "AWS"
+_TRUSTS_NOBODY: Final = compile_policy(Document(Kind.KEY, "2012-10-17", "", ()))
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -143,6 +144,17 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
             if backing_key.material_id == material_id:
                 return backing_key
         return None
+
+
+class NobodysKey(KmsKey, frozen=True, kw_only=True, dict=True):
+    """What stands for a key of another account that does not exist: it trusts nobody."""
+
+    created_at: float = 0.0
+    key_policy: str = ""
+
+    @property
+    def compiled_policy(self) -> CompiledPolicy:
+        return _TRUSTS_NOBODY
 
 
 class Material(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -69,6 +69,10 @@ def record_of(
     record["responseElements"] = shown(response_elements)
     if additional is not None:
         record["additionalEventData"] = additional
+    account_id = "" if caller is None else caller.principal.account_id
+    if refusal is not None and account_id and error_code(refusal) == DENIED:
+        # A denial tells of nothing that is another account's, not even in the caller's record.
+        resources = [named for named in resources if named[0] == account_id]
     record["requestID"] = raw.request_id
     record["eventID"] = event_id
     record["readOnly"] = read_only
@@ -79,9 +83,9 @@ def record_of(
     record["eventType"] = "AwsApiCall"
     record["managementEvent"] = True
     if caller is not None:
-        account_id = caller.principal.account_id or _owner(resources)
-        record["recipientAccountId"] = account_id
-        if is_shared(resources, account_id, refusal):
+        recipient = account_id or _owner(resources)
+        record["recipientAccountId"] = recipient
+        if is_shared(resources, recipient, refusal):
             record["sharedEventID"] = shared_event_id(event_id)
     record["eventCategory"] = "Management"
     if raw.tls is not None:

@@ -3,16 +3,16 @@
 import json
 
 import pytest
+from msgspec import structs
 
 from kagimori.rules.authorization.authorize import (
     CROSS_ACCOUNT_ACTIONS,
     Allowed,
     decide,
     permission,
-    refuse_unknown_ciphertext,
     would_lock_out,
 )
-from kagimori.rules.authorization.decision import Side
+from kagimori.rules.authorization.decision import CIPHERTEXT, Side
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import compile_policy, evaluate
 from kagimori.rules.policy.principal import Way
@@ -415,11 +415,32 @@ def test_an_action_without_resource_is_refused_on_star_or_on_nothing():
         assert raised.value.message == told + where + why
 
 
-def test_a_ciphertext_of_an_unknown_key_is_refused_like_one_of_a_foreign_key():
-    with pytest.raises(
-        AccessDeniedException, match="on the resource associated with this ciphertext because"
-    ):
-        refuse_unknown_ciphertext(user())
+NAMED_AS = "arn:aws:kms:eu-central-1:111122223333:alias/theirs"
+
+
+@pytest.mark.parametrize("action", ["kms:Encrypt", "kms:PutKeyPolicy"])
+@pytest.mark.parametrize("identity", [ALLOW, DENY, SILENT, None])
+@pytest.mark.parametrize("named_as", [NAMED_AS, CIPHERTEXT])
+def test_a_stranger_is_told_the_same_of_every_key_that_does_not_let_it_in(
+    action, identity, named_as
+):
+    stranger = user(THEIRS)
+    told = set()
+    for policy in (DEFAULT, naming("*", "Deny"), naming(THEIRS, "Deny")):
+        of_key = structs.replace(key_rules(policy), named_as=named_as)
+        with pytest.raises(AccessDeniedException) as raised:
+            permission(decide(stranger, rules(identity), of_key, question(action)))
+        told.add(raised.value.message)
+    (message,) = told
+    where = CIPHERTEXT if named_as == CIPHERTEXT else f"resource: {NAMED_AS} because no"
+    start = f"User: {stranger.arn} is not authorized to perform: {action} on {where}"
+    assert message.startswith(start)
+
+
+def test_who_is_let_in_by_a_key_is_told_what_its_own_account_lacks():
+    of_key = structs.replace(key_rules(naming(THEIRS)), named_as=NAMED_AS)
+    with pytest.raises(AccessDeniedException, match="no identity-based policy allows"):
+        permission(decide(user(THEIRS), rules(SILENT), of_key, question()))
 
 
 def test_only_permission_makes_allowed_and_it_tells_how():

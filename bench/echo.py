@@ -10,9 +10,10 @@ from email.utils import formatdate
 
 import uvloop
 
-from kagimori.http.front import Front, FrontLimits, Respond
+from kagimori.http.front import Front, Respond
 from kagimori.machinery.chance import new_uuid
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.settings import FrontLimits
 
 
 def _echo(raw: RawRequest, respond: Respond) -> None:

@@ -7,22 +7,21 @@ between such marks is written by people, and left alone.
 """
 # ruff: noqa: INP001, T201 - a script beside the pages, not a module
 
-import ast
 import importlib
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import typer.main
 
+from kagimori import settings
+from kagimori.deployment.settings_sources import wanted
 from kagimori.entities import tables
 from kagimori.gate.conditions import aws_values, kms_values
-from kagimori.http import limits
 from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.authorization import authorize
 from kagimori.rules.identity import refusals as identity_refusals
@@ -82,7 +81,8 @@ def _option_name(option: Any) -> str:
 def _default(option: Any) -> str:
     if option.required:
         return "required"
-    value = getattr(option.default, "value", option.default)
+    shown = option.show_default
+    value = shown if isinstance(shown, str) else getattr(option.default, "value", option.default)
     return "" if value is None or value is False or value == [] else f"`{value}`"
 
 
@@ -191,16 +191,35 @@ def metric_names() -> str:
     return "\n".join(lines)
 
 
-def front_limits() -> str:
-    tree = ast.parse(Path(limits.__file__).read_text(encoding="utf-8"))
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef))
-    defaults = limits.FrontLimits()
-    lines = ["| limit | value | meaning |", "|---|---|---|"]
-    for node, after in pairwise(body):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            text = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
-            lines.append(f"| {node.target.id} | {getattr(defaults, node.target.id)} | {text} |")
+def all_settings() -> str:
+    lines: list[str] = []
+    tree = settings.Settings()
+    for setting in settings.all_settings():
+        if f"#### {setting.section}" not in lines:
+            meaning = (type(getattr(tree, setting.section)).__doc__ or "").splitlines()
+            lines += [
+                "",
+                f"#### {setting.section}",
+                "",
+                " ".join(filter(None, map(str.strip, meaning))),
+                "",
+            ]
+            lines += ["| setting | takes | default | option | meaning |", "|---|---|---|---|---|"]
+        about = setting.about
+        default = _toml(setting.default)
+        further = f" (also `{about.variable}`)" if about.variable else ""
+        option = f"`{about.flag}`" if about.flag else ""
+        lines.append(
+            f"| `{setting.member}` | {wanted(setting)} | {default} | {option} "
+            f"| {about.meaning}{further} |"
+        )
     return "\n".join(lines)
+
+
+def _toml(default: Any) -> str:
+    if default in (None, (), {}):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 # Bounds that are fixed in the code: where each stands, and what it means.
@@ -225,9 +244,6 @@ BOUNDS: Final = (
     ("kagimori.rules.sigv4.verify", "WINDOW_SECONDS_DEFAULT", "a signature's age either way, s"),
     ("kagimori.trail.journal", "FILE_BYTES_MAX", "bytes of one journal file"),
     ("kagimori.trail.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
-    ("kagimori.hsm.client", "ANSWER_SECONDS_MAX", "wait for the HSM, then failure, s"),
-    ("kagimori.server.worker", "DRAIN_SECONDS", "time for open requests at the end, s"),
-    ("kagimori.hsm.watch", "ANSWER_SECONDS_MAX", "an HSM silent for longer is replaced, s"),
     ("kagimori_hsm.engines.software", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
 )
 
@@ -326,7 +342,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "errors": errors,
     "identity-errors": identity_errors,
     "metric-names": metric_names,
-    "front-limits": front_limits,
+    "settings": all_settings,
     "bounds": bounds,
     "key-specs": key_specs,
     "cross-account": cross_account,

@@ -21,10 +21,10 @@ import threading
 import uuid
 from pathlib import Path
 
+from kagimori.dev.unverified import UnverifiedDevCallers
 from kagimori.entities.tables import TABLES
 from kagimori.front.wire import Wire
 from kagimori.gate.asked import Settings
-from kagimori.gate.who import Anyone
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.machinery.telemetry import Telemetry
@@ -162,7 +162,7 @@ async def live(data, batches, points, disk):
     await recover_others(rows, ("w0",), data / "audit", store, lambda why: None)
     path = RequestPath(
         wire=Wire(("kms",)),
-        who=Anyone(store.view, Hsm(), frozenset((REGION,))),
+        who=UnverifiedDevCallers(store.view, Hsm(), frozenset((REGION,))),
         operations=OPERATIONS,
         view=store.view,
         store=store,

@@ -29,8 +29,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 KAGIMORI = str(Path(sys.executable).with_name("kagimori"))
-START_SECONDS_MAX = 30.0
-STOP_SECONDS_MAX = 30.0
+START_SECONDS_MAX = 120.0
+STOP_SECONDS_MAX = 60.0
 READY = "kagimori ready at "
 TARGET = "TrentService."
 JSON_TYPE = "application/x-amz-json-1.1"

@@ -1,44 +1,9 @@
 """Start one API worker: `python -m kagimori CONFIG` (JSON). The supervisor does; people do not."""
 
-import gc
-import os
-import signal
 import sys
-from typing import Final
 
-import msgspec
-import uvloop
-
-from kagimori.server.worker import Worker, refusal_of
-from kagimori.server.worker_config import WorkerConfig
-from kagimori.trail.recovery import JournalDamaged
-
-# Objects in flight for a few hundred requests must not look like garbage that gathers.
-COLLECT_AFTER: Final = 20_000
-
-
-async def _run(config: WorkerConfig) -> None:
-    try:
-        worker = Worker(config)
-    except JournalDamaged as damaged:
-        os.write(config.control_fd, refusal_of(damaged))
-        os._exit(1)
-    # What is there now stays; what requests leave behind goes without the collector's help.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
-    await worker.run()
-
-
-def main() -> None:
-    config = msgspec.json.decode(sys.argv[1], type=WorkerConfig)
-    # The supervisor says when to stop; a terminal's interrupt reaches every process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # The journal's thread must not wait five milliseconds for its turn.
-    sys.setswitchinterval(0.0005)
-    uvloop.run(_run(config))
-
+from kagimori.server.kind import ServerKind
+from kagimori.server.run_worker import run_worker
 
 if __name__ == "__main__":
-    main()
+    run_worker(sys.argv[1], ServerKind())

@@ -1,8 +1,13 @@
 """The `kagimori` command: what it can do, and an example of each."""
 
+import sys
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from kagimori_cli import accounts, audit, deployments, facts, policy, services
+from kagimori_cli import settings as settings_commands
 from kagimori_cli.clock import clock
 from kagimori_cli.why import why
 
@@ -47,7 +52,35 @@ app.add_typer(
     epilog="Example: kagimori policy test --data ./kagimori-data --key alias/orders "
     "--policy new.json",
 )
+app.add_typer(
+    settings_commands.settings,
+    name="settings",
+    epilog="Example: kagimori settings show --data ./kagimori-data",
+)
 app.add_typer(clock, name="clock", epilog="Example: kagimori clock advance 8d")
+
+
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        python = ".".join(map(str, sys.version_info[:3]))
+        typer.echo(f"kagimori {metadata.version('kagimori')} (Python {python})")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: kagimori --version")
+def _kagimori(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _print_version(asked=asked),
+            is_eager=True,
+            help="Print the version, and that of Python.",
+        ),
+    ] = False,
+) -> None:
+    """AWS KMS as software you run yourself."""
 
 
 def main() -> None:

@@ -46,11 +46,10 @@ def give_up(reason: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def become_server(*, kind: str, **options: Any) -> NoReturn:
+def become_server(module: str, *arguments: str) -> NoReturn:
     """Hand this process over to the server, which needs nothing of the command line any more."""
-    text = json.dumps({"type": kind, **options})
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "kagimori.server.serving", text])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
 
 
 def unreadable(reason: str) -> NoReturn:

@@ -8,13 +8,14 @@ import msgspec
 import pytest
 
 import serving
-from kagimori.hsm import client as hsm_client
 from kagimori.hsm.client import HsmClient, HsmGone
+from kagimori.settings import Hsm as HsmSettings
 from kagimori_boundary.commands import Command, GenerateRandom, Hello
 from kagimori_boundary.frames import PROTOCOL_VERSION
 from kagimori_boundary.replies import Bytes, Failed, Failure, Greeting, HsmState
 from waiting import future_of
 
+DEFAULTS = HsmSettings()
 HEAD = struct.Struct(">II")
 decode = msgspec.msgpack.Decoder(Command).decode
 
@@ -61,11 +62,11 @@ class Hsm:
 
 
 @asynccontextmanager
-async def connected():
+async def connected(settings):
     with serving.temporary_folder() as folder:
         hsm = Hsm(str(folder / "s"))
         await hsm.listen()
-        client = HsmClient(hsm.path)
+        client = HsmClient(hsm.path, settings)
         running = asyncio.ensure_future(client.run())
         try:
             await until(lambda: client.operational)
@@ -86,9 +87,9 @@ async def until(condition):
     raise AssertionError("it did not come to that")
 
 
-def run(test):
+def run(test, settings=DEFAULTS):
     async def bounded():
-        async with connected() as (client, hsm):
+        async with connected(settings) as (client, hsm):
             await asyncio.wait_for(test(client, hsm), 30)
 
     asyncio.run(bounded())
@@ -132,9 +133,7 @@ def test_what_was_in_flight_fails_when_the_hsm_goes_and_nothing_is_repeated():
     run(test)
 
 
-def test_an_hsm_that_hangs_is_left_after_a_bound_and_not_swamped(monkeypatch):
-    monkeypatch.setattr(hsm_client, "ANSWER_SECONDS_MAX", 0.3)
-
+def test_an_hsm_that_hangs_is_left_after_a_bound_and_not_swamped():
     async def test(client, hsm):
         hsm.mood = "is silent"
         with pytest.raises(HsmGone):
@@ -149,7 +148,7 @@ def test_an_hsm_that_hangs_is_left_after_a_bound_and_not_swamped(monkeypatch):
         hsm.mood = "answers"
         await until(lambda: client.operational)
 
-    run(test)
+    run(test, HsmSettings(answer_seconds=0.3))
 
 
 def test_a_sealed_hsm_does_not_count_as_one_until_it_is_unsealed():

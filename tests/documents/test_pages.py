@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 
 import botocore.session
 import pytest
@@ -45,6 +46,8 @@ def test_blocks_parse(page):
             json.loads(text)
         elif kind == "yaml":
             yaml.safe_load(text)
+        elif kind == "toml":
+            tomllib.loads(text)
         elif kind == "ini":
             configparser.RawConfigParser(strict=False).read_string(text)
         elif kind == "sh":

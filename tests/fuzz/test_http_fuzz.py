@@ -9,8 +9,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kagimori.http.front import Front, FrontLimits
+from kagimori.http.front import Front
 from kagimori.rules.request import RawAnswer
+from kagimori.settings import FrontLimits
 
 LIMITS = FrontLimits(head_bytes=400, headers=8, body_bytes=64, pipelined=4)
 

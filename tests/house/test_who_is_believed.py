@@ -29,3 +29,7 @@ def test_only_what_checks_signatures_makes_service_callers():
         "trail/policy_replay.py",
         "rules/identity/caller.py",
     }
+
+
+def test_only_dev_believes_without_a_signature():
+    assert files_with("(Who)") == {"dev/unverified.py"}

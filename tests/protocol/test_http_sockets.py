@@ -12,9 +12,10 @@ import uvloop
 from cryptography import x509
 
 from kagimori.deployment.certificates import make_certificate_authority
-from kagimori.http.front import Front, FrontLimits
+from kagimori.http.front import Front
 from kagimori.http.tls import server_context
 from kagimori.rules.request import RawAnswer
+from kagimori.settings import FrontLimits
 
 GET = b"GET /a HTTP/1.1\r\nHost: kms\r\n\r\n"
 PATIENCE = 5.0

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from kagimori.gate.who import Anyone, Who
+from kagimori.dev.unverified import UnverifiedDevCallers
+from kagimori.gate.who import Who
 from kagimori.pending import Pending
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.refusal import InvalidSignatureException
@@ -72,8 +73,8 @@ async def run(coroutine):
 def test_time_of_a_signature(moved):
     now = time.time()
     of_signature = refusal_at(Who, now)
-    assert refusal_at(Anyone, now) == of_signature
-    assert refusal_at(Anyone, now + moved) == of_signature
+    assert refusal_at(UnverifiedDevCallers, now) == of_signature
+    assert refusal_at(UnverifiedDevCallers, now + moved) == of_signature
     of_time = refusal_at(Who, now + moved)
     assert of_time != of_signature
     assert of_time.startswith(("Signature expired", "Signature not yet current"))

@@ -22,11 +22,11 @@ from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_account_id, new_uuid
 from kagimori.machinery.store.admin import Change, StoreUnusable
 from kagimori.rules.records.service_event import deployment_created
+from kagimori.settings import DEFAULT_PORT
 from kagimori_boundary.commands import IDENTITY_DOMAIN, Command, CreateDomains
 from kagimori_boundary.replies import Reply, SealedDomains
 
 DEFAULT_REGION: Final = "us-east-1"
-DEFAULT_PORT: Final = 8567
 
 
 def initialise(

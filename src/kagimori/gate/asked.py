@@ -15,16 +15,31 @@ from kagimori.rules.policy.steps import Steps
 from kagimori.rules.request import Call, RawRequest
 
 
+class NewKeyChoices:
+    """What the tags of a new key choose of it: nothing. A server for tests has its own."""
+
+    def key_id(self, tags: dict[str, str]) -> str | None:
+        return None
+
+    def material(self, tags: dict[str, str]) -> bytes | None:
+        return None
+
+    def kept(self, tags: dict[str, str]) -> dict[str, str]:
+        """Return the tags that the key keeps."""
+        return tags
+
+
 class Settings(Struct, frozen=True):
     """What the deployment decided, as far as operations need it.
 
-    `trust_roots` are the PEM certificates that attestation documents may lead to. `dev` is
-    `kagimori dev`, where a key's id and material may be chosen.
+    `trust_roots` are the PEM certificates that attestation documents may lead to. Policies and
+    grants may name principals that do not exist only with `unknown_principals`.
     """
 
     regions: frozenset[str] = frozenset()
     trust_roots: tuple[bytes, ...] = ()
-    dev: bool = False
+    new_key_choices: NewKeyChoices = NewKeyChoices()
+    unknown_principals: bool = False
     home_region: str = ""
     tracking_started_at: float = 0.0
 

@@ -5,7 +5,6 @@ and service; no secret access key ever comes here.
 """
 
 import hmac
-import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
@@ -15,18 +14,14 @@ from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.gate.callers import Callers
 from kagimori.ports import Absent, KeyHolder, View
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
-from kagimori.rules.identity.caller import Caller, acting_for, root_caller, with_source
+from kagimori.rules.identity.caller import Caller, acting_for, with_source
 from kagimori.rules.identity.session import SessionClaims, decode_claims, token_bytes
-from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY
-from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.partitions import GLOBAL_SERVICES, partition_of, signable_regions
 from kagimori.rules.refusal import (
     ExpiredTokenException,
     InvalidSignatureException,
     KMSInternalException,
-    Refusal,
     UnrecognizedClientException,
-    ValidationException,
 )
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.claim import Claim, Scope
@@ -88,13 +83,13 @@ class Who:
             ExpiredTokenException: the session is over.
         """
         scope = claim.scope
-        check_scope(scope, service=service, regions=self._signable(service))
+        check_scope(scope, service=service, regions=self.signable(service))
         presigned = claim.presigned
         if presigned is None:
-            date = check_time(scope, headers, self._signing_time(now))
+            date = check_time(scope, headers, self.signing_time(now))
             token = headers.get(TOKEN_HEADER)
         else:
-            date = check_lifetime(scope, presigned, self._signing_time(now))
+            date = check_lifetime(scope, presigned, self.signing_time(now))
             token = presigned.security_token
         signing_key, look = await self._credentials(scope, token, now)
         verify(raw, claim, headers, date, signing_key)
@@ -110,12 +105,12 @@ class Who:
     ) -> tuple[hmac.HMAC, Callable[[], Caller | None]]:
         """Return the signing key of an access key or session, and how to look up whose it is."""
         if token is not None:
-            opened = await self._opened(scope, token)
+            opened = await self.opened(scope, token)
             if now >= opened.session.expires_at:
                 raise ExpiredTokenException(EXPIRED)
             of_session, access_key_id = self._callers.of_session, scope.access_key_id
             return opened.signing_key, lambda: of_session(access_key_id, opened.session)
-        access_key = await self._access_key(scope.access_key_id)
+        access_key = await self.access_key_named(scope.access_key_id)
         if access_key is None or not access_key.active:
             raise UnrecognizedClientException(INVALID)
         known = self._signing_keys.get(scope)
@@ -156,7 +151,7 @@ class Who:
             )
         if HEADER.decode() not in signed:
             raise InvalidSignatureException("The forwarded request is not signed by the service.")
-        forwarded = read_forwarded(shown, service=service, now=self._signing_time(now))
+        forwarded = read_forwarded(shown, service=service, now=self.signing_time(now))
         scope = forwarded.claim.scope
         signing_key, look = await self._credentials(scope, forwarded.security_token, now)
         forwarded.check_signature(signing_key)
@@ -167,15 +162,15 @@ class Who:
             raise InvalidSignatureException("A service cannot act for a service.")
         return acting_for(behind, service)
 
-    def _signable(self, service: str) -> frozenset[str]:
+    def signable(self, service: str) -> frozenset[str]:
         """Return the regions that requests to a service may be signed for."""
         return self._regions.get(service, self._served)
 
-    def _signing_time(self, now: float) -> float:
+    def signing_time(self, now: float) -> float:
         """Return the time by which signatures are judged."""
         return now
 
-    async def _access_key(self, access_key_id: str) -> AccessKey | None:
+    async def access_key_named(self, access_key_id: str) -> AccessKey | None:
         found: AccessKey | None = await self._found(
             lambda: self._view.one(ACCESS_KEYS, (access_key_id,))
         )
@@ -206,7 +201,7 @@ class Who:
         known = self._signing_keys[scope] = (access_key.sealed_secret, signing_key)
         return known
 
-    async def _opened(self, scope: Scope, token: bytes) -> OpenToken:
+    async def opened(self, scope: Scope, token: bytes) -> OpenToken:
         """Return an opened session token; the HSM refuses one that it did not make for this key.
 
         Raises:
@@ -251,52 +246,3 @@ class Who:
 def _signed(headers: Mapping[bytes, bytes], signed: list[str], name: bytes) -> str | None:
     value = headers.get(name) if name.decode() in signed else None
     return None if value is None else value.decode("latin-1")
-
-
-class Anyone(Who):
-    """For `dev` alone: any credentials are an account's root user; nothing is verified.
-
-    An access key id of 12 digits names the account, others are of 000000000000. What was made
-    through IAM or STS is verified as everywhere.
-    """
-
-    async def identify(
-        self,
-        raw: RawRequest,
-        headers: Mapping[bytes, bytes],
-        claim: Claim,
-        service: str,
-        now: float,
-    ) -> Caller:
-        access_key_id, region = claim.scope.access_key_id, claim.scope.region
-        if region not in self._signable(service):
-            raise ValidationException(
-                f"There is no region '{region}': `kagimori dev` serves the regions that AWS has."
-            )
-        if await self._is_ours(claim.scope, headers):
-            return await super().identify(raw, headers, claim, service, now)
-        named = ACCOUNT_ID.fullmatch(access_key_id)
-        account_id = access_key_id if named else "000000000000"
-        return root_caller(
-            AccessKey(
-                access_key_id=access_key_id,
-                account_id=account_id,
-                sealed_secret=b"",
-                created_at=0.0,
-            ),
-            partition_of(region).name,
-        )
-
-    async def _is_ours(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-        token = headers.get(TOKEN_HEADER)
-        if token is None or not scope.access_key_id.startswith(TEMPORARY_ACCESS_KEY):
-            return await self._access_key(scope.access_key_id) is not None
-        try:
-            await self._opened(scope, token)
-        except Refusal:
-            return False
-        return True
-
-    def _signing_time(self, now: float) -> float:
-        """Return real time: clients sign by it, however far dev's clock was moved."""
-        return time.time()

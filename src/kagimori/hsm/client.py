@@ -10,13 +10,11 @@ from typing import Final, cast
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending, start
 from kagimori.ports import KeyHolder
+from kagimori.settings import Hsm
 from kagimori_boundary.commands import Command, Hello, Lane
 from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Greeting, HsmState, Reply
 
-ANSWER_SECONDS_MAX: Final = 30.0
-# Slow work waits for its turn, and is done then.
-SLOW_ANSWER_SECONDS_MAX: Final = 90.0
 RECONNECT_SECONDS: Final = 0.05
 
 
@@ -35,8 +33,9 @@ async def tell(key_holder: KeyHolder, command: Command, telemetry: Telemetry) ->
 class HsmClient(asyncio.Protocol):
     """Performs commands; reconnects by itself until closed."""
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, settings: Hsm = Hsm()) -> None:  # noqa: B008 - frozen
         self._socket_path = socket_path
+        self._settings = settings
         self._transport: asyncio.Transport | None = None
         self._in_flight: dict[int, tuple[float, Pending[Reply]]] = {}
         self._unsent: list[bytes] = []
@@ -62,7 +61,7 @@ class HsmClient(asyncio.Protocol):
             pending.fail(HsmGone("the HSM is not connected"))
             return pending
         self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
-        self._in_flight[correlation_id] = (self._loop.time() + _seconds_for(command), pending)
+        self._in_flight[correlation_id] = (self._loop.time() + self._seconds_for(command), pending)
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(frame_of(correlation_id, command))
@@ -141,13 +140,12 @@ class HsmClient(asyncio.Protocol):
             self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
+    def _seconds_for(self, command: Command) -> float:
+        is_fast = command.lane is Lane.FAST
+        return self._settings.answer_seconds if is_fast else self._settings.slow_answer_seconds
+
     def close(self) -> None:
         self._closed = True
         if self._transport is not None:
             self._transport.close()
         self._lost.set()
-
-
-def _seconds_for(command: Command) -> float:
-    """Return how long the reply may take before the HSM counts as hanging."""
-    return ANSWER_SECONDS_MAX if command.lane is Lane.FAST else SLOW_ANSWER_SECONDS_MAX

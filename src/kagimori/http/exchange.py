@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kagimori.http.answers import CLOSE, KEEP_ALIVE, NOTHING, AnswerHeads
-from kagimori.http.limits import FrontLimits
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.settings import FrontLimits
 
 if TYPE_CHECKING:
     from kagimori.http.connection import Connection

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from kagimori.http.answers import AnswerHeads
 from kagimori.http.connection import Connection
 from kagimori.http.exchange import Handler, Respond, Shared
-from kagimori.http.limits import FrontLimits
+from kagimori.settings import FrontLimits
 
-__all__ = ["Front", "FrontLimits", "Handler", "Respond"]
+__all__ = ["Front", "Handler", "Respond"]
 
 BACKLOG = 1024
 

@@ -11,7 +11,7 @@ import httptools
 
 from kagimori.http.chunks import ChunkedBody
 from kagimori.http.head import CHUNKED, HOPELESS, Headers, Refused, body_framing, request_line
-from kagimori.http.limits import FrontLimits
+from kagimori.settings import FrontLimits
 
 HEAD_END: Final = b"\r\n\r\n"
 HEAD_END_BYTES: Final = 4

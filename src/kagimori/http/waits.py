@@ -3,7 +3,7 @@
 from math import inf
 from typing import Final
 
-from kagimori.http.limits import FrontLimits
+from kagimori.settings import FrontLimits
 
 UNKNOWN: Final = -1
 A_REQUEST: Final = 0

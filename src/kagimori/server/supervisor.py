@@ -25,49 +25,55 @@ from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, write_private
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
-from kagimori.http.front import Front, FrontLimits, Respond
+from kagimori.http.front import Front, Respond
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.logs import Log
 from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.server.control import BadMessage, Question, frame, read_answer
 from kagimori.server.metrics import Snapshot, exposition
-from kagimori.server.worker_config import DRAIN_SECONDS, WebIdentityKeys, WorkerConfig
-from kagimori.trail.auditor import AuditOptions, Auditor
+from kagimori.server.worker_config import WebIdentityKeys, WorkerConfig
+from kagimori.settings import FrontLimits, Settings
+from kagimori.trail.auditor import Auditor
 from kagimori.trail.streams import Streams
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
 
-STOP_SECONDS_MAX: Final = DRAIN_SECONDS + 10.0
+STOP_SECONDS: Final = 10.0  # for a worker to end once it has drained
 AUDIT_SECONDS_MAX: Final = 20.0
 RESTART_SECONDS_MAX: Final = 5.0
 SNAPSHOT_SECONDS_MAX: Final = 2.0
 
 
 class ServeOptions(Struct, frozen=True):
-    """How to serve; sockets are bound already."""
+    """How to serve; sockets are bound already.
+
+    `worker_module` is what a worker is started as; `dev_hsm` makes the HSM one for tests.
+    """
 
     url: str
     streams: tuple[str, ...]  # of the workers: one for each
     known_streams: Streams
-    connections: int
+    settings: Settings
     certificate: str | None = None
     private_key: str | None = None
     trust_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
-    dev: bool = False
-    audit: AuditOptions = AuditOptions()
+    worker_module: str = "kagimori"
+    dev_hsm: bool = False
 
 
 class _Worker:
     """A worker's process and the control connection to it."""
 
-    def __init__(self, config: WorkerConfig, listener: socket.socket, lock: int) -> None:
+    def __init__(
+        self, module: str, config: WorkerConfig, listener: socket.socket, lock: int
+    ) -> None:
         ours, theirs = socket.socketpair()
         config = msgspec.structs.replace(
             config, control_fd=theirs.fileno(), listen_fd=listener.fileno()
         )
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "kagimori", msgspec.json.encode(config).decode()],
+            [sys.executable, "-m", module, msgspec.json.encode(config).decode()],
             # The lock is inherited: it is free only when nobody of this server is left.
             pass_fds=(theirs.fileno(), listener.fileno(), lock),
             stdin=subprocess.DEVNULL,
@@ -181,7 +187,11 @@ class Supervisor:
     # --- the HSM ------------------------------------------------------------------------------
 
     def _start_hsm(self) -> HsmProcess:
-        hsm = HsmProcess(self._hsm_socket, self._layout.seal_key, dev=self._options.dev)
+        hsm = HsmProcess(
+            self._hsm_socket,
+            self._layout.seal_key,
+            dev=self._options.dev_hsm,
+        )
         try:
             hsm.unseal(self._facts.sealed_domains)
         except HsmRefused:
@@ -206,7 +216,11 @@ class Supervisor:
 
     async def _hsm_to_end(self) -> None:
         """Return once the HSM's process has ended; end it if it hangs."""
-        hanging = asyncio.create_task(until_it_hangs(self._hsm_socket))
+        hanging = asyncio.create_task(
+            until_it_hangs(
+                self._hsm_socket, answer_seconds_max=self._options.settings.hsm.silent_seconds
+            )
+        )
         ended = asyncio.create_task(asyncio.to_thread(self._hsm.process.wait))
         await asyncio.wait((hanging, ended), return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
@@ -231,17 +245,18 @@ class Supervisor:
             listen_fd=-1,
             control_fd=-1,
             regions=self._facts.regions,
-            connections=options.connections,
+            settings=options.settings,
             certificate=options.certificate,
             private_key=options.private_key,
             trust_roots=options.trust_roots,
             web_identity=options.web_identity,
-            dev=options.dev,
             timer=name == self._names[0],  # one worker of a node does what time asks for
             created_at=self._facts.created_at,
             closed_streams=tuple(name for name, closed in options.known_streams.items() if closed),
         )
-        worker = self._workers[name] = _Worker(config, self._listener, self._lock)
+        worker = self._workers[name] = _Worker(
+            options.worker_module, config, self._listener, self._lock
+        )
         return await worker.wait_ready()
 
     async def _keep_worker(self, name: str) -> None:
@@ -265,7 +280,8 @@ class Supervisor:
         for worker in self._workers.values():
             worker.drain()
         processes = [worker.process for worker in self._workers.values()]
-        ends = [asyncio.to_thread(process.wait, STOP_SECONDS_MAX) for process in processes]
+        seconds = self._options.settings.serve.drain_seconds + STOP_SECONDS
+        ends = [asyncio.to_thread(process.wait, seconds) for process in processes]
         for process, end in zip(
             processes, await asyncio.gather(*ends, return_exceptions=True), strict=True
         ):
@@ -289,7 +305,7 @@ class Supervisor:
 
         return Auditor(
             self._layout,
-            self._options.audit,
+            self._options.settings.audit,
             ends=ends,
             ask=self._ask_hsm,
             trouble=lambda part, why: log.error("trouble", part=part, why=why),

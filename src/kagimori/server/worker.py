@@ -19,12 +19,10 @@ from kagimori.entities.identity_tables import ACCESS_KEY_USES
 from kagimori.entities.tables import DENIALS, KEY_USAGES, TABLES
 from kagimori.front.wire import Wire
 from kagimori.gate.asked import Settings
-from kagimori.gate.who import Anyone, Who
 from kagimori.hsm.client import HsmClient
-from kagimori.http.front import Front, FrontLimits
+from kagimori.http.front import Front
 from kagimori.http.tls import server_context
 from kagimori.machinery.chance import Uuids
-from kagimori.machinery.clock import Clock, MovableClock
 from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
@@ -39,8 +37,9 @@ from kagimori.rules.records.service_event import journal_event
 from kagimori.rules.records.strangers import Strangers
 from kagimori.server.control import Answer, BadMessage, frame, read_question
 from kagimori.server.doors import Doors
+from kagimori.server.kind import ServerKind
 from kagimori.server.timekeeper import Timekeeper
-from kagimori.server.worker_config import DRAIN_SECONDS, WorkerConfig
+from kagimori.server.worker_config import WorkerConfig
 from kagimori.trail.archive import AuditArchive
 from kagimori.trail.journal import Journal, JournalFailed
 from kagimori.trail.lookup import AuditLookup
@@ -57,14 +56,14 @@ USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
 class Worker:
     """All parts of one worker. Made on the loop."""
 
-    def __init__(self, config: WorkerConfig) -> None:
+    def __init__(self, config: WorkerConfig, kind: ServerKind) -> None:
         data = Path(config.data)
         self._config = config
         self._data = data
         self.telemetry = Telemetry(services=SERVICES)
-        self._clock = MovableClock() if config.dev else Clock()
+        self._now = now = kind.clock.now
         draw = self._draw = Uuids().new
-        self._hsm = HsmClient(config.hsm_socket)
+        self._hsm = HsmClient(config.hsm_socket, config.settings.hsm)
         self._store = EmbeddedStore(
             data / "kagimori.db",
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
@@ -82,8 +81,7 @@ class Worker:
         )
         self._store.journal_sequence = lambda: self._journal.end.sequence
         self._archive = AuditArchive(self._journal, self._store)
-        kind = Anyone if config.dev else Who
-        who = kind(
+        who = kind.who(
             self._store.view,
             self._hsm,
             frozenset(config.regions),
@@ -92,7 +90,8 @@ class Worker:
         settings = Settings(
             regions=frozenset(config.regions),
             trust_roots=tuple(root.encode() for root in config.trust_roots),
-            dev=config.dev,
+            new_key_choices=kind.new_key_choices,
+            unknown_principals=kind.unknown_principals,
             home_region=config.regions[0],
             tracking_started_at=config.created_at,
         )
@@ -104,7 +103,7 @@ class Worker:
             store=self._store,
             key_holder=self._hsm,
             archive=self._archive,
-            now=self._clock.now,
+            now=now,
             draw=draw,
             telemetry=self.telemetry,
         )
@@ -123,7 +122,7 @@ class Worker:
             store=self._store,
             key_holder=self._hsm,
             archive=self._archive,
-            now=self._clock.now,
+            now=now,
             draw=draw,
             telemetry=self.telemetry,
             settings=settings,
@@ -132,18 +131,10 @@ class Worker:
             strangers=self._strangers,
             on_due=self._timekeeper.wake,
         )
-        turn = self._timekeeper.turn
-        doors = Doors(
-            path.handle,
-            self.troubles,
-            self._clock,
-            # Where no signature is asked for, any page could act as anybody.
-            pages=not config.dev,
-            on_clock_moved=turn,
-        )
+        doors = Doors(path.handle, self.troubles, pages=kind.pages)
         self._front = Front(
-            doors.handle,
-            FrontLimits(connections=config.connections),
+            kind.door(doors.handle, self._timekeeper.turn),
+            config.settings.front,
             new_request_id=draw,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
             on_refused=self.telemetry.refused,
@@ -182,7 +173,7 @@ class Worker:
                 tasks.append(loop.create_task(self._timekeeper.run()))
             writer.write(frame(Answer(0)))
         await obeying
-        await self._front.drain(DRAIN_SECONDS)
+        await self._front.drain(self._config.settings.serve.drain_seconds)
         for task in tasks:
             task.cancel()
         self._store.note(KEY_USAGES, self._usages.take())
@@ -256,7 +247,7 @@ class Worker:
         )
         record = journal_event(
             event_id=self._draw(),
-            now=self._clock.now(),
+            now=self._now(),
             name="CutJournalTail",
             region=self._config.regions[0],
             details={
@@ -277,7 +268,7 @@ class Worker:
             return
         record = journal_event(
             event_id=self._draw(),
-            now=self._clock.now(),
+            now=self._now(),
             name="LeaveOutUnauthenticatedRequests",
             region=self._config.regions[0],
             details=details,

@@ -1,10 +1,10 @@
 """What the supervisor tells a worker, as JSON on its command line."""
 
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
-DRAIN_SECONDS: Final = 20.0
+from kagimori.settings import Settings
 
 
 class WebIdentityKeys(Struct, frozen=True):
@@ -24,10 +24,9 @@ class WorkerConfig(Struct, frozen=True):
     listen_fd: int
     control_fd: int
     regions: tuple[str, ...]
-    connections: int = 4096
+    settings: Settings = Settings()
     certificate: str | None = None
     private_key: str | None = None
-    dev: bool = False
     timer: bool = False
     created_at: float = 0.0
     trust_roots: tuple[str, ...] = ()

@@ -6,19 +6,19 @@ here is told and tried again; no request waits for any of it.
 
 import contextlib
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from kagimori.deployment.audit_key import AuditKey, audit_key
 from kagimori.deployment.folder import Layout
 from kagimori.hsm.process import HsmRefused
 from kagimori.machinery.store.key_watch import KeyWatch
 from kagimori.rules.records.receiver import read_receiver
+from kagimori.settings import AuditOptions
 from kagimori.trail.checkpoints import checkpoints_at
 from kagimori.trail.delivery import Delivery
 from kagimori.trail.digests import Digester
@@ -41,30 +41,6 @@ DAY_SECONDS: Final = 86_400
 NICENESS: Final = 10  # requests come first
 
 Ends = Callable[[], Mapping[str, int]]
-
-
-class AuditOptions(Struct, frozen=True):
-    """How the trail is kept.
-
-    No digests if `digest_minutes` is 0. `checkpoints` is where copies of them go: a folder, a URL,
-    or a bucket, where they are locked for `checkpoint_lock_days`. `deliver` is where log files go,
-    `retain_days` how long journals are kept that were delivered. Events go to `notify_url`, and to
-    `notify_command`: `notify_days` before the time if something is to come, and of so many denials
-    in a minute (`denial_storm`, 0: none). What is posted to a URL is signed with the secret in the
-    file `webhook_secret`.
-    """
-
-    digest_minutes: float = 60.0
-    checkpoints: str | None = None
-    checkpoint_lock_days: float = 0.0
-    deliver: str | None = None
-    deliver_minutes: float = 5.0
-    retain_days: float | None = None
-    notify_url: str | None = None
-    webhook_secret: str | None = None
-    notify_command: tuple[str, ...] = ()
-    notify_days: float = 7.0
-    denial_storm: int = 100
 
 
 class Auditor:
@@ -226,8 +202,8 @@ class Auditor:
         if options.notify_url is not None:
             secret = secret_in(Path(options.webhook_secret or ""))
             yield "webhook", Webhook(read_receiver(options.notify_url), secret)
-        if options.notify_command:
-            yield "command", ReceivingCommand(options.notify_command)
+        if options.notify_command is not None:
+            yield "command", ReceivingCommand(tuple(shlex.split(options.notify_command)))
 
     def _tell(self, name: str, post: Callable[[bytes, str], None]) -> None:
         _step_back()

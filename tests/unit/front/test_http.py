@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from kagimori.http.cors import preflight, readable
-from kagimori.http.front import Front, FrontLimits, Respond
+from kagimori.http.front import Front, Respond
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.settings import FrontLimits
 
 DATE = b"Tue, 02 Jan 2024 03:04:05 GMT"
 GET = b"GET /a HTTP/1.1\r\nHost: kms\r\n\r\n"

@@ -11,7 +11,6 @@ from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.authorization.authorize import Allowed
-from kagimori.rules.keys.dev_choices import chosen_id, chosen_material, without_choices
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState
@@ -53,7 +52,7 @@ class CreateKey(Operation[Planned, NewKey | None]):
         planned = facts.planned
         if planned.origin != "AWS_KMS":
             return None
-        material = chosen_material(_chosen(asked))
+        material = asked.settings.new_key_choices.material(read_tags(asked.call.input.Tags))
         if material is not None:
             return StoreMaterial(
                 planned.account_id,
@@ -87,9 +86,8 @@ def _plan(asked: Asked) -> KmsKey:
     key_id = asked.draw()
     if given.MultiRegion:
         key_id = "mrk-" + key_id.replace("-", "")
-    if asked.settings.dev:
-        key_id = chosen_id(tags) or key_id
-        tags = without_choices(tags)
+    choices = asked.settings.new_key_choices
+    key_id = choices.key_id(tags) or key_id
     policy = given.Policy
     return KmsKey(
         account_id=asked.caller.account_id,
@@ -107,13 +105,8 @@ def _plan(asked: Asked) -> KmsKey:
             if policy is None
             else policy
         ),
-        tags=tags,
+        tags=choices.kept(tags),
     )
-
-
-def _chosen(asked: Request) -> dict[str, str]:
-    """The tags by which a test chooses id and material; none outside `dev`."""
-    return read_tags(asked.call.input.Tags) if asked.settings.dev else {}
 
 
 def _spec_usage_origin(given: Any) -> tuple[str, str, str]:

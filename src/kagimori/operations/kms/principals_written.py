@@ -22,7 +22,8 @@ def key_policy_pins(asked: Asked, document: Document) -> dict[str, str]:
         MalformedPolicyDocumentException: one of them does not exist.
     """
     try:
-        return pins_of(asked.view.principals, document, all_known=not asked.settings.dev)
+        all_known = not asked.settings.unknown_principals
+        return pins_of(asked.view.principals, document, all_known=all_known)
     except UnknownPrincipal:
         raise MalformedPolicyDocumentException(
             "Policy contains a statement with one or more invalid principals."
@@ -38,7 +39,7 @@ def new_party(asked: Asked, written: str) -> str:
     name = principal_name(written)
     is_foreign = written.startswith("arn:") and written.split(":")[1] != asked.partition
     known = None if is_foreign else _party(asked, written)
-    if known is None and (is_foreign or not asked.settings.dev):
+    if known is None and (is_foreign or not asked.settings.unknown_principals):
         raise InvalidArnException(f"ARN does not refer to a valid principal: {written}")
     return known or name
 

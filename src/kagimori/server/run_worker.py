@@ -1,0 +1,42 @@
+"""A worker's process, from its command line on."""
+
+import gc
+import os
+import signal
+import sys
+from typing import Final
+
+import msgspec
+import uvloop
+
+from kagimori.server.kind import ServerKind
+from kagimori.server.worker import Worker, refusal_of
+from kagimori.server.worker_config import WorkerConfig
+from kagimori.trail.recovery import JournalDamaged
+
+# Objects in flight for a few hundred requests must not look like garbage that gathers.
+COLLECT_AFTER: Final = 20_000
+
+
+def run_worker(config_text: str, kind: ServerKind) -> None:
+    """Be a worker until the supervisor says when to stop."""
+    config = msgspec.json.decode(config_text, type=WorkerConfig)
+    # The supervisor says when to stop; a terminal's interrupt reaches every process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The journal's thread must not wait five milliseconds for its turn.
+    sys.setswitchinterval(0.0005)
+    uvloop.run(_run(config, kind))
+
+
+async def _run(config: WorkerConfig, kind: ServerKind) -> None:
+    try:
+        worker = Worker(config, kind)
+    except JournalDamaged as damaged:
+        os.write(config.control_fd, refusal_of(damaged))
+        os._exit(1)
+    # What is there now stays; what requests leave behind goes without the collector's help.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    await worker.run()

@@ -3,6 +3,11 @@
 import ast
 from pathlib import Path
 
+import pytest
+
+from kagimori.operations.operation import Operation
+from kagimori.operations.registry import OPERATIONS
+
 SOURCE = Path(__file__).parents[2] / "src" / "kagimori"
 
 
@@ -33,3 +38,13 @@ def test_operations_are_given_the_view_of_an_account():
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "view"
     }
     assert views == {"AccountView"}
+
+
+@pytest.mark.parametrize("step", ["look_up", "finish"])
+def test_every_operation_has_its_steps(step):
+    missing = [
+        name
+        for name, operation in OPERATIONS.items()
+        if getattr(type(operation), step) is getattr(Operation, step)
+    ]
+    assert not missing

@@ -115,8 +115,9 @@ def test_a_key_that_was_handed_out_shows_what_stands_on_it_and_nothing_else(view
 
 def asked(view):
     raw = RawRequest("r", b"POST", b"/", (), b"", "127.0.0.1", None)
-    caller = root_caller(access_key(OURS, "AKIAOURS"))
-    return Asked(Call("kms", "ListAliases", REGION, None), caller, raw, 0.0, view, lambda: "")
+    caller = root_caller(access_key(OURS, "AKIAOURS"), "aws")
+    call = Call("kms", "ListAliases", REGION, None)
+    return Asked(call, caller, raw, 0.0, view=view, draw=lambda: "")
 
 
 @pytest.mark.parametrize("needs", [(), (Need("kms:ListAliases"),), (Need("kms:X", key(OURS)),)])

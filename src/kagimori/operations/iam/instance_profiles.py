@@ -116,10 +116,14 @@ class GetInstanceProfile(_OnProfile[ShownProfile, None]):
         return Outcome({"InstanceProfile": facts.shown})
 
 
-class DeleteInstanceProfile(_OnProfile[On[InstanceProfile], None]):
+class _OneProfile(_OnProfile[On[InstanceProfile], None]):
+    """An operation on one instance profile that looks at nothing else."""
+
     def look_up(self, asked: Asked) -> On[InstanceProfile] | Withheld:
         return self.found(asked, On)
 
+
+class DeleteInstanceProfile(_OneProfile):
     def ask(self, asked: Request, allowed: Allowed, facts: On[InstanceProfile]) -> Command | None:
         if facts.entity.role:
             raise DeleteConflict(
@@ -229,13 +233,13 @@ class ListInstanceProfilesForRole(AboutNamed[Role, WithProfiles, None]):
         return Outcome(page(asked, "InstanceProfiles", list(facts.profiles), facts.entity.arn))
 
 
-class TagInstanceProfile(Tag[InstanceProfile], _OnProfile[On[InstanceProfile], None]):
+class TagInstanceProfile(Tag[InstanceProfile], _OneProfile):
     table = INSTANCE_PROFILES
 
 
-class UntagInstanceProfile(Untag[InstanceProfile], _OnProfile[On[InstanceProfile], None]):
+class UntagInstanceProfile(Untag[InstanceProfile], _OneProfile):
     table = INSTANCE_PROFILES
 
 
-class ListInstanceProfileTags(ListTags[InstanceProfile], _OnProfile[On[InstanceProfile], None]):
+class ListInstanceProfileTags(ListTags[InstanceProfile], _OneProfile):
     pass

@@ -25,6 +25,7 @@ from kagimori.rules.identity.refusals import (
     MalformedQueryString,
     ValidationError,
 )
+from kagimori.rules.numbers import finite, whole_between
 
 __all__ = ["FIELDS_MAX", "INDEX_MAX", "decode", "encode", "encode_refusal", "parse_form"]
 
@@ -33,7 +34,6 @@ INDEX_MAX: Final = 10_000
 # The deepest input shape of IAM takes fewer; what is deeper would only cost memory.
 DEPTH_MAX: Final = 12
 
-_INDEX: Final = re.compile(r"[1-9][0-9]{0,4}")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 _MOMENT: Final = re.compile(
@@ -184,7 +184,7 @@ def _numbered(node: Any, wrapper: str | None) -> list[Any]:
             raise MalformedInput(MAP_FOUND)
         branches = _branches(branches.get(wrapper, ""))
     for index in branches:
-        if not _INDEX.fullmatch(index) or int(index) > INDEX_MAX:
+        if whole_between(index, 1, INDEX_MAX) is None:
             raise MalformedInput(f"a list index is not a number from 1 to {INDEX_MAX}")
     return [branches[index] for index in sorted(branches, key=int)]
 
@@ -198,7 +198,9 @@ def _scalar(kind: str, text: str) -> Any:
     if kind in {"integer", "long"} and _INTEGER.fullmatch(text):
         return int(text)
     if kind in {"float", "double"} and _NUMBER.fullmatch(text):
-        return float(text)
+        number = finite(float(text))
+        if number is not None:
+            return number
     if kind == "timestamp" and _MOMENT.fullmatch(text):
         return _moment(text)
     raise MalformedInput(f"STRING_VALUE can not be converted to {TARGETS[kind]}")

@@ -46,7 +46,7 @@ class Wire:
 
     def is_query(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether a request speaks the Query protocol, so that its refusals are XML."""
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip()
+        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip(b" \t")
         return b"x-amz-target" not in headers and media_type.lower() == _FORM
 
     def target(self, raw: RawRequest, headers: Mapping[bytes, bytes], service: str) -> Target:

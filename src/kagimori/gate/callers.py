@@ -11,9 +11,10 @@ from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS, ROLES, USERS
 from kagimori.gate.identities import managed_policy
 from kagimori.ports import View
 from kagimori.rules.authorization.authorize import IdentityRules
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.aws_managed import administrator_access
-from kagimori.rules.identity.bearer import Bearer, fold
+from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.caller import (
     Caller,
     federated_caller,

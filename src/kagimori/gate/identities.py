@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from kagimori.entities.identity_tables import GROUPS, MANAGED_POLICIES, OIDC_PROVIDERS, ROLES, USERS
 from kagimori.ports import Key, Table, View
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.aws_managed import aws_managed_policy
-from kagimori.rules.identity.bearer import Bearer, fold
+from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.group import Group
 from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.oidc_provider import OidcProvider

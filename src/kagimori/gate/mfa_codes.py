@@ -3,7 +3,7 @@
 from kagimori.entities.identity_tables import MFA_DEVICES
 from kagimori.ports import Put, View
 from kagimori.rules.entity import changed
-from kagimori.rules.identity.bearer import fold
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori_boundary.commands import OneCode
 from kagimori_boundary.replies import TakenCode

@@ -18,6 +18,7 @@ from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS
 from kagimori.rules.authorization.decision import Decision, Side
 from kagimori.rules.authorization.denial import Denial
 from kagimori.rules.authorization.smallest_change import Advice, Considered, Told, smallest_change
+from kagimori.rules.folding import fold
 from kagimori.rules.keys.grant import Grant
 from kagimori.rules.keys.grant_shortfalls import Shortfall, shortfalls
 from kagimori.rules.keys.kms_key import KmsKey
@@ -26,7 +27,6 @@ from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.explain import Misfit, StatementTrace, explain, principals_written
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori.rules.policy.question import Question
-from kagimori.rules.policy.values import fold_key
 
 # A grantee may have tens of thousands of grants: so many are looked at, and the nearest told.
 GRANTS_LOOKED_AT_MAX: Final = 100
@@ -236,7 +236,7 @@ def _conditions(question: Question, policies: Iterable[CompiledPolicy]) -> dict[
     keys = context_keys(policy.document for policy in policies)
     for key in keys[:CONDITIONS_TOLD_MAX]:
         try:
-            values = question.values.lookup(fold_key(key))
+            values = question.values.lookup(fold(key))
         except Exception:  # noqa: BLE001, S112 - a value that cannot be had is not told
             continue
         if values is not None:

@@ -5,6 +5,7 @@ import socket
 
 from kagimori.deployment.folder import Unusable
 from kagimori.http.front import BACKLOG
+from kagimori.rules.numbers import whole
 
 
 def listener_at(address: str, *, plain: bool) -> socket.socket:
@@ -15,7 +16,8 @@ def listener_at(address: str, *, plain: bool) -> socket.socket:
     """
     host, _, port_text = address.rpartition(":")
     host = host.strip("[]")
-    if not port_text.isdigit() or not host or int(port_text) > 65535:  # noqa: PLR2004
+    port = whole(port_text, digits_max=5)
+    if port is None or not host or port > 65535:  # noqa: PLR2004
         raise Unusable(f"an address is HOST:PORT, not {address!r}")
     if plain and not _is_loopback(host):
         raise Unusable(
@@ -26,7 +28,7 @@ def listener_at(address: str, *, plain: bool) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, int(port_text)))
+        found.bind((host, port))
         found.listen(BACKLOG)  # now, so that a second server is refused here and not later
     except OSError as problem:
         raise Unusable(f"cannot listen on {address}: {problem.strerror}") from None

@@ -27,6 +27,7 @@ from kagimori.rules.chain.digest import (
     encode_file,
     object_name,
 )
+from kagimori.rules.numbers import whole
 from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.times import iso_time
 from kagimori.trail.checkpoints import Checkpoints
@@ -288,4 +289,4 @@ class Digester:
 
 def _number_of(name: str) -> int:
     digits = name.removesuffix(".json")
-    return int(digits) if digits.isascii() and digits.isdigit() else 0
+    return whole(digits, digits_max=20) or 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kagimori.rules.chain.chain import read_line
+from kagimori.rules.numbers import whole
 
 SUFFIX: Final = ".jsonl"
 _NAME_DIGITS: Final = 20
@@ -23,8 +24,7 @@ def journal_files(folder: Path) -> list[Path]:
 def first_sequence_of(file: Path) -> int | None:
     """Return the sequence number in a file's name; None if it is not the name of one of ours."""
     digits = file.name.removesuffix(SUFFIX)
-    is_ours = len(digits) == _NAME_DIGITS and digits.isascii() and digits.isdigit()
-    return int(digits) if is_ours else None
+    return whole(digits, digits_max=_NAME_DIGITS) if len(digits) == _NAME_DIGITS else None
 
 
 def file_for(folder: Path, first_sequence: int) -> Path:

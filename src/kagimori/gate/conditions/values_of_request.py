@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kagimori.gate.asked import Asked, Need
+from kagimori.rules.folding import fold
 from kagimori.rules.keys.kms_key import KmsKey
-from kagimori.rules.policy.values import Values, fold_key
+from kagimori.rules.policy.values import Values
 
 
 class ValuesOfRequest(Values):
@@ -34,7 +35,7 @@ class ValuesOfRequest(Values):
         if folded is None:
             folded = self._folded[family] = {}
             for written, value in pairs():
-                folded.setdefault(fold_key(written), []).append(value)
+                folded.setdefault(fold(written), []).append(value)
         return folded.get(name, [])
 
     def member(self, name: str) -> Any:

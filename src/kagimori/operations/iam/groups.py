@@ -22,8 +22,9 @@ from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewId
 from kagimori.operations.operation import Outcome, Withheld
 from kagimori.ports import Delete, ExpectAtMost, Put, Write
 from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.folding import fold
 from kagimori.rules.identity import quotas, unique_ids
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.group import Group, Membership
 from kagimori.rules.identity.managed_policy import Attachment
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists

@@ -15,7 +15,8 @@ from kagimori.operations.operation import Facts, R, Withheld
 from kagimori.operations.pages import page_of, start_of
 from kagimori.ports import Put, View
 from kagimori.rules.entity import changed
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.folding import fold
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 from kagimori.rules.refusal import InvalidMarkerException, Refusal

@@ -26,8 +26,9 @@ from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Outcome, R, Withheld
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.folding import fold
 from kagimori.rules.identity import quotas, unique_ids
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.instance_profile import InstanceProfile
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from kagimori.rules.identity.role import Role

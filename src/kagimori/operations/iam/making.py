@@ -13,7 +13,8 @@ from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Facts, Outcome
 from kagimori.ports import ExpectAtMost, Put, Table, Write
 from kagimori.rules.authorization.authorize import Allowed
-from kagimori.rules.identity.bearer import Bearer, fold, identity_arn
+from kagimori.rules.folding import fold
+from kagimori.rules.identity.bearer import Bearer, identity_arn
 from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.quotas import Quota
 from kagimori.rules.identity.refusals import EntityAlreadyExists

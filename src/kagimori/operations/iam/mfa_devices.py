@@ -23,9 +23,10 @@ from kagimori.operations.operation import Outcome, R, Withheld
 from kagimori.ports import Delete, Put
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
+from kagimori.rules.folding import fold
 from kagimori.rules.identity import quotas
 from kagimori.rules.identity.account import AccountAlias
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.qr_code import qr_png
 from kagimori.rules.identity.refusals import (

@@ -15,9 +15,10 @@ from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Facts, Outcome, Withheld
 from kagimori.ports import Delete, ExpectAtMost, Put, View
 from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.folding import fold
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.aws_managed import aws_managed_policies
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.documents import MANAGED_CHARACTERS_MAX, check_size, read_policy
 from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy, PolicyVersion
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists

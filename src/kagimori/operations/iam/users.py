@@ -24,9 +24,10 @@ from kagimori.operations.operation import Outcome, Withheld
 from kagimori.ports import Delete, Put, View, Write
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
+from kagimori.rules.folding import fold
 from kagimori.rules.identity import quotas, unique_ids
 from kagimori.rules.identity.account import AccessKey, Account
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.group import Membership
 from kagimori.rules.identity.login_profile import LoginProfile
 from kagimori.rules.identity.managed_policy import Attachment

@@ -38,6 +38,7 @@ from kagimori.operations.simulation.simulated import (
 from kagimori.operations.simulation.values import Entries, SimulatedValues
 from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS, KeyRules
 from kagimori.rules.authorization.simulation import Scene, Simulated, SourcedPolicy, simulate
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.refusals import InvalidInput, NoSuchEntity
 from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, operation_of
@@ -45,7 +46,6 @@ from kagimori.rules.policy.document import Kind, pretty
 from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.steps import OutOfSteps
-from kagimori.rules.policy.values import fold_key
 from kagimori.rules.refusal import InvalidMarkerException
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.
@@ -55,7 +55,7 @@ STATEMENT_CHARACTERS: Final = 100
 _BOUNDARY_MEMBER: Final = "PermissionsBoundaryPolicyInputList"
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 # Grants, and the rule of what works across accounts, know actions in AWS's spelling.
-_SPELLINGS: Final = {fold_key(action): action for action in CROSS_ACCOUNT_ACTIONS}
+_SPELLINGS: Final = {fold(action): action for action in CROSS_ACCOUNT_ACTIONS}
 # IAM alone decides these, whatever the resource.
 _WITHOUT_KEY: Final = frozenset(
     {"kms:createkey", "kms:generaterandom", "kms:listaliases", "kms:listkeys"}
@@ -240,7 +240,7 @@ def _boundary_given(asked: Request) -> SourcedPolicy | None:
 
 
 def _result(asked: Asked, stage: Stage, action: str) -> dict[str, Any]:
-    folded = fold_key(action)
+    folded = fold(action)
     try:
         results = [(one, _simulated(asked, stage, folded, action, one)) for one in stage.resources]
     except OutOfSteps:

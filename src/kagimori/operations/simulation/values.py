@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from kagimori.gate.conditions.request_values import RequestValues
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.refusals import InvalidInput
 from kagimori.rules.keys.grant import GrantTerms
 from kagimori.rules.policy.operators import OPERATORS, IllTyped, typed_matcher
-from kagimori.rules.policy.values import Given, Values, fold_key
+from kagimori.rules.policy.values import Given, Values
 
 CONTEXT_PREFIX: Final = "kms:encryptioncontext:"
 _KNOWN: Final = frozenset(
@@ -66,8 +67,8 @@ class Entries(dict[str, tuple[str, ...]]):
             if name is None or ":" not in name:
                 raise InvalidInput(f"Invalid context key name: {name}")
             _check_type(name, values, entry.ContextKeyType or "string")
-            self[fold_key(name)] = values
-            self.names[fold_key(name)] = name
+            self[fold(name)] = values
+            self.names[fold(name)] = name
 
     def encryption_context(self) -> dict[str, str]:
         """Return the encryption context that `kms:EncryptionContext:…` entries make up."""

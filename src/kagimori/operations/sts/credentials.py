@@ -12,7 +12,7 @@ from kagimori.gate.mfa_codes import code_taken, mfa_device, one_code
 from kagimori.operations.operation import Facts, Operation
 from kagimori.ports import Write
 from kagimori.rules.authorization.authorize import Allowed
-from kagimori.rules.identity.bearer import fold
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.refusals import ValidationError
 from kagimori.rules.identity.session import SessionClaims, encode_claims, token_text

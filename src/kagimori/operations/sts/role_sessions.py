@@ -13,7 +13,9 @@ from kagimori.rules.identity.session_request import Narrowing, SessionTags
 from kagimori.rules.policy.document import Document, Kind
 from kagimori.rules.policy.evaluate import compile_policy
 
-_ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]*/)?[\w+=,.@-]{1,64}")
+_ROLE_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[!-~]*/)?[\w+=,.@-]{1,64}", re.ASCII
+)
 _TRUSTS_NOBODY: Final = compile_policy(Document(Kind.TRUST, "2012-10-17", "", ()))
 
 

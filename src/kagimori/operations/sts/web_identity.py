@@ -26,6 +26,7 @@ from kagimori.operations.sts.role_sessions import (
     session_answer,
 )
 from kagimori.ports import KeySets
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.caller import web_identity_caller
 from kagimori.rules.identity.oidc_provider import oidc_arn
 from kagimori.rules.identity.refusals import InvalidIdentityToken
@@ -69,7 +70,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
         values["sts:rolesessionname"] = given.RoleSessionName
         if tags.tags:
             values["aws:tagkeys"] = list(tags.tags)
-            values |= {f"aws:requesttag/{key.lower()}": tag for key, tag in tags.tags.items()}
+            values |= {f"aws:requesttag/{fold(key)}": tag for key, tag in tags.tags.items()}
         if told is not None:
             values["sts:sourceidentity"] = told
         role = role_across(asked, given.RoleArn)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from kagimori.rules.authorization.authorize import decide
 from kagimori.rules.authorization.caller_findings import CallerFindings
 from kagimori.rules.authorization.decision import Decision, IdentityRules, KeyRules, Side
+from kagimori.rules.folding import fold
 from kagimori.rules.keys.grant import GrantTerms
 from kagimori.rules.policy.context_keys import statement_keys, without_repeats
 from kagimori.rules.policy.evaluate import CompiledPolicy, Effect, evaluate
@@ -18,7 +19,6 @@ from kagimori.rules.policy.explain import explain
 from kagimori.rules.policy.positions import Span, statement_spans
 from kagimori.rules.policy.principal import Principal
 from kagimori.rules.policy.question import Question
-from kagimori.rules.policy.values import fold_key
 
 
 class Verdict(IntEnum):
@@ -202,7 +202,7 @@ def _missing(considered: Iterable[SourcedPolicy], question: Question) -> Iterato
 
 def _is_absent(question: Question, key: str) -> bool:
     try:
-        return question.values.lookup(fold_key(key)) is None
+        return question.values.lookup(fold(key)) is None
     except Exception:  # noqa: BLE001 - a value that cannot be had is not there
         return True
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
 from kagimori.rules.partitions import AWS
 from kagimori.rules.policy.document import Kind, parse_policy
 from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
@@ -47,11 +48,6 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
         return tuple(
             compile_identity_policy(text, name) for name, text in self.inline_policies.items()
         )
-
-
-def fold(name: str) -> str:
-    """Return a name in the form in which names are unique."""
-    return name.lower()
 
 
 def identity_arn(partition: str, account_id: str, noun: str, path: str, name: str) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kagimori.rules.authorization.authorize import IdentityRules
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.service import service_principal
@@ -105,8 +106,8 @@ def role_caller(
         (NameKind.SESSION, user_id),
     )
     principal = Principal(PrincipalKind.ROLE_SESSION, role.account_id, arn, role.arn, names)
-    overridden = {key.lower() for key in session.tags}
-    tags = {key: value for key, value in role.tags.items() if key.lower() not in overridden}
+    overridden = {fold(key) for key in session.tags}
+    tags = {key: value for key, value in role.tags.items() if fold(key) not in overridden}
     return Caller(
         principal,
         access_key_id,

@@ -4,7 +4,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from kagimori.rules.identity.bearer import fold, identity_arn
+from kagimori.rules.folding import fold
+from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.partitions import AWS
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.refusals import PasswordPolicyViolation
 
 SYMBOLS: Final = "!@#$%^&*()_+-=[]{}|'"
@@ -68,7 +69,7 @@ def check_password(password: str, policy: PasswordPolicy | None, user_name: str)
                 "Password should include at least three of these: uppercase letters, lowercase "
                 "letters, numbers, symbols"
             )
-        if password.lower() == user_name.lower():
+        if fold(password) == fold(user_name):
             raise PasswordPolicyViolation("Password should not be the same as the user name")
         return
     wanted = (

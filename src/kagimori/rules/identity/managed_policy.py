@@ -5,7 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from kagimori.rules.identity.bearer import compile_identity_policy, fold, identity_arn
+from kagimori.rules.folding import fold
+from kagimori.rules.identity.bearer import compile_identity_policy, identity_arn
 from kagimori.rules.partitions import AWS
 from kagimori.rules.policy.evaluate import CompiledPolicy
 

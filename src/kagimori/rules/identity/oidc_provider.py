@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.refusals import ValidationError
 from kagimori.rules.partitions import AWS
@@ -16,7 +17,7 @@ from kagimori.rules.partitions import AWS
 THUMBPRINTS_MAX: Final = 5
 _HTTPS: Final = "https://"
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{40}")
-_HOST_AND_PATH: Final = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", re.IGNORECASE)
+_HOST_AND_PATH: Final = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", re.IGNORECASE | re.ASCII)
 
 
 class OidcProvider(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -58,7 +59,7 @@ def check_thumbprints(thumbprints: list[str] | None) -> tuple[str, ...]:
     Raises:
         ValidationError: more than five, or one that is no SHA-1 in hexadecimal.
     """
-    listed = tuple(one.lower() for one in thumbprints or ())
+    listed = tuple(fold(one) for one in thumbprints or ())
     if len(listed) > THUMBPRINTS_MAX:
         raise ValidationError(f"Thumbprint list must contain fewer than {THUMBPRINTS_MAX} entries.")
     if not all(_THUMBPRINT.fullmatch(one) for one in listed):

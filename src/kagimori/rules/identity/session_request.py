@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.bearer import compile_identity_policy
 from kagimori.rules.identity.documents import read_policy
 from kagimori.rules.identity.refusals import (
@@ -61,20 +62,20 @@ def read_session_tags(
     """
     given = read_tags(tags, duplicate=InvalidParameterValue)
     inherited = before.inherited_tags() if before is not None else {}
-    taken = {key.lower() for key in inherited}
-    if any(key.lower() in taken for key in given):
+    taken = {fold(key) for key in inherited}
+    if any(fold(key) in taken for key in given):
         raise InvalidParameterValue(
             "One of the specified transitive tag keys can't be set because it conflicts with a "
             "transitive tag key from the calling session."
         )
-    named = {key.lower(): key for key in given}
+    named = {fold(key): key for key in given}
     passed_on = []
     for key in transitive or ():
-        if key.lower() not in named:
+        if fold(key) not in named:
             raise InvalidParameterValue(
                 "The specified transitive tag key must be included in the requested tags."
             )
-        passed_on.append(named[key.lower()])
+        passed_on.append(named[fold(key)])
     return SessionTags({**inherited, **given}, (*inherited, *dict.fromkeys(passed_on)))
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from kagimori.rules.folding import TAG_CHARACTERS, fold
 from kagimori.rules.identity.refusals import InvalidInput, LimitExceeded, ValidationError
 from kagimori.rules.refusal import Refusal
 
@@ -14,7 +15,7 @@ TAGS_MAX: Final = 50
 KEY_LENGTH_MAX: Final = 128
 VALUE_LENGTH_MAX: Final = 256
 DUPLICATE: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
-_ALLOWED: Final = re.compile(r"[\w\s.:/=+\-@]*")
+_ALLOWED: Final = re.compile(TAG_CHARACTERS)
 
 
 def read_tags(
@@ -34,13 +35,13 @@ def checked_tags(pairs: Iterable[tuple[str, str]], *, duplicate: type[Refusal]) 
     read: dict[str, str] = {}
     folded: set[str] = set()
     for key, value in pairs:
-        if key.lower() in folded:
+        if fold(key) in folded:
             raise duplicate(DUPLICATE)
-        if key.lower().startswith("aws:"):
+        if fold(key).startswith("aws:"):
             raise ValidationError("Tag keys beginning with aws: are reserved.")
         if not (_ALLOWED.fullmatch(key) and _ALLOWED.fullmatch(value)):
             raise ValidationError(f"Invalid tag: {key}")
-        folded.add(key.lower())
+        folded.add(fold(key))
         read[key] = value
     return read
 
@@ -59,5 +60,5 @@ def with_tags(tags: dict[str, str], added: dict[str, str]) -> dict[str, str]:
 
 def without_tags(tags: dict[str, str], keys: Iterable[str]) -> dict[str, str]:
     """Return tags without those named, ignoring case; unknown ones are ignored."""
-    removed = {key.lower() for key in keys}
-    return {key: value for key, value in tags.items() if key.lower() not in removed}
+    removed = {fold(key) for key in keys}
+    return {key: value for key, value in tags.items() if fold(key) not in removed}

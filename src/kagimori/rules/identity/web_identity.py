@@ -12,6 +12,7 @@ from typing import Any, Final
 import jwt
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
 from kagimori.rules.identity.refusals import (
     ExpiredTokenException,
     InvalidIdentityToken,
@@ -115,7 +116,7 @@ def verified(
 
 def condition_values(identity: WebIdentity, provider_arn: str) -> dict[str, str | list[str]]:
     """Return the condition keys of a trust policy that a token answers, in lower case."""
-    prefix = identity.issuer.lower()
+    prefix = fold(identity.issuer)
     values: dict[str, str | list[str]] = {
         f"{prefix}:aud": identity.audience,
         f"{prefix}:sub": identity.subject,

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from kagimori.rules.folding import TAG_CHARACTERS, fold
 from kagimori.rules.refusal import TagException
 
 TAGS_MAX: Final = 50
-_ALLOWED: Final = re.compile(r"[\w\s.:/=+\-@]*")
+_ALLOWED: Final = re.compile(TAG_CHARACTERS)
 
 
 def read_tags(tags: Sequence[Any] | None) -> dict[str, str]:
@@ -38,7 +39,7 @@ def check_tag_key(key: str) -> None:
     Raises:
         TagException: it begins with `aws:`, in any letter case.
     """
-    if key.lower().startswith("aws:"):
+    if fold(key).startswith("aws:"):
         raise TagException("Tags beginning with aws: are reserved")
 
 

@@ -6,11 +6,12 @@ Source: reference, sections 9.1, 9.3, 9.7, 9.8 and 23.1; IAM's messages as its u
 import re
 from typing import Final
 
+from kagimori.rules.folding import fold
+
 from .condition import fault_of
 from .grammar import Fault, Kind, Statement
 from .match import resource_pieces
 from .template import BadVariable, Variable, parse_template, split_parts
-from .values import fold_key
 
 _IAM_SID: Final = re.compile(r"[0-9A-Za-z]*")
 _IAM_ACTION: Final = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
@@ -48,7 +49,7 @@ def check_statement(statement: Statement, kind: Kind, partition: str, *, variabl
 
 def _is_overly_permissive(key: str) -> bool:
     # ForAllValues holds for an absent key, so on these it would let through what has no value.
-    return fold_key(key).startswith(_FOR_ALL_FORBIDDEN)
+    return fold(key).startswith(_FOR_ALL_FORBIDDEN)
 
 
 def _check_iam(statement: Statement, kind: Kind) -> None:
@@ -60,7 +61,7 @@ def _check_iam(statement: Statement, kind: Kind) -> None:
     for action in statement.actions or ():
         if _IAM_ACTION.fullmatch(action) is None:
             raise Fault("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2")
-        if kind is Kind.TRUST and not fold_key(action).startswith("sts:"):
+        if kind is Kind.TRUST and not fold(action).startswith("sts:"):
             raise Fault("AssumeRole policy may only specify STS AssumeRole actions.")
 
 

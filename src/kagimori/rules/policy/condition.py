@@ -12,6 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
+
 from .match import ARN_PARTS, Test, is_arn_pattern
 from .operators import (
     OPERATORS,
@@ -33,7 +35,7 @@ from .template import (
     parse_template,
     split_parts,
 )
-from .values import Values, fold_key, is_multi_valued
+from .values import Values, is_multi_valued
 
 Holds = Callable[[Values], bool]
 Make = Callable[[Values], Test]
@@ -92,7 +94,7 @@ def compile_condition(
 ) -> Holds:
     """Return the test that says whether the condition holds; it never raises."""
     reading = read_operator(condition.operator)
-    key = fold_key(condition.key)
+    key = fold(condition.key)
     if reading is None or not condition.operands:
         return lambda _values: denies
     if in_key_policy and key == _KMS_RESOURCE_ALIASES and not denies:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from kagimori.rules.folding import fold
+
 from .condition import Condition
 from .grammar import Document, Statement
 from .template import BadVariable, Variable, parse_template
-from .values import fold_key
 
 
 def context_keys(documents: Iterable[Document]) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def without_repeats(keys: Iterable[str]) -> tuple[str, ...]:
     """Return keys without those that differ from an earlier one in letter case only."""
     found: dict[str, str] = {}
     for key in keys:
-        found.setdefault(fold_key(key), key)
+        found.setdefault(fold(key), key)
     return tuple(found.values())
 
 

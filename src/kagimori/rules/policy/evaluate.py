@@ -12,6 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
+
 from .condition import Holds, compile_condition
 from .grammar import Document, Kind, Statement
 from .match import Test, action_pieces, cost_of, glob, resource_pieces
@@ -27,7 +29,7 @@ from .template import (
     has_variables,
     parse_template,
 )
-from .values import Values, fold_key
+from .values import Values
 
 ResourceTest = Callable[[str, Values], bool]
 
@@ -98,7 +100,7 @@ class CompiledStatement:
 
     def concerns(self, action: str) -> bool:
         """Say whether the statement speaks about an action."""
-        return self._has_action(fold_key(action))
+        return self._has_action(fold(action))
 
     def fits_resource(self, question: Question) -> bool:
         """Say whether the statement speaks about the resource."""

@@ -10,11 +10,12 @@ from enum import Enum
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
+
 from .condition import Condition
 from .evaluate import NOTHING, CompiledPolicy, CompiledStatement, Finding
 from .principal import Principal, Way
 from .question import Question
-from .values import fold_key
 
 
 class Element(Enum):
@@ -115,6 +116,6 @@ def principals_written(statement: CompiledStatement) -> tuple[str, ...]:
 
 def _values_found(question: Question, key: str) -> tuple[str, ...]:
     try:
-        return question.values.lookup(fold_key(key)) or ()
+        return question.values.lookup(fold(key)) or ()
     except Exception:  # noqa: BLE001 - a value that cannot be had is shown as none
         return ()

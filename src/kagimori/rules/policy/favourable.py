@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from kagimori.rules.folding import fold
+
 from .context_keys import condition_keys, resource_keys
 from .evaluate import CompiledPolicy
 from .grammar import Statement
-from .values import fold_key
 
 IsUnknown = Callable[[str], bool]
 
@@ -35,7 +36,7 @@ def _supposed(
     doubtful = {
         condition
         for condition in statement.conditions
-        if any(is_unknown(fold_key(key)) for key in condition_keys(condition, variables=variables))
+        if any(is_unknown(fold(key)) for key in condition_keys(condition, variables=variables))
     }
     any_resource = any(map(is_unknown, resource_keys(statement, variables=variables)))
     if not doubtful and not any_resource:

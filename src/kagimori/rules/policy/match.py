@@ -13,9 +13,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
+from kagimori.rules.folding import fold
+
 from .steps import Cost, total
 from .template import Filled, Pieces, Wild, parse_template, split_parts
-from .values import fold_key
 
 Test = Callable[[str], bool]
 
@@ -140,7 +141,7 @@ def text_glob(pattern: str) -> Test:
 
 def action_pieces(pattern: str) -> Filled:
     """Return the pattern of an Action entry, for folded action names (`kms:encrypt`)."""
-    folded = fold_key(pattern)
+    folded = fold(pattern)
     return parse_template(folded, variables=False, wildcards=True)  # type: ignore[return-value]
 
 

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
+
 from .match import Test, arn_condition, arn_cost, cost_of, glob
 from .steps import NOTHING, Cost, total
 from .template import Filled, Wild
-from .values import fold_key
 
 # The same callers come again, and to read an address takes longer than all the rest.
 _ADDRESSES_REMEMBERED: Final = 4096
@@ -89,7 +90,7 @@ def _offset_seconds(zone: str) -> int:
 
 def boolean(text: str) -> str:
     """Return `true` or `false`."""
-    folded = fold_key(text)
+    folded = fold(text)
     if folded not in _BOOLEANS:
         raise IllTyped(text)
     return folded

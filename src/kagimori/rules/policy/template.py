@@ -12,7 +12,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from .values import Values, fold_key, is_multi_valued
+from kagimori.rules.folding import fold
+
+from .values import Values, is_multi_valued
 
 
 class Wild(Enum):
@@ -90,7 +92,7 @@ def _variable(inside: str) -> Variable:
         raise BadVariable(inside)
     if quoted is not None and not _NOT_IN_DEFAULT.isdisjoint(quoted):
         raise BadVariable(inside)
-    return Variable(fold_key(name), quoted)
+    return Variable(fold(name), quoted)
 
 
 def joined(pieces: Sequence[Piece]) -> Pieces:

@@ -6,7 +6,6 @@ of strings; an absent key, an empty tuple and None are the same.
 Source: reference, sections 9.5 to 9.7; IAM User Guide, reference_policies_condition-keys.
 """
 
-import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -37,19 +36,9 @@ MULTI_VALUED: Final = frozenset(
     }
 )
 
-_FOLD: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-
 
 class ValueUnavailable(Exception):
     """A provider failed: conditions on its key hold for a Deny and fail for an Allow."""
-
-
-def fold_key(key: str) -> str:
-    """Return the key (or action) in the form in which names compare.
-
-    Only ASCII folds: the Kelvin sign is not a `k`, or it could spell the name of another key.
-    """
-    return key.lower() if key.isascii() else key.translate(_FOLD)
 
 
 def is_multi_valued(key: str) -> bool:

@@ -103,10 +103,11 @@ def read_parts(
 def _split(rest: str, whole: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     for part in rest.split(","):
-        name, equals, value = part.strip().partition("=")
+        written = part.strip(" \t")
+        name, equals, value = written.partition("=")
         if not equals:
             raise IncompleteSignatureException(
-                f"'{part.strip()}' not a valid key=value pair (missing equal-sign) "
+                f"'{written}' not a valid key=value pair (missing equal-sign) "
                 f"in Authorization header: '{whole}'."
             )
         if name in parts:

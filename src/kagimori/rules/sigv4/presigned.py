@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
+from kagimori.rules.numbers import whole_between
 from kagimori.rules.refusal import IncompleteSignatureException, InvalidSignatureException
 from kagimori.rules.sigv4.claim import ALGORITHM, Claim, Presigned, read_parts
+from kagimori.rules.sigv4.verify import unreadable_date
 
 EXPIRES_SECONDS_MAX: Final = 604_800  # seven days
 SIGNATURE: Final = b"X-Amz-Signature="
@@ -33,14 +35,17 @@ def read_presigned(target: bytes) -> Claim:
         )
     if given["Algorithm"] != ALGORITHM:
         raise IncompleteSignatureException(f"Unsupported AWS 'algorithm': '{given['Algorithm']}'.")
-    if not given["Expires"].isdecimal() or int(given["Expires"][:9]) > EXPIRES_SECONDS_MAX:
+    seconds = whole_between(given["Expires"], 1, EXPIRES_SECONDS_MAX)
+    if seconds is None:
         raise InvalidSignatureException(
-            f"X-Amz-Expires must be a number of seconds up to {EXPIRES_SECONDS_MAX}."
+            f"X-Amz-Expires must be a number of seconds from 1 to {EXPIRES_SECONDS_MAX}."
         )
+    if not given["Date"].isascii():
+        raise IncompleteSignatureException(unreadable_date(given["Date"]))
     token = given.get("Security-Token")
     presigned = Presigned(
         given["Date"],
-        int(given["Expires"]),
+        seconds,
         None if token is None else token.encode("utf-8", "surrogateescape"),
     )
     return read_parts(

@@ -5,19 +5,17 @@ Source: IAM User Guide, "Create a signed AWS API request"; reference, sections 5
 
 import hashlib
 import hmac
-from calendar import timegm
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from time import gmtime, strftime, strptime
+from time import gmtime, strftime
 from typing import Final
 
+from kagimori.rules.numbers import basic_iso, http_date
 from kagimori.rules.refusal import IncompleteSignatureException, InvalidSignatureException
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.canonical import canonical_request
 from kagimori.rules.sigv4.claim import ALGORITHM, MISMATCH, Claim, Presigned, Scope
 
 _BASIC_ISO: Final = "%Y%m%dT%H%M%SZ"
-_BASIC_ISO_LENGTH: Final = 16
 # STS is asked by machines whose clocks are about to be set; AWS gives them more room.
 WINDOW_SECONDS: Final = {"sts": 15 * 60}
 WINDOW_SECONDS_DEFAULT: Final = 5 * 60
@@ -119,16 +117,21 @@ def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
     date = text.decode("latin-1")
-    try:
-        if len(date) == _BASIC_ISO_LENGTH and date.isascii():
-            return _remembered(text, date, float(timegm(strptime(date, _BASIC_ISO))))
-        signed_at = parsedate_to_datetime(date).timestamp()
-        return strftime(_BASIC_ISO, gmtime(signed_at)), signed_at
-    except (ValueError, TypeError, OverflowError, IndexError):
-        raise IncompleteSignatureException(
-            f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
-            "See http://en.wikipedia.org/wiki/ISO_8601"
-        ) from None
+    signed_at = basic_iso(date)
+    if signed_at is not None:
+        return _remembered(text, date, signed_at)
+    signed_at = http_date(date)
+    if signed_at is None:
+        raise IncompleteSignatureException(unreadable_date(date))
+    return strftime(_BASIC_ISO, gmtime(signed_at)), signed_at
+
+
+def unreadable_date(date: str) -> str:
+    """Return AWS's text for a date of signing that cannot be read."""
+    return (
+        f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
+        "See http://en.wikipedia.org/wiki/ISO_8601"
+    )
 
 
 def _remembered(text: bytes, date: str, signed_at: float) -> tuple[str, float]:

@@ -1,6 +1,6 @@
 """The constraints of a shape as AWS words them, and which of them a value breaks.
 
-Source: reference, section 5.3.
+Source: KMS API Reference, "Common Error Types".
 """
 
 import re

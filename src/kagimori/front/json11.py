@@ -1,6 +1,6 @@
 """AWS JSON 1.1: bodies to structs, answers and refusals to bodies.
 
-Source: AWS JSON 1.1 protocol (Smithy, `awsJson1_1`); reference, sections 5.1, 5.5 and 19.1.
+Source: AWS JSON 1.1 protocol (Smithy, `awsJson1_1`); KMS API Reference, "Common Error Types".
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ A form is flat; dots in its names make the tree (`Tags.member.2.Key`). The tree 
 input shape, so whatever the shape does not name is ignored, and no index makes a list longer
 than the form is.
 
-Source: AWS Query protocol (Smithy, `awsQuery`), "Request serialization"; reference, 23.1.
+Source: AWS Query protocol (Smithy, `awsQuery`), "Request serialization"; IAM API Reference.
 """
 
 import re

@@ -1,6 +1,7 @@
 """Refusals to HTTP: the one table. Query services have other names for the front end's refusals.
 
-Source: reference, sections 5.5 (JSON) and 23.1 (Query).
+Source: KMS API Reference, "Common Error Types"; IAM API Reference, "Common Error
+Types".
 """
 
 from typing import Final

@@ -3,8 +3,8 @@
 Wrong types end the search at once; broken constraints are all collected. The walk follows the
 shape, not the value, so its depth is the shape's and unknown members cost nothing.
 
-Source: reference, sections 5.3 and 5.5. Where they are silent: a value's length is named before
-its pattern, and members stand in the order of the model.
+Source: KMS API Reference, "Common Error Types". Where they are silent: a value's length is named
+before its pattern, and members stand in the order of the model.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Identities found by their names and ARNs, and the unique ids that policies keep of them.
 
-Source: reference, section 9.1 ("Principal", "Unknown principal", "Deleted principal").
+Source: KMS Developer Guide, "Key policies in AWS KMS".
 """
 
 import re

@@ -27,7 +27,7 @@ _REFUSALS: Final[dict[Failure, type[Refusal]]] = {
     Failure.INVALID_SIGNATURE: KMSInvalidSignatureException,
     Failure.INVALID_MAC: KMSInvalidMacException,
     Failure.INCORRECT_KEY_MATERIAL: IncorrectKeyMaterialException,
-    Failure.INVALID_PUBLIC_KEY: ValidationException,  # with no message (reference, 3.6)
+    Failure.INVALID_PUBLIC_KEY: ValidationException,  # with no message
     Failure.EXPIRED_TOKEN: ExpiredImportTokenException,
     Failure.INVALID_TOKEN: InvalidImportTokenException,
     Failure.UNSUPPORTED: UnsupportedOperationException,

@@ -1,1 +1,1 @@
-"""Decisions, pure: no input or output, no clock, no chance. Time and bytes are handed in."""
+"""Decisions as pure functions: no I/O, no clock, no randomness. Time and bytes are passed in."""

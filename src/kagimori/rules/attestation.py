@@ -1,4 +1,4 @@
-"""Attestation documents: who proves, by AWS Nitro's signature, which code it runs.
+"""Attestation documents of AWS Nitro enclaves: verification, and the measurements they prove.
 
 A document is a COSE_Sign1 structure whose payload carries measurements (PCRs), perhaps a public
 key, and the certificates that lead to a root. Everything in it is hostile until `verify` has
@@ -46,7 +46,7 @@ _TIMESTAMP_MS_MAX: Final = 253_402_300_799_000  # the end of the year 9999
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What a valid document proves. Digests are raw bytes; `public_key` is as the host gave it.
+    """The content of a valid document. Digests are raw bytes; `public_key` is as the host gave it.
 
     `pcrs` are an enclave's registers, `nitrotpm_pcrs` those of an instance with a NitroTPM; one of
     the two is empty.

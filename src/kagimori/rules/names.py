@@ -1,6 +1,7 @@
 """Names: key ids, ARNs and aliases, parsed once.
 
-Source: reference, section 2.1 and 2.2 (formats, and what each malformed one is answered with).
+Source: KMS Developer Guide, "Key identifiers (KeyId)" (formats, and what each malformed one is
+answered with).
 """
 
 import re
@@ -54,7 +55,7 @@ def parse_key_ref(text: str, *, account_id: str, region: str, aliases: bool = Tr
     Raises:
         NotFoundException: no key can have this id, or it is of another region.
         InvalidArnException: a malformed ARN, or an alias where only keys are taken.
-    Source: reference, section 2.2.
+    Source: KMS Developer Guide, "Key identifiers (KeyId)".
     """
     if text.startswith("arn:"):
         return _parse_arn(text, region=region, aliases=aliases)

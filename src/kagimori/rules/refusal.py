@@ -1,4 +1,4 @@
-"""Refusals: one class for each AWS error code, and nothing about HTTP.
+"""AWS's errors: one class for each code, without anything of HTTP.
 
 A refusal is an answer, not an accident: whoever raises one has decided. Everything else that
 escapes is a fault of ours and is answered as an internal failure (see `front/refusals.py`).
@@ -27,7 +27,7 @@ class Refusal(Exception):
         cls.code = code or cls.__name__
 
 
-# --- protocol and authentication (reference, section 5.5) ---------------------------------------
+# --- protocol and authentication ---------------------------------------
 
 
 class SerializationException(Refusal):

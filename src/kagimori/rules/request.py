@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class TlsDetails(Struct, frozen=True):
-    """What the handshake settled, for the audit record."""
+    """The version and cipher of a TLS connection, for the audit record."""
 
     tls_version: str
     cipher_suite: str
@@ -44,7 +44,7 @@ class RawAnswer(Struct, frozen=True, gc=False):
 
 
 class Call(Struct, frozen=True, gc=False):
-    """What is asked: an action of a service in a region, with its validated members.
+    """A call: an action of a service in a region, with its validated members.
 
     `input` is a struct made from the service model's input shape: one attribute for each member,
     under AWS's names, `None` when absent; blobs are bytes, timestamps float seconds since the

@@ -1,6 +1,6 @@
 """What the `aws:` condition keys mean here: who asks, from where, when, and with which tags.
 
-Source: reference, 9.6.
+Source: IAM User Guide, "AWS global condition context keys".
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,6 @@
 """What the `kms:` condition keys mean here: the key, the members of the request, the grant.
 
-Source: reference, 9.5.
+Source: KMS Developer Guide, "Condition keys for AWS KMS".
 """
 
 import re
@@ -155,7 +155,7 @@ def _multi_region_key_type(values: ValuesOfRequest) -> Given:
 
 
 def _days_without_use(values: ValuesOfRequest) -> Given:
-    """Whole days since the key was last used, as far as that is tracked (reference, 9.5)."""
+    """Whole days since the key was last used, as far as that is tracked."""
     key, asked = values.key, values.asked
     if key is None or asked.call.operation not in ("DisableKey", "ScheduleKeyDeletion"):
         return None
@@ -167,7 +167,7 @@ def _days_without_use(values: ValuesOfRequest) -> Given:
 
 
 def _attested(values: ValuesOfRequest, name: str) -> Given:
-    """A measurement of the attested recipient, in lower-case hex (reference, 9.5 and 19.5).
+    """A measurement of the attested recipient, in lower-case hex.
 
     Absent without a document, and with one that proves nothing: that the operation refuses.
     """

@@ -1,7 +1,8 @@
 """The condition values of one request.
 
 Values are worked out only for the keys that a policy asks about; a key that is in no table is
-absent. Source: reference, sections 9.5 and 9.6.
+absent. Source: KMS Developer Guide, "Condition keys for AWS KMS"; IAM User Guide, "AWS global
+condition context keys".
 """
 
 from typing import Final

@@ -1,6 +1,7 @@
 """CloudTrail's LookupEvents and ListPublicKeys, over the audit trail.
 
-Source: CloudTrail API reference, LookupEvents and ListPublicKeys; reference, 14.5 and 14.7.
+Source: CloudTrail API Reference, LookupEvents and ListPublicKeys; CloudTrail User
+Guide, "CloudTrail digest file structure".
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """How identities and policies are shown in IAM's answers.
 
-Source: IAM API Reference, data types; reference, 23.1 (what which operation leaves out).
+Source: IAM API Reference, data types and each action's remarks.
 """
 
 from typing import Any

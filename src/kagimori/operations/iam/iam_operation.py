@@ -1,7 +1,7 @@
 """What the operations of IAM have in common: whom they name, what they need, how they refuse.
 
 The need is decided before it is told whether the named one exists, as on AWS.
-Source: Service Authorization Reference, "IAM"; reference, 23.1.
+Source: Service Authorization Reference, "IAM"; IAM API Reference.
 """
 
 from collections.abc import Mapping, Sequence

@@ -110,7 +110,7 @@ def _plan(asked: Asked) -> KmsKey:
 
 
 def _spec_usage_origin(given: Any) -> tuple[str, str, str]:
-    """Return what kind of key is asked for (reference, 3.2)."""
+    """Return what kind of key is asked for."""
     if given.KeySpec is not None and given.CustomerMasterKeySpec is not None:
         raise ValidationException(
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "

@@ -1,7 +1,6 @@
 """What the cryptographic operations have in common: usage, algorithm, context, dry run.
 
-Order of checks (reference, end of section 5.3): identifier, authorization, state, usage,
-algorithm, size, dry run.
+Order of checks: identifier, authorization, state, usage, algorithm, size, dry run.
 """
 
 from typing import Any, ClassVar
@@ -62,7 +61,7 @@ def checked_context(encryption_context: dict[str, str] | None) -> dict[str, str]
     """Return an encryption context; absent is empty.
 
     Raises:
-        ValidationException: larger than what is authenticated may be (reference, section 11).
+        ValidationException: larger than what is authenticated may be.
     """
     if not encryption_context:
         return {}

@@ -1,7 +1,8 @@
 """What time asks for: rotate, delete, let imported material expire. Pure, like the operations.
 
 A duty is decided upon the key as it is, asks the HSM at most one thing, and leaves one record: an
-event of the service itself. Source: reference, sections 7, 8.3, 12 and 14.4.
+event of the service itself. Source: KMS Developer Guide, "Rotate AWS KMS keys", "Importing key
+material for AWS KMS keys" and "Delete an AWS KMS key"; CloudTrail User Guide, "AWS service events".
 """
 
 from collections.abc import Sequence

@@ -248,7 +248,7 @@ def _judged(given: Any) -> bytes | None:
 
 
 def check_modifiers(given: Any, named: str | None) -> None:
-    """Return if the dry-run modifiers fit the request (reference, 19.4).
+    """Return if the dry-run modifiers fit the request.
 
     Raises:
         ValidationException: modifiers without a dry run, or no key to ask about.

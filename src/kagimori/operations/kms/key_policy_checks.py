@@ -1,6 +1,6 @@
 """What is checked of a key policy before it is stored.
 
-Source: reference, sections 9.1 and 9.3.
+Source: KMS Developer Guide, "Key policies in AWS KMS"; KMS API Reference, PutKeyPolicy.
 """
 
 from kagimori.gate.asked import Asked

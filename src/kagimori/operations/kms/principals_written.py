@@ -4,7 +4,7 @@ What is kept is the unique id, so that whoever is later made under the same name
 
 DIFFERS(aws): `kagimori dev` takes names that nobody has, since tests written for others use them.
 
-Source: reference, 9.1 ("Unknown principal", "Deleted principal") and 10.1.
+Source: KMS Developer Guide, "Key policies in AWS KMS" and "Grants in AWS KMS".
 """
 
 from kagimori.gate.asked import Asked

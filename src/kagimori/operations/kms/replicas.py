@@ -91,7 +91,7 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
             Put(KMS_KEYS, replica),
             *(Put(MATERIALS, _material(replica, key)) for key in keys),
         ]
-        # The answer is as of the moment the replica is being made (reference, 17).
+        # The answer is as of the moment the replica is being made.
         shown = replace(replica, state=KeyState.CREATING, current_material_id=None)
         answer: dict[str, Any] = {
             "ReplicaKeyMetadata": key_metadata(shown),

@@ -1,6 +1,6 @@
 """STS: AssumeRole.
 
-Source: reference, 23.2; STS API Reference, AssumeRole.
+Source: STS API Reference, AssumeRole.
 """
 
 from msgspec.structs import replace

@@ -7,7 +7,7 @@ from kagimori.rules.identity.refusals import ValidationError
 
 
 class GetCallerIdentity(Operation[Facts, None]):
-    """Needs no permission, and works under an explicit Deny (reference, 23.3)."""
+    """Needs no permission, and works under an explicit Deny."""
 
     service = "sts"
     read_only = True

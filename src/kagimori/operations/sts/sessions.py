@@ -1,6 +1,6 @@
 """STS: GetSessionToken and GetFederationToken, for long-term credentials alone.
 
-Source: reference, 23.3; STS API Reference.
+Source: STS API Reference, GetSessionToken.
 """
 
 from typing import Any

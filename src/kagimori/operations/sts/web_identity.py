@@ -1,6 +1,6 @@
 """STS: AssumeRoleWithWebIdentity, for callers who have no AWS credentials but somebody's word.
 
-Source: STS API Reference, AssumeRoleWithWebIdentity; reference, 23.2.
+Source: STS API Reference, AssumeRoleWithWebIdentity and AssumeRole.
 """
 
 from typing import Any

@@ -1,1 +1,1 @@
-"""Whether a caller may do something, why not, and what would have to change."""
+"""Authorization: decisions, their explanation, and the smallest change that would allow more."""

@@ -1,4 +1,4 @@
-"""A denial as sts:DecodeAuthorizationMessage tells it, and the form in which it is sealed.
+"""A denial as sts:DecodeAuthorizationMessage shows it, and the form in which it is sealed.
 
 It belongs to the account that owns the resource. Of a caller of another account it tells neither
 the policies nor the values that those ask about.
@@ -24,7 +24,7 @@ _OF_RESOURCE: Final = ("key policy", "role trust policy")
 
 
 class Message(Struct, frozen=True):
-    """What is sealed: whose it is, and its text (JSON)."""
+    """A sealed message: the account that it belongs to, and its text (JSON)."""
 
     account_id: str
     text: str
@@ -35,23 +35,23 @@ _decode = msgspec.msgpack.Decoder(Message).decode
 
 
 def message_claims(denial: Denial) -> bytes:
-    """Return what is to be sealed of a denial."""
+    """Return the content of the message that is sealed for a denial."""
     text = json.dumps(_told(denial), separators=(",", ":"))
     return zlib.compress(_encode(Message(denial.owner or denial.account_id, text)))
 
 
 def opened_message(claims: bytes) -> Message:
-    """Return what `message_claims` was told; the seal vouches for the bytes."""
+    """Return the message in bytes that `message_claims` made and the HSM has unsealed."""
     return _decode(zlib.decompress(claims))
 
 
 def message_text(sealed: bytes) -> str:
-    """Return a sealed message as it is handed on."""
+    """Return a sealed message as text."""
     return base64.urlsafe_b64encode(sealed).decode()
 
 
 def message_bytes(text: str) -> bytes | None:
-    """Return what `message_text` made; None for anything else."""
+    """Return the sealed bytes in a text that `message_text` made; None for any other text."""
     try:
         return base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):

@@ -1,11 +1,12 @@
-"""May they? Everything that bears on one question, weighed once; the only maker of `Allowed`.
+"""Decides whether a caller may act, from all policies and grants; alone makes `Allowed`.
 
 A matching Deny anywhere decides. Otherwise the key must allow the caller (key policy or grant),
 and the caller's own account must agree where the way in which the key named the caller leaves
 that to it. What is not allowed is denied.
 
-Source: reference, sections 5.4, 9.3, 9.4, 10.3, 10.5 and 23.2; KMS Developer Guide,
-policy-evaluation; IAM User Guide, access_policies_boundaries.
+Source: IAM User Guide, "Troubleshoot access denied error messages", "Policy evaluation logic" and
+access_policies_boundaries; KMS API Reference, PutKeyPolicy; KMS Developer Guide, "Grants in AWS
+KMS" and policy-evaluation; STS API Reference, AssumeRole.
 """
 
 from itertools import chain
@@ -26,7 +27,7 @@ from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind, 
 from kagimori.rules.policy.question import Question
 from kagimori.rules.refusal import AccessDeniedException
 
-# Only these work across accounts at all (reference, 1.2, column X-acct).
+# Only these work across accounts at all.
 CROSS_ACCOUNT_ACTIONS: Final = frozenset(
     {
         "kms:CreateGrant",
@@ -94,7 +95,7 @@ def decide(
     presented: tuple[Grant, ...] = (),
     proposed: GrantTerms | None = None,
 ) -> Decision:
-    """Return whether the caller may, and by what.
+    """Return the decision on a question, with the policy or grant that made it.
 
     Without `key_rules` the action is one that IAM alone decides (CreateKey, the alias side, all
     of IAM). `presented` are grants found by the tokens of the request, which count though the
@@ -164,7 +165,7 @@ def decide_retire(
     issuing account. IAM can give it only in the account that owns the key, or that is itself the
     retiring principal.
 
-    Source: reference, 10.5.
+    Source: KMS Developer Guide, "Grants in AWS KMS".
     """
     findings = CallerFindings(principal, identity_rules, question)
     named = [grant.retiring] if grant.retiring is not None else []
@@ -201,7 +202,7 @@ def decide_assume_role(
 ) -> Decision:
     """Return whether the caller may assume a role (also sts:TagSession, sts:SetSourceIdentity).
 
-    Source: reference, 23.2.
+    Source: STS API Reference, AssumeRole.
     """
     findings = CallerFindings(principal, identity_rules, question)
     if principal.kind is PrincipalKind.ROOT:
@@ -223,11 +224,11 @@ def decide_assume_role(
 def would_lock_out(
     principal: Principal, identity_rules: IdentityRules, key_rules: KeyRules, question: Question
 ) -> bool:
-    """Say whether under a new key policy (in `key_rules`) the caller could not replace it again.
+    """Return whether under a new key policy (in `key_rules`) the caller could not replace it again.
 
     `question` is the PutKeyPolicy that would follow. Grants cannot give it, so none are asked.
 
-    Source: reference, 9.3.
+    Source: KMS API Reference, PutKeyPolicy.
     """
     asked = Question("kms:PutKeyPolicy", key_rules.key_arn, question.values)
     without_grants = KeyRules(key_rules.key_arn, key_rules.account_id, key_rules.key_policy)
@@ -235,7 +236,7 @@ def would_lock_out(
 
 
 def _missing_side(findings: CallerFindings, way: Way, *, is_local: bool) -> Side:
-    """Return whose Allow is missing, when the key named the caller in this way."""
+    """Return the side whose Allow is missing, given how the key policy names the caller."""
     if way is Way.NONE:
         return Side.RESOURCE
     if is_local and way is not Way.ACCOUNT:  # only the limits could be missing
@@ -249,7 +250,7 @@ def _grant_for(
     presented: tuple[Grant, ...],
     proposed: GrantTerms | None,
 ) -> Grant | None:
-    """Return a grant that lets the caller in, or None."""
+    """Return a grant that allows the caller's request, or None."""
     principal, question = findings.principal, findings.question
     names = [(WAY_OF_GRANTEE.get(kind, Way.NONE), name) for kind, name in principal.names]
     if principal.account_id and principal.kind is not PrincipalKind.SERVICE:

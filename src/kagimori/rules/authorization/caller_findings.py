@@ -1,6 +1,7 @@
-"""The caller's side of a decision: identity, boundary and session policies, each asked once.
+"""The caller's side of a decision: identity, boundary and session policies, each evaluated once.
 
-Source: reference, sections 9.4 and 9.6; IAM User Guide, access_policies_boundaries.
+Source: IAM User Guide, "Policy evaluation logic", "AWS global condition context keys" and
+access_policies_boundaries.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ from kagimori.rules.policy.question import Question
 
 
 class CallerFindings:
-    """What the caller's side says, and the decisions that can be made of it."""
+    """The results of the caller's policies, and the decisions that follow from them."""
 
     __slots__ = ("boundary", "identity", "is_root", "principal", "question", "session")
 
@@ -77,9 +78,9 @@ class CallerFindings:
         return self.allow(Side.ROOT if self.is_root else Side.IDENTITY, self.identity)
 
     def suffices(self, way: Way, *, is_local: bool) -> bool:
-        """Say whether being named this way is enough, with what the caller's account says.
+        """Return whether being named this way is enough, with what the caller's account says.
 
-        Source: reference, 9.4, the table of implicit denies.
+        Source: IAM User Guide, "Policy evaluation logic", the table of implicit denies.
         """
         if way is Way.NONE:
             return False
@@ -106,7 +107,7 @@ def _of_all(policies: tuple[CompiledPolicy, ...], question: Question) -> Finding
 
 
 def is_local_caller(principal: Principal, account_id: str) -> bool:
-    """Say whether the caller belongs to the account, or has none that could have a say."""
+    """Return whether the caller belongs to the account, or has none that could have a say."""
     return principal.account_id == account_id or principal.kind in _NO_ACCOUNT
 
 

@@ -1,6 +1,6 @@
-"""What is weighed and what comes out: the rules on each side, and the decision.
+"""The inputs of authorization (the rules on each side), and its result, the decision.
 
-Source: reference, sections 5.4 and 9.4.
+Source: IAM User Guide, "Troubleshoot access denied error messages" and "Policy evaluation logic".
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ _UNKNOWN_CIPHERTEXT: Final = (
 
 
 class Side(Enum):
-    """Where a decision fell, in the words of AWS's texts."""
+    """The kind of policy that made a decision, in the words of AWS's messages."""
 
     IDENTITY = "identity-based policy"
     RESOURCE = "resource-based policy"
@@ -36,7 +36,7 @@ class Side(Enum):
 
 
 class IdentityRules(Struct, frozen=True, gc=False):
-    """What the caller's account says about the caller.
+    """The policies of the caller's account that apply to the caller.
 
     `session_policies` is None without session; the empty tuple is a session that may do nothing.
     """
@@ -54,7 +54,7 @@ class Grants(Protocol):
 
 
 class KeyRules(Struct, frozen=True, gc=False):
-    """What one KMS key says: its policy and its grants.
+    """The policy and the grants of one KMS key.
 
     `named_as` is how a caller of another account named the key: all that a refusal may repeat.
     """
@@ -67,7 +67,7 @@ class KeyRules(Struct, frozen=True, gc=False):
 
 
 class RoleRules(Struct, frozen=True, gc=False):
-    """What one role says about who may assume it."""
+    """The trust policy of one role."""
 
     role_arn: str
     account_id: str
@@ -78,7 +78,7 @@ TOO_COSTLY: Final = "because the policies that apply take too long to evaluate"
 
 
 class Decision(Struct, frozen=True, gc=False):
-    """The answer and where it fell.
+    """The result of authorization, and the kind of policy that made it.
 
     `explicit` tells a Deny from a missing Allow; `statement_by` is the finding that decided and
     `grant` the grant that did.

@@ -1,4 +1,4 @@
-"""A denial, as it is kept for whoever may ask why: what was weighed, and what fell short.
+"""A denial as stored for `kagimori why`: the policies that were evaluated, and what was missing.
 
 The caller learns no more than AWS tells; this is for the key's administrators, offline.
 """
@@ -41,7 +41,7 @@ class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Denials:
-    """Denials that are not written yet: no more in a second than anyone would read."""
+    """Denials that wait to be written; their number in a second is bounded."""
 
     __slots__ = ("_next_slot", "_stream", "_unwritten")
 
@@ -63,6 +63,6 @@ class Denials:
         self._unwritten.append(denial)
 
     def take(self) -> list[Denial]:
-        """Return what is to be written, and begin anew."""
+        """Return the denials to write, and clear the list."""
         taken, self._unwritten = self._unwritten, []
         return taken

@@ -1,4 +1,4 @@
-"""What a proposed key policy would change, request by request, and all of them in groups.
+"""Replays recorded requests against a proposed key policy, and groups the changes.
 
 Where a record does not tell enough, a decision has two bounds: what is denied even if everything
 unknown turned out well is denied; what is allowed though nothing unknown helped is allowed.
@@ -14,7 +14,7 @@ from kagimori.rules.authorization.decision import Decision
 
 
 class Change(Enum):
-    """What becomes of a recorded request."""
+    """The effect of the proposed policy on a recorded request."""
 
     NEWLY_FAILS = "newly_fail"
     NEWLY_PASSES = "newly_pass"
@@ -24,14 +24,14 @@ class Change(Enum):
 
 
 class Bounds(Struct, frozen=True):
-    """A decision without help of what is unknown, and (if that denies) one with all its help."""
+    """A decision without the unknown values and, if that denies, one with all of them helping."""
 
     lower: Decision
     upper: Decision
 
     @property
     def allows(self) -> bool | None:
-        """Whether it is allowed; None if that cannot be told."""
+        """Return whether it is allowed; None if that cannot be told."""
         if self.lower.allowed:
             return True
         return None if self.upper.allowed else False
@@ -108,7 +108,7 @@ def _shown(group: Group) -> dict[str, Any]:
 
 
 def change_of(recorded: bool | None, now: bool | None, proposed: bool | None) -> Change:  # noqa: FBT001
-    """Return what becomes of a request: allowed when recorded, by today's policies, by the new.
+    """Return the change, from the results when recorded, today and under the new policy.
 
     None is: cannot be told.
     """
@@ -126,7 +126,7 @@ def change_of(recorded: bool | None, now: bool | None, proposed: bool | None) ->
 
 
 def reason(decision: Decision) -> str:
-    """Return by what a decision came about, in a few words."""
+    """Return a short text that names the policy or grant behind a decision."""
     if decision.grant is not None:
         return f"grant {decision.grant.grant_id} allows it"
     statement = decision.statement_by.statement

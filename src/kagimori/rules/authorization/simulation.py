@@ -1,4 +1,4 @@
-"""One question of IAM's policy simulator, put to the evaluator that decides real requests.
+"""IAM's policy simulator: evaluates one question with the code that decides real requests.
 
 Source: IAM API Reference, SimulateCustomPolicy, EvaluationResult, Statement.
 """
@@ -44,7 +44,7 @@ class SourcedPolicy(Struct, frozen=True):
 
 
 class Scene(Struct, frozen=True):
-    """All that bears on a simulation beside the question.
+    """Everything that a simulation depends on, apart from the question.
 
     `organization` are the levels from root to account, each the policies that apply there; None
     without organization.
@@ -70,7 +70,7 @@ class Matched(Struct, frozen=True):
 
 
 class Simulated(Struct, frozen=True):
-    """What came out. `by_policy_type` is there only across accounts; None is: not asked for."""
+    """The result of a simulation; `by_policy_type` is set only across accounts."""
 
     verdict: Verdict
     matched: tuple[Matched, ...]
@@ -89,7 +89,7 @@ def simulate(
     key_rules: KeyRules | None = None,
     proposed: GrantTerms | None = None,
 ) -> Simulated:
-    """Return what a question comes to; `owner` is the account of the resource.
+    """Return the result for one question; `owner` is the account of the resource.
 
     With `key_rules` the resource is a KMS key, of which `resource_policy` is the key policy.
     """
@@ -157,7 +157,7 @@ def _of_effects(effects: Iterable[Effect]) -> Verdict:
 
 
 def _organization(scene: Scene, question: Question) -> Verdict | None:
-    """Return what the organization says: every level must allow."""
+    """Return the decision of the organization's policies: every level must allow."""
     if scene.organization is None:
         return None
     levels = (

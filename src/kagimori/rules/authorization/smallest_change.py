@@ -1,9 +1,9 @@
-"""What would have to change for a denied request to be allowed: the least there is.
+"""Finds the smallest change of policies that would allow a denied request.
 
 The policies are asked statement by statement (`policy/explain.py`), so that everything which
 stands in the way is told at once, not only what was met first.
 
-Source: reference, 9.4 and 23.2.
+Source: IAM User Guide, "Policy evaluation logic"; STS API Reference, AssumeRole.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _WAYS: Final = {
 
 
 class Told(Struct, frozen=True):
-    """One policy that was considered: what it is called, on which side it stands, what it says."""
+    """One policy that was evaluated: its name, its side, and its result."""
 
     name: str
     side: Side
@@ -51,7 +51,7 @@ class Told(Struct, frozen=True):
 
 
 class Considered(Struct, frozen=True):
-    """All policies that were weighed; `resource_account` is None where IAM alone decides.
+    """All policies that were evaluated; `resource_account` is None where IAM alone decides.
 
     `is_narrowed` is whether there is a session policy, though it may be none of substance;
     `works_across` whether the action works across accounts at all.
@@ -72,7 +72,7 @@ class Advice(Struct, frozen=True):
 
 
 def smallest_change(decision: Decision, considered: Considered) -> Advice:
-    """Return what would allow a request that was denied."""
+    """Return the changes that would allow a denied request."""
     denies = [
         f"narrow or remove the Deny statement {_name(trace)} of the {told.name}"
         for told in considered.policies

@@ -1,7 +1,6 @@
 """Files as CloudTrail delivers them: log files of one account and region, and their digests.
 
-Source: reference, section 14.5; CloudTrail User Guide, "finding log files" and "digest file
-structure".
+Source: CloudTrail User Guide, "CloudTrail digest file structure" and "finding log files".
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ TRAIL_NAME: Final = "kagimori"
 
 
 class Area(Struct, frozen=True):
-    """Whose events, and where."""
+    """The account and region of a delivery."""
 
     account_id: str
     region: str
@@ -37,7 +36,7 @@ class DeliveredLog(Struct, frozen=True, rename="camel"):
 
 
 class PreviousDigest(Struct, frozen=True):
-    """What the next digest says of the one before it."""
+    """The previous digest, as the next one describes it."""
 
     object_name: str
     content_hash: str
@@ -69,7 +68,7 @@ def log_content(records: Sequence[bytes]) -> bytes:
 def described(
     bucket: str, object_name: str, content: bytes, oldest: str, newest: str
 ) -> DeliveredLog:
-    """Return what a digest says of a log file."""
+    """Return the description of a log file in a digest."""
     content_hash = sha256(content).hexdigest()
     return DeliveredLog(bucket, object_name, content_hash, HASH_ALGORITHM, newest, oldest)
 

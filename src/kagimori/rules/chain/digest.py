@@ -3,7 +3,8 @@
 The form is that of CloudTrail's digest files, with members of our own beside: where each stream
 stood, and how often each key was used. A file is two lines: the digest, and its signature.
 
-Source: reference, sections 14.5 and 14.6; CloudTrail User Guide, "digest file structure".
+Source: CloudTrail User Guide, "CloudTrail digest file structure" and "Custom implementations of
+CloudTrail log file integrity validation".
 """
 
 from hashlib import sha256
@@ -36,7 +37,7 @@ class LogFile(Struct, frozen=True, rename="camel"):
 
 
 class StreamEnd(Struct, frozen=True, rename="camel"):
-    """Where a stream stood, and where it began: at its first record or after what was retired."""
+    """The end of a stream at the time of a digest, and its beginning after retired files."""
 
     stream: str
     newest_sequence: int
@@ -97,7 +98,7 @@ def object_name(number: int) -> str:
 
 
 class ToSign(Struct, frozen=True):
-    """What is signed of a digest; `previous_signature` is hex, None for the first digest."""
+    """The signed fields of a digest; `previous_signature` is hex, None for the first digest."""
 
     end_time: str
     bucket: str
@@ -119,7 +120,7 @@ def encode_file(content: bytes, signature: str) -> bytes:
 
 
 def decode_file(file: bytes) -> SignedDigest:
-    """Return what a digest's file says, signature unverified.
+    """Return the content of a digest's file, its signature unverified.
 
     Raises:
         BadDigest: not byte for byte what such a file is.

@@ -1,4 +1,4 @@
-"""Holds digests and checkpoints to each other, and says what they demand of the journals.
+"""Verifies digests and checkpoints against each other, and derives what journals must contain.
 
 A checkpoint is a digest that was copied elsewhere when it was made. It is what still tells when
 somebody put an older state of everything, digests included, in place.
@@ -24,7 +24,7 @@ PLACE = "digests"
 
 
 class Demands(Struct, frozen=True):
-    """What the journals are held to, by stream; and the findings about the digests themselves."""
+    """The expectations of the journals, by stream, and findings about the digests themselves."""
 
     expectations: Mapping[str, Sequence[Expectation]]
     beginnings: Mapping[str, Beginning]
@@ -37,7 +37,7 @@ def hold_digests(
     checkpoints: Sequence[tuple[str, bytes]],
     public_key: AuditPublicKey,
 ) -> Demands:
-    """Return what digests and checkpoints demand; both are given by file name, in order."""
+    """Return what digests and checkpoints require of the journals; both by file name, in order."""
     findings: list[Finding] = []
     digests = _follow(files, public_key, findings)
     held = list(digests)

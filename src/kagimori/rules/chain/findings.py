@@ -1,4 +1,4 @@
-"""What a verification of the audit trail finds, and what it holds the trail to."""
+"""The findings of a verification of the audit trail, and the expectations it checks."""
 
 from typing import Final
 
@@ -42,7 +42,7 @@ class Finding(Struct, frozen=True):
 
 
 class Expectation(Struct, frozen=True):
-    """A line that somebody signed for: its sequence number and hash; `source` says who."""
+    """A line that a signature covers: its sequence number and hash; `source` names the signer."""
 
     sequence: int
     line_hash: str
@@ -50,7 +50,7 @@ class Expectation(Struct, frozen=True):
 
 
 class Beginning(Struct, frozen=True):
-    """Where a stream's journal may begin: at its first record, or after what was retired."""
+    """The place where a journal may begin: at its first record, or after retired files."""
 
     sequence: int = 1
     previous: str = GENESIS
@@ -58,7 +58,7 @@ class Beginning(Struct, frozen=True):
 
 
 class StreamReport(Struct, frozen=True):
-    """What was seen of one stream. `signed_to` is the newest sequence that a signature covers."""
+    """The result for one stream. `signed_to` is the newest sequence that a signature covers."""
 
     stream: str
     files: int

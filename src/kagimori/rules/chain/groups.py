@@ -34,7 +34,7 @@ def begins_group(record: bytes) -> bool:
 
 
 def ends_group(link: Link, records: Sequence[bytes]) -> bool:
-    """Whether these marked records, which follow `link`, are a whole group."""
+    """Return whether these marked records, which follow `link`, are a whole group."""
     checksum = records[-1][-1 - _BITS : -1]
     if checksum.strip(b" \t"):
         return False

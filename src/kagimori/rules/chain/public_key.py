@@ -1,4 +1,4 @@
-"""The public half of the audit key: all that verifying a digest takes."""
+"""The public audit key, which verifies the signatures of digests."""
 
 from hashlib import sha256
 
@@ -34,7 +34,7 @@ class AuditPublicKey:
         return self._key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
 
     def verify(self, signed: SignedDigest) -> None:
-        """Return if this key signed the digest, where it says it stands.
+        """Check that this key signed the digest, in the place that the digest names.
 
         Raises:
             BadDigest: it did not.

@@ -1,4 +1,4 @@
-"""Was a key used? What signed counts say of a time, and what must be read to know.
+"""Proves that a key was not used in a period, from signed counts and the records between them.
 
 A digest that lies wholly within the time asked about answers by its counts, and one wholly
 outside does not matter; of the others, and of what no digest covers yet, the records are read.
@@ -13,7 +13,7 @@ from kagimori.rules.chain.digest import Digest
 from kagimori.rules.records.filter import is_named
 from kagimori.rules.records.times import epoch_of
 
-# Operations that use key material (reference, 14.2); the others only look at a key or manage it.
+# Operations that use key material; the others only look at a key or manage it.
 USES: Final = frozenset(
     {
         *("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
@@ -43,14 +43,14 @@ class Tally(Struct):
 
     @property
     def uses(self) -> int:
-        """How often the key was used with success."""
+        """Return how often the key was used with success."""
         return sum(
             records - refused for name, (records, refused) in self.counts.items() if name in USES
         )
 
 
 class Plan(Struct, frozen=True):
-    """What the counts say, and which records are to be read."""
+    """The result of the signed counts, and the records that still have to be read."""
 
     tally: Tally
     digests_relied_on: tuple[int, ...]
@@ -60,7 +60,7 @@ class Plan(Struct, frozen=True):
 def plan(
     digests: Sequence[Digest], streams: Iterable[str], key: str, since: float, until: float
 ) -> Plan:
-    """Return what digests tell of a key's use from `since` to before `until`."""
+    """Return the plan for a key and a period: the signed counts, and the records to read."""
     tally, relied_on, stretches = Tally(), [], []
     ends: Mapping[str, int] = {}
     for digest in digests:

@@ -36,7 +36,7 @@ class _Gap:
 
 
 class StreamVerifier:
-    """Holds a stream to its chain and to what was signed of it. Memory is bounded."""
+    """Verifies a stream against its hash chain and its signed digests. Memory is bounded."""
 
     def __init__(
         self,
@@ -113,14 +113,14 @@ class StreamVerifier:
             self.unfinished(len(content))
 
     def too_long(self) -> None:
-        """Take note of a line that is longer than any record."""
+        """Add a finding for a line that is longer than any record."""
         self._line += 1
         self._records += 1
         self._count_unreadable()
         self._find(kinds.DAMAGED, "longer than any record")
 
     def unfinished(self, length: int) -> None:
-        """Take note of bytes at a file's end that no newline ends."""
+        """Add a finding for bytes at the end of a file without a newline."""
         self._line += 1
         self._find(
             kinds.UNFINISHED,
@@ -156,7 +156,7 @@ class StreamVerifier:
     # --- what was signed ----------------------------------------------------------------------
 
     def _pass(self, sequence: int, line_hash: str) -> None:
-        """Hold the line just read to what was signed of it; drop what can no longer come."""
+        """Compare the line just read with the signed expectations; drop those that have passed."""
         while self._wanted and self._wanted[-1].sequence <= sequence:
             wanted = self._wanted.pop()
             if wanted.sequence < sequence or self._contradicted:
@@ -177,7 +177,7 @@ class StreamVerifier:
     # --- the closer look ----------------------------------------------------------------------
 
     def _look_closer(self, line: bytes) -> None:
-        """Say what is wrong with this line, and decide where the chain goes on."""
+        """Add the finding for a line that breaks the chain; decide where the chain continues."""
         try:
             sequence, previous, _ = read_line(line)
         except BrokenLine:

@@ -1,4 +1,4 @@
-"""What policies are attached to: users, groups and roles have this in common.
+"""The base of users, groups and roles: the identities that policies are attached to.
 
 Names are kept as written and are unique ignoring case (`folded` is the key).
 """
@@ -15,7 +15,7 @@ from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
 
 
 class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
-    """Whoever policies are attached to.
+    """An identity with policies: a user, a group or a role.
 
     `inline_policies` are texts by name, `attached` the ARNs of managed policies in the order of
     attachment. Times are seconds since the epoch.
@@ -55,5 +55,5 @@ def identity_arn(partition: str, account_id: str, noun: str, path: str, name: st
 
 
 def compile_identity_policy(text: str, name: str) -> CompiledPolicy:
-    """Return a stored policy ready for questions; `name` (or ARN) goes into findings."""
+    """Return a stored policy compiled for evaluation; `name` (or ARN) goes into findings."""
     return compile_policy(parse_policy(text, Kind.IDENTITY, stored=True), name)

@@ -1,6 +1,7 @@
-"""Who asks: the principal that policies see, and what else is known of the credentials.
+"""The caller of a request: its principal, credentials and policies.
 
-Source: reference, sections 9.1 and 9.6 (the table of callers).
+Source: KMS Developer Guide, "Key policies in AWS KMS"; IAM User Guide, "AWS global condition
+context keys" (the table of callers).
 """
 
 from typing import Final
@@ -23,7 +24,7 @@ ANONYMOUS: Final = Principal(PrincipalKind.ANONYMOUS, "", "anonymous", "")
 
 
 class Caller(Struct, frozen=True, gc=False):
-    """A caller whose signature holds.
+    """A caller whose signature was verified.
 
     `user_id` is `aws:userid`; `session` there is only with temporary credentials; `tags` are
     `aws:PrincipalTag`; `issuer_arn` is the role's. `via` is the service that acts for the caller;
@@ -69,7 +70,7 @@ def service_caller(access_key: AccessKey, service: str) -> Caller:
 
 
 def web_identity_caller(identity: WebIdentity, provider_arn: str) -> Caller:
-    """Return whom an identity provider vouches for, before there is a session."""
+    """Return the caller that an identity provider's token identifies, before there is a session."""
     name = f"{identity.issuer}:{identity.audience}:{identity.subject}"
     names = ((NameKind.FEDERATED, provider_arn),)
     principal = Principal(PrincipalKind.WEB_IDENTITY, "", provider_arn, "", names)
@@ -133,12 +134,12 @@ def federated_caller(
 
 
 def acting_for(caller: Caller, service: str) -> Caller:
-    """Return the caller as a service acts for them: what they may, and by way of what."""
+    """Return the caller of a request that a service makes on their behalf."""
     return replace(caller, via=service)
 
 
 def with_source(caller: Caller, arn: str | None, account: str | None) -> Caller:
-    """Return a service that says upon which resource of which account it acts."""
+    """Return a service caller with the resource and account that it acts upon."""
     if arn is None and account is None:
         return caller
     return replace(caller, source_arn=arn, source_account=account)

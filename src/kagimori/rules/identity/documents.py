@@ -1,6 +1,6 @@
-"""Policy documents as IAM takes them: identity and trust policies, and how large they may be.
+"""Policy documents of IAM: identity and trust policies, and their size limits.
 
-Source: reference, 23.1 ("Limits", "Messages").
+Source: IAM API Reference ("Limits", "Messages").
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ def read_policy(text: str, kind: Kind, partition: str) -> Document:
 
 
 def check_inline_size(noun: str, name: str, texts: dict[str, str]) -> None:
-    """Return if these inline policies together are not too large.
+    """Check that these inline policies together are not too large.
 
     Raises:
         LimitExceeded: they are; white space is not counted.
@@ -38,7 +38,7 @@ def check_inline_size(noun: str, name: str, texts: dict[str, str]) -> None:
 
 
 def check_size(text: str, *, quota: str, most: int) -> None:
-    """Return if a policy is not too large.
+    """Check that a policy is not too large.
 
     Raises:
         LimitExceeded: it is; white space is not counted.
@@ -48,5 +48,5 @@ def check_size(text: str, *, quota: str, most: int) -> None:
 
 
 def characters(text: str) -> int:
-    """Return how long a policy is, as quotas count: without white space."""
+    """Return the length of a policy without white space, which quotas do not count."""
     return len(text) - sum(map(text.count, JSON_BLANKS))

@@ -1,4 +1,4 @@
-"""Instance profiles, as stored: a name under which a machine would find its role."""
+"""Instance profiles, as stored: each names the role of a virtual machine."""
 
 from functools import cached_property
 

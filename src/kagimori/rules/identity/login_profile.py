@@ -1,4 +1,4 @@
-"""Passwords of users and what an account asks of them, as stored.
+"""Passwords of users and the password policy of an account, as stored.
 
 Source: IAM API Reference, LoginProfile, PasswordPolicy; IAM User Guide,
 id_credentials_passwords_account-policy.
@@ -31,7 +31,7 @@ class LoginProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PasswordPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the passwords of an account's users must be; `max_age_days` 0 means for ever."""
+    """The requirements on passwords of an account's users; `max_age_days` 0 means no expiry."""
 
     account_id: str
     length_min: int = 6
@@ -47,7 +47,7 @@ class PasswordPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def check_password(password: str, policy: PasswordPolicy | None, user_name: str) -> None:
-    """Return if a password is good enough.
+    """Check that a password is good enough.
 
     Without a policy, AWS's own applies: eight characters, of three kinds, and not the user's name.
 

@@ -63,7 +63,7 @@ class ManagedPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
 
 
 class Attachment(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A managed policy in use; the bearer lists it as well, this finds it from the policy.
+    """The attachment of a managed policy, found by the policy; the identity lists it as well.
 
     `noun` is user, group or role, `bearer` its folded name.
     """

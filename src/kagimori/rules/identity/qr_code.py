@@ -1,4 +1,4 @@
-"""A QR code as a PNG image: for the seed of a virtual MFA device, and no more than that needs.
+"""Draws the QR code of a virtual MFA device's seed as a PNG image.
 
 Bytes, error correction level M, versions 1 to 18, always mask 0: which mask it is makes a
 difference to readers of bad prints, not of screens, and trying all eight would keep others waiting.

@@ -1,4 +1,4 @@
-"""How many of each there may be. The names are those of AWS's messages.
+"""Quotas of IAM's resources. The names are those of AWS's messages.
 
 DIFFERS(aws): AWS raises many of these on request; here they are what they are.
 
@@ -17,7 +17,7 @@ class Quota(Struct, frozen=True):
     most: int
 
     def check(self, number: int) -> None:
-        """Return if one more than `number` is allowed.
+        """Check that one more than `number` is allowed.
 
         Raises:
             LimitExceeded: it is not.

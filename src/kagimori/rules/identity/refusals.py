@@ -14,7 +14,7 @@ class ValidationError(Refusal):
 
 
 class MalformedInput(Refusal):
-    """The form has a value of the wrong type, or names that do not fit together."""
+    """The form has a value of the wrong type, or contradictory field names."""
 
 
 class MalformedQueryString(Refusal):
@@ -125,7 +125,7 @@ class InvalidIdentityToken(Refusal):
 
 
 class ExpiredTokenException(Refusal):
-    """A web identity token that was good once; for credentials the code is ExpiredToken."""
+    """A web identity token that has expired; for credentials the code is ExpiredToken."""
 
 
 class IDPRejectedClaim(Refusal):

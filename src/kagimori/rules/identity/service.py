@@ -1,7 +1,7 @@
-"""Service principals: what a service that acts for callers is called, and how it is named.
+"""Service principals: the names of services that act for callers.
 
-Source: reference, 9.1 and 9.5; IAM User Guide, reference_policies_elements_principal ("AWS
-service principals").
+Source: KMS Developer Guide, "Key policies in AWS KMS" and "Condition keys for AWS KMS"; IAM User
+Guide, reference_policies_elements_principal ("AWS service principals").
 """
 
 import re

@@ -1,6 +1,7 @@
-"""What a session token says, sealed: whose session it is, since when, and what narrows it.
+"""The claims inside a session token: identity, times, tags and session policies.
 
-Nothing of it is stored; the client carries it. Source: reference, 23.2 to 23.4.
+Nothing of it is stored; the client carries it. Source: STS API Reference, AssumeRole; IAM User
+Guide, "Revoke IAM role temporary security credentials".
 """
 
 import base64
@@ -63,22 +64,22 @@ _decode = msgspec.msgpack.Decoder(SessionClaims).decode
 
 
 def encode_claims(session: SessionClaims) -> bytes:
-    """Return claims as they are sealed: small, since clients send them with each request."""
+    """Return the encoded, compressed claims that the HSM seals into a session token."""
     return zlib.compress(_encode(session))
 
 
 def decode_claims(claims: bytes) -> SessionClaims:
-    """Return what `encode_claims` was given; the seal vouches for the bytes."""
+    """Return the claims in bytes that `encode_claims` made and the HSM has unsealed."""
     return _decode(zlib.decompress(claims))
 
 
 def token_text(sealed: bytes) -> str:
-    """Return a sealed session as clients carry it."""
+    """Return the session token of a sealed session, as text."""
     return base64.b64encode(sealed).decode()
 
 
 def token_bytes(text: bytes) -> bytes | None:
-    """Return what `token_text` made; None for anything else."""
+    """Return the sealed session in a session token; None for any other text."""
     if len(text) > TOKEN_CHARACTERS_MAX:
         return None
     try:

@@ -1,6 +1,6 @@
-"""What some credentials cannot call at all, whatever the policies say.
+"""Operations that some kinds of credentials cannot call, whatever policies allow.
 
-Source: reference, 23.3; STS API Reference, GetSessionToken and GetFederationToken. For services:
+Source: STS API Reference, GetSessionToken and GetFederationToken. For services:
 docs/understand/acting-for-another.md.
 """
 
@@ -16,7 +16,7 @@ _FOR_LONG_TERM_KEYS: Final = frozenset({"GetSessionToken", "GetFederationToken"}
 
 
 def check_session_limits(caller: Caller, service: str, operation: str) -> None:
-    """Return if the caller's kind of credentials may call the operation at all.
+    """Check that the caller's kind of credentials may call the operation at all.
 
     Raises:
         AccessDeniedException: an STS call that needs other credentials, or a service that acts

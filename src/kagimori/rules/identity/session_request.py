@@ -1,6 +1,6 @@
-"""What is checked of a request for temporary credentials, before and after it is authorized.
+"""Checks of requests for temporary credentials: tags, session policies and durations.
 
-Source: reference, 23.2 and 23.3; the documentation of the STS model.
+Source: STS API Reference, AssumeRole and GetSessionToken; the documentation of the STS model.
 """
 
 import zlib
@@ -33,7 +33,7 @@ SESSION_POLICY_CHARACTERS_MAX: Final = 2048
 
 
 class SessionTags(Struct, frozen=True):
-    """The tags of a new session, and which of them go on to the next session of a chain."""
+    """The tags of a new session, and those that the next session of a chain inherits."""
 
     tags: dict[str, str] = {}
     transitive: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Tags of identities and of sessions; unlike those of KMS keys, unique ignoring case.
 
-Source: reference, 23.2 ("Tags"); IAM User Guide, id_tags.
+Source: STS API Reference, AssumeRole ("Tags"); IAM User Guide, id_tags.
 """
 
 import re
@@ -47,7 +47,7 @@ def checked_tags(pairs: Iterable[tuple[str, str]], *, duplicate: type[Refusal]) 
 
 
 def with_tags(tags: dict[str, str], added: dict[str, str]) -> dict[str, str]:
-    """Return tags with others added; a key replaces its namesake of any letter case.
+    """Return tags with others added; a key replaces one that differs only in letter case.
 
     Raises:
         LimitExceeded: more than an identity may have.

@@ -1,4 +1,4 @@
-"""Unique ids of identities: four letters that say what it is, and 17 random characters.
+"""Unique ids of identities: a four-letter prefix for the kind, and 17 random characters.
 
 Source: IAM User Guide, reference_identifiers ("Unique identifiers").
 """

@@ -1,4 +1,4 @@
-"""OpenID Connect tokens that AssumeRoleWithWebIdentity takes: read, and held to their issuers.
+"""OpenID Connect tokens of AssumeRoleWithWebIdentity: parsing and verification.
 
 Source: STS API Reference, AssumeRoleWithWebIdentity; IAM User Guide, id_roles_providers_oidc and
 reference_policies_iam-condition-keys ("Available keys for AWS web identity federation"); RFC 7519.
@@ -53,7 +53,7 @@ _NO_JWT: Final = (
 
 
 class WebIdentity(Struct, frozen=True):
-    """What a token says that holds: who, for which client, and what comes with it."""
+    """The claims of a verified token: issuer, audience, subject and the others."""
 
     issuer: str  # without https://
     subject: str
@@ -62,7 +62,7 @@ class WebIdentity(Struct, frozen=True):
 
 
 def issuer_and_key(token: str) -> tuple[str, str | None]:
-    """Return which issuer (without https://) and which of its keys a token claims; unproved.
+    """Return the issuer (without https://) and key id that an unverified token names.
 
     Raises:
         InvalidIdentityToken: not a token, or one that nobody could vouch for.
@@ -82,7 +82,7 @@ def issuer_and_key(token: str) -> tuple[str, str | None]:
 def verified(
     token: str, keys: Sequence[Mapping[str, Any]], client_ids: Sequence[str], now: float
 ) -> WebIdentity:
-    """Return what a token says, if one of the issuer's keys has signed it for one of the clients.
+    """Return the claims of a token that one of the issuer's keys signed for one of the clients.
 
     Raises:
         InvalidIdentityToken: no such key, another signature, another audience.
@@ -115,7 +115,7 @@ def verified(
 
 
 def condition_values(identity: WebIdentity, provider_arn: str) -> dict[str, str | list[str]]:
-    """Return the condition keys of a trust policy that a token answers, in lower case."""
+    """Return the values that a token gives to condition keys of trust policies, in lower case."""
     prefix = fold(identity.issuer)
     values: dict[str, str | list[str]] = {
         f"{prefix}:aud": identity.audience,
@@ -165,7 +165,7 @@ def source_identity(identity: WebIdentity) -> str | None:
 
 
 def no_key() -> InvalidIdentityToken:
-    """Return the refusal of a token whose issuer's keys are not to be had."""
+    """Return the refusal of a token whose issuer's keys cannot be fetched."""
     return InvalidIdentityToken(_NO_KEY)
 
 

@@ -1,6 +1,6 @@
-"""Alias names: what customers may call theirs.
+"""Rules for aliases: permitted names, their number, and the keys they may move between.
 
-Source: reference, section 2.3.
+Source: KMS Developer Guide, "Aliases in AWS KMS".
 """
 
 import re
@@ -22,7 +22,7 @@ _NAME: Final = re.compile(r"alias/[a-zA-Z0-9/_:-]+")
 
 
 def check_alias_name(name: str) -> None:
-    """Return if a customer may create, move or delete an alias of this name.
+    """Check that a customer may create, move or delete an alias of this name.
 
     Raises:
         ValidationException: without the prefix.
@@ -41,7 +41,7 @@ def check_alias_name(name: str) -> None:
 
 
 def check_alias_count(count: int) -> None:
-    """Return if a key that has `count` aliases may have one more.
+    """Check that a key that has `count` aliases may have one more.
 
     Raises:
         LimitExceededException: it has as many as a key may have.
@@ -54,7 +54,7 @@ def check_alias_count(count: int) -> None:
 
 
 def check_same_type(arn: str, current: KmsKey, target: KmsKey) -> None:
-    """Return if an alias may move from one key to another.
+    """Check that an alias may move from one key to another.
 
     Raises:
         ValidationException: a key of another type or usage.

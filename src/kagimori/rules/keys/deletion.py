@@ -1,6 +1,6 @@
-"""Deletion: the waiting period.
+"""Scheduled deletion of keys: the waiting period and the state while it runs.
 
-Source: reference, section 12.
+Source: KMS Developer Guide, "Delete an AWS KMS key".
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ _SECONDS_PER_DAY: Final = 86_400
 
 
 def check_window(days: int | None) -> None:
-    """Return if a key may wait that long for its deletion.
+    """Check that a waiting period is within bounds.
 
     Raises:
         ValidationException: too short, or too long.
@@ -29,7 +29,7 @@ def check_window(days: int | None) -> None:
 def scheduled_for_deletion(
     kms_key: KmsKey, now: float, days: int, *, waits_for_replicas: bool
 ) -> KmsKey:
-    """Return the key as it waits; a primary's clock starts when its last replica is gone."""
+    """Return the key scheduled for deletion; a primary waits first until its replicas are gone."""
     if waits_for_replicas:
         return changed(kms_key, state=KeyState.PENDING_REPLICA_DELETION, pending_window_days=days)
     return changed(

@@ -1,6 +1,6 @@
-"""A grant: who may do what with one KMS key, and within which constraints. Grants never deny.
+"""A grant: operations on one KMS key for one principal, with constraints. Grants never deny.
 
-Source: reference, sections 10.1 to 10.7; KMS Developer Guide, grants and create-grant-overview.
+Source: KMS Developer Guide, "Grants in AWS KMS".
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ GRANT_OPERATIONS: Final = SYMMETRIC_OPERATIONS.union(*OPERATIONS_BY_USAGE.values
 
 
 class GrantTerms(Struct, frozen=True):
-    """What a grant gives and within which constraints; None is no such constraint."""
+    """The operations and constraints of a grant; None means no such constraint."""
 
     operations: frozenset[str]
     encryption_context_equals: Mapping[str, str] | None = None
@@ -93,7 +93,7 @@ def operation_of(action: str) -> str:
 
 
 def permits(grant: Grant, question: Question, proposed: GrantTerms | None = None) -> bool:
-    """Say whether the terms of a grant cover a question; whose grant it is was asked before.
+    """Return whether the terms of a grant cover a question; the grantee was compared before.
 
     `proposed` are the terms of the grant that a CreateGrant would make: without them a grant
     permits no CreateGrant.
@@ -125,9 +125,11 @@ def _contains(whole: Mapping[str, str], part: Mapping[str, str]) -> bool:
 
 
 def is_within(child: GrantTerms, parent: GrantTerms) -> bool:
-    """Say whether a child grant gives no more than its parent: fewer operations, same or stricter.
+    """Return whether a child grant allows no more than its parent.
 
-    Source: reference, 10.3.
+    Its operations are among the parent's, and its constraints are the same or stricter.
+
+    Source: KMS Developer Guide, "Grants in AWS KMS".
     """
     if not child.operations <= parent.operations:
         return False

@@ -1,9 +1,9 @@
-"""The grants of one KMS key, found by grantee and by what they constrain.
+"""An index of the grants of one KMS key, by grantee and constraint.
 
 A key may have 50,000 grants, all of them perhaps to one grantee: a question must not look at
 each. Few grants to one grantee are a plain tuple; many are split by operation and constraint.
 
-Source: reference, sections 10.3 and 10.7.
+Source: KMS Developer Guide, "Grants in AWS KMS".
 """
 
 from collections.abc import Iterable, Iterator
@@ -79,7 +79,7 @@ def _take(shelves: dict[_Key, Shelf], key: _Key, grant_id: str) -> None:
 
 
 class GrantIndex:
-    """The grants of one KMS key; changed only by the one who keeps it in memory."""
+    """The grants of one KMS key; changed only by the cache that holds it."""
 
     __slots__ = ("_by_grantee", "_by_id")
 
@@ -97,7 +97,7 @@ class GrantIndex:
         return self._by_id.get(grant_id)
 
     def add(self, grant: Grant) -> None:
-        """Take in a grant; one with the same id is replaced."""
+        """Add a grant; it replaces one with the same id."""
         self.remove(grant.grant_id)
         self._by_id[grant.grant_id] = grant
         key = (grant.grantee, grant.terms.source_arn)
@@ -110,7 +110,7 @@ class GrantIndex:
             self._by_grantee[key] = _ManyGrants((*kept, grant))
 
     def remove(self, grant_id: str) -> None:
-        """Forget the grant with an id, if there is one."""
+        """Remove the grant with an id, if there is one."""
         grant = self._by_id.pop(grant_id, None)
         if grant is None:
             return

@@ -1,6 +1,6 @@
-"""What CreateGrant asks for, checked.
+"""Checks of CreateGrant's parameters: operations, constraints and principals.
 
-Source: reference, sections 10.1 to 10.3; messages: section 5.3.
+Source: KMS Developer Guide, "Grants in AWS KMS".
 """
 
 import re
@@ -49,7 +49,7 @@ def read_terms(given: Any) -> GrantTerms:
 
 
 def check_terms(terms: GrantTerms, kms_key: KmsKey) -> None:
-    """Return if a grant on this key may have these terms.
+    """Check that a grant on this key may have these terms.
 
     Raises:
         ValidationException: an operation or a constraint that is not for keys of its kind.
@@ -94,7 +94,7 @@ def principal_name(written: str) -> str:
 
 
 def check_parties(given: Any) -> None:
-    """Return if grantee and retiring principal are each named in one way.
+    """Check that grantee and retiring principal are each named in one way.
 
     Raises:
         ValidationException: none, both, or a service without what a service's grant needs.

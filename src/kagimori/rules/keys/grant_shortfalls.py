@@ -1,6 +1,6 @@
-"""In what a grant falls short of a question: `permits`, told slowly for whoever asks why.
+"""Explains why a grant does not cover a request: the slow, explaining twin of `permits`.
 
-A grant without shortfall is one that permits. Source: reference, 10.3.
+A grant without shortfall is one that permits. Source: KMS Developer Guide, "Grants in AWS KMS".
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from .grant import CONTEXT_OPERATIONS, Grant, GrantTerms, is_within, operation_o
 
 
 class Shortfall(Struct, frozen=True):
-    """What of a grant does not cover the question: what it has, and what was asked."""
+    """One reason why a grant does not cover a request: its own term, and the requested one."""
 
     what: str
     has: Any
@@ -24,7 +24,7 @@ class Shortfall(Struct, frozen=True):
 def shortfalls(
     grant: Grant, question: Question, proposed: GrantTerms | None = None
 ) -> tuple[Shortfall, ...]:
-    """Return in what the terms of a grant fall short; whose grant it is was asked before."""
+    """Return the terms of a grant that do not cover a request; the grantee was compared before."""
     return tuple(_shortfalls(grant, question, proposed))
 
 

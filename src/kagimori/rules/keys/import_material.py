@@ -1,6 +1,6 @@
-"""Imported key material: what may come in how, and what a key is afterwards.
+"""Imported key material: permitted wrappings, expiry, and the key's state after an import.
 
-Source: reference, section 8.
+Source: KMS Developer Guide, "Importing key material for AWS KMS keys".
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ NEW, EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
 
 
 def check_origin(kms_key: KmsKey) -> None:
-    """Return if the key takes imported material.
+    """Check that the key takes imported material.
 
     Raises:
         UnsupportedOperationException: its material was made here.
@@ -48,7 +48,7 @@ def check_origin(kms_key: KmsKey) -> None:
 
 
 def check_wrapping(kms_key: KmsKey, algorithm: str, wrapping_key_spec: str) -> None:
-    """Return if material of this key's spec may be wrapped so (reference, 8.2).
+    """Check that a wrapping algorithm and key fit material of this key's spec.
 
     Raises:
         ValidationException: it may not.
@@ -73,7 +73,7 @@ def check_wrapping(kms_key: KmsKey, algorithm: str, wrapping_key_spec: str) -> N
 
 
 def check_expiration(given: Any, kms_key: KmsKey, now: float) -> None:
-    """Return if expiry and kind of import fit each other and the key (reference, 8.3 and 8.4).
+    """Check that expiry and import type fit each other and the key.
 
     Raises:
         ValidationException: they do not.
@@ -113,7 +113,7 @@ def imported(
     named_id: str | None,
     members: Sequence[KmsKey],
 ) -> KmsKey:
-    """Return the key with the material taken in.
+    """Return the key after an import.
 
     Raises:
         IncorrectKeyMaterialException: not the material that was to come, or not a new one.
@@ -181,7 +181,7 @@ def without_material(
     """Return the members of a key's set once the key has lost the bytes of one material.
 
     The id stays known, unless the primary loses what waited for rotation: then no member has it
-    any more. If a replica loses its copy of that, all wait for it to come again (reference, 8.5).
+    any more. If a replica loses its copy of that, all wait for it to come again.
 
     Raises:
         NotFoundException: the key never had it.

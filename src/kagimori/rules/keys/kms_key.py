@@ -76,7 +76,7 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     @property
     def due_at(self) -> float | None:
-        """When time next asks something of this key: deletion, rotation, expiry of material."""
+        """Return the time of the key's next duty: deletion, rotation or expiry of material."""
         times = [backing_key.valid_to for backing_key in self.backing_keys if backing_key.key_token]
         if self.state is KeyState.PENDING_DELETION:
             times.append(self.deletion_at)
@@ -95,7 +95,7 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     @property
     def has_all_material(self) -> bool:
-        """Whether every generation that the key was ever used with is present."""
+        """Return whether every generation that the key was ever used with is present."""
         used = [key for key in self.backing_keys if not key.pending]
         return bool(used) and all(key.key_token is not None for key in used)
 
@@ -147,7 +147,7 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
 
 class NobodysKey(KmsKey, frozen=True, kw_only=True, dict=True):
-    """What stands for a key of another account that does not exist: it trusts nobody."""
+    """A stand-in for a key of another account that does not exist: it trusts nobody."""
 
     created_at: float = 0.0
     key_policy: str = ""
@@ -158,7 +158,7 @@ class NobodysKey(KmsKey, frozen=True, kw_only=True, dict=True):
 
 
 class Material(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which KMS key a key material belongs to: how Decrypt finds the key from the ciphertext."""
+    """The KMS key that a key material belongs to; Decrypt finds the key of a ciphertext by it."""
 
     region: str
     material_id: str

@@ -1,6 +1,6 @@
 """AWS managed keys: the predefined aliases, and the keys behind them.
 
-A key is made when its alias is first described. Source: reference, section 16.
+A key is made when its alias is first described. Source: KMS Developer Guide, "AWS managed keys".
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
-"""What may be signed: the message types, and the lengths that digests must have.
+"""Checks of messages to sign: message types, and the lengths of digests.
 
-Source: reference, section 3.4; messages: section 5.3.
+Source: KMS API Reference, Sign.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ _DIGEST_BYTES: Final = {"256": 32, "384": 48, "512": 64}
 
 
 def check_message(algorithm: str, message_type: str, message: bytes) -> None:
-    """Return if the message is one that this algorithm signs when it is read this way.
+    """Check that a message has a type and length that the algorithm can sign.
 
     Raises:
         ValidationException: a message type the algorithm does not have, or a digest of another

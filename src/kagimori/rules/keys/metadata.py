@@ -1,6 +1,6 @@
-"""KeyMetadata, as DescribeKey, CreateKey and ReplicateKey answer it.
+"""Builds KeyMetadata, which DescribeKey, CreateKey and ReplicateKey return.
 
-Source: reference, section 3.1.
+Source: KMS API Reference, KeyMetadata.
 """
 
 from typing import Any, Final
@@ -61,7 +61,7 @@ def _multi_region(kms_key: KmsKey, primary_region: str) -> dict[str, Any]:
 
 
 def _expiration(kms_key: KmsKey) -> dict[str, Any]:
-    """Return what is shown of imported material: only while it is there."""
+    """Return the members on expiry of imported material, if the key has any."""
     if kms_key.origin != "EXTERNAL" or not kms_key.has_all_material:
         return {}
     times = [key.valid_to for key in kms_key.backing_keys if not key.pending]
@@ -72,7 +72,7 @@ def _expiration(kms_key: KmsKey) -> dict[str, Any]:
 
 
 def spec_members(kms_key: KmsKey) -> dict[str, Any]:
-    """Return the members that tell spec, usage and algorithms (shared with GetPublicKey)."""
+    """Return the members on spec, usage and algorithms, which GetPublicKey has too."""
     usage = KeyUsage(kms_key.key_usage)
     algorithms = SPECS[kms_key.key_spec].algorithms[usage]
     members: dict[str, Any] = {

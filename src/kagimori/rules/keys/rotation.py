@@ -1,6 +1,6 @@
-"""Rotation: what may be rotated, when, and what a rotated key is.
+"""Rotation of key material: permitted keys, schedule, and the key after a rotation.
 
-Source: reference, section 7.
+Source: KMS Developer Guide, "Rotate AWS KMS keys".
 """
 
 from typing import Any, Final
@@ -21,7 +21,7 @@ _CONFLICT_SECONDS: Final = 20 * 60
 
 
 def check_kind(kms_key: KmsKey) -> None:
-    """Return if keys of this kind rotate at all.
+    """Check that keys of this kind rotate at all.
 
     Raises:
         UnsupportedOperationException: asymmetric and HMAC keys (no message), and replicas.
@@ -33,7 +33,7 @@ def check_kind(kms_key: KmsKey) -> None:
 
 
 def check_automatic(kms_key: KmsKey) -> None:
-    """Return if the key may rotate by itself.
+    """Check that the key may rotate by itself.
 
     Raises:
         UnsupportedOperationException: another kind, or imported material.
@@ -46,7 +46,7 @@ def check_automatic(kms_key: KmsKey) -> None:
 
 
 def check_on_demand(kms_key: KmsKey, now: float) -> None:
-    """Return if the key may be rotated now.
+    """Check that the key may be rotated now.
 
     Raises:
         LimitExceededException: as often as a key may be, in its life.

@@ -1,8 +1,7 @@
-"""Key states and what each operation may do in them: one table.
+"""The table of key states: which operations work in which state, and the errors otherwise.
 
-Source: reference, section 4.2 (matrix) and 4.3 (codes), after the developer guide's "Key states of
-AWS KMS keys". A code is why the state refuses; an operation that is not in the table works in
-every state.
+Source: KMS Developer Guide, "Key states of AWS KMS keys". A code stands for the error of an
+operation in a state; an operation that is not in the table works in every state.
 """
 
 from enum import StrEnum
@@ -98,7 +97,7 @@ _WORKS: Final = {
 
 
 def check_state(operation: str, state: KeyState, arn: str) -> None:
-    """Return if the operation works in this state.
+    """Check that the operation works in this state.
 
     Raises:
         DisabledException: the key is disabled.
@@ -111,7 +110,7 @@ def check_state(operation: str, state: KeyState, arn: str) -> None:
 
 
 def refusal_of(code: str, state: KeyState, arn: str) -> Refusal:
-    """Return the refusal a code of the table stands for (reference, section 4.3)."""
+    """Return the refusal for a code of the table."""
     if code == "s1":
         return DisabledException(f"{arn} is disabled.")
     if code == "s4":

@@ -1,4 +1,4 @@
-"""Grants as stored, and the tokens by which callers present them."""
+"""Grants as stored, and their grant tokens."""
 
 import base64
 import binascii
@@ -74,9 +74,9 @@ class StoredGrant(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=Tr
 
 
 def claim_of(grant: StoredGrant) -> str:
-    """Return a digest (hex, 64) of all that makes CreateGrant ask for this grant again.
+    """Return a digest (hex, 64) of the parameters by which a repeated CreateGrant is recognised.
 
-    Source: reference, 1.4.
+    Source: KMS Developer Guide, "Creating grants".
     """
     parts = (
         (grant.account_id, grant.region, grant.key_id),
@@ -90,7 +90,7 @@ def claim_of(grant: StoredGrant) -> str:
 
 
 def shown_grant(grant: StoredGrant) -> dict[str, Any]:
-    """Return a grant as the list operations answer it (reference, 10.6)."""
+    """Return a grant as the list operations answer it."""
     constraints = {
         "EncryptionContextEquals": grant.encryption_context_equals,
         "EncryptionContextSubset": grant.encryption_context_subset,
@@ -123,7 +123,7 @@ def _member(role: str, *, is_service: bool) -> str:
 
 
 class GrantRef(Struct, frozen=True, array_like=True):
-    """Which grant a token names. `nonce` makes each token of a grant another text."""
+    """The content of a grant token. `nonce` makes the tokens of a grant differ."""
 
     account_id: str
     region: str
@@ -137,12 +137,12 @@ _decode = msgspec.msgpack.Decoder(GrantRef).decode
 
 
 def grant_token(ref: GrantRef) -> str:
-    """Return the token of a grant. It is no secret: it gives nothing that the grant does not."""
+    """Return a grant token. It is no secret: it allows nothing beyond the grant."""
     return base64.b64encode(_VERSION + msgspec.msgpack.encode(ref)).decode()
 
 
 def read_grant_token(token: str) -> GrantRef:
-    """Return which grant a token names.
+    """Return the content of a grant token.
 
     Raises:
         InvalidGrantTokenException: not a token of ours.

@@ -1,6 +1,6 @@
-"""Tags on KMS keys: what may be written.
+"""Tags on KMS keys: permitted keys and values, and their number.
 
-Source: reference, section 2.5 (last paragraph); messages: section 5.2.
+Source: KMS Developer Guide, "Tags in AWS KMS" (last paragraph).
 """
 
 import re
@@ -34,7 +34,7 @@ def read_tags(tags: Sequence[Any] | None) -> dict[str, str]:
 
 
 def check_tag_key(key: str) -> None:
-    """Return if a tag key is the customer's to use.
+    """Check that a tag key is not reserved for AWS.
 
     Raises:
         TagException: it begins with `aws:`, in any letter case.

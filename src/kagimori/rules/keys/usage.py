@@ -1,6 +1,6 @@
-"""Whether a key is for what is asked of it.
+"""Checks that a key's usage, spec and sizes fit an operation.
 
-Source: reference, sections 3.2 to 3.5; messages: section 5.2.
+Source: KMS Developer Guide, "Key spec reference"; KMS API Reference, GenerateMac.
 """
 
 from kagimori.rules.keys.kms_key import KmsKey
@@ -9,7 +9,7 @@ from kagimori_boundary.key_specs import SPECS, KeyUsage
 
 
 def check_usage(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
-    """Return if the key's usage is the one this operation needs.
+    """Check that the key's usage is the one this operation needs.
 
     Raises:
         InvalidKeyUsageException: it is another.
@@ -22,7 +22,7 @@ def check_usage(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
 
 
 def check_algorithm(kms_key: KmsKey, usage: KeyUsage, algorithm: str) -> None:
-    """Return if the key's spec offers this algorithm.
+    """Check that the key's spec offers this algorithm.
 
     Raises:
         InvalidKeyUsageException: it does not.
@@ -34,7 +34,7 @@ def check_algorithm(kms_key: KmsKey, usage: KeyUsage, algorithm: str) -> None:
 
 
 def check_plaintext_size(kms_key: KmsKey, algorithm: str, plaintext_bytes: int) -> None:
-    """Return if the plaintext fits the algorithm.
+    """Check that the plaintext fits the algorithm.
 
     Raises:
         ValidationException: too long for this key.

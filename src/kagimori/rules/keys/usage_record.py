@@ -35,6 +35,6 @@ class Usages:
         return self._unwritten.get(key) or self._taken.get(key)
 
     def take(self) -> list[KeyUsageRecord]:
-        """Return what is to be written, and begin anew."""
+        """Return the uses to write, and clear the list."""
         self._taken, self._unwritten = self._unwritten, {}
         return list(self._taken.values())

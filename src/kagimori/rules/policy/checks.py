@@ -1,6 +1,8 @@
-"""What a statement must not say, although its grammar allows it: refused when it is written.
+"""Checks of new policy statements beyond their grammar.
 
-Source: reference, sections 9.1, 9.3, 9.7, 9.8 and 23.1; IAM's messages as its users quote them.
+Source: KMS Developer Guide, "Key policies in AWS KMS"; KMS API Reference, PutKeyPolicy; IAM User
+Guide, "IAM JSON policy elements: Condition operators" and "IAM policy elements: Variables and
+tags"; IAM API Reference; IAM's messages as its users quote them.
 """
 
 import re
@@ -21,7 +23,7 @@ _FOR_ALL_FORBIDDEN: Final = ("kms:encryptioncontext:", "aws:requesttag/")
 
 
 def check_statement(statement: Statement, kind: Kind, partition: str, *, variables: bool) -> None:
-    """Refuse what would have no sense when it is used.
+    """Refuse a statement that could not be evaluated as meant.
 
     Raises:
         Fault: with AWS's message.

@@ -3,8 +3,9 @@
 Fail closed: an unknown operator, an operand or value of the wrong type, a provider that fails, a
 list where one value was expected: the condition of an Allow does not hold, that of a Deny does.
 
-Source: IAM User Guide, reference_policies_condition-logic-multiple-context-keys-or-values;
-reference, sections 9.5, 9.7, 9.8.
+Source: IAM User Guide, reference_policies_condition-logic-multiple-context-keys-or-values, "IAM
+JSON policy elements: Condition operators" and "IAM policy elements: Variables and tags"; KMS
+Developer Guide, "Condition keys for AWS KMS".
 """
 
 from collections.abc import Callable

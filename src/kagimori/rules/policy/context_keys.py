@@ -1,4 +1,4 @@
-"""Which context keys a policy asks about: in its conditions, and as its policy variables."""
+"""Lists the context keys of a policy: those of its conditions and its policy variables."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,6 +1,6 @@
-"""The key policies that nobody wrote: of keys made without one, and of AWS managed keys.
+"""Default key policies: of keys created without a policy, and of AWS managed keys.
 
-Source: reference, sections 9.2 and 16.
+Source: KMS Developer Guide, "Default key policy" and "AWS managed keys".
 """
 
 import json
@@ -16,7 +16,7 @@ VIA_SERVICE: Final = {"ebs": "ec2"}
 def managed_key_policy(account_id: str, region: str, service: str, title: str) -> str:
     """Return the policy of an AWS managed key: used through its service only.
 
-    Source: reference, section 16.
+    Source: KMS Developer Guide, "AWS managed keys".
     """
     through = f"{VIA_SERVICE.get(service, service)}.{region}.amazonaws.com"
     actions = [

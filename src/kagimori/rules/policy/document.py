@@ -4,7 +4,8 @@ Refuses when a policy is written what could not be decided when it is used. `sto
 text that was accepted once (perhaps by an older version): what has no sense then has no effect
 (in an Allow) or full effect (in a Deny), and nothing raises but text that is no policy at all.
 
-Source: reference, sections 5.2, 9.1, 9.3, 23.1; IAM User Guide, reference_policies_grammar.
+Source: KMS API Reference, the errors of each action and PutKeyPolicy; KMS Developer Guide, "Key
+policies in AWS KMS"; IAM API Reference; IAM User Guide, reference_policies_grammar.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,8 @@
 Each statement becomes a few tests; which statements an action concerns is remembered for each
 action, so that a question costs only the statements that can answer it. Denies come first.
 
-Source: reference, sections 9.1, 9.4, 9.7; IAM User Guide, reference_policies_evaluation-logic.
+Source: KMS Developer Guide, "Key policies in AWS KMS"; IAM User Guide, "Policy evaluation logic",
+"IAM JSON policy elements: Condition operators" and reference_policies_evaluation-logic.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ _NOBODY: Final = Principal(PrincipalKind.ANONYMOUS, "", "anonymous", "")
 
 
 class Effect(Enum):
-    """What a policy says; NONE is the implicit deny."""
+    """The result of a policy; NONE is the implicit deny."""
 
     NONE = "None"
     ALLOW = "Allow"
@@ -51,7 +52,7 @@ class Effect(Enum):
 
 
 class Finding(Struct, frozen=True):
-    """What one policy says, by which statement, and how that statement named the caller."""
+    """The result of one policy, the statement that made it, and how that named the caller."""
 
     effect: Effect
     statement: "CompiledStatement | None" = None
@@ -99,11 +100,11 @@ class CompiledStatement:
         self._findings: dict[Way, Finding] = {}
 
     def concerns(self, action: str) -> bool:
-        """Say whether the statement speaks about an action."""
+        """Return whether the statement speaks about an action."""
         return self._has_action(fold(action))
 
     def fits_resource(self, question: Question) -> bool:
-        """Say whether the statement speaks about the resource."""
+        """Return whether the statement speaks about the resource."""
         return self.resource is None or self.resource(question.resource, question.values)
 
     def way(self, caller: Principal | None, *, has_boundary: bool) -> Way:

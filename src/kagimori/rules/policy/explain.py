@@ -3,7 +3,7 @@
 It asks the very tests that `evaluate` asks, of every statement and every element, and so cannot
 mean anything else; for `kagimori why` and the policy simulator, never on the path of a request.
 
-Source: reference, section 9.4.
+Source: IAM User Guide, "Policy evaluation logic".
 """
 
 from enum import Enum
@@ -47,7 +47,7 @@ class StatementTrace(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """What the policy says, and every statement's part in it."""
+    """The result of a policy, with the part of each statement."""
 
     policy_name: str
     finding: Finding
@@ -106,7 +106,7 @@ def _misfits(
 
 
 def principals_written(statement: CompiledStatement) -> tuple[str, ...]:
-    """Return whom a Principal or NotPrincipal element names, as it compares."""
+    """Return the names in a Principal or NotPrincipal element, in the form that is compared."""
     named = statement.principals
     if named is None:
         return ()

@@ -1,4 +1,4 @@
-"""A policy as it would be if all that is not known turned out well for whoever asks.
+"""Rewrites a policy as if every unknown condition value were in the caller's favour.
 
 Beside the evaluation itself, in which what cannot be had never helps, this is the other bound:
 what is denied even so is denied for sure.

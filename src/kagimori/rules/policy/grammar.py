@@ -1,6 +1,6 @@
 """The parts of a policy document, as written; no meaning yet.
 
-Source: IAM User Guide, reference_policies_grammar; reference, section 9.1.
+Source: IAM User Guide, reference_policies_grammar; KMS Developer Guide, "Key policies in AWS KMS".
 """
 
 from enum import Enum
@@ -15,7 +15,7 @@ VERSION_WITH_VARIABLES: Final = "2012-10-17"
 
 
 class Kind(Enum):
-    """What a document is attached to; identity covers managed, inline, session and boundary."""
+    """The kind of a policy document; identity covers managed, inline, session and boundary."""
 
     KEY = "key policy"
     IDENTITY = "identity policy"
@@ -46,12 +46,12 @@ class Document(Struct, frozen=True):
 
     @property
     def has_variables(self) -> bool:
-        """Say whether `${…}` is a policy variable here."""
+        """Return whether `${…}` is a policy variable here."""
         return self.version == VERSION_WITH_VARIABLES
 
 
 class Fault(Exception):
-    """What is wrong with a policy; `bad_arn` when KMS has a code of its own for it."""
+    """A fault in a policy; `bad_arn` marks ARNs, for which KMS has an error of its own."""
 
     def __init__(self, message: str, *, bad_arn: bool = False) -> None:
         super().__init__(message)

@@ -2,7 +2,7 @@
 
 A member given twice is refused: two readers could each take the other one.
 
-Source: RFC 8259, section 4; reference, section 9.1.
+Source: RFC 8259, section 4; KMS Developer Guide, "Key policies in AWS KMS".
 """
 
 import json
@@ -54,7 +54,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def has_only_policy_characters(text: str) -> bool:
-    """Say whether every character is tab, LF, CR or in U+0020 to U+00FF."""
+    """Return whether every character is tab, LF, CR or in U+0020 to U+00FF."""
     return all(" " <= c <= chr(_CHARACTERS_LAST) or c in "\t\n\r" for c in text)
 
 

@@ -1,12 +1,12 @@
-"""Whether text fits a pattern: wildcards, ARNs, resources; always in time linear in the text.
+"""Matches text against patterns: wildcards, ARNs and resources, in time linear in the text.
 
 No regular expression and no backtracking: a pattern of stars and letters is found piece by piece,
 and a pattern with marks or stars that stop at colons runs as a bit-parallel automaton, one step
 for each character. No pattern that is longer than the text, its stars left out, is tried at all.
 What a pattern costs is known before it is tried (`cost_of`).
 
-Source: IAM User Guide, reference_policies_elements_resource and …_condition_operators;
-reference, section 9.7.
+Source: IAM User Guide, reference_policies_elements_resource and …_condition_operators and "IAM JSON
+policy elements: Condition operators".
 """
 
 from collections.abc import Callable
@@ -146,7 +146,7 @@ def action_pieces(pattern: str) -> Filled:
 
 
 def is_arn_pattern(pieces: Pieces) -> bool:
-    """Say whether a condition operand can name an ARN: six parts, or a lone `*` or variable."""
+    """Return whether a condition operand can name an ARN: six parts, or a lone `*` or variable."""
     if len(split_parts(pieces, ARN_PARTS)) == ARN_PARTS:
         return True
     return len(pieces) == 1 and not isinstance(pieces[0], str) and pieces[0] is not Wild.MARK

@@ -3,7 +3,8 @@
 A matcher says whether one value of the request fits any of the operands; what a negated operator,
 `…IfExists` and the set operators make of that is the business of `condition.py`.
 
-Source: IAM User Guide, reference_policies_elements_condition_operators; reference, section 9.7.
+Source: IAM User Guide, reference_policies_elements_condition_operators and "IAM JSON policy
+elements: Condition operators".
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Where the statements of a policy stand in its text, as IAM's simulator tells it.
+"""Finds the positions of a policy's statements in its text, for IAM's simulator.
 
 Lines and columns count from one; a start is the opening brace, an end the column after the
 closing one, as AWS's answers have it.
@@ -23,7 +23,7 @@ class Position(Struct, frozen=True):
 
 
 class Span(Struct, frozen=True):
-    """Where one statement begins and ends."""
+    """The first and last position of one statement."""
 
     start: Position
     end: Position

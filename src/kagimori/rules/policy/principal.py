@@ -1,9 +1,10 @@
-"""Who asks, and who is named: the caller as policies see it, and the Principal element.
+"""Principals: the caller as policies see it, and the Principal element of a statement.
 
-How a policy names a caller decides what else must allow (reference, 9.4), so a match is a `Way`,
+How a policy names a caller decides what else must allow, so a match is a `Way`,
 not a yes.
 
-Source: IAM User Guide, reference_policies_elements_principal and …_notprincipal; reference, 9.1.
+Source: IAM User Guide, reference_policies_elements_principal and …_notprincipal; KMS Developer
+Guide, "Key policies in AWS KMS".
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 
 class PrincipalKind(Enum):
-    """What the credentials of a request belong to."""
+    """The kind of identity that credentials belong to."""
 
     ROOT = "root"
     USER = "user"
@@ -27,7 +28,7 @@ class PrincipalKind(Enum):
 
 
 class NameKind(Enum):
-    """What one of the caller's names names."""
+    """The kind of identity that one of the caller's names stands for."""
 
     USER = "user"
     ROLE = "role"
@@ -37,7 +38,7 @@ class NameKind(Enum):
 
 
 class Way(IntEnum):
-    """How a policy or grant named the caller, from the weakest to the strongest way."""
+    """The ways in which a policy or grant can name the caller, the weakest first."""
 
     NONE = 0
     ACCOUNT = 1
@@ -132,7 +133,7 @@ def _listed(named: Principals, kind: NameKind) -> frozenset[str]:
 
 
 def is_spared(named: Principals, caller: Principal, *, has_boundary: bool) -> bool:
-    """Say whether a Deny with this NotPrincipal element passes the caller by.
+    """Return whether a Deny with this NotPrincipal element passes the caller by.
 
     The account and every kind of name the caller has must be listed, since AWS checks them one
     after the other; a caller with a permissions boundary is always hit. `*` spares nobody: in

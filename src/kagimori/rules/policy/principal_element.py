@@ -1,6 +1,7 @@
 """The Principal element as written: which names are well formed, and what they stand for.
 
-Source: reference, sections 5.2 and 9.1; IAM User Guide, reference_policies_elements_principal.
+Source: KMS API Reference, the errors of each action; KMS Developer Guide, "Key policies in AWS
+KMS"; IAM User Guide, reference_policies_elements_principal.
 """
 
 import re

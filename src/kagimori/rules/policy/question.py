@@ -1,6 +1,6 @@
-"""What is asked of the policies: an action on a resource, with the values of the request.
+"""The question that policies decide: an action on a resource, with the request's values.
 
-Source: reference, section 9.4, step 1.
+Source: IAM User Guide, "Policy evaluation logic", step 1.
 """
 
 from collections.abc import Mapping

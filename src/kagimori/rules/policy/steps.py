@@ -1,4 +1,4 @@
-"""What one request may cost to decide: steps are counted while its policies are weighed.
+"""Bounds the cost of one decision: counts steps while policies are evaluated.
 
 Whoever writes policies, and whoever sends the values they are held against, may make both long.
 Every matcher here takes time linear in the value, but there may be thousands of them, and one
@@ -49,7 +49,7 @@ class Steps:
 
 
 class Cost(Struct, frozen=True):
-    """How many steps it takes to hold one value against patterns."""
+    """Return how many steps it takes to hold one value against patterns."""
 
     each: int = 0
     per_character: int = 0

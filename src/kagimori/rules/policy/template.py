@@ -1,9 +1,9 @@
-"""Text with holes: wildcards and policy variables, parsed once, filled for each request.
+"""Patterns with wildcards and policy variables, parsed once and filled for each request.
 
 A piece is literal text, a wildcard or a variable. What a variable brings in is data: it becomes
 a literal piece and can never turn into a wildcard, a separator or another variable.
 
-Source: IAM User Guide, reference_policies_variables; reference, section 9.8.
+Source: IAM User Guide, reference_policies_variables and "IAM policy elements: Variables and tags".
 """
 
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ def joined(pieces: Sequence[Piece]) -> Pieces:
 
 
 def has_variables(pieces: Pieces) -> bool:
-    """Say whether the template needs a request to be complete."""
+    """Return whether the pattern has policy variables."""
     return any(isinstance(piece, Variable) for piece in pieces)
 
 

@@ -1,9 +1,10 @@
-"""The condition values of one request: looked up by key, worked out when first asked for.
+"""The condition values of one request, each computed when it is first looked up.
 
 The caller knows the request; this module only keeps what it answers. A key's values are a tuple
 of strings; an absent key, an empty tuple and None are the same.
 
-Source: reference, sections 9.5 to 9.7; IAM User Guide, reference_policies_condition-keys.
+Source: KMS Developer Guide, "Condition keys for AWS KMS"; IAM User Guide, "IAM JSON policy
+elements: Condition operators" and reference_policies_condition-keys.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +43,7 @@ class ValueUnavailable(Exception):
 
 
 def is_multi_valued(key: str) -> bool:
-    """Say whether a folded key holds a list by nature."""
+    """Return whether a folded key holds a list by nature."""
     return key in MULTI_VALUED
 
 

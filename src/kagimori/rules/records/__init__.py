@@ -1,1 +1,1 @@
-"""Audit records in CloudTrail's form: how they are made, read again, and shown."""
+"""Audit records in CloudTrail's form: writing, reading and showing them."""

@@ -1,4 +1,4 @@
-"""An S3-compatible bucket that copies of digests are put into, and how they are locked there.
+"""An S3-compatible bucket for digests and log files, and Object Lock on its objects.
 
 Source: Amazon S3 API reference, PutObject; S3 User Guide, "Locking objects with Object Lock".
 """
@@ -23,7 +23,7 @@ _PREFIX: Final = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*", re.ASCII)
 
 
 class Bucket(Struct, frozen=True):
-    """Where objects go; `base` is the path before their names, `prefix` the bucket's part of it."""
+    """A bucket's address; `base` is the path before object names, `prefix` part of them."""
 
     name: str
     prefix: str

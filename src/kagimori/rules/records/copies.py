@@ -1,7 +1,8 @@
-"""The copies of a cross-account event: the caller's account has one, the key's owner another.
+"""Copies of a cross-account event: one for the caller's account, one for the key's owner.
 
 The journal holds the caller's; the owner's is made from it whenever it is shown.
-Source: reference, 14.1 and 14.3.
+Source: CloudTrail User Guide, "CloudTrail record contents"; KMS Developer Guide, "Logging AWS KMS
+API calls with AWS CloudTrail".
 """
 
 import json
@@ -12,7 +13,8 @@ from uuid import UUID, uuid5
 def owners_copy(record: bytes, owner: str) -> bytes:
     """Return the copy of a cross-account event that the trail of the key's owner has.
 
-    It tells the caller's account, not who there it was. Source: reference, 14.1 and 14.3.
+    It tells the caller's account, not who there it was. Source: CloudTrail User Guide, "CloudTrail
+    record contents"; KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
     """
     event: dict[str, Any] = json.loads(record)
     identity = event["userIdentity"]
@@ -28,7 +30,7 @@ def owners_copy(record: bytes, owner: str) -> bytes:
 
 
 def shared_event_id(event_id: str) -> str:
-    """Return what the copies of a cross-account event share."""
+    """Return the `sharedEventID` of the copies of a cross-account event."""
     return str(uuid5(UUID(event_id), "shared"))
 
 

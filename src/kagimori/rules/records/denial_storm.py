@@ -1,4 +1,4 @@
-"""A storm of denials: many refusals of one account in a short time, told once.
+"""Detects many denials of one account in a short time, and reports them once.
 
 Time is that of the records, so that reading on after a pause finds the same storms.
 """
@@ -35,13 +35,13 @@ class DenialStorms:
     """Counts denials; memory is bounded. The account is "" where nobody could be identified."""
 
     def __init__(self, threshold: int) -> None:
-        """Tell of `threshold` denials within a minute; of none if it is 0."""
+        """Report `threshold` denials within a minute; 0 turns this off."""
         self._threshold = threshold
         self._recent: dict[str, deque[_Denial]] = {}
         self._told_at: dict[str, int] = {}
 
     def add(self, entry: Entry) -> Notice | None:
-        """Take a record; return what is to be told, if it completes a storm."""
+        """Count a record; return a notice if it completes a storm of denials."""
         if not self._threshold or entry.error_code not in DENIALS:
             return None
         account, at = entry.recipient_account_id, epoch_of(entry.event_time)

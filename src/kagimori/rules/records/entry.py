@@ -1,4 +1,4 @@
-"""What of a record is looked up, counted and shown in tables: a few members, decoded fast."""
+"""The members of a record that look-ups, counts and tables need, decoded fast."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -35,7 +35,7 @@ class Identity(Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Entry(Struct, frozen=True, gc=False, rename="camel"):
-    """A record, as far as it is looked up by."""
+    """The members of a record by which it is looked up."""
 
     event_id: str = field(name="eventID")
     event_time: str
@@ -53,7 +53,7 @@ class Entry(Struct, frozen=True, gc=False, rename="camel"):
     def owners(self) -> set[str]:
         """Other accounts whose keys were used: they have the event in their trails as well.
 
-        What was refused for lack of permission stays with the caller (reference, 14.3).
+        What was refused for lack of permission stays with the caller.
         """
         if self.error_code == "AccessDenied" or not self.resources:
             return set()

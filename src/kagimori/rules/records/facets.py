@@ -1,4 +1,4 @@
-"""What an event is looked up by: its facets, and whether it is one that was asked for."""
+"""The facets by which events are looked up, and the match of an event with a query."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def event_ids(entry: Entry) -> Iterator[str]:
 
 
 def is_asked_for(entry: Entry, at: int, query: EventQuery) -> bool:
-    """Whether an event, seen from the account that asks, is one of those asked for."""
+    """Return whether an event, as the querying account sees it, matches a query."""
     account_id = query.account_id
     is_own = entry.recipient_account_id == account_id
     if not is_own and account_id not in entry.owners:

@@ -1,4 +1,4 @@
-"""Which records somebody wants to see: by key, caller, event and time."""
+"""A filter of records by key, caller, event and time."""
 
 from msgspec import Struct
 
@@ -7,7 +7,7 @@ from kagimori.rules.records.times import epoch_of
 
 
 class RecordFilter(Struct, frozen=True):
-    """What is None does not matter. Times are seconds since the epoch; `until` is not included.
+    """A filter; None matches all. Times are seconds since the epoch, `until` is excluded.
 
     `key` is an id or ARN; `who` a user name, session name, ARN, principal id or access key id.
     """
@@ -20,13 +20,13 @@ class RecordFilter(Struct, frozen=True):
     failed: bool = False
 
     def needles(self) -> tuple[bytes, ...]:
-        """Return what a line must contain to be worth decoding."""
+        """Return the texts that a line must contain to be worth decoding."""
         texts = (self.key, self.who if self.who != "root" else None, self.event)
         wanted = [text.encode() for text in texts if text is not None and text.isascii()]
         return (*wanted, b'"errorCode":') if self.failed else tuple(wanted)
 
     def entry_in(self, record: bytes) -> Entry | None:
-        """Return the record's entry, if it is wanted."""
+        """Return the record's entry, if it matches."""
         try:
             entry = decode_entry(record)
             at = epoch_of(entry.event_time)
@@ -57,5 +57,5 @@ class RecordFilter(Struct, frozen=True):
 
 
 def is_named(arn: str, key: str) -> bool:
-    """Whether an ARN is the one given, or ends with the id given."""
+    """Return whether an ARN is the one given, or ends with the id given."""
     return arn == key or arn.rpartition("/")[2] == key

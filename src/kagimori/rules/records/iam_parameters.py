@@ -1,4 +1,4 @@
-"""What a record shows of the members of IAM's requests: names, policies and tags; nothing secret.
+"""The members of IAM's requests that records show: names, policies and tags; nothing secret.
 
 Passwords and the codes of MFA devices are not in it, and so are never shown. Source: CloudTrail's
 records of IAM (IAM User Guide, cloudtrail-integration).

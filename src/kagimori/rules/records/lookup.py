@@ -1,6 +1,6 @@
-"""Looking events up: what may be asked, and how an event is shown.
+"""Queries of LookupEvents: their parameters, page tokens, and the form of the answer.
 
-Source: CloudTrail API reference, LookupEvents; reference, 14.7.
+Source: CloudTrail API Reference, LookupEvents.
 """
 
 import base64
@@ -44,7 +44,7 @@ class EventQuery(Struct, frozen=True):
         return (self.region,) if self.global_region is None else (self.region, self.global_region)
 
     def fingerprint(self) -> str:
-        """Return what ties a token to the question it came from; times may move on."""
+        """Return a hash of the query that binds page tokens to it; times may differ."""
         text = json.dumps([self.account_id, self.region, self.attribute])
         return sha256(text.encode()).hexdigest()[:16]
 
@@ -66,7 +66,7 @@ def token_of(query: EventQuery, last: Spot) -> str:
 
 
 def spot_of(token: str | None, query: EventQuery) -> Spot | None:
-    """Return where the page of a token begins; None for the first page.
+    """Return the position that a page token stands for; None for the first page.
 
     Raises:
         InvalidNextTokenException: not a token that this look-up gave.

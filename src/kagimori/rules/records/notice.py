@@ -1,7 +1,8 @@
-"""Events outward: what others are told of, in EventBridge's shape, made from records and keys.
+"""Notices for webhooks and commands, in EventBridge's shape, made from records and keys.
 
 AWS's own events have the source `aws.kms`; what only we tell has `kagimori`.
-Source: reference, section 15; EventBridge User Guide, "event structure".
+Source: KMS Developer Guide, "Monitor KMS keys with Amazon EventBridge"; EventBridge User Guide,
+"event structure".
 """
 
 from collections.abc import Container, Iterator
@@ -74,7 +75,7 @@ def notice_id(*parts: str) -> str:
 
 
 def notices_of(entry: Entry, record: bytes, canaries: Container[str]) -> Iterator[Notice]:
-    """Yield what a record alone gives cause to tell; `canaries` are ARNs."""
+    """Yield the notices that follow from one record; `canaries` are ARNs."""
     resources = tuple(resource.arn for resource in entry.resources or ())
     is_internal = entry.user_identity.invoked_by == _INTERNAL
     if is_internal and entry.event_name in _SERVICE_EVENTS:

@@ -1,7 +1,7 @@
-"""What a record shows of a request's members: a list for each operation of what may be shown.
+"""The request members that a record shows: an allow-list for each operation.
 
 A member that is not listed is never shown, so that a new one is silent until somebody has thought
-about it. Source: reference, section 14.2.
+about it. Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
 """
 
 from typing import Any, Final
@@ -135,7 +135,7 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
 
 
 def _left_out(given: Any, member: str, defaults: dict[str, Any]) -> Any:
-    """What is shown of a member that the request left out; None if nothing is."""
+    """Return the value that is shown for a member that the request left out, or None."""
     if member not in defaults:
         return None
     synonym = _SYNONYMS.get(member)

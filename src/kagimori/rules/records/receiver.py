@@ -1,4 +1,4 @@
-"""Receivers over HTTP: which addresses may be sent to, and how what is sent is signed.
+"""HTTP receivers of notices and digests: permitted addresses, and the signature of a request.
 
 In the clear only to this machine: what is told names keys and callers.
 """
@@ -18,11 +18,11 @@ EVENT_HEADER: Final = "X-Kagimori-Event"
 
 
 class BadReceiver(ValueError):
-    """Not an address that anything is sent to."""
+    """An address that nothing may be sent to."""
 
 
 class Receiver(Struct, frozen=True):
-    """Where to send to; `target` is path and query."""
+    """The address of a receiver; `target` is path and query."""
 
     secure: bool
     host: str
@@ -66,7 +66,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def read_secret(content: bytes) -> bytes:
-    """Return the secret in a file: what is there, without white space around it.
+    """Return the secret in a file, without white space around it.
 
     Raises:
         BadReceiver: too short to keep anybody from guessing it.

@@ -1,6 +1,7 @@
-"""Audit records in CloudTrail's form.
+"""Builds the audit record of one request in CloudTrail's form.
 
-Source: reference, sections 14.1 to 14.3; CloudTrail User Guide, "record contents".
+Source: CloudTrail User Guide, "CloudTrail record contents" and "record contents"; KMS Developer
+Guide, "Logging AWS KMS API calls with AWS CloudTrail".
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ def record_of(
 
 
 def _owner(resources: Sequence[tuple[str, str]]) -> str:
-    """Return whose account a service, which has none, has acted upon."""
+    """Return the account of the resources that a service, which has no account, acted upon."""
     return resources[0][0] if resources else ""
 
 
@@ -109,7 +110,7 @@ def _type_of(arn: str) -> str:
 def is_shared(
     resources: Sequence[tuple[str, str]], account_id: str, refusal: Refusal | None
 ) -> bool:
-    """Whether the owner of a key has a copy; not of what was refused for lack of permission."""
+    """Return whether the key's owner has a copy of the event; denials have none."""
     for owner, _ in resources:
         if owner != account_id:
             return refusal is None or error_code(refusal) != DENIED
@@ -117,7 +118,7 @@ def is_shared(
 
 
 def _identity(caller: Caller) -> msgspec.Raw:
-    """Return who the caller is, as JSON; remembered, since callers come again."""
+    """Return `userIdentity` of a caller as JSON; cached, since callers come again."""
     known = _IDENTITIES.get(id(caller))
     if known is None or known[0] is not caller:
         if len(_IDENTITIES) >= _IDENTITIES_MAX:
@@ -131,7 +132,7 @@ _IDENTITIES_MAX: Final = 1000
 
 
 def error_code(refusal: Refusal) -> str:
-    """Return the code as records have it: refused authorization is `AccessDenied` there."""
+    """Return the error code in a record: `AccessDenied` for refused authorization."""
     return DENIED if isinstance(refusal, AccessDeniedException) else refusal.code
 
 

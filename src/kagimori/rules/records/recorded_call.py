@@ -1,7 +1,7 @@
-"""What was asked, made again from a record: the members that it shows, and the permissions needed.
+"""Rebuilds a request from its record: the members shown, and the permissions it needed.
 
-Source: reference, section 14.2; operations whose needs differ from `kms:<name>` on one key are
-listed here.
+Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail"; operations whose needs
+differ from `kms:<name>` on one key are listed here.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, GrantTerms
 
-# No key policy gives them (reference, 9.4 and 10.5), so none can take them away.
+# No key policy gives them, so none can take them away.
 WITHOUT_KEY_POLICY: Final = frozenset({"CreateKey", "RetireGrant"})
 # Refusals that come before authorization, or instead of it.
 UNDECIDED: Final = frozenset(
@@ -28,7 +28,7 @@ _SIDES: Final = (
 
 
 class Members:
-    """The shown members of a request under AWS's names; one that is not shown is not there."""
+    """The members of a request that its record shows, under AWS's names."""
 
     def __init__(self, shown: Mapping[str, Any]) -> None:
         self._shown = shown
@@ -76,7 +76,7 @@ def askings(record: Mapping[str, Any], key_arn: str) -> list[Asking]:
 
 
 def _alias(key_id: Any) -> str | None:
-    """Return the alias by which a key was named, with its prefix; None if it was not."""
+    """Return the alias by which the request named its key, with its prefix, or None."""
     if not isinstance(key_id, str):
         return None
     name = key_id.rpartition(":")[2]

@@ -1,7 +1,8 @@
-"""Who asked, made again from a record: credentials, and what sessions were made with.
+"""Rebuilds the caller of a recorded request: its credentials, and its session's policies and tags.
 
-A record of a request does not tell the session's policies and tags; the record of the AssumeRole
-or GetFederationToken that made the session does. Source: reference, sections 14.1 and 23.2.
+A record of a request does not tell the session's policies and tags; the record of the AssumeRole or
+GetFederationToken that made the session does. Source: CloudTrail User Guide, "CloudTrail record
+contents"; STS API Reference, AssumeRole.
 """
 
 from calendar import timegm
@@ -23,7 +24,7 @@ _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Made(Struct, frozen=True):
-    """What a session was made with; without `tags_known` it may have inherited others."""
+    """The policies and tags of a session; without `tags_known` it may have inherited others."""
 
     policies: tuple[str, ...] = ()
     policy_arns: tuple[str, ...] = ()
@@ -44,7 +45,7 @@ class Recorded(Struct, frozen=True):
 
 
 def session_made(record: Mapping[str, Any], known: Mapping[str, Made]) -> tuple[str, Made] | None:
-    """Return the access key id of the session that a record tells the making of, and with what.
+    """Return the access key id of the session that a recorded request made, with its parameters.
 
     `known` are sessions made before, from which tags may be inherited. None: no session was made.
     """
@@ -74,7 +75,7 @@ def session_made(record: Mapping[str, Any], known: Mapping[str, Made]) -> tuple[
 def recorded(
     identity: Mapping[str, Any], known: Mapping[str, Made], user_name: str | None
 ) -> Recorded | None:
-    """Return the credentials that a record's userIdentity tells of; None if it tells of none.
+    """Return the credentials in a record's `userIdentity`; None if it has none.
 
     `user_name` is what the user of its principal id is called now.
     """

@@ -1,6 +1,7 @@
 """Refusals of CloudTrail.
 
-Source: the exception shapes of the service model (2013-11-01); reference, 14.7.
+Source: the exception shapes of the service model (2013-11-01); CloudTrail API Reference,
+LookupEvents.
 """
 
 from kagimori.rules.refusal import Refusal

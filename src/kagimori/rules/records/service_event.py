@@ -1,6 +1,6 @@
 """Records of what no request did: rotation, deletion, expiry, a new deployment or account.
 
-Source: reference, section 14.4.
+Source: CloudTrail User Guide, "AWS service events".
 """
 
 from collections.abc import Sequence

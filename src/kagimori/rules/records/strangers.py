@@ -44,7 +44,7 @@ class Strangers:
         self._codes: Counter[str] = Counter()
 
     def admits(self, address: str, error_code: str, now: float) -> bool:
-        """Whether a refusal is to be recorded; one that is not is counted."""
+        """Return whether a refusal is to be recorded; one that is not is counted."""
         name = _network_of(address)
         bucket = self._by_address.get(name)
         if bucket is None:

@@ -1,6 +1,6 @@
 """The `userIdentity` of an audit record.
 
-Source: reference, section 14.1.
+Source: CloudTrail User Guide, "CloudTrail record contents".
 """
 
 from typing import Any

@@ -1,1 +1,1 @@
-"""Signature Version 4, header form: what was signed, by whom, and whether it holds."""
+"""AWS Signature Version 4: parsing and verifying signatures, and signing our own requests."""

@@ -1,4 +1,4 @@
-"""The canonical request: the bytes the signer hashed.
+"""Builds the canonical request, whose hash is signed.
 
 Source: IAM User Guide, "Create a signed AWS API request", step 1. Everything is taken from the
 request exactly as received; nothing the front may have understood of it is used.
@@ -28,7 +28,7 @@ def header_values(headers: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes
 
 
 class _Layout(Struct, frozen=True):
-    """What follows from a list of signed headers alone.
+    """The parts of a canonical request that depend only on the list of signed headers.
 
     `tail` is the end of the canonical request, from the headers on: a template that takes the
     values in the order of the list, and the hash of the payload.
@@ -73,7 +73,7 @@ def canonical_request(
 
 
 def _layout(signed_headers: str) -> _Layout:
-    """Return what a list of signed headers comes to, and remember it: clients have few of them."""
+    """Return the layout for a list of signed headers, from a cache: clients use few lists."""
     text = signed_headers.encode("latin-1")
     names = text.split(b";")
     if b"host" not in names:
@@ -132,5 +132,5 @@ def _canonical_query(query: bytes) -> bytes:
 
 
 def _once(text: bytes) -> str:
-    """Percent-encode what is not encoded yet, and leave what is."""
+    """Percent-encode text, leaving escapes that it has already."""
     return quote(text, safe="-_.~%")

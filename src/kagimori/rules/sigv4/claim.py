@@ -1,6 +1,7 @@
-"""What the Authorization header claims: who signed, for which day, region and service.
+"""Parses the Authorization header: access key, scope, signed headers and signature.
 
-Source: IAM User Guide, "Create a signed AWS API request"; messages: reference, section 5.5.
+Source: IAM User Guide, "Create a signed AWS API request"; messages: KMS API Reference, "Common
+Error Types".
 """
 
 import re
@@ -37,7 +38,7 @@ class Scope(Struct, frozen=True, dict=True, cache_hash=True):
 
 
 class Presigned(Struct, frozen=True, gc=False):
-    """What a query string says where a header would: the date, the token; and for how long."""
+    """The fields of a presigned query string that headers carry otherwise."""
 
     date: str
     expires_seconds: int
@@ -45,7 +46,7 @@ class Presigned(Struct, frozen=True, gc=False):
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """An Authorization header (or query string), taken apart; nothing of it is proved yet."""
+    """A parsed Authorization header (or query string); nothing of it is verified yet."""
 
     scope: Scope
     signed_headers: str
@@ -61,7 +62,7 @@ _SIGNER_LENGTH_MAX: Final = 500
 
 
 def read_claim(authorization: bytes | None) -> Claim:
-    """Return what an Authorization header claims.
+    """Return the parsed Authorization header.
 
     Raises:
         MissingAuthenticationTokenException: there is none.
@@ -92,7 +93,7 @@ def read_claim(authorization: bytes | None) -> Claim:
 def read_parts(
     credential: str, signed_headers: str, signature: str, *, presigned: Presigned | None = None
 ) -> Claim:
-    """Return what the three parts of a signature claim.
+    """Return the claim in the three parts of a signature.
 
     Raises:
         IncompleteSignatureException, InvalidSignatureException: they are not as they must be.

@@ -1,4 +1,4 @@
-"""A request that somebody signed for a service, shown by that service as proof that it was asked.
+"""A client's signed request, which a service forwards as proof that the client asked.
 
 The service cannot make one: it holds no secret of the caller's. What it shows is the caller's
 Authorization header and the canonical request under it, so that the signature can be checked here
@@ -31,7 +31,7 @@ class Shown(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
 
 
 class Forwarded(Struct, frozen=True, gc=False):
-    """What was shown, taken apart; nothing of it is proved yet."""
+    """A parsed forwarded request; nothing of it is verified yet."""
 
     claim: Claim
     date: str
@@ -39,7 +39,7 @@ class Forwarded(Struct, frozen=True, gc=False):
     security_token: bytes | None
 
     def check_signature(self, signing_key: hmac.HMAC) -> None:
-        """Return if the signature is the one this canonical request has.
+        """Check that the signature is the one this canonical request has.
 
         Raises:
             InvalidSignatureException: it is not.

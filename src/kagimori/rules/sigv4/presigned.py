@@ -1,6 +1,6 @@
-"""Signatures in the query string: a URL that somebody else may send, for a while.
+"""Parses signatures in the query string (presigned URLs).
 
-Source: IAM User Guide, "Create a signed AWS API request", query parameters; reference, 23.1. Only
+Source: IAM User Guide, "Create a signed AWS API request", query parameters; IAM API Reference. Only
 Query services take them here: proofs of identity (GetCallerIdentity) are handed on like this.
 """
 
@@ -19,7 +19,7 @@ _PARAMETERS: Final = ("Algorithm", "Credential", "Date", "Expires", "SignedHeade
 
 
 def read_presigned(target: bytes) -> Claim:
-    """Return what a request target that has a signature claims.
+    """Return the claim in a presigned request target.
 
     Raises:
         IncompleteSignatureException: parameters are missing or malformed.

@@ -1,4 +1,4 @@
-"""Signing a request of our own, as clients of AWS do: for the buckets that copies are sent to.
+"""Signs requests of our own to S3-compatible buckets.
 
 Source: IAM User Guide, "Create a signed AWS API request".
 """

@@ -1,6 +1,6 @@
-"""Whether a request was signed with the access key it names, for here and for now.
+"""Verifies a signature: scope, time, and the HMAC over the canonical request.
 
-Source: IAM User Guide, "Create a signed AWS API request"; reference, sections 5.5 and 19.2.
+Source: IAM User Guide, "Create a signed AWS API request"; KMS API Reference, "Common Error Types".
 """
 
 import hashlib
@@ -22,7 +22,7 @@ WINDOW_SECONDS_DEFAULT: Final = 5 * 60
 
 
 def check_scope(scope: Scope, *, service: str, regions: frozenset[str]) -> None:
-    """Return if a credential scope is for this service in a region served here.
+    """Check that a credential scope is for this service in a region served here.
 
     Raises:
         InvalidSignatureException: another service or region.
@@ -78,7 +78,7 @@ def verify(
     date: str,
     signing_key: hmac.HMAC,
 ) -> None:
-    """Return if the signature is the one this request has under this signing key.
+    """Check that the signature is the one this request has under this signing key.
 
     `signing_key` is HMAC-SHA-256 keyed with it, so that a key is set up once, not once a request.
 

@@ -162,7 +162,7 @@ async def live(data, batches, points, disk):
     await recover_others(rows, ("w0",), data / "audit", store, lambda why: None)
     path = RequestPath(
         wire=Wire(("kms",)),
-        who=UnverifiedDevCallers(store.view, Hsm(), frozenset((REGION,))),
+        who=UnverifiedDevCallers(store.view, Hsm(), frozenset((REGION,)), is_first=lambda *_: True),
         operations=OPERATIONS,
         view=store.view,
         store=store,

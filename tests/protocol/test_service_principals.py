@@ -1,12 +1,14 @@
 """A gateway acts for callers who signed a request for its service. Reference: 9.5, 16, 20."""
 
 import json
+import uuid
 
 import boto3
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
+from botocore.exceptions import ClientError
 
 import serving
 from kagimori.rules.sigv4.forwarded import shown
@@ -57,8 +59,11 @@ class Showing(botocore.auth.SigV4Auth):
 
 def signed_for(credentials, service="s3", region="us-east-1"):
     """Return what a gateway has of a request that a client signed for it."""
-    request = botocore.awsrequest.AWSRequest(
-        "PUT", "https://bucket.example/object", headers={"host": "bucket.example"}, data=b"hello"
+    request = botocore.awsrequest.AWSRequest(  # no two alike, or the second would be a replay
+        "PUT",
+        f"https://bucket.example/{uuid.uuid4()}",
+        headers={"host": "bucket.example"},
+        data=b"hello",
     )
     signer = Showing(credentials, service, region)
     signer.add_auth(request)
@@ -220,6 +225,104 @@ def test_a_request_that_is_shown_does_not_become_credentials(server, gateway, al
         gateway.client(root, of="iam").create_access_key(UserName="alice-of-s3")
     with refused("AccessDeniedException", message.format("LookupEvents")):
         gateway.client(root, of="cloudtrail").lookup_events()
+
+
+OF_ELSEWHERE = "The forwarded request was not signed for the region 'us-east-1'."
+
+
+def message_for(method):
+    operation = "".join(word.title() for word in method.split("_"))
+    return f"A service cannot call {operation} for its callers"
+
+
+NOT_FOR_CALLERS = {
+    "put_key_policy": lambda key: {"Policy": "{}"},
+    "schedule_key_deletion": lambda key: {},
+    "cancel_key_deletion": lambda key: {},
+    "disable_key": lambda key: {},
+    "enable_key": lambda key: {},
+    "enable_key_rotation": lambda key: {},
+    "disable_key_rotation": lambda key: {},
+    "get_key_policy": lambda key: {},
+    "list_key_policies": lambda key: {},
+    "update_key_description": lambda key: {"Description": "x"},
+    "tag_resource": lambda key: {"Tags": [{"TagKey": "a", "TagValue": "b"}]},
+    "untag_resource": lambda key: {"TagKeys": ["a"]},
+    "get_parameters_for_import": lambda key: {
+        "WrappingAlgorithm": "RSAES_OAEP_SHA_256",
+        "WrappingKeySpec": "RSA_2048",
+    },
+    "replicate_key": lambda key: {"ReplicaRegion": "eu-central-1"},
+    "sign": lambda key: {"Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"},
+}
+
+
+@pytest.mark.parametrize("method", NOT_FOR_CALLERS)
+def test_a_service_uses_keys_for_callers_and_does_nothing_else(server, gateway, method):
+    """Not even for the root user of the account, who may do all of it."""
+    key = server.client().create_key()["KeyMetadata"]["Arn"]
+    through = gateway.client(shown(*signed_for(server.credentials)))
+    with refused("AccessDeniedException", message_for(method)):
+        getattr(through, method)(KeyId=key, **NOT_FOR_CALLERS[method](key))
+
+
+def test_nor_does_it_make_keys_or_list_them(server, gateway):
+    for method in ("create_key", "list_keys", "list_aliases", "generate_random"):
+        through = gateway.client(shown(*signed_for(server.credentials)))
+        with refused("AccessDeniedException", message_for(method)):
+            getattr(through, method)()
+
+
+def test_a_grant_through_a_service_is_for_it_or_for_its_callers_account(server, gateway):
+    key = server.client().create_key()["KeyMetadata"]["Arn"]
+    stranger = {"GranteePrincipal": "arn:aws:iam::111122223333:root"}
+    own = {"GranteePrincipal": f"arn:aws:iam::{server.account}:root"}
+    for given in (
+        {**stranger, "Operations": ["Decrypt"]},
+        {**own, "RetiringPrincipal": stranger["GranteePrincipal"], "Operations": ["Decrypt"]},
+        {**own, "Operations": ["Decrypt", "Sign"]},
+        {**own, "Operations": ["Decrypt", "GenerateMac"]},
+    ):
+        with refused("AccessDeniedException", message_for("create_grant")):
+            gateway.client(shown(*signed_for(server.credentials))).create_grant(KeyId=key, **given)
+
+
+def test_a_request_is_good_for_the_region_it_was_signed_for(gateway, alice, via_s3):
+    elsewhere = shown(*signed_for(alice, region="eu-central-1"))
+    with refused("InvalidSignatureException", OF_ELSEWHERE):
+        gateway.client(elsewhere).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
+
+
+def test_a_request_is_good_once(server, gateway, alice, via_s3):
+    forwarded = shown(*signed_for(alice))
+    assert gateway.client(forwarded).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
+    for _ in range(5):  # whichever worker it comes to
+        with refused("InvalidSignatureException", "The forwarded request has been used already."):
+            gateway.client(forwarded).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
+
+
+def test_what_was_refused_does_not_use_a_request_up(gateway, alice, via_s3):
+    forwarded = shown(*signed_for(alice))
+    with refused("AccessDeniedException"):
+        gateway.client(forwarded).encrypt(KeyId=via_s3, Plaintext=b"x")
+    assert gateway.client(forwarded).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
+
+
+def test_every_mismatch_is_recorded(server, gateway, alice, via_s3):
+    forwarded = shown(*signed_for(alice, region="eu-central-1"))
+    with pytest.raises(ClientError, match=OF_ELSEWHERE) as refusal:
+        gateway.client(forwarded).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
+    request_id = refusal.value.response["ResponseMetadata"]["RequestId"]
+
+    def recorded():
+        return [
+            line
+            for file in (server.data / "audit").glob("w*/*.jsonl")
+            for line in file.read_text().splitlines()
+            if request_id in line and "not signed for the region" in line
+        ]
+
+    serving.eventually(recorded)
 
 
 def test_a_service_has_no_sessions_and_no_account(server, gateway):

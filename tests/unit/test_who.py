@@ -56,7 +56,7 @@ def refusal_at(kind, now):
         None,
     )
     world = World()
-    who = kind(world, world, frozenset({"us-east-1"}))
+    who = kind(world, world, frozenset({"us-east-1"}), is_first=lambda *_: True)
     headers = header_values(raw.headers)
     claim = read_claim(headers[b"authorization"])
     with pytest.raises(InvalidSignatureException) as refused:

@@ -7,7 +7,7 @@ from kagimori.gate.decisions import decision_on
 from kagimori.gate.grants_of_key import presented_grants
 from kagimori.ports import Key
 from kagimori.rules.authorization.authorize import Allowed, permission
-from kagimori.rules.identity.session_limits import check_session_limits
+from kagimori.rules.identity.session_limits import check_service_limits, check_session_limits
 
 
 def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> Allowed:
@@ -17,6 +17,7 @@ def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> Allowed:
 
     Raises:
         AccessDeniedException: one of them is not allowed.
+        InvalidSignatureException: a service shows what was used already.
         UnrecognizedClientException: temporary credentials that never work here.
         InvalidGrantTokenException: the request carries a grant token that is none.
         Absent: what decides is not in memory yet.
@@ -26,8 +27,13 @@ def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> Allowed:
         _check_named(handed_out, needs)
     call = asked.call
     check_session_limits(asked.caller, call.service, call.operation)
+    if asked.caller.via is not None:
+        check_service_limits(asked.caller, asked.caller.via, call)
     presented = presented_grants(asked)
-    return permission(*[decision_on(asked, need, presented) for need in needs])
+    allowed = permission(*[decision_on(asked, need, presented) for need in needs])
+    if asked.caller.shown is not None:
+        asked.caller.shown.use()
+    return allowed
 
 
 class NotNamed(Exception):

@@ -14,7 +14,7 @@ from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.gate.callers import Callers
 from kagimori.ports import Absent, KeyHolder, View
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
-from kagimori.rules.identity.caller import Caller, acting_for, with_source
+from kagimori.rules.identity.caller import Caller, Shown, acting_for, with_source
 from kagimori.rules.identity.session import SessionClaims, decode_claims, token_bytes
 from kagimori.rules.partitions import GLOBAL_SERVICES, partition_of, signable_regions
 from kagimori.rules.refusal import (
@@ -56,12 +56,15 @@ class Who:
         key_holder: KeyHolder,
         regions: frozenset[str],
         on_use: Callable[[AccessKeyUse], None] = lambda _: None,
+        *,
+        is_first: Callable[[str, float], bool],
     ) -> None:
         self._view = view
         self._key_holder = key_holder
         self._regions = {service: signable_regions(service, regions) for service in GLOBAL_SERVICES}
         self._served = regions
         self._on_use = on_use
+        self._is_first = is_first
         self._callers = Callers(view)
         self._signing_keys: dict[Scope, tuple[bytes, hmac.HMAC]] = {}
         self._tokens: dict[tuple[Scope, bytes], OpenToken] = {}
@@ -151,7 +154,8 @@ class Who:
             )
         if HEADER.decode() not in signed:
             raise InvalidSignatureException("The forwarded request is not signed by the service.")
-        forwarded = read_forwarded(shown, service=service, now=self.signing_time(now))
+        region, signing_time = claim.scope.region, self.signing_time(now)
+        forwarded = read_forwarded(shown, service=service, region=region, now=signing_time)
         scope = forwarded.claim.scope
         signing_key, look = await self._credentials(scope, forwarded.security_token, now)
         forwarded.check_signature(signing_key)
@@ -160,7 +164,8 @@ class Who:
         behind = await self._known(look)
         if behind.service is not None:
             raise InvalidSignatureException("A service cannot act for a service.")
-        return acting_for(behind, service)
+        name, signed_at = forwarded.name, forwarded.signed_at
+        return acting_for(behind, service, Shown(lambda: self._is_first(name, signed_at)))
 
     def signable(self, service: str) -> frozenset[str]:
         """Return the regions that requests to a service may be signed for."""

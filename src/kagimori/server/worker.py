@@ -24,6 +24,7 @@ from kagimori.http.front import Front
 from kagimori.http.tls import server_context
 from kagimori.machinery.chance import Uuids
 from kagimori.machinery.key_sets import KeySets
+from kagimori.machinery.once import Once
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.machinery.telemetry import Telemetry
@@ -86,6 +87,7 @@ class Worker:
             self._hsm,
             frozenset(config.regions),
             on_use=lambda use: self._store.note(ACCESS_KEY_USES, (use,)),
+            is_first=Once(data / "run" / "forwarded").is_first,
         )
         settings = Settings(
             regions=frozenset(config.regions),

@@ -4,6 +4,7 @@ Source: KMS Developer Guide, "Key policies in AWS KMS"; IAM User Guide, "AWS glo
 context keys" (the table of callers).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -19,17 +20,42 @@ from kagimori.rules.identity.user import User
 from kagimori.rules.identity.web_identity import WebIdentity
 from kagimori.rules.names import root_arn
 from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
+from kagimori.rules.refusal import InvalidSignatureException
 
 ANONYMOUS: Final = Principal(PrincipalKind.ANONYMOUS, "", "anonymous", "")
+
+
+class Shown:
+    """A request that a service shows for its caller: good once.
+
+    `is_first` says whether nobody has used it before; it is asked when a call is allowed, so that
+    what was refused does not use it up.
+    """
+
+    __slots__ = ("_is_first", "_used")
+
+    def __init__(self, is_first: Callable[[], bool]) -> None:
+        self._is_first = is_first
+        self._used = False
+
+    def use(self) -> None:
+        """Use it for the one call that it came with, however often that is decided anew.
+
+        Raises:
+            InvalidSignatureException: another call has used it.
+        """
+        if not self._used and not self._is_first():
+            raise InvalidSignatureException("The forwarded request has been used already.")
+        self._used = True
 
 
 class Caller(Struct, frozen=True, gc=False):
     """A caller whose signature was verified.
 
     `user_id` is `aws:userid`; `session` there is only with temporary credentials; `tags` are
-    `aws:PrincipalTag`; `issuer_arn` is the role's. `via` is the service that acts for the caller;
-    `service` is the one that acts for itself, and then `source_arn` and `source_account` are what
-    it says it acts upon.
+    `aws:PrincipalTag`; `issuer_arn` is the role's. `via` is the service that acts for the caller,
+    with what it has `shown`; `service` is the one that acts for itself, and then `source_arn` and
+    `source_account` are what it says it acts upon.
     """
 
     principal: Principal
@@ -44,6 +70,7 @@ class Caller(Struct, frozen=True, gc=False):
     service: str | None = None
     source_arn: str | None = None
     source_account: str | None = None
+    shown: Shown | None = None
 
     @property
     def account_id(self) -> str:
@@ -133,9 +160,9 @@ def federated_caller(
     return Caller(principal, access_key_id, user_id, None, rules, session, session.tags, issuer)
 
 
-def acting_for(caller: Caller, service: str) -> Caller:
-    """Return the caller of a request that a service makes on their behalf."""
-    return replace(caller, via=service)
+def acting_for(caller: Caller, service: str, shown: Shown | None = None) -> Caller:
+    """Return the caller as a service acts for them: what they may, and by way of what."""
+    return replace(caller, via=service, shown=shown)
 
 
 def with_source(caller: Caller, arn: str | None, account: str | None) -> Caller:

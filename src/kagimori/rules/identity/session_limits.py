@@ -7,8 +7,11 @@ docs/understand/acting-for-another.md.
 from typing import Final
 
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.service import service_principal
+from kagimori.rules.identity.service_actions import may_ask_for_callers, may_grant_for_callers
 from kagimori.rules.identity.session import FEDERATED, ROLE
 from kagimori.rules.refusal import AccessDeniedException, UnrecognizedClientException
+from kagimori.rules.request import Call
 
 _WITH_SESSION_TOKEN: Final = frozenset({"AssumeRole", "GetCallerIdentity"})
 _WITH_FEDERATION_TOKEN: Final = frozenset({"GetCallerIdentity"})
@@ -19,13 +22,9 @@ def check_session_limits(caller: Caller, service: str, operation: str) -> None:
     """Check that the caller's kind of credentials may call the operation at all.
 
     Raises:
-        AccessDeniedException: an STS call that needs other credentials, or a service that acts
-            for a caller elsewhere than in KMS.
+        AccessDeniedException: an STS call that needs other credentials.
         UnrecognizedClientException: an IAM call with a token that never works there.
     """
-    # Else a request shown once could be turned into credentials that outlive it.
-    if caller.via is not None and service != "kms":
-        raise AccessDeniedException(f"A service cannot call {operation} for its callers")
     if caller.service is not None and service == "sts" and operation in _FOR_LONG_TERM_KEYS:
         raise AccessDeniedException(f"Cannot call {operation} with the credentials of a service")
     session = caller.session
@@ -41,3 +40,28 @@ def check_session_limits(caller: Caller, service: str, operation: str) -> None:
         session.kind == FEDERATED or (session.kind != ROLE and session.mfa_at is None)
     ):
         raise UnrecognizedClientException("The security token included in the request is invalid.")
+
+
+def check_service_limits(caller: Caller, service: str, call: Call) -> None:
+    """Return if a service may make this call for a caller who showed it a request.
+
+    A request shown must not be turned into credentials, into another policy, or into a grant that
+    somebody else lives on.
+
+    Raises:
+        AccessDeniedException: it may not.
+    """
+    refused = AccessDeniedException(f"A service cannot call {call.operation} for its callers")
+    if call.service != "kms" or not may_ask_for_callers(service, call.operation):
+        raise refused
+    given = call.input
+    if call.operation == "CreateGrant" and not (
+        may_grant_for_callers(service, caller.account_id, given.GranteePrincipal, given.Operations)
+        and (
+            given.RetiringPrincipal is None
+            or may_grant_for_callers(service, caller.account_id, given.RetiringPrincipal, ())
+        )
+        and {given.GranteeServicePrincipal, given.RetiringServicePrincipal}
+        <= {None, service_principal(service)}
+    ):
+        raise refused

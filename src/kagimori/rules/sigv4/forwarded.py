@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 import msgspec
 from msgspec import Struct
 
+from kagimori.rules.numbers import basic_iso
 from kagimori.rules.refusal import InvalidSignatureException
 from kagimori.rules.sigv4.claim import ALGORITHM, Claim, read_claim
 from kagimori.rules.sigv4.verify import check_time
@@ -35,8 +36,14 @@ class Forwarded(Struct, frozen=True, gc=False):
 
     claim: Claim
     date: str
+    signed_at: float  # seconds since the epoch
     canonical_request: str
     security_token: bytes | None
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other request: whose it is, and its signature."""
+        return f"{self.claim.scope.access_key_id}/{self.claim.signature}"
 
     def check_signature(self, signing_key: hmac.HMAC) -> None:
         """Check that the signature is the one this canonical request has.
@@ -62,11 +69,11 @@ def shown(
     return b64encode(msgspec.json.encode(content)).decode()
 
 
-def read_forwarded(text: bytes, *, service: str, now: float) -> Forwarded:
-    """Return a forwarded request that was signed for `service`, just now.
+def read_forwarded(text: bytes, *, service: str, region: str, now: float) -> Forwarded:
+    """Return a forwarded request that was signed for `service` in `region`, just now.
 
     Raises:
-        InvalidSignatureException: malformed, for another service, or too old.
+        InvalidSignatureException: malformed, for another service or region, or too old.
         IncompleteSignatureException: its Authorization header lacks something.
     """
     if len(text) > BYTES_MAX:
@@ -81,11 +88,19 @@ def read_forwarded(text: bytes, *, service: str, now: float) -> Forwarded:
         raise InvalidSignatureException(
             f"The forwarded request was not signed for the service '{service}'."
         )
+    if claim.scope.region != region:
+        raise InvalidSignatureException(
+            f"The forwarded request was not signed for the region '{region}'."
+        )
     check_time(claim.scope, {b"x-amz-date": date}, now)
+    signed_at = basic_iso(content.date)
+    if signed_at is None:
+        raise InvalidSignatureException("The date of the forwarded request cannot be read.")
     token = content.security_token
     return Forwarded(
         claim,
         content.date,
+        signed_at,
         content.canonical_request,
         None if token is None else token.encode("utf-8", "replace"),
     )

@@ -244,6 +244,8 @@ BOUNDS: Final = (
     ("kagimori.rules.sigv4.verify", "WINDOW_SECONDS_DEFAULT", "a signature's age either way, s"),
     ("kagimori.trail.journal", "FILE_BYTES_MAX", "bytes of one journal file"),
     ("kagimori.trail.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
+    ("kagimori_hsm.lanes", "WAITING_OF_ACCOUNT_MAX", "slow commands of an account that wait"),
+    ("kagimori_hsm.lanes", "WAITING_MAX", "slow commands that wait in all"),
     ("kagimori_hsm.engines.software", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
 )
 

@@ -39,6 +39,8 @@ class Failure(IntEnum):
     INVALID_CODE = 18  # of an MFA device, with a request for a session
     INVALID_CODES = 19  # two in a row, to enable or resynchronize a device
     BUSY = 20  # too much slow work is waiting already
+    FORBIDDEN = 21  # credentials or a use of a key that nobody may have
+    TOO_OFTEN = 22
 
 
 class Failed(Struct, frozen=True, array_like=True, tag=7):
@@ -50,6 +52,7 @@ class Greeting(Struct, frozen=True, array_like=True, tag=1):
     state: HsmState
     domains: list[str]
     memory_locked: bool
+    sandbox: tuple[str, ...] = ()  # what keeps the process from files, sockets and programs
 
 
 class SealedDomains(Struct, frozen=True, array_like=True, tag=2):
@@ -119,7 +122,14 @@ class NewSession(Struct, frozen=True, array_like=True, tag=12):
     taken: TakenCode | None = None
 
 
-class OpenedSession(Struct, frozen=True, array_like=True, tag=13):
+class OpenedSession(Struct, frozen=True, array_like=True, tag=16):
+    """What a session is, as the HSM held it to the rules when it was made; and the claims."""
+
+    kind: str
+    account_id: str
+    principal_id: str
+    issued_at: int
+    expires_at: int
     claims: bytes
     signing_key: bytes
 

@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--socket", required=True, help="path of the workers' socket, to be made")
     parser.add_argument("--seal-key-fd", type=int, required=True, help="holds the seal key, hex")
     parser.add_argument("--operator-fd", type=int, required=True, help="a connected Unix socket")
+    parser.add_argument("--journal-fd", type=int, help="open for reading and appending")
     parser.add_argument(
         "--dev", action="store_true", help="take keys in plain, and a clock that moves"
     )
@@ -36,6 +37,7 @@ def main() -> None:
         socket_path=options.socket,
         seal_key_fd=options.seal_key_fd,
         operator_fd=options.operator_fd,
+        journal_fd=options.journal_fd,
         memory_locked=memory_locked,
         dev=options.dev,
         is_valid_rsa_pair=rsa_checker.is_valid_pair,

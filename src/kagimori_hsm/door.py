@@ -15,6 +15,7 @@ from typing import Final, cast
 from kagimori_boundary.commands import Command, Lane, Role
 from kagimori_boundary.frames import BadFrame, FrameCutter, decode_command, frame_of
 from kagimori_boundary.replies import Failed, Failure, Reply
+from kagimori_hsm.journal import JournalWriter
 from kagimori_hsm.lanes import SlowLane
 
 Perform = Callable[[Role, Command], Reply]
@@ -34,12 +35,14 @@ class Connection(asyncio.Protocol):
         perform: Perform,
         slow_lane: SlowLane,
         role_of: Callable[[int], Role],
+        journal: JournalWriter,
         on_closed: Callable[[], None] | None = None,
     ) -> None:
         self._perform = perform
         self._slow_lane = slow_lane
         self._role_of = role_of
         self._role = Role.WORKER
+        self._journal = journal
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
         self._cutter = FrameCutter()
@@ -90,11 +93,19 @@ class Connection(asyncio.Protocol):
         except (ValueError, RecursionError):
             return Failed(Failure.MALFORMED)
         if command.lane is Lane.FAST:
-            return self._perform(self._role, command)
+            reply = self._perform(self._role, command)
+            if not command.is_minting or reply.__class__ is Failed:
+                return reply
+            self._journal.when_written(partial(self._send_minted, correlation_id, reply))
+            return None
         work = partial(self._perform, self._role, command)
         if self._slow_lane.submit(command.payer, work, partial(self._send, correlation_id)):
             return None
         return Failed(Failure.BUSY)
+
+    def _send_minted(self, correlation_id: int, reply: Reply, written: bool) -> None:  # noqa: FBT001
+        """Answer new credentials only when the journal tells of them."""
+        self._send(correlation_id, reply if written else Failed(Failure.INTERNAL))
 
     def _send(self, correlation_id: int, reply: Reply) -> None:
         if self._transport is not None:

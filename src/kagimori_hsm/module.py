@@ -22,16 +22,18 @@ from kagimori_boundary.replies import (
 from kagimori_hsm.algorithms import known_answers, rsa
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.identity import IdentityCommands
-from kagimori_hsm.commands.keep import ExpiredToken, KeepCommands
+from kagimori_hsm.commands.keep import KeepCommands
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.commands.passwords import Passwords
 from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.engines.software import BackingKeys
+from kagimori_hsm.journal import Journal
 from kagimori_hsm.refused import Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
 from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
-from kagimori_hsm.tokens import TokenRefused
+from kagimori_hsm.tokens import ExpiredToken, TokenRefused
+from kagimori_hsm.world import TRUE_WORLD, World
 
 Function = Callable[[Any], Reply]
 
@@ -47,17 +49,19 @@ class Module:
         seal_key: bytes,
         *,
         memory_locked: bool,
-        dev: bool = False,
+        world: World = TRUE_WORLD,
+        journal: Journal | None = None,
         is_valid_rsa_pair: Callable[[bytes], bool] = rsa.is_valid_pair,
     ) -> None:
         self._state = HsmState.POWER_ON
         self._seal_key = seal_key
         self._memory_locked = memory_locked
         self._follower: int | None = None
+        self.sandbox: tuple[str, ...] = ()
         self._rings = Rings()
         self._keys = BackingKeys(self._rings)
         self._audit = AuditCommands(self._rings)
-        mfa = MfaCommands(self._rings)
+        mfa = MfaCommands(self._rings, world)
         functions: dict[type[HsmCommand], Function] = {
             commands.Hello: self._hello,
             commands.Unseal: self._unseal,
@@ -67,11 +71,11 @@ class Module:
             commands.HashPassword: Passwords(self._rings).hash,
             **self._audit.functions(),
             **UseCommands(self._keys).functions(),
-            **KeepCommands(self._keys, self._rings, is_valid_rsa_pair).functions(),
-            **IdentityCommands(self._rings, mfa).functions(),
+            **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
+            **IdentityCommands(self._rings, mfa, journal or Journal(), world).functions(),
             **mfa.functions(),
         }
-        self._functions = functions if dev else _without(functions, _FOR_DEV)
+        self._functions = functions if world.dev else _without(functions, _FOR_DEV)
         self._open: Mapping[Role, Mapping[type[HsmCommand], Function]] = {}
         self._open_for_state()
 
@@ -141,7 +145,7 @@ class Module:
 
     def _hello(self, _: commands.Hello) -> Reply:
         names = sorted(self._rings.all())
-        return Greeting(PROTOCOL_VERSION, self._state, names, self._memory_locked)
+        return Greeting(PROTOCOL_VERSION, self._state, names, self._memory_locked, self.sandbox)
 
     def _unseal(self, command: commands.Unseal) -> Reply:
         self._rings.add(unseal(command.sealed_domains, self._seal_key))

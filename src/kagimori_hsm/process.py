@@ -13,8 +13,11 @@ import uvloop
 
 from kagimori_boundary.commands import Role
 from kagimori_hsm.door import Connection
+from kagimori_hsm.journal import Journal, JournalWriter
 from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
+from kagimori_hsm.world import World
+from kagimori_sandbox import landlock, seccomp
 
 
 def serve(
@@ -23,35 +26,51 @@ def serve(
     seal_key_fd: int,
     operator_fd: int,
     memory_locked: bool,
+    journal_fd: int | None,
     dev: bool,
     is_valid_rsa_pair: Callable[[bytes], bool],
 ) -> None:
     """Serve until the operator goes away, or SIGTERM."""
+    journal = Journal(journal_fd)
     module = Module(
         _seal_key(seal_key_fd),
         memory_locked=memory_locked,
-        dev=dev,
+        world=World(dev=dev),
+        journal=journal,
         is_valid_rsa_pair=is_valid_rsa_pair,
     )
     module.self_test()
-    uvloop.run(_serve(module, socket_path, socket.socket(fileno=operator_fd)))
+    uvloop.run(_serve(module, journal, socket_path, socket.socket(fileno=operator_fd)))
 
 
-async def _serve(module: Module, path: str, operator: socket.socket) -> None:
+async def _serve(module: Module, journal: Journal, path: str, operator: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     operator_gone = asyncio.Event()
     previous_mask = os.umask(0o177)  # the socket is its owner's alone
-    slow_lane = SlowLane()
+    slow_lane, writer = SlowLane(), JournalWriter(journal)
     server = await loop.create_unix_server(
-        lambda: Connection(module.perform, slow_lane, module.role_of), path=path
+        lambda: Connection(module.perform, slow_lane, module.role_of, writer), path=path
     )
     os.umask(previous_mask)
     await loop.create_unix_connection(
-        lambda: Connection(module.perform, slow_lane, lambda _: Role.OPERATOR, operator_gone.set),
+        lambda: Connection(
+            module.perform, slow_lane, lambda _: Role.OPERATOR, writer, operator_gone.set
+        ),
         sock=operator,
     )
+    module.sandbox = _confine()
     await operator_gone.wait()
     server.close()
+
+
+def _confine() -> tuple[str, ...]:
+    """Give up files and sockets, now that all are open; return what holds that, by name.
+
+    What Python loads later may still be read; the RSA checker may still be ended.
+    """
+    files = landlock.confine(readable=landlock.runtime_paths(), signals=True)
+    calls = seccomp.refuse_sockets_and_programs()
+    return (*(("landlock",) if files else ()), *(("seccomp",) if calls else ()))
 
 
 def _seal_key(descriptor: int) -> bytes:

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     USED_PASSWORD = "used password"  # noqa: S105
     INVALID_CODE = "invalid code"
     INVALID_CODES = "invalid codes"
+    FORBIDDEN = "forbidden"
+    TOO_OFTEN = "too often"
 
 
 class Refused(Exception):

@@ -16,6 +16,7 @@ import threading
 from typing import Final, NoReturn
 
 from kagimori_hsm.memory import protect
+from kagimori_sandbox import landlock, seccomp
 
 CHECK_SECONDS_MAX: Final = 10.0
 
@@ -81,6 +82,8 @@ def _become_child(end: socket.socket) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _close_all_but(end.fileno())
         protect()  # memory locks are not inherited
+        landlock.confine(readable=landlock.runtime_paths())
+        seccomp.refuse_sockets_and_programs()
         os.nice(_NICENESS)
         while (der := _received(end)) is not None:
             end.sendall(_VALID if _is_valid_pair(der) else _INVALID)

@@ -13,6 +13,10 @@ class TokenRefused(Exception):
     """The token does not open: altered, of another domain, or bound to something else."""
 
 
+class ExpiredToken(Exception):
+    """The token was right, and is too late."""
+
+
 def binding_of(*fields: str | bytes) -> bytes:
     """Return the bytes a token is bound to: each field preceded by its length."""
     parts: list[bytes] = []

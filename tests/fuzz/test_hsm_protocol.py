@@ -14,6 +14,7 @@ from kagimori_boundary.commands import Hello
 from kagimori_boundary.frames import FRAME_BYTES_MAX, PROTOCOL_VERSION
 from kagimori_boundary.replies import Failed, Failure, HsmState, Reply
 from kagimori_hsm.door import Connection
+from kagimori_hsm.journal import Journal, JournalWriter
 from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
 
@@ -52,7 +53,7 @@ def module():
 
 
 def connected(module):
-    connection = Connection(module.perform, SlowLane(), module.role_of)
+    connection = Connection(module.perform, SlowLane(), module.role_of, JournalWriter(Journal()))
     wire = Wire()
     connection.connection_made(wire)
     return connection, wire

@@ -13,6 +13,7 @@ from kagimori_boundary.commands import BoundToken, Role
 from kagimori_boundary.replies import Bytes, Failed, Failure, HsmState, NewKey
 from kagimori_hsm.encryption_context import canonical
 from kagimori_hsm.module import Module
+from kagimori_hsm.world import World
 
 SEAL_KEY = bytes(range(32))
 ACCOUNT, REGIONS = "111122223333", ["us-east-1", "eu-west-1"]
@@ -128,7 +129,7 @@ def test_destroyed_material_opens_no_more_whoever_still_asks(module):
 
 
 def test_the_same_material_imported_again_opens_again():
-    dev = Module(SEAL_KEY, memory_locked=False, dev=True)
+    dev = Module(SEAL_KEY, memory_locked=False, world=World(dev=True))
     dev.self_test()
     dev.perform(Role.OPERATOR, commands.CreateDomains(["us-east-1"]))
     command = commands.StoreMaterial(ACCOUNT, "us-east-1", "k1", *SYMMETRIC, bytes(range(32)))
@@ -184,7 +185,7 @@ def test_sealed_domains_open_under_their_seal_alone(module, at):
 def test_no_plain_key_is_in_anything_that_leaves(module):
     # INVARIANT(plain-keys-stay-inside)
     material = bytes(range(100, 132))
-    dev = Module(SEAL_KEY, memory_locked=False, dev=True)
+    dev = Module(SEAL_KEY, memory_locked=False, world=World(dev=True))
     dev.self_test()
     dev.perform(Role.OPERATOR, commands.CreateDomains(["identity", *REGIONS]))
     planted = dev.perform(

@@ -18,6 +18,7 @@ from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.records.service_event import account_created
 from kagimori_boundary.commands import Command
+from kagimori_boundary.commands.identity import ROOT_HOLDER
 from kagimori_boundary.replies import Reply
 
 
@@ -59,7 +60,7 @@ def plan_account(account_id: str, ask: Callable[[Command], Reply], now: float) -
         HsmRefused: no secret was made.
     """
     access_key_id = new_access_key_id()
-    secret = new_secret(ask, account_id, access_key_id)
+    secret = new_secret(ask, account_id, access_key_id, ROOT_HOLDER)
     return NewAccount(
         Account(account_id=account_id, created_at=now),
         AccessKey(
@@ -67,6 +68,7 @@ def plan_account(account_id: str, ask: Callable[[Command], Reply], now: float) -
             account_id=account_id,
             sealed_secret=secret.sealed_secret,
             created_at=now,
+            holder=ROOT_HOLDER,
         ),
         secret.secret_access_key,
     )

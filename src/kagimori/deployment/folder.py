@@ -3,6 +3,7 @@
 kagimori.db         the store
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
 audit/STREAM/       the audit journals
+hsm/                the HSM's own journal: what credentials it made
 tls/                certificate, key and CA file, if `init --tls` made them
 run/                sockets and facts of the running server; nothing to keep
 lock                held while a server runs
@@ -40,6 +41,11 @@ class Layout(Struct, frozen=True):
     @property
     def seal_key(self) -> Path:
         return self.data / "seal.key"
+
+    @property
+    def hsm_journal(self) -> Path:
+        """What credentials the HSM made, written by itself."""
+        return self.data / "hsm" / "journal.jsonl"
 
     @property
     def audit(self) -> Path:

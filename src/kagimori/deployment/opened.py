@@ -88,13 +88,13 @@ def with_hsm(deployment: Opened, use: Callable[[Ask], T]) -> T:
             hsm.end()
 
 
-def new_secret(ask: Ask, account_id: str, access_key_id: str) -> NewSecret:
+def new_secret(ask: Ask, account_id: str, access_key_id: str, holder: str) -> NewSecret:
     """Return a secret access key that the HSM drew, in plain and sealed.
 
     Raises:
         HsmRefused: no secret was made.
     """
-    secret = ask(CreateSecret(account_id, access_key_id))
+    secret = ask(CreateSecret(account_id, access_key_id, holder))
     if not isinstance(secret, NewSecret):
         raise HsmRefused("the HSM answered something else")
     return secret

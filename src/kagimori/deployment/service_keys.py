@@ -17,6 +17,7 @@ from kagimori.ports import Delete, Put, StoreConflict
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.service import SERVICE_NAME, service_principal
 from kagimori.rules.records.service_event import service_key_event
+from kagimori_boundary.commands.identity import SERVICE_HOLDER
 
 NO_ACCOUNT: Final = ""
 
@@ -41,14 +42,18 @@ def create_service_key(data: Path, service: str) -> ServiceKey:
         raise Unusable(f"a service is named as in signatures for it: s3, ec2, …, not {service!r}")
     now = round(time.time(), 3)
     access_key_id = new_access_key_id()
+    holder = SERVICE_HOLDER + service
     with opened(data) as deployment:
-        secret = with_hsm(deployment, lambda ask: new_secret(ask, NO_ACCOUNT, access_key_id))
+        secret = with_hsm(
+            deployment, lambda ask: new_secret(ask, NO_ACCOUNT, access_key_id, holder)
+        )
         access_key = AccessKey(
             access_key_id=access_key_id,
             account_id=NO_ACCOUNT,
             sealed_secret=secret.sealed_secret,
             created_at=now,
             service=service,
+            holder=holder,
         )
         _commit(deployment, Put(ACCESS_KEYS, access_key), "CreateServiceAccessKey", now)
     return ServiceKey(

@@ -7,6 +7,8 @@ to compare is to see whether they are the same objects.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS, ROLES, USERS
 from kagimori.gate.identities import managed_policy
 from kagimori.ports import View
@@ -29,6 +31,8 @@ from kagimori.rules.identity.session import FEDERATED, ROLE, ROOT, SessionClaims
 from kagimori.rules.identity.user import User
 from kagimori.rules.policy.document import Document, Kind
 from kagimori.rules.policy.evaluate import CompiledPolicy
+from kagimori_boundary.commands import AccessKeyProof, SessionProof
+from kagimori_boundary.commands.identity import ROOT_HOLDER, SERVICE_HOLDER
 
 CALLERS_MAX: Final = 10_000
 _NOTHING: Final = CompiledPolicy(Document(Kind.IDENTITY, "2012-10-17", "", ()), "", ())
@@ -50,23 +54,29 @@ class Callers:
             Absent: not in memory yet.
         """
         name, service = access_key.user_name, access_key.service
+        if not _is_holders(access_key):
+            return None
         if service is not None:
             return self._kept(access_key.access_key_id, (access_key,)) or self._keep(
-                access_key.access_key_id, (access_key,), service_caller(access_key, service)
+                access_key.access_key_id,
+                (access_key,),
+                proven(service_caller(access_key, service), access_key),
             )
         if name is None:
             made_of = (access_key, partition)
             return self._kept(access_key.access_key_id, made_of) or self._keep(
-                access_key.access_key_id, made_of, root_caller(access_key, partition)
+                access_key.access_key_id,
+                made_of,
+                proven(root_caller(access_key, partition), access_key),
             )
         user: User | None = self._view.one(USERS, (access_key.account_id, fold(name)))
-        if user is None or user.name != name:
+        if user is None or user.name != name or access_key.holder not in ("", user.unique_id):
             return None
         made_of = (access_key, *self._gathered(user))
         return self._kept(access_key.access_key_id, made_of) or self._keep(
             access_key.access_key_id,
             made_of,
-            user_caller(access_key.access_key_id, user, _rules(made_of[1:])),
+            proven(user_caller(access_key.access_key_id, user, _rules(made_of[1:])), access_key),
         )
 
     def of_session(self, access_key_id: str, session: SessionClaims) -> Caller | None:
@@ -97,7 +107,9 @@ class Callers:
         if session.has_policies or session.kind == FEDERATED:
             narrowing = (*session.compiled_policies, *(m.compiled for m in managed if m))
             rules = IdentityRules(rules.identity_policies, rules.boundary, narrowing)
-        return self._keep(access_key_id, made_of, _caller(access_key_id, bearer, rules, session))
+        caller = _caller(access_key_id, bearer, rules, session)
+        proof = SessionProof(access_key_id, session.token)
+        return self._keep(access_key_id, made_of, replace(caller, proof=proof))
 
     def _gathered(self, bearer: Bearer) -> tuple[Any, ...]:
         """Return all that decides what a bearer may, the bearer first."""
@@ -134,6 +146,26 @@ class Callers:
             self._known.clear()
         self._known[key] = (made_of, caller)
         return caller
+
+
+def proven(caller: Caller, access_key: AccessKey) -> Caller:
+    """Return a caller with what shows the HSM that they have this access key."""
+    proof = AccessKeyProof(
+        access_key.account_id,
+        access_key.access_key_id,
+        access_key.holder,
+        access_key.sealed_secret,
+    )
+    return replace(caller, proof=proof)
+
+
+def _is_holders(access_key: AccessKey) -> bool:
+    """Whether the store says of the root user and of services what the HSM has sealed."""
+    if access_key.holder == "":
+        return True
+    if access_key.service is not None:
+        return access_key.holder == SERVICE_HOLDER + access_key.service
+    return (access_key.holder == ROOT_HOLDER) is (access_key.user_name is None)
 
 
 def _rules(gathered: tuple[Any, ...]) -> IdentityRules:

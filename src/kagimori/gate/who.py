@@ -15,12 +15,14 @@ from kagimori.gate.callers import Callers
 from kagimori.ports import Absent, KeyHolder, View
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
 from kagimori.rules.identity.caller import Caller, Shown, acting_for, with_source
-from kagimori.rules.identity.session import SessionClaims, decode_claims, token_bytes
+from kagimori.rules.identity.session import SessionClaims, session_of, token_bytes
 from kagimori.rules.partitions import GLOBAL_SERVICES, partition_of, signable_regions
 from kagimori.rules.refusal import (
     ExpiredTokenException,
     InvalidSignatureException,
     KMSInternalException,
+    Refusal,
+    ThrottlingException,
     UnrecognizedClientException,
 )
 from kagimori.rules.request import RawRequest
@@ -28,7 +30,7 @@ from kagimori.rules.sigv4.claim import Claim, Scope
 from kagimori.rules.sigv4.forwarded import HEADER, read_forwarded
 from kagimori.rules.sigv4.verify import check_lifetime, check_scope, check_time, verify
 from kagimori_boundary.commands import DeriveSigningKey, OpenSession
-from kagimori_boundary.replies import Bytes, Failed, OpenedSession
+from kagimori_boundary.replies import Bytes, Failed, Failure, OpenedSession, Reply
 
 REMEMBERED_MAX: Final = 10_000
 # How often the newest use of an access key is written down.
@@ -192,6 +194,7 @@ class Who:
         command = DeriveSigningKey(
             access_key.account_id,
             access_key.access_key_id,
+            access_key.holder,
             access_key.sealed_secret,
             scope.date,
             scope.region,
@@ -199,7 +202,7 @@ class Who:
         )
         reply = await self._key_holder.perform(command)
         if not isinstance(reply, Bytes):
-            raise KMSInternalException
+            raise _refusal(reply)
         if len(self._signing_keys) >= REMEMBERED_MAX:
             self._signing_keys.clear()
         signing_key = hmac.new(reply.value, digestmod="sha256")
@@ -220,11 +223,9 @@ class Who:
             raise UnrecognizedClientException(INVALID)
         command = OpenSession(scope.access_key_id, sealed, scope.date, scope.region, scope.service)
         reply = await self._key_holder.perform(command)
-        if reply.__class__ is Failed:
-            raise UnrecognizedClientException(INVALID)
         if not isinstance(reply, OpenedSession):
-            raise KMSInternalException
-        session = decode_claims(reply.claims)
+            raise _refusal(reply)
+        session = session_of(reply, sealed)
         if len(self._tokens) >= REMEMBERED_MAX:
             self._tokens.clear()
         opened = OpenToken(session, hmac.new(reply.signing_key, digestmod="sha256"))
@@ -246,6 +247,18 @@ class Who:
                 service=scope.service,
             )
         )
+
+
+def _refusal(reply: Reply) -> Refusal:
+    """Return what a caller is told when the HSM gives no signing key."""
+    failure = reply.failure if isinstance(reply, Failed) else None
+    if failure is Failure.EXPIRED_TOKEN:
+        return ExpiredTokenException(EXPIRED)
+    if failure is Failure.TOO_OFTEN:
+        return ThrottlingException("Rate exceeded")
+    if failure is Failure.INVALID_TOKEN:
+        return UnrecognizedClientException(INVALID)
+    return KMSInternalException()
 
 
 def _signed(headers: Mapping[bytes, bytes], signed: list[str], name: bytes) -> str | None:

@@ -33,10 +33,18 @@ class HsmRefused(Exception):
 class HsmProcess:
     """A running HSM and the operator's connection to it."""
 
-    def __init__(self, socket_path: Path, seal_key_file: Path, *, dev: bool = False) -> None:
+    def __init__(
+        self,
+        socket_path: Path,
+        seal_key_file: Path,
+        *,
+        journal_file: Path | None = None,
+        dev: bool = False,
+    ) -> None:
         socket_path.unlink(missing_ok=True)
         ours, theirs = socket.socketpair()
         seal_key = os.open(seal_key_file, os.O_RDONLY | os.O_CLOEXEC)
+        journal = None if journal_file is None else _opened_to_append(journal_file)
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [
@@ -44,17 +52,21 @@ class HsmProcess:
                     *("--socket", str(socket_path)),
                     *("--seal-key-fd", str(seal_key)),
                     *("--operator-fd", str(theirs.fileno())),
+                    *(("--journal-fd", str(journal)) if journal is not None else ()),
                     *(("--dev",) if dev else ()),
                 ],
-                pass_fds=(seal_key, theirs.fileno()),
+                pass_fds=(seal_key, theirs.fileno(), *(() if journal is None else (journal,))),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
         finally:
             os.close(seal_key)
+            if journal is not None:
+                os.close(journal)
             theirs.close()
         ours.settimeout(START_SECONDS_MAX)
         self._socket = ours
+        self.sandbox: tuple[str, ...] = ()
         self._asked = 0
         self._cutter = FrameCutter()
         self._frames: list[Frame] = []
@@ -87,7 +99,9 @@ class HsmProcess:
         greeting = self.ask(Hello(PROTOCOL_VERSION))
         if isinstance(greeting, Greeting) and greeting.state is HsmState.ERROR:
             raise HsmRefused("the HSM failed its self-test")
-        self.ask(Unseal(sealed_domains))
+        operational = self.ask(Unseal(sealed_domains))
+        if isinstance(operational, Greeting):
+            self.sandbox = operational.sandbox
 
     def end(self, seconds: float = 5.0) -> None:
         """Let it end, and see that it does."""
@@ -106,6 +120,12 @@ class HsmProcess:
                 raise OSError("closed")
             self._frames += self._cutter.feed(part)
         return self._frames.pop(0)
+
+
+def _opened_to_append(journal_file: Path) -> int:
+    journal_file.parent.mkdir(mode=0o700, exist_ok=True)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    return os.open(journal_file, flags, 0o600)
 
 
 _WHY: Final = {

@@ -37,6 +37,7 @@ _REFUSALS: Final[dict[Failure, type[Refusal]]] = {
 
 
 _WITH_MESSAGE: Final[dict[Failure, tuple[type[Refusal], str]]] = {
+    Failure.TOO_OFTEN: (ThrottlingException, "Rate exceeded"),
     Failure.BUSY: (ThrottlingException, "Rate exceeded"),
     Failure.INCORRECT_PASSWORD: (AccessDenied, "The old password was incorrect."),
     Failure.USED_PASSWORD: (

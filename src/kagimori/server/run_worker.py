@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import uvloop
 
+from kagimori.server.confinement import Confinement
 from kagimori.server.kind import ServerKind
 from kagimori.server.worker import Worker, refusal_of
 from kagimori.server.worker_config import WorkerConfig
@@ -31,7 +32,7 @@ def run_worker(config_text: str, kind: ServerKind) -> None:
 
 async def _run(config: WorkerConfig, kind: ServerKind) -> None:
     try:
-        worker = Worker(config, kind)
+        worker = Worker(config, kind, Confinement(config))
     except JournalDamaged as damaged:
         os.write(config.control_fd, refusal_of(damaged))
         os._exit(1)

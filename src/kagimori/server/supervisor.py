@@ -177,6 +177,7 @@ class Supervisor:
         self._write_running()
         self._auditor = self._new_auditor(loop)
         self._on_ready()
+        await self._tell_of_sandboxes()
         self._auditor.start()
         await self._stopping.wait()
         await self._stop(watches)
@@ -184,12 +185,20 @@ class Supervisor:
         self._layout.running.unlink(missing_ok=True)
         return self._failure
 
+    async def _tell_of_sandboxes(self) -> None:
+        """Say once in the log what this platform does not keep from a process taken over."""
+        if not self._hsm.sandbox:
+            Log().error("trouble", part="sandbox", why="the HSM may open files and sockets here")
+        if not all(snapshot["confined"] for snapshot in await self._snapshots()):
+            Log().error("trouble", part="sandbox", why="workers can read the seal key here")
+
     # --- the HSM ------------------------------------------------------------------------------
 
     def _start_hsm(self) -> HsmProcess:
         hsm = HsmProcess(
             self._hsm_socket,
             self._layout.seal_key,
+            journal_file=self._layout.hsm_journal,
             dev=self._options.dev_hsm,
         )
         try:
@@ -356,6 +365,10 @@ class Supervisor:
             "regions": list(self._facts.regions),
             "workers": len(self._workers),
             "restarts": self._restarts,
+            "sandbox": {
+                "hsm": list(self._hsm.sandbox),
+                "workers": all(snapshot["confined"] for snapshot in snapshots),
+            },
             "records": sum(snapshot["records_synced"] for snapshot in snapshots),
             "pid": os.getpid(),
         }

@@ -36,6 +36,7 @@ from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.service_event import journal_event
 from kagimori.rules.records.strangers import Strangers
+from kagimori.server.confinement import Confinement
 from kagimori.server.control import Answer, BadMessage, frame, read_question
 from kagimori.server.doors import Doors
 from kagimori.server.kind import ServerKind
@@ -57,8 +58,9 @@ USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
 class Worker:
     """All parts of one worker. Made on the loop."""
 
-    def __init__(self, config: WorkerConfig, kind: ServerKind) -> None:
+    def __init__(self, config: WorkerConfig, kind: ServerKind, confinement: Confinement) -> None:
         data = Path(config.data)
+        self._confinement = confinement
         self._config = config
         self._data = data
         self.telemetry = Telemetry(services=SERVICES)
@@ -208,6 +210,7 @@ class Worker:
             "connections": self._front.connections_open,
             "in_flight": self._front.requests_in_flight,
             "hsm_in_flight": self._hsm.in_flight,
+            "confined": self._confinement.keeps_the_seal_hidden,
             "journal_sequence": self._journal.end.sequence,
         }
 

@@ -17,6 +17,7 @@ from kagimori.rules.chain.digest_chain import PLACE, Demands, hold_digests
 from kagimori.rules.chain.findings import Finding, StreamReport
 from kagimori.rules.chain.public_key import AuditPublicKey
 from kagimori.trail.index import AuditIndex, IndexUnusable, remove_index
+from kagimori.trail.minted import hold_minted
 from kagimori.trail.reader import (
     digest_files,
     json_files,
@@ -107,6 +108,7 @@ def _verify(
     records = sum(report.records for report in reports)
     if key is not None and not demands.digests and not demands.findings and records:
         findings.insert(0, Finding(kinds.DIGEST_REMOVED, "there is no digest at all", PLACE))
+    findings += hold_minted(audit, growing=growing)
     return Verification(
         intact=not findings and not more,
         records=records,

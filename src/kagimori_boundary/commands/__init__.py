@@ -18,12 +18,16 @@ from kagimori_boundary.commands.control import (
     Zeroize,
 )
 from kagimori_boundary.commands.identity import (
+    AccessKeyProof,
     CreateSecret,
+    CreateSecretOnBehalf,
     CreateSession,
     DeriveSigningKey,
     OpenClaims,
     OpenSession,
+    Proof,
     SealClaims,
+    SessionProof,
 )
 from kagimori_boundary.commands.keep import (
     CreateImportParameters,
@@ -55,7 +59,7 @@ from kagimori_boundary.commands.use import (
     VerifyMac,
 )
 
-RETIRED_TAGS: frozenset[int] = frozenset()
+RETIRED_TAGS = frozenset({10, 11, 24, 25})
 # The domain whose domain key seals secret access keys and session tokens; IAM has no region.
 IDENTITY_DOMAIN = "identity"
 
@@ -83,6 +87,7 @@ Command = (
     | Encapsulate
     | Decapsulate
     | CreateSecret
+    | CreateSecretOnBehalf
     | DeriveSigningKey
     | CreateSession
     | OpenSession
@@ -100,6 +105,7 @@ Command = (
 __all__ = [
     "IDENTITY_DOMAIN",
     "RETIRED_TAGS",
+    "AccessKeyProof",
     "AdmitFollower",
     "BoundToken",
     "Command",
@@ -108,6 +114,7 @@ __all__ = [
     "CreateImportParameters",
     "CreateMfaSeed",
     "CreateSecret",
+    "CreateSecretOnBehalf",
     "CreateSession",
     "Decapsulate",
     "Decrypt",
@@ -129,10 +136,12 @@ __all__ = [
     "OneCode",
     "OpenClaims",
     "OpenSession",
+    "Proof",
     "ReEncrypt",
     "ReplicateMaterial",
     "Role",
     "SealClaims",
+    "SessionProof",
     "Sign",
     "SignDigest",
     "StoreMaterial",

@@ -43,12 +43,14 @@ class HsmCommand(Struct, frozen=True, array_like=True):
     """One command; a subclass adds its tag, its fields and what differs from these defaults.
 
     `is_carried`: holds a sealed token that a client carries, so that one which does not open is the
-    client's mistake and not a fault of ours.
+    client's mistake and not a fault of ours. `is_minting`: makes credentials, so that the HSM
+    writes it into its journal before it answers.
     """
 
     roles: ClassVar[frozenset[Role]] = WORKER_ALONE
     is_slow: ClassVar[bool] = False
     is_carried: ClassVar[bool] = False
+    is_minting: ClassVar[bool] = False
 
     @property
     def lane(self) -> Lane:

@@ -1,44 +1,97 @@
 """Commands about credentials: secret access keys, session tokens, claims."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from kagimori_boundary.commands.command import OPERATOR_AND_WORKER, HsmCommand, Role
+from msgspec import Struct
+
+from kagimori_boundary.commands.command import OPERATOR_ALONE, OPERATOR_AND_WORKER, HsmCommand, Role
 from kagimori_boundary.commands.sign_in import OneCode
 
+# Whose an access key is: the root user of its account, or else a user's unique id or a service.
+ROOT_HOLDER: Final = "root"
+SERVICE_HOLDER: Final = "service/"  # with the service's name
+UNKNOWN_HOLDER: Final = ""  # of access keys that were made before holders were sealed with them
 
-class CreateSecret(HsmCommand, frozen=True, tag=10):
-    """Make a secret access key for an access key; answers it plain (once) and sealed."""
+# The kinds of sessions.
+ROLE, USER, ROOT, FEDERATED = "role", "user", "root", "federated"
 
-    roles: ClassVar[frozenset[Role]] = OPERATOR_AND_WORKER
+
+class AccessKeyProof(Struct, frozen=True, array_like=True, tag=1):
+    """Whoever asks has this long-term access key; the HSM opens its sealed secret."""
 
     account_id: str
     access_key_id: str
+    holder: str
+    sealed_secret: bytes
 
 
-class DeriveSigningKey(HsmCommand, frozen=True, tag=11):
+class SessionProof(Struct, frozen=True, array_like=True, tag=2):
+    """Whoever asks has this session; the HSM opens its token."""
+
+    access_key_id: str
+    session_token: bytes
+
+
+Proof = AccessKeyProof | SessionProof
+
+
+class CreateSecret(HsmCommand, frozen=True, tag=36):
+    """Operator: make a secret access key; answers it plain (once) and sealed."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+
+    account_id: str
+    access_key_id: str
+    holder: str
+
+
+class CreateSecretOnBehalf(HsmCommand, frozen=True, tag=40):
+    """Make a secret access key in the account of who asks, whom `proof` shows."""
+
+    is_minting: ClassVar[bool] = True
+
+    account_id: str
+    access_key_id: str
+    holder: str
+    proof: Proof | None = None
+
+
+class DeriveSigningKey(HsmCommand, frozen=True, tag=37):
     """The day's Signature Version 4 signing key for one region and service."""
 
     account_id: str
     access_key_id: str
+    holder: str
     sealed_secret: bytes
     date: str
     region: str
     service: str
 
 
-class CreateSession(HsmCommand, frozen=True, tag=24):
-    """Make a temporary secret and the session token that carries it, sealed, with `claims`.
+class CreateSession(HsmCommand, frozen=True, tag=38):
+    """Make a temporary secret and the session token that carries it, sealed.
 
-    With a code, only if that is right.
+    `kind`, `account_id`, `principal_id` (the unique id of the user or role, `root` of the root
+    user) and the times (whole seconds since the epoch) are held to AWS's rules by the HSM, and
+    come back from it; `claims` are the rest, which it does not read. Without a proof it is a
+    session of web identity. With a code, only if that is right.
     """
 
+    is_minting: ClassVar[bool] = True
+
     access_key_id: str
+    kind: str
+    account_id: str
+    principal_id: str
+    issued_at: int
+    expires_at: int
     claims: bytes
+    proof: Proof | None = None
     code: OneCode | None = None
 
 
-class OpenSession(HsmCommand, frozen=True, tag=25):
-    """Open a session token presented with its access key; answers claims and signing key."""
+class OpenSession(HsmCommand, frozen=True, tag=39):
+    """Open a session token presented with its access key; answers what it is, and a signing key."""
 
     is_carried: ClassVar[bool] = True
 

@@ -21,6 +21,7 @@ __all__ = [
     "KeySpec",
     "KeyUsage",
     "MessageType",
+    "algorithms_of",
     "spec_named",
 ]
 
@@ -35,3 +36,16 @@ def spec_named(name: str) -> KeySpec:
         return SPECS[name]
     except KeyError:
         raise Refused(Reason.UNSUPPORTED) from None
+
+
+def algorithms_of(name: str, usage: str) -> tuple[str, ...]:
+    """Return the algorithms that a key of this spec and usage works with.
+
+    Raises:
+        Refused: UNSUPPORTED, for a name that is not in the table; FORBIDDEN, for a usage that keys
+            of this spec cannot have.
+    """
+    algorithms = {str(one): names for one, names in spec_named(name).algorithms.items()}
+    if usage not in algorithms:
+        raise Refused(Reason.FORBIDDEN)
+    return algorithms[usage]

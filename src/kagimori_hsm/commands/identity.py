@@ -1,4 +1,7 @@
-"""Secrets of identities: secret access keys, session tokens, claims that clients carry sealed."""
+"""Secrets of identities: secret access keys, session tokens, claims that clients carry sealed.
+
+What is made here is held to the rules of `minting.py` and written into the HSM's own journal.
+"""
 
 import base64
 import hmac
@@ -9,16 +12,36 @@ from typing import Any, Final
 import msgspec
 
 from kagimori_boundary import commands
+from kagimori_boundary.commands.identity import UNKNOWN_HOLDER, AccessKeyProof, Proof
 from kagimori_boundary.replies import Bytes, NewSecret, NewSession, OpenedSession, Reply
 from kagimori_hsm.commands.mfa import MfaCommands
+from kagimori_hsm.journal import Journal
+from kagimori_hsm.minting import Asker, check_scope_date, check_secret, check_session
+from kagimori_hsm.rates import Rate
+from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
-from kagimori_hsm.tokens import binding_of
+from kagimori_hsm.tokens import ExpiredToken, binding_of
+from kagimori_hsm.world import World
 
 _SECRET_BYTES: Final = 30  # 40 characters of base64, as AWS's are
+# Permits at once and for each second. One access key has a signing key for each region, service,
+# day and worker; web identity asks with no access key, and is counted by the role's account.
+DERIVATIONS_EACH: Final = (512.0, 4.0)
+DERIVATIONS_TOTAL: Final = (20_000.0, 500.0)
+WEB_IDENTITIES_EACH: Final = (200.0, 20.0)
+WEB_IDENTITIES_TOTAL: Final = (1_000.0, 100.0)
 
 
 class _Session(msgspec.Struct, array_like=True, frozen=True):
+    """What is sealed in a session token; the claims are the worker's."""
+
     secret: str
+    kind: str
+    account_id: str
+    principal_id: str
+    issued_at: int
+    expires_at: int
+    asked_by: str
     claims: bytes
 
 
@@ -28,13 +51,21 @@ _decode_session = msgspec.msgpack.Decoder(_Session).decode
 class IdentityCommands:
     """One function for each command about who callers are."""
 
-    def __init__(self, rings: Rings, mfa: MfaCommands) -> None:
+    def __init__(self, rings: Rings, mfa: MfaCommands, journal: Journal, world: World) -> None:
         self._rings = rings
         self._mfa = mfa
+        self._journal = journal
+        self._world = world
+        clock = world.monotonic
+        self._derivations = Rate(each=DERIVATIONS_EACH, total=DERIVATIONS_TOTAL, monotonic=clock)
+        self._web_identities = Rate(
+            each=WEB_IDENTITIES_EACH, total=WEB_IDENTITIES_TOTAL, monotonic=clock
+        )
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
             commands.CreateSecret: self._create_secret,
+            commands.CreateSecretOnBehalf: self._create_secret_on_behalf,
             commands.DeriveSigningKey: self._derive_signing_key,
             commands.CreateSession: self._create_session,
             commands.OpenSession: self._open_session,
@@ -43,28 +74,89 @@ class IdentityCommands:
         }
 
     def _create_secret(self, command: commands.CreateSecret) -> Reply:
-        secret = _new_secret()
-        binding = _key_binding(command.account_id, command.access_key_id)
+        return self._new_secret(command.account_id, command.access_key_id, command.holder)
+
+    def _create_secret_on_behalf(self, command: commands.CreateSecretOnBehalf) -> Reply:
+        asker = self._asker(command.proof)
+        if asker is not None:
+            check_secret(command, asker)
+        elif not self._world.dev:
+            raise Refused(Reason.FORBIDDEN)
+        self._journal.add(
+            {
+                "made": "secret access key",
+                "at": self._world.now(),
+                "accessKeyId": command.access_key_id,
+                "accountId": command.account_id,
+                "principalId": command.holder,
+                "askedBy": asker.access_key_id if asker is not None else "",
+            }
+        )
+        return self._new_secret(command.account_id, command.access_key_id, command.holder)
+
+    def _new_secret(self, account_id: str, access_key_id: str, holder: str) -> Reply:
+        secret = _drawn_secret()
+        binding = _key_binding(account_id, access_key_id, holder)
         return NewSecret(secret, self._rings.identity().wrap(secret.encode(), binding))
 
     def _derive_signing_key(self, command: commands.DeriveSigningKey) -> Reply:
-        binding = _key_binding(command.account_id, command.access_key_id)
+        check_scope_date(command.date, command.service, self._world.now())
+        binding = _key_binding(command.account_id, command.access_key_id, command.holder)
         secret = self._rings.identity().unwrap(command.sealed_secret, binding)
+        self._count_derivation(command.access_key_id)
         return Bytes(_signing_key(secret, command.date, command.region, command.service))
 
     def _create_session(self, command: commands.CreateSession) -> Reply:
+        asker = self._asker(command.proof)
+        if asker is not None or not self._world.dev:
+            check_session(command, asker, None if self._world.dev else self._world.now())
+        if asker is None and not self._web_identities.allows(command.account_id):
+            raise Refused(Reason.TOO_OFTEN)
         taken = None if command.code is None else self._mfa.take(command.code)
-        secret = _new_secret()
-        content = msgspec.msgpack.encode(_Session(secret, command.claims))
-        binding = binding_of("session", command.access_key_id)
-        return NewSession(secret, self._rings.identity().wrap(content, binding), taken)
+        asked_by = asker.access_key_id if asker is not None else ""
+        session = _Session(
+            _drawn_secret(),
+            command.kind,
+            command.account_id,
+            command.principal_id,
+            command.issued_at,
+            command.expires_at,
+            asked_by,
+            command.claims,
+        )
+        self._journal.add(
+            {
+                "made": "session",
+                "at": self._world.now(),
+                "accessKeyId": command.access_key_id,
+                "kind": command.kind,
+                "accountId": command.account_id,
+                "principalId": command.principal_id,
+                "issuedAt": command.issued_at,
+                "expiresAt": command.expires_at,
+                "askedBy": asked_by,
+            }
+        )
+        sealed = self._rings.identity().wrap(
+            msgspec.msgpack.encode(session), _session_binding(command.access_key_id)
+        )
+        return NewSession(session.secret, sealed, taken)
 
     def _open_session(self, command: commands.OpenSession) -> Reply:
-        binding = binding_of("session", command.access_key_id)
-        session = _decode_session(self._rings.identity().unwrap(command.session_token, binding))
+        check_scope_date(command.date, command.service, self._world.now())
+        session = self._session(command.access_key_id, command.session_token)
+        self._count_derivation(command.access_key_id)
         secret = session.secret.encode()
         key = _signing_key(secret, command.date, command.region, command.service)
-        return OpenedSession(session.claims, key)
+        return OpenedSession(
+            session.kind,
+            session.account_id,
+            session.principal_id,
+            session.issued_at,
+            session.expires_at,
+            session.claims,
+            key,
+        )
 
     def _seal_claims(self, command: commands.SealClaims) -> Reply:
         binding = binding_of("claims", command.purpose)
@@ -74,8 +166,40 @@ class IdentityCommands:
         binding = binding_of("claims", command.purpose)
         return Bytes(self._rings.identity().unwrap(command.sealed, binding))
 
+    def _asker(self, proof: Proof | None) -> Asker | None:
+        """Return on whose behalf a worker asks; None if it proves nothing.
 
-def _new_secret() -> str:
+        Raises:
+            TokenRefused, ExpiredToken: what is shown does not open.
+        """
+        if proof is None:
+            return None
+        if isinstance(proof, AccessKeyProof):
+            binding = _key_binding(proof.account_id, proof.access_key_id, proof.holder)
+            self._rings.identity().unwrap(proof.sealed_secret, binding)
+            return Asker(proof.account_id, proof.access_key_id, proof.holder)
+        session = self._session(proof.access_key_id, proof.session_token)
+        return Asker(session.account_id, proof.access_key_id, session.principal_id, session.kind)
+
+    def _session(self, access_key_id: str, token: bytes) -> _Session:
+        """Return what is in a session token.
+
+        Raises:
+            TokenRefused: it does not open.
+            ExpiredToken: the session is over. `dev` leaves this to its clock that moves.
+        """
+        content = self._rings.identity().unwrap(token, _session_binding(access_key_id))
+        session = _decode_session(content)
+        if not self._world.dev and self._world.now() >= session.expires_at:
+            raise ExpiredToken
+        return session
+
+    def _count_derivation(self, access_key_id: str) -> None:
+        if not self._derivations.allows(access_key_id):
+            raise Refused(Reason.TOO_OFTEN)
+
+
+def _drawn_secret() -> str:
     return base64.b64encode(os.urandom(_SECRET_BYTES)).decode()
 
 
@@ -90,5 +214,11 @@ def _signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
     return key
 
 
-def _key_binding(account_id: str, access_key_id: str) -> bytes:
-    return binding_of("secret access key", account_id, access_key_id)
+def _key_binding(account_id: str, access_key_id: str, holder: str) -> bytes:
+    if holder == UNKNOWN_HOLDER:  # as it was before holders were sealed with their access keys
+        return binding_of("secret access key", account_id, access_key_id)
+    return binding_of("secret access key of", account_id, access_key_id, holder)
+
+
+def _session_binding(access_key_id: str) -> bytes:
+    return binding_of("session, held to rules", access_key_id)

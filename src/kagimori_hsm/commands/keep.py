@@ -9,16 +9,14 @@ from kagimori_boundary import commands
 from kagimori_boundary.commands import BoundToken
 from kagimori_boundary.replies import ImportParameters, NewKey, Reply, Tokens
 from kagimori_hsm.algorithms import dispatch, importing
+from kagimori_hsm.algorithms.specs import algorithms_of
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
-from kagimori_hsm.tokens import binding_of, key_identity
+from kagimori_hsm.tokens import ExpiredToken, binding_of, key_identity
+from kagimori_hsm.world import World
 
 ORIGIN_EXTERNAL = "EXTERNAL"
-
-
-class ExpiredToken(Exception):
-    """An import token after its time."""
 
 
 class _ImportToken(msgspec.Struct, array_like=True, frozen=True):
@@ -39,10 +37,12 @@ class KeepCommands:
         keys: BackingKeys,
         rings: Rings,
         is_valid_rsa_pair: Callable[[bytes], bool],
+        world: World,
     ) -> None:
         self._keys = keys
         self._rings = rings
         self._is_valid_rsa_pair = is_valid_rsa_pair
+        self._world = world
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
@@ -55,11 +55,13 @@ class KeepCommands:
         }
 
     def _generate(self, command: commands.GenerateKey) -> Reply:
+        algorithms_of(command.key_spec, command.key_usage)  # refuses what does not go together
         material = dispatch.generate(command.key_spec)
         regions = [command.region, *command.replica_regions]
         return self._new_key(command, material, regions)
 
     def _store(self, command: commands.StoreMaterial) -> Reply:
+        algorithms_of(command.key_spec, command.key_usage)
         material = importing.normalise(command.key_spec, command.material, self._is_valid_rsa_pair)
         return self._new_key(command, material, [command.region])
 
@@ -79,8 +81,9 @@ class KeepCommands:
         content = _decode_import_token(
             domain.unwrap(command.import_token, _import_binding(command))
         )
-        if command.now > content.valid_to:
+        if self._world.moment(command.now) > content.valid_to:
             raise ExpiredToken
+        algorithms_of(command.key_spec, command.key_usage)
         material = importing.import_material(
             command.key_spec,
             wrapping_key_spec=content.wrapping_key_spec,

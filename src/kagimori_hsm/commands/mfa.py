@@ -15,6 +15,7 @@ from kagimori_hsm.algorithms.totp import is_code, step_at
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.tokens import binding_of
+from kagimori_hsm.world import World
 
 _SEED_BYTES: Final = 40  # 64 characters of base32, as AWS's are
 # How far off a device's clock may be: with one code, and when two codes are given to find out.
@@ -26,8 +27,9 @@ _DEVICES_MAX: Final = 10_000
 
 
 class MfaCommands:
-    def __init__(self, rings: Rings) -> None:
+    def __init__(self, rings: Rings, world: World) -> None:
         self._rings = rings
+        self._world = world
         # Wrong codes in a row, and the step of the last one, by serial number.
         self._wrong: dict[str, tuple[int, int]] = {}
 
@@ -41,7 +43,7 @@ class MfaCommands:
             Refused: it is not, or too many were not.
         """
         seed = self._seed(code.serial_number, code.sealed_seed)
-        step = step_at(code.now)
+        step = step_at(self._world.moment(code.now))
         if self._is_slowed_down(code.serial_number, step):
             raise Refused(Reason.INVALID_CODE)
         for offset in _NEAR:
@@ -59,7 +61,7 @@ class MfaCommands:
 
     def _take_two(self, command: TakeCodes) -> Reply:
         seed = self._seed(command.serial_number, command.sealed_seed)
-        now = step_at(command.now)
+        now = step_at(self._world.moment(command.now))
         if self._is_slowed_down(command.serial_number, now):
             raise Refused(Reason.INVALID_CODES)
         for offset in _FAR:

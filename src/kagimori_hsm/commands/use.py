@@ -1,10 +1,15 @@
-"""Using keys: encrypt, decrypt, sign, verify, derive. The backing key comes as a bound token."""
+"""Using keys: encrypt, decrypt, sign, verify, derive. The backing key comes as a bound token.
+
+What a key is for stands in its token, and is held here: no worker can have an RSA key sign that was
+made to encrypt.
+"""
 
 import os
 from collections.abc import Callable
 from typing import Any, Final
 
 from kagimori_boundary import commands
+from kagimori_boundary.key_specs import KeyUsage
 from kagimori_boundary.replies import Bytes, Encapsulated, NewDataKey, NewKeyPair, Reply
 from kagimori_hsm import ciphertext
 from kagimori_hsm.algorithms import dispatch, pairs, recipient
@@ -58,6 +63,7 @@ class UseCommands:
 
     def _generate_data_key(self, command: commands.GenerateDataKey) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC)
         data_key = os.urandom(command.number_of_bytes)
         blob = ciphertext.seal(key, data_key, command.encryption_context)
         plain = _for(command.recipient, data_key) if command.with_plaintext else b""
@@ -65,6 +71,7 @@ class UseCommands:
 
     def _generate_data_key_pair(self, command: commands.GenerateDataKeyPair) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC)
         private_key, public_key = pairs.generate_pair(command.key_pair_spec)
         blob = ciphertext.seal(key, private_key, command.encryption_context)
         plain = _for(command.recipient, private_key) if command.with_plaintext else b""
@@ -75,6 +82,7 @@ class UseCommands:
 
     def _sign(self, command: commands.Sign) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.SIGN_VERIFY, command.algorithm)
         return Bytes(
             dispatch.sign(
                 key.key_spec,
@@ -87,6 +95,7 @@ class UseCommands:
 
     def _verify(self, command: commands.Verify) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.SIGN_VERIFY, command.algorithm)
         dispatch.verify(
             key.key_spec,
             key.load(),
@@ -99,26 +108,31 @@ class UseCommands:
 
     def _generate_mac(self, command: commands.GenerateMac) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.GENERATE_VERIFY_MAC, command.algorithm)
         algorithm, message = command.algorithm, command.message
         return Bytes(dispatch.generate_mac(key.key_spec, key.load(), algorithm, message))
 
     def _verify_mac(self, command: commands.VerifyMac) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.GENERATE_VERIFY_MAC, command.algorithm)
         algorithm, message = command.algorithm, command.message
         dispatch.verify_mac(key.key_spec, key.load(), algorithm, message, command.mac)
         return _DONE
 
     def _derive_shared_secret(self, command: commands.DeriveSharedSecret) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.KEY_AGREEMENT, command.algorithm)
         secret = dispatch.derive(key.key_spec, key.load(), command.algorithm, command.public_key)
         return Bytes(_for(command.recipient, secret))
 
     def _encapsulate(self, command: commands.Encapsulate) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.ENCAPSULATE_DECAPSULATE, command.algorithm)
         return Encapsulated(*dispatch.encapsulate(key.key_spec, key.load(), command.algorithm))
 
     def _decapsulate(self, command: commands.Decapsulate) -> Reply:
         key = self._open(command.bound_token)
+        key.check(KeyUsage.ENCAPSULATE_DECAPSULATE, command.algorithm)
         algorithm, blob = command.algorithm, command.ciphertext
         return Bytes(dispatch.decapsulate(key.key_spec, key.load(), algorithm, blob))
 
@@ -126,6 +140,7 @@ class UseCommands:
 def _encrypted(
     key: BackingKey, algorithm: str, plaintext: bytes, encryption_context: dict[str, str]
 ) -> bytes:
+    key.check(KeyUsage.ENCRYPT_DECRYPT, algorithm)
     if algorithm == SYMMETRIC:
         return ciphertext.seal(key, plaintext, encryption_context)
     return dispatch.encrypt_asymmetric(key.key_spec, key.load(), algorithm, plaintext)
@@ -134,6 +149,7 @@ def _encrypted(
 def _decrypted(
     key: BackingKey, algorithm: str, blob: bytes, encryption_context: dict[str, str]
 ) -> bytes:
+    key.check(KeyUsage.ENCRYPT_DECRYPT, algorithm)
     if algorithm == SYMMETRIC:
         return ciphertext.open_sealed(key, blob, encryption_context)
     return dispatch.decrypt_asymmetric(key.key_spec, key.load(), algorithm, blob)

@@ -13,7 +13,10 @@ from typing import Final
 import msgspec
 
 from kagimori_boundary.commands import BoundToken
+from kagimori_boundary.key_specs import KeyUsage
 from kagimori_hsm.algorithms import dispatch
+from kagimori_hsm.algorithms.specs import algorithms_of
+from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.tokens import TokenRefused, key_identity, token_binding
 
@@ -26,15 +29,27 @@ _decode_bound_token = msgspec.msgpack.Decoder(BoundToken).decode
 class BackingKey:
     """One opened backing key. Its repr shows nothing of the material."""
 
-    __slots__ = ("_loaded", "identity", "key_spec", "key_usage", "material", "material_id")
+    __slots__ = (
+        "_algorithms", "_loaded", "_usage", "identity", "key_spec", "material", "material_id",
+    )  # fmt: skip
 
     def __init__(self, bound: BoundToken, material: bytes) -> None:
         self.material = material
         self.material_id = bound.material_id
         self.key_spec = bound.key_spec
-        self.key_usage = bound.key_usage
+        self._usage = bound.key_usage
+        self._algorithms = algorithms_of(bound.key_spec, bound.key_usage)
         self.identity = key_identity(bound.account_id, bound.key_id)
         self._loaded: dispatch.Loaded | None = None
+
+    def check(self, usage: KeyUsage, algorithm: str) -> None:
+        """Return if the key is for this usage, and its spec has this algorithm for it.
+
+        Raises:
+            Refused: FORBIDDEN, whatever a worker asks.
+        """
+        if usage != self._usage or algorithm not in self._algorithms:
+            raise Refused(Reason.FORBIDDEN)
 
     def load(self) -> dispatch.Loaded:
         """Return the library's key object; parsing the material once is enough."""

@@ -10,6 +10,7 @@ from kagimori_boundary.commands import Role
 from kagimori_boundary.frames import FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Bytes, Failed, Failure
 from kagimori_hsm.door import Connection
+from kagimori_hsm.journal import Journal, JournalWriter
 from kagimori_hsm.lanes import WAITING_OF_ACCOUNT_MAX, WAITING_SECONDS_MAX, FairQueue, SlowLane
 
 
@@ -125,6 +126,7 @@ def test_the_fast_lane_is_never_behind_the_slow_one():
             lambda role, command: Bytes(type(command).__name__.encode()),
             SlowLane(hand, threads=1),
             lambda _: Role.WORKER,
+            JournalWriter(Journal()),
         )
         connection.connection_made(wire)
         connection.data_received(

@@ -9,13 +9,21 @@ from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState
 from kagimori_hsm import module as module_file
 from kagimori_hsm.module import Module
 from kagimori_hsm.states import ALLOWED, NEXT, ForbiddenStep, check_step
+from kagimori_hsm.world import World
 
 NOTHING = {int: 0, float: 0.0, bool: False, str: "", bytes: b""}
 MALFORMED, NOT_OPERATIONAL = Failed(Failure.MALFORMED), Failed(Failure.NOT_OPERATIONAL)
 
 # Written down a second time, so that a command does not get another role by accident.
-OPERATORS = {"Unseal", "CreateDomains", "CreateAuditKey", "AdmitFollower", "Zeroize"}
-OPERATORS_AND_WORKERS = {"CreateSecret", "SealClaims", "StoreMaterial"}
+OPERATORS = {
+    "CreateSecret",
+    "Unseal",
+    "CreateDomains",
+    "CreateAuditKey",
+    "AdmitFollower",
+    "Zeroize",
+}
+OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial"}
 OPERATORS_AND_FOLLOWERS = {"SignDigest"}
 EVERYBODYS = {"Hello"}
 DEV = {"StoreMaterial"}
@@ -53,7 +61,7 @@ def fails():
 
 
 def module_in(state, monkeypatch, *, dev=False):
-    made = Module(bytes(32), memory_locked=False, dev=dev)
+    made = Module(bytes(32), memory_locked=False, world=World(dev=dev))
     if state is HsmState.POWER_ON:
         return made
     if state is HsmState.SELF_TEST:

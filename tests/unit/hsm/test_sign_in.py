@@ -7,6 +7,7 @@ from kagimori_boundary.commands import CreateMfaSeed, HashPassword, OneCode, Rol
 from kagimori_boundary.replies import Bytes, Failed, Failure, NewSession, TakenCode
 from kagimori_hsm.algorithms.totp import code_at
 from kagimori_hsm.module import Module
+from kagimori_hsm.world import World
 from totp import code
 
 SERIAL = "arn:aws:iam::111122223333:mfa/phone"
@@ -14,7 +15,7 @@ SERIAL = "arn:aws:iam::111122223333:mfa/phone"
 
 @pytest.fixture
 def module():
-    made = Module(b"s" * 32, memory_locked=False)
+    made = Module(b"s" * 32, memory_locked=False, world=World(dev=True))
     made.self_test()
     made.perform(Role.OPERATOR, commands.CreateDomains([commands.IDENTITY_DOMAIN]))
     return made
@@ -48,7 +49,12 @@ def seeded(module):
 
 def session(module, seed, text, *, after=0, drift=0, now=NOW, serial=SERIAL):
     one = OneCode(serial, seed.sealed_seed, text, after, drift, now)
-    return module.perform(Role.WORKER, commands.CreateSession("ASIAEXAMPLE", b"claims", one))
+    return module.perform(
+        Role.WORKER,
+        commands.CreateSession(
+            "ASIAEXAMPLE", "user", "1" * 12, "AIDA", 0, 900, b"claims", None, one
+        ),
+    )
 
 
 def test_a_code_is_right_a_step_early_and_late_and_once(module):

@@ -24,7 +24,8 @@ from kagimori.rules.identity.account import AccessKey, AccessKeyUse, Account
 from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.refusals import NoSuchEntity, ValidationError
 from kagimori.rules.identity.user import User
-from kagimori_boundary.commands import Command, CreateSecret
+from kagimori_boundary.commands import Command, CreateSecretOnBehalf
+from kagimori_boundary.commands.identity import ROOT_HOLDER
 from kagimori_boundary.replies import NewSecret
 
 
@@ -41,6 +42,11 @@ class Keys(On[User | Account]):
     def user_name(self) -> str | None:
         """The owner's name; None is the root user's."""
         return self.entity.name if isinstance(self.entity, User) else None
+
+    @property
+    def holder(self) -> str:
+        """The owner as the HSM seals it with a secret."""
+        return self.entity.unique_id if isinstance(self.entity, User) else ROOT_HOLDER
 
 
 K = TypeVar("K", bound=Keys)
@@ -74,7 +80,9 @@ class CreateAccessKey(_OnAccessKeys[Keys, NewSecret]):
 
     def ask(self, asked: Request, allowed: Allowed, facts: Keys) -> Command | None:
         quotas.ACCESS_KEYS.check(len(facts.access_keys))
-        return CreateSecret(asked.caller.account_id, facts.access_key_id)
+        return CreateSecretOnBehalf(
+            asked.caller.account_id, facts.access_key_id, facts.holder, asked.caller.proof
+        )
 
     def finish(self, asked: Request, facts: Keys, reply: NewSecret) -> Outcome:
         owner = facts.entity
@@ -84,6 +92,7 @@ class CreateAccessKey(_OnAccessKeys[Keys, NewSecret]):
             sealed_secret=reply.sealed_secret,
             created_at=asked.now,
             user_name=facts.user_name,
+            holder=facts.holder,
         )
         # The owner is written too: of two that make the last key, one is sent to look again.
         table = USERS if isinstance(owner, User) else ACCOUNTS

@@ -20,6 +20,7 @@ from kagimori.rules.identity.session_request import Narrowing
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY, access_key_id
 from kagimori.rules.refusal import AccessDeniedException, KMSInternalException
 from kagimori_boundary.commands import Command, CreateSession
+from kagimori_boundary.commands.identity import ROOT_HOLDER
 from kagimori_boundary.replies import NewSession
 
 NO_MFA: Final = (
@@ -77,7 +78,17 @@ class IssueCredentials(Operation[T, NewSession]):
         if session is None:
             raise KMSInternalException
         code = None if device is None else one_code(device, asked.call.input.TokenCode, asked.now)
-        return CreateSession(facts.access_key_id, encode_claims(session), code)
+        return CreateSession(
+            facts.access_key_id,
+            session.kind,
+            session.account_id,
+            session.unique_id or ROOT_HOLDER,
+            int(session.issued_at),
+            int(session.expires_at),
+            encode_claims(session),
+            asked.caller.proof,
+            code,
+        )
 
 
 def credentials(facts: Issue, reply: NewSession) -> dict[str, Any]:

@@ -28,6 +28,8 @@ DIGEST_REMOVED: Final = "removed digest"
 DIGEST_CHANGED: Final = "changed digest"
 DIGEST_FORGED: Final = "forged digest"
 CHECKPOINT: Final = "bad checkpoint"
+UNRECORDED_CREDENTIALS: Final = "credentials without a record"
+HSM_JOURNAL: Final = "changed HSM journal"
 
 
 class Finding(Struct, frozen=True):

@@ -15,7 +15,8 @@ class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A long-term access key; its secret is stored sealed by the HSM.
 
     `user_name` is the IAM user's, `service` the name of a service that acts for others; neither
-    means the account's root user.
+    means the account's root user. `holder` is whose it is as the HSM has sealed it with the secret:
+    `root`, a user's unique id or `service/NAME`; empty for what was made before that.
     """
 
     access_key_id: str
@@ -24,6 +25,7 @@ class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: float
     user_name: str | None = None
     service: str | None = None
+    holder: str = ""
     active: bool = True
     version: int = 1
 

@@ -21,6 +21,7 @@ from kagimori.rules.identity.web_identity import WebIdentity
 from kagimori.rules.names import root_arn
 from kagimori.rules.policy.principal import NameKind, Principal, PrincipalKind
 from kagimori.rules.refusal import InvalidSignatureException
+from kagimori_boundary.commands import Proof
 
 ANONYMOUS: Final = Principal(PrincipalKind.ANONYMOUS, "", "anonymous", "")
 
@@ -55,7 +56,8 @@ class Caller(Struct, frozen=True, gc=False):
     `user_id` is `aws:userid`; `session` there is only with temporary credentials; `tags` are
     `aws:PrincipalTag`; `issuer_arn` is the role's. `via` is the service that acts for the caller,
     with what it has `shown`; `service` is the one that acts for itself, and then `source_arn` and
-    `source_account` are what it says it acts upon.
+    `source_account` are what it says it acts upon. `proof` is what the HSM wants to see before it
+    makes credentials on their behalf.
     """
 
     principal: Principal
@@ -71,6 +73,7 @@ class Caller(Struct, frozen=True, gc=False):
     source_arn: str | None = None
     source_account: str | None = None
     shown: Shown | None = None
+    proof: Proof | None = None
 
     @property
     def account_id(self) -> str:

@@ -12,13 +12,17 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kagimori.rules.identity.bearer import compile_identity_policy
 from kagimori.rules.partitions import AWS
 from kagimori.rules.policy.evaluate import CompiledPolicy
+from kagimori_boundary.commands.identity import FEDERATED, ROLE, ROOT, ROOT_HOLDER, USER
+from kagimori_boundary.replies import OpenedSession
+
+__all__ = ["FEDERATED", "ROLE", "ROOT", "USER", "SessionClaims", "encode_claims", "session_of"]
 
 TOKEN_CHARACTERS_MAX: Final = 16_384
-ROLE, USER, ROOT, FEDERATED = "role", "user", "root", "federated"
 
 
 class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -45,6 +49,7 @@ class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     source_identity: str | None = None
     provider: str | None = None
     subject: str | None = None
+    token: bytes = b""  # the sealed token itself, once it was opened; never sealed again
 
     @property
     def has_policies(self) -> bool:
@@ -64,13 +69,26 @@ _decode = msgspec.msgpack.Decoder(SessionClaims).decode
 
 
 def encode_claims(session: SessionClaims) -> bytes:
-    """Return the encoded, compressed claims that the HSM seals into a session token."""
-    return zlib.compress(_encode(session))
+    """Return the encoded, compressed claims that the HSM seals into a session token.
+
+    They lack what the HSM holds to rules of its own and seals beside them.
+    """
+    rest = replace(session, kind="", account_id="", unique_id="", issued_at=0, expires_at=0)
+    return zlib.compress(_encode(rest))
 
 
-def decode_claims(claims: bytes) -> SessionClaims:
-    """Return the claims in bytes that `encode_claims` made and the HSM has unsealed."""
-    return _decode(zlib.decompress(claims))
+def session_of(opened: OpenedSession, token: bytes) -> SessionClaims:
+    """Return the claims of a session whose token the HSM has opened; its word counts."""
+    is_root = opened.principal_id == ROOT_HOLDER
+    return replace(
+        _decode(zlib.decompress(opened.claims)),
+        kind=opened.kind,
+        account_id=opened.account_id,
+        unique_id="" if is_root else opened.principal_id,
+        issued_at=opened.issued_at,
+        expires_at=opened.expires_at,
+        token=token,
+    )
 
 
 def token_text(sealed: bytes) -> str:

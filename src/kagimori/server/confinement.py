@@ -1,0 +1,45 @@
+"""What an API worker may still touch once it serves: its journals and the store, not the seal.
+
+A worker parses what strangers send. One that was taken over must not be able to read the seal key,
+with which everything in the store could be opened elsewhere, nor to change the HSM's journal.
+"""
+
+from pathlib import Path
+
+from kagimori.deployment.folder import Layout
+from kagimori.machinery.files import sync_folder
+from kagimori.machinery.store.held_open import HeldOpen
+from kagimori.server.worker_config import WorkerConfig
+from kagimori_sandbox import landlock
+
+
+class Confinement:
+    """Made before the worker has threads, and kept for as long as it lives."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        layout = Layout(Path(config.data))
+        for folder in (layout.audit, layout.run):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(layout.data)
+        # The store's files are named one by one, so they must all be there, and stay.
+        self._store = HeldOpen(layout.database)
+        certificates = filter(None, (config.certificate, config.private_key))
+        landlock.confine(
+            readable=[
+                *landlock.runtime_paths(),
+                *(Path(file).resolve().parent for file in certificates),
+            ],
+            writable=[layout.audit, layout.run, *self._store.files],
+            listable=[layout.data],
+            hidden=[layout.seal_key, layout.credentials, layout.hsm_journal.parent],
+            connects=True,  # to identity providers
+        )
+        self.keeps_the_seal_hidden = not _can_read(layout.seal_key)
+
+
+def _can_read(file: Path) -> bool:
+    try:
+        with file.open("rb"):
+            return True
+    except OSError:
+        return False

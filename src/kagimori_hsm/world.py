@@ -1,0 +1,24 @@
+"""What the module needs of the world: the time, and whether this is `dev`."""
+
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+
+class World(NamedTuple):
+    """`now` is the time of day (seconds since the epoch), as the HSM itself reads it.
+
+    In `dev` callers are made up and the service's clock is moved, so that the rules which need a
+    caller's proof or the true time are not held there; signatures are of the true time even so.
+    """
+
+    dev: bool = False
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+    def moment(self, told: float) -> float:
+        """Return the time to decide by: our own, or in `dev` what the service says."""
+        return told if self.dev else self.now()
+
+
+TRUE_WORLD: Final = World()

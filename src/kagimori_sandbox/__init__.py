@@ -1,0 +1,1 @@
+"""What a process gives up for good: files, networks, system calls. Used by workers and the HSM."""

@@ -29,8 +29,11 @@ from kagimori.rules.keys import states
 from kagimori.rules.keys.states import COLUMNS, OK, STATES, KeyState
 from kagimori.rules.refusal import Refusal
 from kagimori.server import metrics
+from kagimori_boundary.commands import Command, Role
 from kagimori_boundary.key_specs import SPECS, KeyUsage
+from kagimori_boundary.replies import HsmState
 from kagimori_cli.command import app
+from kagimori_hsm import states as hsm_states
 
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
@@ -335,11 +338,40 @@ def promises() -> str:
     return "\n".join(["| promise | marked in |", "|---|---|", *rows])
 
 
+# --- the HSM --------------------------------------------------------------------------------------
+
+
+def hsm_state_diagram() -> str:
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {HsmState.POWER_ON.name}"]
+    for before, steps in hsm_states.NEXT.items():
+        lines += [f"    {before.name} --> {after.name}: {why}" for after, why in steps.items()]
+    return "\n".join([*lines, "```"])
+
+
+def hsm_commands() -> str:
+    """Write who may send each command, in which lane it is done, and in which states."""
+    states = [state for state in HsmState if hsm_states.ALLOWED[state]]
+    heads = [state.name.lower().replace("_", "-") for state in states]
+    lines = [
+        f"| command | tag | worker | operator | follower | lane | {' | '.join(heads)} |",
+        "|---" * (6 + len(heads)) + "|",
+    ]
+    for kind in sorted(Command.__args__, key=lambda kind: kind.__name__):
+        roles = ["yes" if role in kind.roles else "" for role in Role]
+        done = ["yes" if kind in hsm_states.ALLOWED[state] else "" for state in states]
+        lane = "slow" if kind.is_slow else "by spec" if "lane" in vars(kind) else "fast"
+        cells = [f"`{kind.__name__}`", str(kind.__struct_config__.tag), *roles, lane, *done]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "command-line": command_line,
     "key-state-diagram": key_state_diagram,
     "key-state-matrix": key_state_matrix,
     "key-state-codes": key_state_codes,
+    "hsm-state-diagram": hsm_state_diagram,
+    "hsm-commands": hsm_commands,
     "operations": operations,
     "errors": errors,
     "identity-errors": identity_errors,

@@ -29,15 +29,21 @@ ALLOWED: Final[Mapping[HsmState, frozenset[type[HsmCommand]]]] = MappingProxyTyp
     }
 )
 
-# Where each state may go. A command that would go elsewhere is a fault of ours.
-NEXT: Final[Mapping[HsmState, frozenset[HsmState]]] = MappingProxyType(
+# Where each state may go, and by what. A command that would go elsewhere is a fault of ours.
+NEXT: Final[Mapping[HsmState, Mapping[HsmState, str]]] = MappingProxyType(
     {
-        HsmState.POWER_ON: frozenset({HsmState.SELF_TEST}),
-        HsmState.SELF_TEST: frozenset({HsmState.SEALED, HsmState.OPERATIONAL, HsmState.ERROR}),
-        HsmState.SEALED: frozenset({HsmState.OPERATIONAL, HsmState.ERROR, HsmState.ZEROIZED}),
-        HsmState.OPERATIONAL: frozenset({HsmState.SELF_TEST, HsmState.ERROR, HsmState.ZEROIZED}),
-        HsmState.ERROR: frozenset({HsmState.ZEROIZED}),
-        HsmState.ZEROIZED: frozenset(),
+        HsmState.POWER_ON: {HsmState.SELF_TEST: "the process starts"},
+        HsmState.SELF_TEST: {
+            HsmState.SEALED: "every known answer is repeated",
+            HsmState.ERROR: "a known answer is another",
+        },
+        HsmState.SEALED: {
+            HsmState.OPERATIONAL: "Unseal, CreateDomains",
+            HsmState.ZEROIZED: "Zeroize",
+        },
+        HsmState.OPERATIONAL: {HsmState.ZEROIZED: "Zeroize"},
+        HsmState.ERROR: {HsmState.ZEROIZED: "Zeroize"},
+        HsmState.ZEROIZED: {},
     }
 )
 

@@ -122,7 +122,13 @@ def test_no_metric_is_documented_that_does_not_exist():
     for page in PAGES:
         for word in re.findall(r"`(kagimori_[a-z_]+)`", text_of(page)):
             if not word.startswith(
-                ("kagimori_boundary", "kagimori_hsm", "kagimori_cli", "kagimori_client")
+                (
+                    "kagimori_boundary",
+                    "kagimori_hsm",
+                    "kagimori_cli",
+                    "kagimori_client",
+                    "kagimori_sandbox",
+                )
             ):
                 assert word in names, name_of(page)
     assert "kagimori_hsm_queue" in names

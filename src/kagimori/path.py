@@ -23,6 +23,7 @@ from kagimori.pending import start
 from kagimori.ports import (
     Absent,
     Archive,
+    Ask,
     KeyHolder,
     Store,
     StoreConflict,
@@ -196,7 +197,7 @@ class Path:
             clock = self._telemetry.stage("decide", clock)
             reply: Any = None
             if command is not None:
-                reply = await self._key_holder.perform(command)
+                reply = await self._key_holder.perform(Ask(facts.key_store_id, command))
                 clock = self._telemetry.stage("hsm", clock)
                 if reply.__class__ is Failed:
                     raise operation.refusal(request, facts, reply.failure)

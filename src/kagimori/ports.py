@@ -4,7 +4,7 @@ Implementations live in `machinery`; one contract suite for each port holds them
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -164,10 +164,20 @@ class Archive(Protocol):
         """Take a record that the store has committed with its change; settle soon."""
 
 
+class Ask(NamedTuple):
+    """A command, and who holds the key that it is about: a custom key store, or our own HSM (None).
+
+    An operation never asks which it is.
+    """
+
+    key_store_id: str | None
+    command: Command
+
+
 class KeyHolder(Protocol):
     """Who holds the keys: the HSM."""
 
-    def perform(self, command: Command) -> Pending[Reply]:
+    def perform(self, ask: Ask) -> Pending[Reply]:
         """Settle with the reply; fail with `HsmGone` when nobody is there."""
 
 

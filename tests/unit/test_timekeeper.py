@@ -82,7 +82,8 @@ class World:
         self.deleted.append(key.key_id)
         return settled()
 
-    def perform(self, command):
+    def perform(self, ask):
+        command = ask.command
         self.commands.append(command)
         self.committed_before_commands = bool(self.deleted)
         return failed(HsmGone()) if self.hsm_gone else settled()

@@ -28,7 +28,7 @@ class World:
     def one(self, table, key):
         return MADE
 
-    def perform(self, command):
+    def perform(self, ask):
         pending = Pending()
         pending.settle(Bytes(bytes(32)))
         return pending

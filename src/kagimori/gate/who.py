@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.gate.callers import Callers
-from kagimori.ports import Absent, KeyHolder, View
+from kagimori.ports import Absent, Ask, KeyHolder, View
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
 from kagimori.rules.identity.caller import Caller, Shown, acting_for, with_source
 from kagimori.rules.identity.session import SessionClaims, session_of, token_bytes
@@ -200,7 +200,7 @@ class Who:
             scope.region,
             scope.service,
         )
-        reply = await self._key_holder.perform(command)
+        reply = await self._key_holder.perform(Ask(None, command))
         if not isinstance(reply, Bytes):
             raise _refusal(reply)
         if len(self._signing_keys) >= REMEMBERED_MAX:
@@ -222,7 +222,7 @@ class Who:
         if sealed is None:
             raise UnrecognizedClientException(INVALID)
         command = OpenSession(scope.access_key_id, sealed, scope.date, scope.region, scope.service)
-        reply = await self._key_holder.perform(command)
+        reply = await self._key_holder.perform(Ask(None, command))
         if not isinstance(reply, OpenedSession):
             raise _refusal(reply)
         session = session_of(reply, sealed)

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending, start
-from kagimori.ports import KeyHolder
+from kagimori.ports import Ask, KeyHolder
 from kagimori.settings import Hsm
 from kagimori_boundary.commands import Command, Hello, Lane
 from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, decode_reply, frame_of
@@ -25,7 +25,7 @@ class HsmGone(Exception):
 async def tell(key_holder: KeyHolder, command: Command, telemetry: Telemetry) -> None:
     """Have the HSM forget what is committed as lost; one that is gone remembers nothing."""
     try:
-        await key_holder.perform(command)
+        await key_holder.perform(Ask(None, command))
     except HsmGone as gone:
         telemetry.trouble(type(gone).__name__, str(gone))
 

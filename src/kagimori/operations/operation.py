@@ -31,6 +31,9 @@ class Facts(Struct, gc=False):
     `identified` is whose request it turns out to be, where its content proves so and no signature.
     """
 
+    # Who holds the key of the command: a custom key store, or (None) our own HSM.
+    key_store_id: ClassVar[str | None] = None
+
     needs: tuple[Need, ...] = ()
     identified: Caller | None = None
 

@@ -17,6 +17,7 @@ from kagimori.operations.kms.duties import Due, duty_of
 from kagimori.pending import start
 from kagimori.ports import (
     Archive,
+    Ask,
     Key,
     KeyHolder,
     Store,
@@ -151,7 +152,7 @@ class Timekeeper:
         command = await resolved(lambda: duty.ask(due))
         reply = None
         if command is not None:
-            reply = await self._key_holder.perform(command)
+            reply = await self._key_holder.perform(Ask(None, command))
             if isinstance(reply, Failed):
                 self._telemetry.trouble("timer", f"the HSM refused: {reply.failure.name}")
                 return False

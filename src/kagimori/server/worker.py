@@ -20,6 +20,7 @@ from kagimori.entities.tables import DENIALS, KEY_USAGES, TABLES
 from kagimori.front.wire import Wire
 from kagimori.gate.asked import Settings
 from kagimori.hsm.client import HsmClient
+from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
 from kagimori.http.tls import server_context
 from kagimori.machinery.chance import Uuids
@@ -67,6 +68,7 @@ class Worker:
         self._now = now = kind.clock.now
         draw = self._draw = Uuids().new
         self._hsm = HsmClient(config.hsm_socket, config.settings.hsm)
+        holders = Holders(self._hsm)
         self._store = EmbeddedStore(
             data / "kagimori.db",
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
@@ -86,7 +88,7 @@ class Worker:
         self._archive = AuditArchive(self._journal, self._store)
         who = kind.who(
             self._store.view,
-            self._hsm,
+            holders,
             frozenset(config.regions),
             on_use=lambda use: self._store.note(ACCESS_KEY_USES, (use,)),
             is_first=Once(data / "run" / "forwarded").is_first,
@@ -105,7 +107,7 @@ class Worker:
         self._timekeeper = Timekeeper(
             view=self._store.view,
             store=self._store,
-            key_holder=self._hsm,
+            key_holder=holders,
             archive=self._archive,
             now=now,
             draw=draw,
@@ -124,7 +126,7 @@ class Worker:
             },
             view=self._store.view,
             store=self._store,
-            key_holder=self._hsm,
+            key_holder=holders,
             archive=self._archive,
             now=now,
             draw=draw,

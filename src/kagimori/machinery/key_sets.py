@@ -1,26 +1,29 @@
 """The public keys of identity providers: from files, or fetched from their issuers.
 
 Fetched sets are kept for an hour, and fetched anew (once a minute at most) when a token names a key
-that they lack. Only HTTPS, small answers, and few seconds: an issuer must not hold anything up.
+that they lack; that an issuer did not answer is kept for a minute. Each issuer is asked once at a
+time, in a thread of its own, and has a few seconds for everything together: a slow one holds up
+nobody but those who trust it.
 """
 
-import json
+import asyncio
+import threading
 import time
-import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
 
-from kagimori.machinery.store.thread import WorkerThread
+from kagimori.machinery.key_set_fetch import Fetch
 from kagimori.pending import Pending
 from kagimori.ports import Absent
+from kagimori.rules.identity.token_json import read_object
 
 KEPT_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 60.0
 FETCH_SECONDS_MAX: Final = 5.0
-ANSWER_BYTES_MAX: Final = 256 * 1024
-ISSUERS_MAX: Final = 100
+ISSUERS_MAX: Final = 1000
+# Beyond so many at once a token is refused without asking its issuer.
+FETCHES_MAX: Final = 32
 
 Keys = Sequence[Mapping[str, Any]]
 
@@ -28,11 +31,21 @@ Keys = Sequence[Mapping[str, Any]]
 class KeySets:
     """Key sets by issuer, named without `https://`. Made and used on the loop."""
 
-    def __init__(self, given: Mapping[str, Keys], *, fetches: bool) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, Keys],
+        *,
+        fetches: bool,
+        fetch: Callable[[str], Fetch] = Fetch,
+        seconds_max: float = FETCH_SECONDS_MAX,
+    ) -> None:
         self._given = given
         self._fetches = fetches
+        self._fetch = fetch
+        self._seconds_max = seconds_max
         self._fetched: dict[str, tuple[float, Keys]] = {}
-        self._thread: WorkerThread | None = None
+        self._waiting: dict[str, list[Pending[None]]] = {}
+        self._threads = 0
 
     def keys_of(self, issuer: str, key_id: str | None) -> Keys:
         """Return the keys of an issuer; none if they are not to be had.
@@ -44,34 +57,62 @@ class KeySets:
         if given is not None or not self._fetches:
             return given or ()
         known = self._fetched.get(issuer)
-        if known is None or self._is_stale(known, key_id):
-            raise Absent(lambda: self._load(issuer))
-        return known[1]
-
-    def close(self) -> None:
-        if self._thread is not None:
-            self._thread.close()
+        if known is not None and not self._is_stale(known, key_id):
+            return known[1]
+        if issuer not in self._waiting and self._threads >= FETCHES_MAX:
+            return known[1] if known is not None else ()
+        raise Absent(lambda: self._load(issuer))
 
     @staticmethod
     def _is_stale(known: tuple[float, Keys], key_id: str | None) -> bool:
         age = time.monotonic() - known[0]
-        is_there = key_id is None or any(key.get("kid") == key_id for key in known[1])
+        is_there = bool(known[1]) and (
+            key_id is None or any(key.get("kid") == key_id for key in known[1])
+        )
         return age > KEPT_SECONDS or (not is_there and age > AGAIN_SECONDS)
 
     def _load(self, issuer: str) -> Pending[None]:
-        if self._thread is None:
-            self._thread = WorkerThread("key-sets")
+        """Return what is settled once the issuer has answered, or had its time."""
         done: Pending[None] = Pending()
-        job = self._thread.call(lambda: fetch(issuer))
+        waiting = self._waiting.get(issuer)
+        if waiting is not None:
+            waiting.append(done)
+            return done
+        self._waiting[issuer] = [done]
+        self._threads += 1
+        loop = asyncio.get_running_loop()
+        fetch = self._fetch(issuer)
 
-        def take() -> None:
-            if len(self._fetched) >= ISSUERS_MAX:
-                self._fetched.clear()
-            self._fetched[issuer] = (time.monotonic(), job.result())
-            done.settle(None)
+        def run() -> None:
+            keys = fetch.keys()
+            try:
+                loop.call_soon_threadsafe(ended, keys)
+            except RuntimeError:  # the loop has closed: nobody waits any more
+                return
 
-        job.then(take)
+        def ended(keys: Keys) -> None:
+            self._threads -= 1
+            timer.cancel()
+            self._take(issuer, fetch, keys)
+
+        def expired() -> None:
+            fetch.give_up()
+            self._take(issuer, fetch, ())
+
+        timer = loop.call_later(self._seconds_max, expired)
+        threading.Thread(target=run, name="key-set", daemon=True).start()
         return done
+
+    def _take(self, issuer: str, fetch: Fetch, keys: Keys) -> None:
+        """Keep what came, if it is the first that is heard of a fetch, and run on who waits."""
+        if fetch.is_heard:
+            return
+        fetch.is_heard = True
+        if len(self._fetched) >= ISSUERS_MAX:
+            self._fetched.clear()
+        self._fetched[issuer] = (time.monotonic(), keys)
+        for done in self._waiting.pop(issuer, ()):
+            done.settle(None)
 
 
 def read_key_set(issuer: str, file: Path) -> tuple[str, list[dict[str, Any]]]:
@@ -81,29 +122,7 @@ def read_key_set(issuer: str, file: Path) -> tuple[str, list[dict[str, Any]]]:
         ValueError: it does not.
         OSError: it cannot be read.
     """
-    found = json.loads(file.read_text(encoding="utf-8"))
-    keys = found.get("keys") if isinstance(found, dict) else None
+    keys = read_object(file.read_bytes()).get("keys")
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         raise ValueError("no JSON Web Key Set")
     return issuer.removeprefix("https://").rstrip("/"), keys
-
-
-def fetch(issuer: str) -> Keys:
-    """Return an issuer's keys; none if it does not answer as RFC 8414 and RFC 7517 say."""
-    try:
-        found = _get(f"https://{issuer}/.well-known/openid-configuration")["jwks_uri"]
-        keys = _get(found)["keys"] if found.startswith("https://") else ()
-    except (OSError, URLError, ValueError, KeyError, TypeError, AttributeError):
-        return ()
-    return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else ()
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:  # what is fetched is what was registered
-        return None
-
-
-def _get(url: str) -> Any:
-    opener = urllib.request.build_opener(_NoRedirect)
-    with opener.open(url, timeout=FETCH_SECONDS_MAX) as answer:
-        return json.loads(answer.read(ANSWER_BYTES_MAX))

@@ -114,8 +114,8 @@ class Worker:
             telemetry=self.telemetry,
         )
         self._trail = AuditLookup(data / "audit")
-        self._key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
-        web_identity = AssumeRoleWithWebIdentity(self._key_sets)
+        key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
+        web_identity = AssumeRoleWithWebIdentity(key_sets)
         path = RequestPath(
             wire=Wire(SERVICES),
             who=who,
@@ -186,7 +186,6 @@ class Worker:
         self._record_left_out()
         await self._journal.close()
         self._trail.close()
-        self._key_sets.close()
         self._store.close()
         self._hsm.close()
         hsm.cancel()

@@ -60,7 +60,7 @@ ATTEMPTS_MAX: Final = 20
 
 
 class Progress:
-    """What is known of a request so far: what its record can say if it ends here."""
+    """The state of a request so far, from which its record is made if it ends here."""
 
     __slots__ = ("call", "caller", "claim", "facts", "headers", "operation", "raw", "target")
 

@@ -24,13 +24,13 @@ class Pending(Generic[T]):
         self._value: T | None = None
 
     def settle(self, value: T) -> None:
-        """Give the value, and run on whoever waits for it. A second call changes nothing."""
+        """Set the value and resume the waiting coroutine. A second call changes nothing."""
         if not self._settled:
             self._settled, self._value = True, value
             self._run_on()
 
     def fail(self, failure: BaseException) -> None:
-        """Give a failure instead, raised in whoever waits."""
+        """Set a failure instead, which is raised in the waiting coroutine."""
         if not self._settled:
             self._settled, self._failure = True, failure
             self._run_on()
@@ -90,6 +90,6 @@ class _Runner:
 
 
 def _report(problem: Exception) -> None:
-    """Tell the loop of a fault: its kind alone, since its text could hold input."""
+    """Report a fault to the event loop by its type alone, since its text could hold input."""
     kind = type(problem).__name__
     asyncio.get_running_loop().call_exception_handler({"message": f"a request ended with {kind}"})

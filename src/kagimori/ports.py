@@ -1,4 +1,4 @@
-"""What the path and the operations need of the world, as protocols.
+"""Protocols of the outside world that the path and the operations use.
 
 Implementations live in `machinery`; one contract suite for each port holds them to it.
 """
@@ -75,7 +75,7 @@ Write = Put | Delete | Expect | ExpectAtMost
 
 
 class StoreConflict(Exception):
-    """Somebody else changed what this commit was decided upon; look again and decide anew."""
+    """Another commit changed what this one was based on: look up and decide again."""
 
 
 class StoreFailed(Exception):
@@ -106,7 +106,7 @@ async def resolved(look: Callable[[], L]) -> L:
 
 
 class View(Protocol):
-    """What an operation reads through: memory, which raises `Absent` for what must be fetched."""
+    """The cache that operations read from; it raises `Absent` for what must be fetched."""
 
     def one(self, table: Table, key: Key) -> Any:
         """Return the entity with this key, or None if there is none."""
@@ -127,10 +127,10 @@ class View(Protocol):
 
 
 class Store(Protocol):
-    """Where truth lives."""
+    """The durable store of all entities."""
 
     def is_fresh(self) -> bool:
-        """Whether memory holds nothing that another worker of this node has changed."""
+        """Return whether memory holds nothing that another worker of this node has changed."""
 
     def refresh(self) -> Pending[None]:
         """Drop from memory what others have changed."""
@@ -145,7 +145,7 @@ class Store(Protocol):
         """Settle with up to `limit` entities whose time has come, the longest due first."""
 
     def note(self, table: Table, entities: Sequence[Any]) -> None:
-        """Keep entities that are no change of anything, in the place of older ones; soon."""
+        """Write entities that need no record (uses, denials) later, replacing older ones."""
 
     def release(self, event_ids: Sequence[str]) -> None:
         """Forget records that have reached the journal; some time soon is soon enough."""
@@ -155,7 +155,7 @@ class Archive(Protocol):
     """The audit journal."""
 
     def check(self) -> None:
-        """Return if records can be taken; raise if not, so that no change is made."""
+        """Check that records can be taken; raise if not, so that no change is made."""
 
     def append(self, record: bytes) -> Pending[None]:
         """Settle once the record is durable; fail if it cannot be made so."""
@@ -175,7 +175,7 @@ class Ask(NamedTuple):
 
 
 class KeyHolder(Protocol):
-    """Who holds the keys: the HSM."""
+    """The HSM, which holds the keys."""
 
     def perform(self, ask: Ask) -> Pending[Reply]:
         """Settle with the reply; fail with `HsmGone` when nobody is there."""
@@ -185,7 +185,7 @@ class KeySets(Protocol):
     """The public keys of identity providers."""
 
     def keys_of(self, issuer: str, key_id: str | None) -> Sequence[Mapping[str, Any]]:
-        """Return an issuer's keys as JSON Web Keys; none if they are not to be had.
+        """Return an issuer's keys as JSON Web Keys; an empty list if they cannot be fetched.
 
         Raises `Absent` for what must be fetched first.
         """

@@ -19,7 +19,7 @@ BOTH: Final = (*SERVE, *DEV)
 
 
 class About(NamedTuple):
-    """What is to be known of a setting beside its type and default.
+    """The description of a setting beside its type and default.
 
     `flag` is its option (`--set NAME=VALUE` sets every one), in these `commands`; `variable` a
     further environment variable that it is read from. A path is relative to the file it stands in.
@@ -67,7 +67,7 @@ class Admin(_Section, frozen=True):
 
 
 class Tls(_Section, frozen=True):
-    """What TLS is served with, if not with what `init --tls` made."""
+    """The certificate and key for TLS, instead of those that `init --tls` made."""
 
     certificate: Annotated[
         str | None,
@@ -82,7 +82,7 @@ class Tls(_Section, frozen=True):
 
 
 class FrontLimits(_Section, frozen=True):
-    """What one connection, and all of a worker's, may ask of the front door.
+    """Limits of one connection, and of all connections of a worker.
 
     Sizes are bytes on the wire. Times are checked by a sweep once a second (more often when a
     limit is shorter than that), so each may be exceeded by one sweep.
@@ -140,7 +140,7 @@ class FrontLimits(_Section, frozen=True):
 
 
 class Hsm(_Section, frozen=True):
-    """How long the HSM may take."""
+    """Time limits of the HSM."""
 
     answer_seconds: Annotated[
         float, About("For the answer to a command; then the request fails.", least=1)
@@ -154,7 +154,7 @@ class Hsm(_Section, frozen=True):
 
 
 class AuditOptions(_Section, frozen=True):
-    """What is done with the audit trail: digests, copies, log files, events outward."""
+    """Settings of the audit trail: digests, copies, log files and notices."""
 
     digest_minutes: Annotated[
         float,
@@ -227,7 +227,7 @@ class AuditOptions(_Section, frozen=True):
 
 
 class WebIdentity(_Section, frozen=True):
-    """Whose web identity tokens can be checked."""
+    """The issuers whose web identity tokens can be verified."""
 
     keys: Annotated[
         dict[str, str],

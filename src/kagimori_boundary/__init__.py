@@ -1,1 +1,1 @@
-"""What crosses between the service and the HSM: message types, and nothing that acts."""
+"""Messages between the service and the HSM: types, and nothing that acts."""

@@ -72,7 +72,7 @@ class FrameCutter:
 
 
 def decode_reply(body: bytes) -> Reply:
-    """Return a reply; bytes that are none are a failure of the HSM."""
+    """Return a decoded reply; undecodable bytes count as a failure of the HSM."""
     try:
         reply: Reply = _decode_reply(body)
     except ValueError:

@@ -46,7 +46,7 @@ class KeyUsage(StrEnum):
 
 @unique
 class MessageType(StrEnum):
-    """How the bytes to sign are to be read."""
+    """The interpretation of the bytes to sign: message, digest or external mu."""
 
     RAW = "RAW"
     DIGEST = "DIGEST"
@@ -55,7 +55,7 @@ class MessageType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """What one spec is.
+    """A key spec: its algorithms, sizes and properties.
 
     `algorithms` maps each allowed usage to its algorithm names, in AWS's order.
     `bits`: modulus or field size, 0 where the word says nothing. `material_bytes`: the length of
@@ -78,7 +78,7 @@ class KeySpec:
 
     @property
     def is_slow_to_make(self) -> bool:
-        """Whether making such a key takes so long (primes) that others must not wait for it."""
+        """Return whether generating such a key is slow (primes), so that others must not wait."""
         return self.family is Family.RSA
 
     @property

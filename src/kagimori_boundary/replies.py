@@ -17,7 +17,7 @@ class HsmState(IntEnum):
 
 
 class Failure(IntEnum):
-    """Why the HSM did not do what was asked."""
+    """The reason why the HSM refused a command."""
 
     MALFORMED = 1  # not a message of this protocol, or not in this role
     NOT_OPERATIONAL = 2
@@ -123,7 +123,7 @@ class NewSession(Struct, frozen=True, array_like=True, tag=12):
 
 
 class OpenedSession(Struct, frozen=True, array_like=True, tag=16):
-    """What a session is, as the HSM held it to the rules when it was made; and the claims."""
+    """A session as the HSM checked it when it was made, and its claims."""
 
     kind: str
     account_id: str

@@ -41,7 +41,7 @@ def advance(
 def show(
     endpoint: Endpoint = f"http://{DEFAULT_LISTEN}", output: OutputOption = Output.TEXT
 ) -> None:
-    """Tell the time there."""
+    """Print the server's time."""
     _tell(_ask(endpoint, None), output)
 
 

@@ -31,7 +31,7 @@ def env(data: Data) -> None:
 
 
 def status(data: Data, output: OutputOption = Output.TEXT) -> None:
-    """Tell whether the deployment is being served, and how it is. Exit code 1 if it is not."""
+    """Print whether the deployment is being served, and its state. Exit code 1 if it is not."""
     running = assemble.running_server(data)
     found = _fetch(f"{running['admin_url']}/status") if running is not None else None
     if running is None or found is None:

@@ -1,4 +1,4 @@
-"""What the commands share: how a deployment is named, and how answers and refusals are printed."""
+"""Common options of the commands, and the printing of answers and errors."""
 
 import json
 import os
@@ -15,7 +15,7 @@ Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The deploymen
 
 
 class Output(StrEnum):
-    """For whom a command prints."""
+    """The form in which a command prints: for people, or JSON."""
 
     TEXT = "text"
     JSON = "json"

@@ -21,7 +21,7 @@ def why(
     ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Tell why a request was denied: every policy, every statement, and what would allow it."""
+    """Explain why a request was denied: every policy, every statement, and what would allow it."""
     try:
         denial = denied.find_denial(data, request_id)
         if denial is None:

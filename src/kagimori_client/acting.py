@@ -15,7 +15,7 @@ FORWARDED_HEADER: Final = "x-kagimori-forwarded-request"
 
 
 class NotForwardable(Exception):
-    """Why a request proves nothing about who sent it; one line for a person."""
+    """A reason why a request proves nothing about its sender, as one line for people."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whose requests these are: access keys, found where AWS's own tools find them."""
+"""Finds access keys where AWS's own tools find them."""
 
 import os
 from collections.abc import Mapping

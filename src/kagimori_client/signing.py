@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Signed:
-    """What signing comes to: all headers to send, and what was hashed under the signature."""
+    """A signed request: all headers to send, and the canonical request under the signature."""
 
     headers: dict[str, str]
     date: str

@@ -1,4 +1,4 @@
-"""Which credentials are made, for whom, and for how long: AWS's rules, held by the HSM itself.
+"""AWS's rules for temporary credentials (kinds and durations), enforced by the HSM itself.
 
 A worker says what it wants and proves on whose behalf; what a worker claims beyond that is not
 believed. What cannot be known here is whether a role trusts who asks, and that is all that a worker
@@ -53,12 +53,12 @@ class Asker(NamedTuple):
         return self.holder in (ROOT_HOLDER, UNKNOWN_HOLDER)
 
     def may_be(self, principal_id: str) -> bool:
-        """Whether this is that principal, as far as the access key tells."""
+        """Return whether this is that principal, as far as the access key tells."""
         return self.holder in (principal_id, UNKNOWN_HOLDER)
 
 
 def check_session(command: CreateSession, asker: Asker | None, now: float | None) -> None:
-    """Return if such a session may be made. Without `now` no clock is asked (for `dev`).
+    """Check that such a session may be made. Without `now` no clock is asked (for `dev`).
 
     Raises:
         Refused: FORBIDDEN.
@@ -71,7 +71,7 @@ def check_session(command: CreateSession, asker: Asker | None, now: float | None
 
 
 def check_secret(command: CreateSecretOnBehalf, asker: Asker) -> None:
-    """Return if such a secret access key may be made on behalf of who asks.
+    """Check that such a secret access key may be made on behalf of who asks.
 
     Raises:
         Refused: FORBIDDEN: another account's, a service's, or the root user's for somebody else.
@@ -87,7 +87,7 @@ def check_secret(command: CreateSecretOnBehalf, asker: Asker) -> None:
 
 
 def check_scope_date(date: str, service: str, now: float) -> None:
-    """Return if a signing key of this day (YYYYMMDD) is of use now.
+    """Check that a signing key of this day (YYYYMMDD) is of use now.
 
     Raises:
         Refused: FORBIDDEN: a day to come, or one that is over.

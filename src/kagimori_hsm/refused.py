@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 
 @unique
 class Reason(StrEnum):
-    """Why an operation was refused. The text is safe to log."""
+    """A reason for refusing an operation. The text is safe to log."""
 
     INVALID_CIPHERTEXT = "invalid ciphertext"
     INVALID_SIGNATURE = "invalid signature"
@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 
 class Refused(Exception):
-    """An operation was refused; `reason` says why, and nothing else is told."""
+    """An operation was refused; `reason` is all that the caller learns."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)

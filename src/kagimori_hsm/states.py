@@ -58,7 +58,7 @@ class ForbiddenStep(Exception):
 
 
 def check_step(before: HsmState, after: HsmState) -> None:
-    """Return if the module may go from one state to the other.
+    """Check that the module may go from one state to the other.
 
     Raises:
         ForbiddenStep: it may not.

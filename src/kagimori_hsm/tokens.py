@@ -27,7 +27,7 @@ def binding_of(*fields: str | bytes) -> bytes:
 
 
 def key_identity(account_id: str, key_id: str) -> bytes:
-    """Return what a ciphertext is bound to: the KMS key, whatever region holds it.
+    """Return the identity of the KMS key that a ciphertext is bound to, in all regions the same.
 
     Related multi-Region keys share it, so that a ciphertext of one opens under the other.
     """

@@ -1,4 +1,4 @@
-"""What the module needs of the world: the time, and whether this is `dev`."""
+"""The inputs of the HSM module from outside: the time, and whether this is `dev`."""
 
 import time
 from collections.abc import Callable

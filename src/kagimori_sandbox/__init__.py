@@ -1,1 +1,1 @@
-"""What a process gives up for good: files, networks, system calls. Used by workers and the HSM."""
+"""Sandboxes a process for good: files, networks, system calls. For workers and the HSM."""

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[2] / "src"
-# Rooms whose first lines are held to this rule.
-ROOMS = ["kagimori/rules"]
+PACKAGES = sorted(path.name for path in SOURCES.iterdir() if (path / "__init__.py").exists())
 # A first line that begins so needs the file to be understood.
 RIDDLE = re.compile(r"(?:What|Whether|Whoever|Whose|Whom|Who|Which|Where|Why|Tell|Say whether)\b")
 
@@ -23,11 +22,11 @@ def documented(file):
             yield getattr(node, "name", "module"), text.splitlines()[0]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_first_lines_are_statements(room):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_first_lines_are_statements(package):
     riddles = [
         f"{file.relative_to(SOURCES)}: {name}: {line}"
-        for file in sorted((SOURCES / room).rglob("*.py"))
+        for file in sorted((SOURCES / package).rglob("*.py"))
         for name, line in documented(file)
         if RIDDLE.match(line)
     ]

@@ -23,14 +23,14 @@ from kagimori_boundary.replies import Reply
 
 
 class NewAccount(Struct, frozen=True):
-    """What is stored of a new account, and the secret that is shown once."""
+    """A new account: the entities to store, and the secret that is shown once."""
 
     account: Account
     access_key: AccessKey
     secret_access_key: str
 
     def change(self, region: str) -> Change:
-        """Return what is committed; `region` is where the record belongs."""
+        """Return the writes and the record of a new account; `region` is the record's."""
         return Change(
             [Put(ACCOUNTS, self.account), Put(ACCESS_KEYS, self.access_key)],
             account_created(
@@ -44,7 +44,7 @@ class NewAccount(Struct, frozen=True):
 
 
 def check_account_id(account_id: str) -> None:
-    """Return if this can be an account's id.
+    """Check that this can be an account's id.
 
     Raises:
         Unusable: it cannot.

@@ -22,7 +22,7 @@ ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class CertificateFiles(Struct, frozen=True):
-    """Where the certificates were written."""
+    """The files of the certificate authority and the server certificate."""
 
     authority: Path
     certificate: Path

@@ -1,4 +1,4 @@
-"""Why requests were denied, read from the store; and sealed for whom the resource belongs to."""
+"""Reads stored denials, and seals them for the account that owns the resource."""
 
 from pathlib import Path
 

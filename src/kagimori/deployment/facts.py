@@ -1,4 +1,4 @@
-"""What is known of a deployment as a whole: its regions, its domains, its operators' account."""
+"""Facts about a deployment as a whole: its regions, its domains, its operators' account."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _FORMAT: Final = 1
 
 
 class Facts(Struct, frozen=True):
-    """What `init` decided, from the store's `deployment` table.
+    """The facts that `init` stored in the `deployment` table.
 
     `operator_account_id` is the account that `init` made; see `docs/look-up/admin-api.md`.
     """
@@ -52,7 +52,7 @@ def facts_from(rows: Mapping[str, Any], place: object) -> Facts:
 
 
 def new_facts(facts: Facts) -> list[Fact]:
-    """Return what is written of the facts of a new deployment."""
+    """Return the rows of the facts of a new deployment."""
     return [
         Fact("format", json.dumps(_FORMAT)),
         Fact("regions", json.dumps(facts.regions)),

@@ -1,4 +1,4 @@
-"""A deployment's folder: what lies where, how it is made, and reasons not to use it.
+"""The data folder of a deployment: the paths in it, its creation, and its lock.
 
 kagimori.db         the store
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
@@ -26,7 +26,7 @@ SOCKET_PATH_BYTES_MAX: Final = 100
 
 
 class Unusable(Exception):
-    """Why this folder cannot be used; one line for a person."""
+    """A reason why a folder cannot be used, as one line for people."""
 
 
 class Layout(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Layout(Struct, frozen=True):
 
     @property
     def hsm_journal(self) -> Path:
-        """What credentials the HSM made, written by itself."""
+        """The HSM's own journal of the credentials that it made."""
         return self.data / "hsm" / "journal.jsonl"
 
     @property
@@ -53,12 +53,12 @@ class Layout(Struct, frozen=True):
 
     @property
     def audit_public_key(self) -> Path:
-        """What digests are verified with (PEM), for whoever verifies a copy of the folder."""
+        """The file of the public audit key (PEM), which verifies digests of a copied folder."""
         return self.audit / PUBLIC_KEY_NAME
 
     @property
     def changes(self) -> Path:
-        """What tells running workers that the store has changed."""
+        """The file by which running workers notice changes of the store."""
         return self.run / "changes"
 
     @property
@@ -143,7 +143,7 @@ def lock(layout: Layout) -> int:
 
 
 def is_locked(layout: Layout) -> bool:
-    """Whether a server holds the deployment's lock."""
+    """Return whether a server holds the deployment's lock."""
     try:
         file = os.open(layout.lock, os.O_RDONLY)
     except OSError:
@@ -158,7 +158,7 @@ def is_locked(layout: Layout) -> bool:
 
 
 def check_exists(layout: Layout) -> None:
-    """Return if the folder holds a deployment.
+    """Check that the folder holds a deployment.
 
     Raises:
         Unusable: it does not.

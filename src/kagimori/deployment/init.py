@@ -148,7 +148,7 @@ def _root_access_key(
 
 
 def _clear(data: Path) -> None:
-    """Take away what was made of a deployment that could not be finished; it held no key yet."""
+    """Remove a deployment whose creation failed; it held no key yet."""
     for made in data.iterdir():
         if made.is_dir():
             shutil.rmtree(made, ignore_errors=True)

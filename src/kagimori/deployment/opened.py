@@ -1,4 +1,4 @@
-"""A deployment opened where it lies, for the commands that work without a server.
+"""Opens a deployment in its folder, for commands that work without a server.
 
 What they change is committed with its record; the record goes into the journal when a server
 starts next.
@@ -64,7 +64,7 @@ def new_store(layout: Layout, *, read_only: bool = False) -> AdminStore:
 
 
 def read_facts(layout: Layout) -> Facts:
-    """Return what `init` decided; brings the schema up to date first.
+    """Return the facts of the deployment; brings the schema up to date first.
 
     Raises:
         Unusable: corrupt, of a newer version, or not writable.
@@ -74,7 +74,7 @@ def read_facts(layout: Layout) -> Facts:
 
 
 def with_hsm(deployment: Opened, use: Callable[[Ask], T]) -> T:
-    """Return what `use` makes of an HSM of its own; a running server's has its own operator.
+    """Start an HSM process, pass it to `use`, and return the result of `use`.
 
     Raises:
         HsmRefused: it did not start or open.

@@ -1,11 +1,11 @@
-"""Which regions a deployment may serve: those that AWS has, of one partition."""
+"""Checks the regions of a new deployment: AWS must have them, in one partition."""
 
 from kagimori.deployment.folder import Unusable
 from kagimori.rules.partitions import has_form, is_known, partition_of
 
 
 def check_regions(regions: tuple[str, ...], *, unknown: bool = False) -> None:
-    """Return if a deployment may serve these regions together.
+    """Check that one deployment may serve these regions.
 
     `unknown` lets in names that botocore does not know, if SDKs can tell the partition from them.
 

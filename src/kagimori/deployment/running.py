@@ -1,4 +1,4 @@
-"""Where a deployment answers now, and the root access key that `init` left in its folder."""
+"""Finds the endpoint of a running deployment, and the root access key from its folder."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from kagimori.deployment.folder import Layout, Unusable, check_exists, is_locked
 
 
 class RootAccessKey(Struct, frozen=True):
-    """What `init` and `account create` print, and `env` later."""
+    """A root access key as `init`, `account create` and `env` print it."""
 
     account_id: str
     region: str
@@ -20,7 +20,7 @@ class RootAccessKey(Struct, frozen=True):
 
 
 def root_access_key(data: Path) -> RootAccessKey:
-    """Return what `init` printed, with the endpoint of the server that runs now, if one does.
+    """Return the root access key, with the endpoint of the running server, if there is one.
 
     Raises:
         Unusable: no deployment, or the file with the access key was taken away.
@@ -53,7 +53,7 @@ def running_server(data: Path) -> dict[str, str] | None:
 
 
 def _reachable(url: str) -> str:
-    """Return a URL that a client on this machine can use; "every address" is none."""
+    """Return a URL that a client on this machine can use, also of a server on all addresses."""
     for every in ("0.0.0.0", "[::]"):  # noqa: S104 - read here, not listened on
         url = url.replace(f"//{every}:", "//localhost:")
     return url

@@ -1,4 +1,4 @@
-"""Access keys of services that act for callers: made, listed and taken away.
+"""Creates, lists and deletes access keys of services that act for callers.
 
 They belong to no account, so that nobody in one can make a service.
 """
@@ -81,7 +81,7 @@ def service_keys(data: Path) -> list[ServiceKey]:
 
 
 def delete_service_key(data: Path, access_key_id: str) -> None:
-    """Take an access key away; the next request with it is refused.
+    """Delete an access key; the next request with it is refused.
 
     Raises:
         Unusable: no deployment, or no such key of a service.

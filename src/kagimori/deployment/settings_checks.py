@@ -1,4 +1,4 @@
-"""What settings must be to one another, and to the world, before anything runs."""
+"""Checks that settings fit each other and the machine, before anything starts."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ _URL: Final = "://"
 
 
 def check_settings(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Return if a server can be started with the settings.
+    """Check that a server can be started with the settings.
 
     `environment` is where AWS's variables for a bucket are.
 

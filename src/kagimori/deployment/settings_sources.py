@@ -1,4 +1,4 @@
-"""Where settings come from: flags, before the environment, before the file, before the default.
+"""Reads settings from flags, environment and file, in this order of precedence.
 
 What is unknown or out of bounds is refused with the place where it stands. Values are not repeated
 in a refusal: what was put there by mistake may be a secret.

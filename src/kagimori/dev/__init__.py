@@ -1,1 +1,1 @@
-"""What `kagimori dev` has and `kagimori serve` must not: nothing here is safe."""
+"""The parts of `kagimori dev` that `kagimori serve` must not have: nothing here is safe."""

@@ -1,4 +1,4 @@
-"""What a test chooses of a new key in `kagimori dev`: its id and its material, by tags.
+"""Tags by which tests choose the id and material of a new key in `kagimori dev`.
 
 `_custom_id_` is the key id; `_custom_key_material_` the material in base64. Elsewhere these are
 ordinary tags.

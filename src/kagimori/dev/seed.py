@@ -35,7 +35,7 @@ _CURVES = {
 
 
 class BadSeed(Exception):
-    """What is wrong with a seed file; one line for a person."""
+    """A fault in a seed file, as one line for people."""
 
 
 class SeedKey(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Seed(Struct, frozen=True):
 
 
 def read_seed(path: Path) -> Seed:
-    """Return what a seed file asks for.
+    """Return the keys and aliases of a seed file.
 
     Raises:
         BadSeed: it cannot be read, or asks for something that cannot be.

@@ -1,4 +1,4 @@
-"""What `kagimori dev` does: serve a throwaway deployment. NOT SAFE."""
+"""Serves a throwaway deployment, as `kagimori dev` does. NOT SAFE."""
 
 import tempfile
 import time

@@ -1,1 +1,1 @@
-"""Bytes to calls and back; decides nothing."""
+"""Decodes requests into calls and encodes answers; decides nothing."""

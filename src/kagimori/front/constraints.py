@@ -1,4 +1,4 @@
-"""The constraints of a shape as AWS words them, and which of them a value breaks.
+"""Finds the constraints of a shape that a value breaks, in AWS's words.
 
 Source: KMS API Reference, "Common Error Types".
 """

@@ -1,4 +1,4 @@
-"""AWS JSON 1.1: bodies to structs, answers and refusals to bodies.
+"""The AWS JSON 1.1 protocol: decodes bodies into structs, encodes answers and errors.
 
 Source: AWS JSON 1.1 protocol (Smithy, `awsJson1_1`); KMS API Reference, "Common Error Types".
 """

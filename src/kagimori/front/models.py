@@ -1,4 +1,4 @@
-"""Service models: what each API action takes, answers and refuses with.
+"""Service models: the input, output and errors of each API action.
 
 Operations are compiled when they are first called, so that a worker pays for those in use.
 """

@@ -1,4 +1,4 @@
-r"""Patterns of the service models, which are Java's, as Python's `re` reads them.
+r"""Translates the Java patterns of service models for Python's `re`.
 
 AWS matches the whole value. What differs between the two dialects and occurs in the models:
 `\w`, `\d` and `\s` are ASCII in Java; `.` stops at five line ends; `\p{L}`, `\p{N}` and `\p{Z}`

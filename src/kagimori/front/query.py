@@ -1,4 +1,4 @@
-"""The Query protocol: forms to structs. Answers are written by `front/xml.py`.
+"""The AWS Query protocol: decodes forms into structs; `front/xml.py` encodes answers.
 
 A form is flat; dots in its names make the tree (`Tags.member.2.Key`). The tree is read along the
 input shape, so whatever the shape does not name is ignored, and no index makes a list longer

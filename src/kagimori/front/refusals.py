@@ -1,4 +1,4 @@
-"""Refusals to HTTP: the one table. Query services have other names for the front end's refusals.
+"""Maps refusals to HTTP answers, with the names that Query services have for some of them.
 
 Source: KMS API Reference, "Common Error Types"; IAM API Reference, "Common Error
 Types".
@@ -42,7 +42,7 @@ def json_refusal(refusal: Refusal) -> RawAnswer:
 
 
 def in_query(refusal: Refusal) -> Refusal:
-    """Return a refusal under the name that Query services have for it."""
+    """Return a refusal with the error code that Query services use for it."""
     kind = _IN_QUERY.get(type(refusal))
     return refusal if kind is None else kind(refusal.message)
 

@@ -1,4 +1,4 @@
-"""A service as its model describes it: shapes and operations, without the prose.
+"""Reads a service model from botocore: shapes and operations, without the documentation.
 
 The model files lie inside botocore; they are read as data, and none of botocore's code runs.
 Decoding straight into these types skips the documentation, nine tenths of each file, before it
@@ -33,7 +33,7 @@ class Ref(Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ErrorTrait(Struct, frozen=True, gc=False, rename="camel"):
-    """What a Query service answers for an error shape."""
+    """The code and status that a Query service answers for an error shape."""
 
     code: str
     http_status_code: int

@@ -1,4 +1,4 @@
-"""Struct types made from input shapes, such that decoding is validating.
+"""Makes struct types from input shapes, so that decoding also validates.
 
 A decoder of such a type accepts exactly what the model allows; why something else is refused, and
 in AWS's words, is found out by `front/validate.py`, which runs only then.
@@ -41,7 +41,7 @@ class StructMaker:
         return made
 
     def annotation(self, name: str) -> Any:
-        """Return what msgspec needs to know about a shape: its type and its constraints."""
+        """Return the msgspec annotation of a shape: its type and its constraints."""
         if name not in self._made:
             self._made[name] = self._make(name, self._shapes[name])
         return self._made[name]

@@ -1,4 +1,4 @@
-"""Why a decoded value is refused, in AWS's words. Runs only after the fast path has said no.
+"""Explains in AWS's words why a value is invalid; runs only after the fast decoder refused it.
 
 Wrong types end the search at once; broken constraints are all collected. The walk follows the
 shape, not the value, so its depth is the shape's and unknown members cost nothing.

@@ -1,4 +1,4 @@
-"""Which action of which service a request is for, and the codec its protocol speaks."""
+"""Finds the service and action of a request, and decodes and encodes in its protocol."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -45,7 +45,7 @@ class Wire:
         return self._models[service]
 
     def is_query(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a request speaks the Query protocol, so that its refusals are XML."""
+        """Return whether a request speaks the Query protocol, so that its refusals are XML."""
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip(b" \t")
         return b"x-amz-target" not in headers and media_type.lower() == _FORM
 
@@ -102,7 +102,7 @@ class Wire:
         return RawAnswer(200, body, b"text/xml")
 
     def told(self, headers: Mapping[bytes, bytes], refusal: Refusal) -> Refusal:
-        """Return a refusal under the name that it has in the protocol the request speaks."""
+        """Return a refusal with the error code that it has in the request's protocol."""
         return in_query(refusal) if self.is_query(headers) else refusal
 
     def refuse(

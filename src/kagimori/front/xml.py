@@ -1,4 +1,4 @@
-"""XML answers of the Query protocol, written along the output shape.
+"""Encodes answers of the Query protocol as XML, following the output shape.
 
 Only what the protocol needs: elements and text. Nothing here reads XML.
 

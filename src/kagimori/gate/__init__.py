@@ -1,1 +1,1 @@
-"""Who asks, and whether they may: from a claim to a caller, and from needs to an `Allowed`."""
+"""Authentication and authorization: from a signature to a caller, from needs to an `Allowed`."""

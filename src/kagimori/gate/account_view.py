@@ -82,7 +82,7 @@ class AccountView:
         return 0
 
     def _is_open(self, entity: Any) -> bool:
-        """Say whether an entity is the account's, or stands on a key that was handed out."""
+        """Return whether an entity is the account's, or stands on a key that was handed out."""
         if entity.account_id == self.account_id:
             return True
         handed_out: Mapping[Key, str] = self.handed_out
@@ -93,7 +93,7 @@ class AccountView:
 
 
 class PrincipalName(Struct, frozen=True):
-    """What may be known of another account's user or role: that its ARN stands for this id."""
+    """The unique id of another account's user or role, the only thing that may be known of it."""
 
     account_id: str
     name: str

@@ -107,7 +107,7 @@ def retiring_written(asked: Request) -> str:
 
 
 def _is_of_account(written: str, account_id: str) -> bool:
-    """Say whether a principal, an ARN or an account's 12 digits, is of an account."""
+    """Return whether a principal, an ARN or an account's 12 digits, is of an account."""
     parts = written.split(":")
     owner = parts[_ACCOUNT_PART] if len(parts) > _ACCOUNT_PART else written
     return bool(account_id) and owner == account_id
@@ -140,7 +140,7 @@ def account_of_access_key(asked: Asked, access_key_id: str) -> str | None:
 
 
 def is_alias_taken(asked: Asked, alias: str) -> bool:
-    """Say whether any account has this alias: they are unique among all accounts."""
+    """Return whether any account has this alias: they are unique among all accounts."""
     return asked.view.whole.one(ACCOUNT_ALIASES, (alias,)) is not None
 
 

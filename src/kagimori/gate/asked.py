@@ -1,4 +1,4 @@
-"""What is asked, by whom, and what must be allowed for it: the values that the gate works on."""
+"""The request values of the gate: call, caller, settings, and the needed permissions."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ from kagimori.rules.request import Call, RawRequest
 
 
 class NewKeyChoices:
-    """What the tags of a new key choose of it: nothing. A server for tests has its own."""
+    """The properties of a new key that its tags choose: none, but in a server for tests."""
 
     def key_id(self, tags: dict[str, str]) -> str | None:
         return None
@@ -30,7 +30,7 @@ class NewKeyChoices:
 
 
 class Settings(Struct, frozen=True):
-    """What the deployment decided, as far as operations need it.
+    """The settings of the deployment that operations need.
 
     `trust_roots` are the PEM certificates that attestation documents may lead to. Policies and
     grants may name principals that do not exist only with `unknown_principals`.

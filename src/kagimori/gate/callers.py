@@ -160,7 +160,7 @@ def proven(caller: Caller, access_key: AccessKey) -> Caller:
 
 
 def _is_holders(access_key: AccessKey) -> bool:
-    """Whether the store says of the root user and of services what the HSM has sealed."""
+    """Return whether the store says of the root user and of services what the HSM has sealed."""
     if access_key.holder == "":
         return True
     if access_key.service is not None:

@@ -1,4 +1,4 @@
-"""What one need of a request comes to: everything that bears on it, gathered and weighed."""
+"""Decides one needed permission of a request, from the policies and grants that apply."""
 
 from kagimori.gate.asked import Asked, Need
 from kagimori.gate.conditions.request_values import RequestValues

@@ -38,7 +38,7 @@ class Principals(Protocol):
 
 
 class Named(Protocol):
-    """What has a name that is unique in its account."""
+    """An entity whose name is unique in its account."""
 
     @property
     def name(self) -> str:

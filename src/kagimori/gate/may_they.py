@@ -1,4 +1,4 @@
-"""May they: each need of a request must be permitted; the one door to every operation."""
+"""Authorizes a request: every permission that it needs must be allowed."""
 
 from collections.abc import Iterable
 
@@ -41,7 +41,7 @@ class NotNamed(Exception):
 
 
 def _check_named(handed_out: Iterable[Key], needs: tuple[Need, ...]) -> None:
-    """Return if each entity of another account is what some need is about.
+    """Check that each entity of another account is what some need is about.
 
     INVARIANT(deny-by-default): what was found elsewhere is of no use without a permission.
     """

@@ -1,4 +1,4 @@
-"""Who asks: the caller whose signature holds on this request.
+"""Authenticates requests: verifies the signature and finds the caller.
 
 The signing key of the day comes from the HSM, once for each access key (or session token), region
 and service; no secret access key ever comes here.

@@ -1,4 +1,4 @@
-"""Why a request was denied: every policy, statement and grant, told slowly, after the fact.
+"""Explains a denial afterwards: the result of every policy, statement and grant.
 
 The same tests are asked that decided (`rules/policy/explain.py`), so the telling cannot differ
 from the decision.

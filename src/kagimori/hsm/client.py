@@ -1,4 +1,4 @@
-"""The worker's end of the boundary: many commands in flight on one connection, sent in batches.
+"""The client of the HSM in a worker: many commands in flight on one connection, in batches.
 
 When the HSM goes away, what was in flight fails at once and the client keeps trying to come back;
 nothing is repeated by itself, since the caller's SDK repeats what is safe to repeat.
@@ -23,7 +23,7 @@ class HsmGone(Exception):
 
 
 async def tell(key_holder: KeyHolder, command: Command, telemetry: Telemetry) -> None:
-    """Have the HSM forget what is committed as lost; one that is gone remembers nothing."""
+    """Make the HSM forget key material whose loss is committed; ignore an HSM that is gone."""
     try:
         await key_holder.perform(Ask(None, command))
     except HsmGone as gone:

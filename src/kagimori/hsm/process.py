@@ -1,4 +1,4 @@
-"""The HSM's process, seen from its operator: started, unsealed, ended.
+"""Starts, unseals and ends the HSM's process.
 
 The operator speaks over an inherited socket: a blocking conversation, since nothing else can be
 done until it is over. When the operator's end closes, the HSM ends.

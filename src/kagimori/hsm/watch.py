@@ -1,4 +1,4 @@
-"""Whether the HSM still answers: a question every few seconds, on a connection of its own."""
+"""Checks every few seconds that the HSM answers, on a connection of its own."""
 
 import asyncio
 import contextlib

@@ -1,1 +1,1 @@
-"""HTTP as Kagimori speaks it: bytes from a socket to one whole request, and the answer back."""
+"""The HTTP server: from bytes on a socket to whole requests, and answers back."""

@@ -1,4 +1,4 @@
-"""Answers to bytes: one head, the same for every answer, and the body.
+"""Encodes answers: the head, which is the same for every answer, and the body.
 
 The part that changes once a second or never (status, date, content type, the fixed headers) is
 made once and kept until the date changes.
@@ -40,7 +40,7 @@ class AnswerHeads:
         self._kept: dict[tuple[int, bytes], bytes] = {}
 
     def refresh(self) -> None:
-        """Take the date anew."""
+        """Refresh the date."""
         date = self._http_date()
         if date != self._date:
             self._date = date

@@ -1,4 +1,4 @@
-"""A chunked body, taken apart: sizes, data and trailers, one element at a time.
+"""Parses chunked bodies: sizes, data and trailers, one element at a time.
 
 It finds where each element ends, so that llhttp (the second reader, which judges every byte) is
 never fed past the end of the message. Trailers are read and dropped.
@@ -60,7 +60,7 @@ class ChunkedBody:
         return end
 
     def _open_chunk(self, line: bytes) -> None:
-        """Take a size line; size nought opens the trailers."""
+        """Parse a size line; size zero begins the trailers."""
         matched = SIZE_LINE.fullmatch(line)
         if matched is None:
             raise Refused(400)

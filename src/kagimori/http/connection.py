@@ -1,4 +1,4 @@
-"""One connection: whole requests to the handler, answers back in the order of the requests.
+"""One connection: passes whole requests to the handler, and writes answers in their order.
 
 A turn takes whole requests from what has been read, hands each over, and writes in one piece
 what is answered by then. Nothing is read while too much is in flight, or while the peer does not

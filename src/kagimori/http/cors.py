@@ -1,4 +1,4 @@
-"""Answers that web pages of other origins may read: what browsers ask for before and after.
+"""Cross-origin requests of browsers: preflights, and the headers that let pages read answers.
 
 Any origin may read an answer, as on AWS: what a request may do depends on its signature alone,
 and no cookie or other credential of the browser's is ever looked at.
@@ -45,7 +45,7 @@ def preflight(raw: RawRequest) -> RawAnswer | None:
 
 
 def readable(raw: RawRequest, respond: Respond) -> Respond:
-    """Return what answers a request such that a page of its origin can read it, if it has one."""
+    """Return a responder that adds CORS headers, if the request has an origin."""
     for name, _ in raw.headers:
         if name == _ORIGIN:
             return lambda answer: respond(replace(answer, headers=answer.headers + _READABLE))

@@ -1,4 +1,4 @@
-"""One request in flight: what a handler calls to answer it, wherever its turn in line is."""
+"""One request in flight: the handler's way to answer it, in whatever order."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ Handler = Callable[[RawRequest, Respond], None]
 
 
 class Shared:
-    """What all connections of one front share."""
+    """The state that all connections of one front share."""
 
     __slots__ = (
         "connections",

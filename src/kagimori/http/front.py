@@ -1,4 +1,4 @@
-"""The front door: HTTP/1.0 and 1.1 over plain sockets or TLS, on whatever loop runs it.
+"""The HTTP server: HTTP/1.0 and 1.1 over plain sockets or TLS.
 
 It turns bytes into `RawRequest` and `RawAnswer` into bytes. It knows no operation, checks no
 signature and decides nothing but whether a message is one unambiguous HTTP request within limits.
@@ -48,12 +48,12 @@ class Front:
 
     @property
     def connections_open(self) -> int:
-        """How many peers are connected."""
+        """Return how many peers are connected."""
         return len(self._shared.connections)
 
     @property
     def requests_in_flight(self) -> int:
-        """How many requests a handler has and has not answered."""
+        """Return how many requests a handler has and has not answered."""
         return self._shared.in_flight
 
     def connection(self, loop: asyncio.AbstractEventLoop) -> Connection:

@@ -1,4 +1,4 @@
-"""The head of a request, judged: which body follows, and whether the message is unambiguous.
+"""Checks the head of a request: the framing of its body, and that it is unambiguous.
 
 Pure. llhttp has already refused bare CR and LF, folded lines, control characters, bad names and
 white space before the colon; what it lets through and we do not is refused here.

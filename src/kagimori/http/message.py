@@ -1,4 +1,4 @@
-"""Bytes to whole messages: the one reader behind a connection, with no idea of a transport.
+"""Parses bytes into whole messages, without a transport.
 
 Our framing says where a head and a body end; llhttp is fed exactly those bytes and must agree.
 A message on which the two disagree is refused: request smuggling lives in such disagreements.
@@ -26,7 +26,7 @@ WHOLE_SEEN: Final = 2
 
 
 class _Heard:
-    """What llhttp calls back; it holds no parser, so that the two make no reference cycle."""
+    """The callbacks of llhttp; holds no parser, so that there is no reference cycle."""
 
     __slots__ = ("headers", "seen")
 
@@ -102,7 +102,7 @@ class MessageReader:
         self._chunks = None
 
     def _take_head(self, data: bytes, position: int) -> int:
-        """Take a head once all of it is there; llhttp then judges it in one piece."""
+        """Parse a head once all of it has arrived, in one piece."""
         end = data.find(HEAD_END, position + self._searched) + HEAD_END_BYTES
         if end < HEAD_END_BYTES:
             self._watch(data, position)
@@ -167,7 +167,7 @@ class MessageReader:
         self._searched = max(0, len(data) - position - HEAD_END_BYTES + 1)
 
     def _take_body(self, data: bytes, position: int) -> int:
-        """Take what is there of a body of known length."""
+        """Take the bytes that have arrived of a body of known length."""
         piece = data[position : position + self._body_left]
         if not piece:
             return -1

@@ -1,4 +1,4 @@
-"""What is known of a peer before it says anything: its address, and what TLS settled."""
+"""The facts about a peer from its connection: its address, and its TLS parameters."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ def source_ip(transport: asyncio.Transport) -> str:
 
 
 def tls_details(transport: asyncio.Transport) -> TlsDetails | None:
-    """Return what the handshake settled, or None for plain HTTP."""
+    """Return TLS version and cipher, or None for plain HTTP."""
     secure = transport.get_extra_info("ssl_object")
     if secure is None:
         return None

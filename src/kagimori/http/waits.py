@@ -1,4 +1,4 @@
-"""What a connection can wait for, and how long each may take. Names and one table."""
+"""The states in which a connection waits, and the time limit of each."""
 
 from math import inf
 from typing import Final

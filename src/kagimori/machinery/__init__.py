@@ -1,1 +1,1 @@
-"""The world: stores, the HSM client, the audit journal, the clock, telemetry."""
+"""Access to the outside world: stores, clock, randomness, files, logs and telemetry."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes files atomically: they exist whole or not at all."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file in the place of the one before, durably; nobody ever sees half of it.
+    """Replace a file atomically and durably.
 
     Raises:
         OSError: it could not be done; what was there before still is.

@@ -48,7 +48,7 @@ class KeySets:
         self._threads = 0
 
     def keys_of(self, issuer: str, key_id: str | None) -> Keys:
-        """Return the keys of an issuer; none if they are not to be had.
+        """Return the keys of an issuer; an empty list if they cannot be fetched.
 
         Raises:
             Absent: not fetched yet.

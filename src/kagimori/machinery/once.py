@@ -1,4 +1,4 @@
-"""What is good only once, remembered by all workers of a machine until it is no longer good anyway.
+"""Remembers single-use values among all workers of a machine, until they expire.
 
 A file for each quarter of an hour, to which every worker appends what it has seen, and from which
 it reads what the others have: under a lock, so that of two workers one is first. It is not synced:

@@ -1,4 +1,4 @@
-"""What a worker counts, and the log. Counting costs an addition; reading happens elsewhere.
+"""Counters and the log of a worker; they are read elsewhere.
 
 Labels come from fixed lists (operations, error codes), never from what a caller wrote.
 """

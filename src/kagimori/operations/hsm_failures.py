@@ -1,4 +1,4 @@
-"""What the HSM could not do, as the AWS error that says so."""
+"""Maps failures of the HSM to AWS's errors."""
 
 from typing import Final
 

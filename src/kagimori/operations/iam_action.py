@@ -1,4 +1,4 @@
-"""What every action of IAM has in common, those that simulate among them."""
+"""The base of all actions of IAM, the simulator's included."""
 
 from typing import Final, Protocol
 
@@ -9,7 +9,7 @@ PAGE_DEFAULT: Final = 100
 
 
 class Tagged(Protocol):
-    """What has tags that conditions may ask about."""
+    """An entity with tags, which conditions may ask about."""
 
     @property
     def arn(self) -> str:

@@ -1,4 +1,4 @@
-"""What an operation is: the five steps of a request, of which it writes four.
+"""The protocol of an operation: the five steps of a request, of which it implements four.
 
     look_up     reads the store: what the request is about, and what must be allowed for it
     (authorize  the path's own step, between: it makes the `Allowed` that the next ones need)
@@ -26,7 +26,7 @@ from kagimori_boundary.replies import Failure
 
 
 class Facts(Struct, gc=False):
-    """What `look_up` found. Operations that find more add their own fields.
+    """The entities that `look_up` found. Operations that find more add their own fields.
 
     `identified` is whose request it turns out to be, where its content proves so and no signature.
     """
@@ -51,7 +51,7 @@ class Withheld(Facts, kw_only=True):
 
 
 class Outcome(Struct, gc=False):
-    """What a request comes to.
+    """The outcome of a request: answer, writes and additions to the record.
 
     `response_elements` and `additional` are what CloudTrail's records have beside the answer, and
     `made` are resources (account and ARN) that came to be with it. `afterwards` is for the HSM once

@@ -1,4 +1,4 @@
-"""What an API worker may still touch once it serves: its journals and the store, not the seal.
+"""Confines an API worker that serves: to its journals and the store, without the seal.
 
 A worker parses what strangers send. One that was taken over must not be able to read the seal key,
 with which everything in the store could be opened elsewhere, nor to change the HSM's journal.

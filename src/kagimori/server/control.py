@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Struct)
 
 
 class Question(Struct, frozen=True):
-    """What the supervisor asks or tells: `snapshot` or `drain`."""
+    """A message of the supervisor to a worker: `snapshot` or `drain`."""
 
     number: int
     asked: str

@@ -1,4 +1,4 @@
-"""What a worker of `serve` does, where a server for tests does something else."""
+"""The parts of a worker of `serve` that a server for tests replaces."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a server listens: sockets bound before anything starts, plain HTTP on loopback alone."""
+"""Binds listening sockets before anything starts; plain HTTP is for loopback alone."""
 
 import ipaddress
 import socket

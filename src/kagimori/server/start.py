@@ -1,4 +1,4 @@
-"""What `kagimori serve` does. Alone knows all the parts, but those of `dev`."""
+"""Assembles and runs `kagimori serve`; knows all parts, but those of `dev`."""
 
 import shutil
 import sys

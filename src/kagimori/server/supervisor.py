@@ -45,7 +45,7 @@ SNAPSHOT_SECONDS_MAX: Final = 2.0
 
 
 class ServeOptions(Struct, frozen=True):
-    """How to serve; sockets are bound already.
+    """Options of a server whose sockets are bound already.
 
     `worker_module` is what a worker is started as; `dev_hsm` makes the HSM one for tests.
     """
@@ -158,7 +158,7 @@ class Supervisor:
         self._hsm_asked = threading.Lock()
 
     async def run(self) -> str | None:
-        """Serve until told to stop; return why it could not, if it could not."""
+        """Serve until a signal to stop; return the reason if serving failed."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -308,7 +308,7 @@ class Supervisor:
         log = Log()
 
         def ends() -> Mapping[str, int]:
-            """How far each worker's journal is on disk; called on the auditor's threads."""
+            """Return how far each worker's journal is on disk; called on the auditor's threads."""
             asking = asyncio.run_coroutine_threadsafe(self._journal_ends(), loop)
             return asking.result(2 * SNAPSHOT_SECONDS_MAX)
 

@@ -1,4 +1,4 @@
-"""The timer: does what is due, as the path does what is asked.
+"""The timer: performs duties of keys that are due.
 
 Look at the key, ask the HSM at most one thing, commit the change with its record. One worker of a
 node has it. What cannot be done now is tried again later.

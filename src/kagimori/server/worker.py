@@ -1,4 +1,4 @@
-"""One API worker: its parts, from first breath to last. Started by the supervisor.
+"""One API worker: assembles its parts, serves and drains. Started by the supervisor.
 
 Over the control socket (framed messages) it says when it serves, answers what it has counted, and
 is told to drain. When the socket closes, the supervisor is gone, and so is the worker, at once:

@@ -1,4 +1,4 @@
-"""What the supervisor tells a worker, as JSON on its command line."""
+"""The configuration of a worker, as JSON on its command line."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ class AuditArchive:
         return self._journal.healthy
 
     def check(self) -> None:
-        """Return if the journal takes records, so that a change may be made at all.
+        """Check that the journal takes records, so that a change may be made at all.
 
         Raises:
             JournalFailed: it does not.

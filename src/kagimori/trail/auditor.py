@@ -278,7 +278,7 @@ class Auditor:
             index.follow(folder, ends.get(folder.name, EVERYTHING))
 
     def _read_to(self, *, stopping: bool) -> Mapping[str, int]:
-        """How far each stream may be read; one without a worker to its end."""
+        """Return how far each stream may be read; one without a worker to its end."""
         return {} if stopping else self._ends()
 
 

@@ -45,7 +45,7 @@ class _AreaState(Struct):
 
 
 class DeliveryState(Struct):
-    """How far delivery has come: places by stream; by area, what the next digest will name."""
+    """The progress of delivery: places by stream and, by area, the content of the next digest."""
 
     places: dict[str, Place] = {}
     areas: dict[str, _AreaState] = {}
@@ -88,7 +88,7 @@ class Delivery:
         self._state = read_state(audit)
 
     def deliver(self, ends: Mapping[str, int]) -> int:
-        """Deliver what is new; return how many records that was.
+        """Deliver new records; return their number.
 
         A stream that does not go on from where it was stands still; the others are delivered.
 

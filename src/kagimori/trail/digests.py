@@ -94,7 +94,7 @@ class Digester:
         self._records: dict[str, int] = {}
 
     def follow(self, ends: Mapping[str, int]) -> None:
-        """Take in what is new; `ends` says how far the streams that are written to may be read."""
+        """Read new records; `ends` bounds streams that are being written to."""
         for folder in stream_folders(self._audit):
             stream = folder.name
             if stream in self._broken:
@@ -113,7 +113,7 @@ class Digester:
                 self._trouble(f"{stream} cannot be read: {problem.strerror}")
 
     def has_news(self) -> bool:
-        """Whether anything was recorded since the newest digest, or there is none."""
+        """Return whether anything was recorded since the newest digest, or there is none."""
         return self._previous is None or bool(self._records)
 
     @property

@@ -65,14 +65,14 @@ class AuditIndex:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the file still is the one we write to; somebody may have removed it."""
+        """Return whether the file still is the one we write to; somebody may have removed it."""
         try:
             return self._path.stat().st_ino == self._inode
         except OSError:
             return False
 
     def follow(self, folder: Path, up_to: int = EVERYTHING) -> int:
-        """Take in what is new of a stream; return how many records that was.
+        """Index new records of a stream; return their number.
 
         Raises:
             TrailBroken: the journal does not go on from where we were: start anew.

@@ -93,7 +93,7 @@ class Journal:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last write succeeded, none hangs, and no reserve is being used up."""
+        """Return whether the last write succeeded, none hangs, and no reserve is being used up."""
         return self._healthy and self._reserve.held and not self._hangs()
 
     @property

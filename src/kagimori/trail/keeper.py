@@ -1,4 +1,4 @@
-"""Where changes and their records are kept: in the store, in the journal, and out of the HSM."""
+"""Makes changes and their records durable, in store and journal, and forgets lost material."""
 
 from collections.abc import Sequence
 

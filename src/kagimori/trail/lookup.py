@@ -106,7 +106,7 @@ class EventFinder:
     def _events(
         self, query: EventQuery, number: int, spot: tuple[str, int, int]
     ) -> Iterator[FoundEvent]:
-        """Yield what a block holds of what was asked for."""
+        """Yield the events of a block that match a query."""
         file, offset, length = spot
         try:
             with (self._audit / file).open("rb", buffering=0) as journal:
@@ -141,7 +141,7 @@ class EventFinder:
 
 
 def _needle(query: EventQuery) -> bytes:
-    """Return what is in every line that can match, as it is written there."""
+    """Return the bytes that every matching line contains."""
     name, value = query.attribute or ("", "")
     if name == "ReadOnly":
         return b'"readOnly":' + value.encode()

@@ -1,4 +1,4 @@
-"""Tells others what happens: follows the journals, and sends in order, each thing at least once.
+"""Sends notices: follows the journals, and sends in order, each notice at least once.
 
 What waits is bounded: nothing more is read until what was read is sent, and after a restart it is
 read again from the place that was noted. A receiver that takes nothing for a day loses what is
@@ -56,14 +56,14 @@ class Keys(Protocol):
 
 
 class NotifierState(Struct):
-    """How far it has come; and what was told to approach, with the time when it is over."""
+    """The progress of a notifier, and the approaching events it has announced."""
 
     places: dict[str, Place] = {}
     told: dict[str, float] = {}
 
 
 class Notifier:
-    """Tells one receiver. Belongs to one thread."""
+    """Notifies one receiver. Belongs to one thread."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Notifier:
         self._places, self._told = state.places, state.told
 
     def turn(self, ends: Mapping[str, int]) -> float:
-        """Send what is new; return after how many seconds to take the next turn.
+        """Send new notices; return the seconds until the next turn.
 
         Raises:
             OSError, StoreUnusable: journals, store or note cannot be read or written.
@@ -137,7 +137,7 @@ class Notifier:
         return True
 
     def _gives_up(self, notice: Notice, why: NotTaken) -> bool:
-        """Whether this event is not tried again: nothing was taken for a day, and it is as old."""
+        """Return whether to give an event up: a day old, and nothing delivered for a day."""
         now = self._now()
         if self._failing_since is None:
             self._failing_since, self._pause = now, TURN_SECONDS / 2
@@ -244,7 +244,7 @@ def state_file(audit: Path, name: str) -> Path:
 
 
 def told_to(audit: Path, name: str) -> dict[str, int]:
-    """Return up to which record of each stream a receiver was told; none if that is unknown."""
+    """Return the last record of each stream that a receiver was notified of, if known."""
     try:
         content = state_file(audit, name).read_bytes()
         state = msgspec.json.decode(content, type=NotifierState)

@@ -236,7 +236,7 @@ class _Replay:
         return self._key.arn, self._key.account_id
 
     def _caller(self, identity: Mapping[str, Any]) -> tuple[Recorded | None, Caller | None]:
-        """Return whoever asked, with the credentials as far as they are known."""
+        """Return the recorded caller, with the credentials as far as they are known."""
         service = identity.get("invokedBy", "").removesuffix(f".{SUFFIX}")
         if identity.get("type") == "AWSService":
             key = AccessKey(access_key_id="", account_id="", sealed_secret=b"", created_at=0.0)
@@ -267,7 +267,7 @@ class _Replay:
 
 
 def _session_records(audit: Path, since: float | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the records that tell with what sessions were made, oldest first."""
+    """Yield the records of requests that made sessions, oldest first."""
     earliest = None if since is None else since - SESSION_SECONDS_MAX
     for event in MAKERS:
         for _, _, line in matching(audit, RecordFilter(event=event, since=earliest)):
@@ -276,7 +276,7 @@ def _session_records(audit: Path, since: float | None) -> Iterator[Mapping[str, 
 
 
 def _is_decided(record: Mapping[str, Any]) -> bool:
-    """Say whether a record is of a request that policies have decided."""
+    """Return whether a record is of a request that policies have decided."""
     return (
         record.get("eventType") == "AwsApiCall"
         and record.get("eventSource") == "kms.amazonaws.com"

@@ -21,7 +21,7 @@ FOLLOW_SECONDS: Final = 0.25
 
 
 class Proof(Struct, frozen=True):
-    """Whether a key was used before `until`, and what that rests on. None: it cannot be told."""
+    """The result of a proof that a key was not used before `until`, with its evidence."""
 
     unused: bool | None
     why: str

@@ -1,4 +1,4 @@
-"""Sends to those who asked to be told: over HTTP, signed; or to a command's standard input.
+"""Sends notices to receivers: over signed HTTP requests, or to a command's standard input.
 
 Once, and with a bound on its time; when to try again is for the caller to say.
 """

@@ -26,7 +26,7 @@ class JournalDamaged(Exception):
 
 
 class Cut(Struct, frozen=True):
-    """What was cut off at the end of a journal: bytes that nobody was answered for."""
+    """The bytes cut off at the end of a journal, which no answer depended on."""
 
     stream: str
     file: str
@@ -127,7 +127,7 @@ def _follow(file: Path, link: Link, content: bytes, mark: Link | None) -> tuple[
 def _check_unacknowledged(
     file: Path, link: Link, length: int, rest: bytes, *, is_marked: bool
 ) -> None:
-    """Return if bytes that do not hold can be those of the last group."""
+    """Check that bytes that do not hold can be those of the last group."""
     where = f"{file.name}, byte {length}, after record {link.sequence}"
     # The last group's own beginning may be among the rest, wherever a cut left its blocks.
     later = [sequence for sequence in groups_in(rest) if sequence > link.sequence + 1]

@@ -1,4 +1,4 @@
-"""Which files of the journals may go: old, delivered, told of, and covered by a digest.
+"""Retires journal files that are old, delivered, notified of, and covered by a digest.
 
 A digest first says where the journal begins from now on; only then are the files before removed,
 so that a trail is never shorter than what was signed of it.

@@ -26,7 +26,7 @@ class TrailBroken(Exception):
 
 
 class Place(Struct, frozen=True):
-    """How far a reader is in a stream: the last line read, and where the next one begins."""
+    """The position of a reader in a stream: the last line read, and the start of the next."""
 
     file: str = ""
     offset: int = 0
@@ -68,7 +68,7 @@ class StreamTail:
         self._hasher: Any = None
 
     def read(self, up_to: int = EVERYTHING) -> Iterator[Lines]:
-        """Yield what is new, up to a sequence number; `place` moves with it.
+        """Yield new lines up to a sequence number; `place` advances with them.
 
         Raises:
             TrailBroken: what is there does not follow what was read before.

@@ -1,4 +1,4 @@
-"""Where log files and digests are delivered to: a folder that stands for a bucket, or a bucket."""
+"""Targets of delivered log files and digests: a bucket, or a folder that stands for one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class DeliveryTarget(Protocol):
 
 
 class DeliveryFolder:
-    """What S3 would keep as an object's metadata lies beside it, as `NAME.metadata.json`."""
+    """A folder as target; an object's metadata is in `NAME.metadata.json` beside it."""
 
     prefix = ""
 

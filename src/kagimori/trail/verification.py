@@ -28,7 +28,7 @@ from kagimori.trail.tail import TrailBroken
 
 
 class Verification(Struct, frozen=True):
-    """What a verification came to. `notes` say what it could not vouch for."""
+    """The result of a verification. `notes` list what it could not verify."""
 
     intact: bool
     records: int
@@ -219,5 +219,5 @@ def reindex(data: Path) -> int | None:
 
 
 def is_served(data: Path) -> bool:
-    """Whether a server writes to this trail now."""
+    """Return whether a server writes to this trail now."""
     return is_locked(Layout(data))

@@ -1,4 +1,4 @@
-"""What every command says of itself: who may send it, and whether it takes long.
+"""The properties of every command: the role that may send it, and its lane.
 
 A command that declares nothing is a worker's, and fast.
 """
@@ -13,7 +13,7 @@ from kagimori_boundary.key_specs import SPECS
 
 @unique
 class Role(Enum):
-    """Who is at the other end of a connection.
+    """The role of the peer of a connection.
 
     `WORKER` serves the API, `OPERATOR` is the supervisor or the command line, `FOLLOWER` reads the
     audit journal and signs digests of it.
@@ -26,7 +26,7 @@ class Role(Enum):
 
 @unique
 class Lane(Enum):
-    """Where a command is performed: at once, or in the queue of those that take long."""
+    """The lane in which a command is performed: at once, or in the queue for slow ones."""
 
     FAST = "fast"
     SLOW = "slow"

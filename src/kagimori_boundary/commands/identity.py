@@ -17,7 +17,7 @@ ROLE, USER, ROOT, FEDERATED = "role", "user", "root", "federated"
 
 
 class AccessKeyProof(Struct, frozen=True, array_like=True, tag=1):
-    """Whoever asks has this long-term access key; the HSM opens its sealed secret."""
+    """Proof that the caller has a long-term access key; the HSM opens its sealed secret."""
 
     account_id: str
     access_key_id: str
@@ -26,7 +26,7 @@ class AccessKeyProof(Struct, frozen=True, array_like=True, tag=1):
 
 
 class SessionProof(Struct, frozen=True, array_like=True, tag=2):
-    """Whoever asks has this session; the HSM opens its token."""
+    """Proof that the caller has a session; the HSM opens its token."""
 
     access_key_id: str
     session_token: bytes

@@ -92,7 +92,7 @@ def verify(  # noqa: PLR0917 - the order of the families
     message: bytes,
     signature: bytes,
 ) -> None:
-    """Return if `signature` is right.
+    """Check that `signature` is right.
 
     Raises:
         Refused: INVALID_SIGNATURE; BAD_DIGEST_LENGTH; UNSUPPORTED, as for `sign`.
@@ -130,7 +130,7 @@ def generate_mac(spec: str, loaded: Loaded, algorithm: str, message: bytes) -> b
 
 
 def verify_mac(spec: str, loaded: Loaded, algorithm: str, message: bytes, tag: bytes) -> None:
-    """Return if `tag` is right.
+    """Check that `tag` is right.
 
     Raises:
         Refused: INVALID_MAC; UNSUPPORTED, spec and algorithm do not fit.

@@ -87,7 +87,7 @@ def verify(
     message: bytes,
     signature: bytes,
 ) -> None:
-    """Return if the signature is this key's over this message.
+    """Check that the signature is this key's over this message.
 
     Raises:
         Refused: INVALID_SIGNATURE; BAD_DIGEST_LENGTH; UNSUPPORTED, as for `sign`.

@@ -77,7 +77,7 @@ def sign(key: MlDsaKey, algorithm: str, message_type: str, message: bytes) -> by
 def verify(
     key: MlDsaKey, algorithm: str, message_type: str, message: bytes, signature: bytes
 ) -> None:
-    """Return if the signature is this key's over this message (or mu).
+    """Check that the signature is this key's over this message (or mu).
 
     Raises:
         Refused: INVALID_SIGNATURE; BAD_DIGEST_LENGTH; UNSUPPORTED, as for `sign`.

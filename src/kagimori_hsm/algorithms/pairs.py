@@ -1,4 +1,4 @@
-"""Data key pairs: made for a caller, kept by nobody.
+"""Makes data key pairs, which the HSM does not keep.
 
 Source: AWS KMS API Reference, GenerateDataKeyPair; RFC 5958 (PKCS#8), RFC 5280 (public key).
 """

@@ -126,7 +126,7 @@ def sign(key: rsa.RSAPrivateKey, algorithm: str, message_type: str, message: byt
 def verify(
     key: rsa.RSAPrivateKey, algorithm: str, message_type: str, message: bytes, signature: bytes
 ) -> None:
-    """Return if the signature is this key's over this message.
+    """Check that the signature is this key's over this message.
 
     Raises:
         Refused: INVALID_SIGNATURE; BAD_DIGEST_LENGTH; UNSUPPORTED, unknown algorithm or type.
@@ -166,7 +166,7 @@ def _scheme(
 def hash_or_prehashed(
     digest: hashes.HashAlgorithm, message_type: str, message: bytes
 ) -> hashes.HashAlgorithm | Prehashed:
-    """Return what tells the library to hash the message, or that it is a digest already.
+    """Return the hash argument of the library: to hash the message, or that it is a digest.
 
     Raises:
         Refused: BAD_DIGEST_LENGTH, a DIGEST not of the hash's length; UNSUPPORTED, another type.

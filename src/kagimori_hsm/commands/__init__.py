@@ -1,1 +1,1 @@
-"""What the module can be asked, by kind: one function for each message."""
+"""The HSM's commands by kind: one function for each message."""

@@ -33,7 +33,7 @@ WEB_IDENTITIES_TOTAL: Final = (1_000.0, 100.0)
 
 
 class _Session(msgspec.Struct, array_like=True, frozen=True):
-    """What is sealed in a session token; the claims are the worker's."""
+    """The sealed content of a session token; the claims are the worker's."""
 
     secret: str
     kind: str

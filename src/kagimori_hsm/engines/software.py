@@ -43,7 +43,7 @@ class BackingKey:
         self._loaded: dispatch.Loaded | None = None
 
     def check(self, usage: KeyUsage, algorithm: str) -> None:
-        """Return if the key is for this usage, and its spec has this algorithm for it.
+        """Check that the key is for this usage, and its spec has this algorithm for it.
 
         Raises:
             Refused: FORBIDDEN, whatever a worker asks.

@@ -1,1 +1,1 @@
-"""What condition keys mean, for requests and for records of them."""
+"""The values of condition keys, for requests and for recorded requests."""

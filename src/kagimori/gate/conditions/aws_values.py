@@ -1,4 +1,4 @@
-"""What the `aws:` condition keys mean here: who asks, from where, when, and with which tags.
+"""The values of `aws:` condition keys: caller, network, time and tags.
 
 Source: IAM User Guide, "AWS global condition context keys".
 """
@@ -81,7 +81,7 @@ def _principal_tag(values: ValuesOfRequest, name: str) -> Given:
 
 
 def _of_session(field: str) -> Callable[[ValuesOfRequest], Given]:
-    """What only temporary credentials have."""
+    """Return a provider for a property that only temporary credentials have."""
 
     def value(values: ValuesOfRequest) -> Given:
         session = values.asked.caller.session

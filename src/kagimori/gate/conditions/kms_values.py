@@ -1,4 +1,4 @@
-"""What the `kms:` condition keys mean here: the key, the members of the request, the grant.
+"""The values of `kms:` condition keys: from the key, the request's members and the grant.
 
 Source: KMS Developer Guide, "Condition keys for AWS KMS".
 """
@@ -103,7 +103,7 @@ def _rotation_days(values: ValuesOfRequest) -> Given:
 
 
 def _grant_is_for_service(values: ValuesOfRequest) -> Given:
-    """True only when a service asks, for somebody or for itself."""
+    """Return `true` when a service makes the request, for a caller or for itself."""
     if values.asked.call.operation not in ("CreateGrant", "ListGrants", "RevokeGrant"):
         return None
     caller = values.asked.caller

@@ -1,4 +1,4 @@
-"""The condition values of a recorded request: what its record tells, and nothing guessed.
+"""The condition values of a recorded request: those that its record shows.
 
 A key whose value the record does not tell counts as one that cannot be had, and is noted.
 """
@@ -39,7 +39,7 @@ class RecordedValues(RequestValues):
         self.touched: set[str] = set()
 
     def is_unknown(self, key: str) -> bool:
-        """Say whether the record does not tell a folded key."""
+        """Return whether the record does not tell a folded key."""
         return key in self._unknown or key.startswith(self._unknown_families)
 
     def _given(self, key: str) -> Given:

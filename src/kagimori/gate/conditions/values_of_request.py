@@ -1,4 +1,4 @@
-"""What condition keys are worked out from: one need of one request."""
+"""The source of condition values: one needed permission of one request."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,1 +1,1 @@
-"""Where truth lives: one port, several implementations."""
+"""The store: one port, several implementations."""

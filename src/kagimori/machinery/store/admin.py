@@ -28,7 +28,7 @@ _EPOCH_OFFSET: Final = 1 << 63
 
 
 class StoreUnusable(Exception):
-    """Why the store cannot be read or written; one line for a person. Nothing has changed."""
+    """A reason why the store cannot be read or written; nothing was changed."""
 
 
 class Change(Struct, frozen=True):
@@ -87,7 +87,7 @@ class AdminStore:
     # --- reading ------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Return if the file is whole; a file of more than CHECKED_BYTES_MAX is not read.
+        """Check that the file is whole; a file of more than CHECKED_BYTES_MAX is not read.
 
         Raises:
             StoreUnusable: it is corrupt.
@@ -100,7 +100,7 @@ class AdminStore:
             raise StoreUnusable(f"{self._path} is corrupt: {verdict}")
 
     def facts(self) -> Mapping[str, Any]:
-        """Return what is known of the deployment as a whole, by name.
+        """Return the facts of the deployment, by name.
 
         Raises:
             StoreUnusable: the store cannot be read.

@@ -1,4 +1,4 @@
-"""What the workers of one node share: bytes that differ from what one saw once the store changed.
+"""Signals changes of the store among the workers of a node, through shared memory.
 
 A count for each worker in a mapped file: looking costs nothing, so every request looks. Each
 worker raises its own count alone, so none can undo another's.
@@ -35,7 +35,7 @@ class ChangeSignal:
         return self._map[:]
 
     def tell(self) -> None:
-        """Say that the store has changed."""
+        """Notify the other workers that the store has changed."""
         (count,) = _COUNT.unpack_from(self._map, self._slot)
         _COUNT.pack_into(self._map, self._slot, count + 1)
 

@@ -51,11 +51,11 @@ class EmbeddedStore:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last read and the last write succeeded."""
+        """Return whether the last read and the last write succeeded."""
         return not (self._reads_fail or self._writes_fail)
 
     def is_fresh(self) -> bool:
-        """Whether nobody on this node has committed since we last looked."""
+        """Return whether nobody on this node has committed since we last looked."""
         return self._signal.get() == self._seen
 
     def refresh(self) -> Pending[None]:
@@ -109,7 +109,7 @@ class EmbeddedStore:
         return done
 
     def outbox(self) -> list[tuple[str, str, int, bytes]]:
-        """Return what a crash may have kept from the journal; called once, before serving."""
+        """Return the records that a crash may have kept from the journal; called once, at start."""
         return self._reader.outbox()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Looks at keys from beside the workers, without writing: canaries, and what is due for whom."""
+"""Reads keys outside the workers: canary keys, and keys with a duty that is due."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a worker knows without asking: entities and groups, loaded on demand and bounded.
+"""The cache of a worker: entities and groups, loaded on demand and bounded.
 
 Everything here may be dropped at any time; a change made anywhere drops what it made stale.
 """
@@ -81,7 +81,7 @@ class Memory:
         )
 
     def apply(self, writes: Iterable[Write], stale: Iterable[Key]) -> None:
-        """Take in our own commit: its entities are known at once, its groups are read again."""
+        """Apply our own commit: keep its entities, and forget its groups."""
         self.forget(stale)
         for write in writes:
             if isinstance(write, Expect | ExpectAtMost):

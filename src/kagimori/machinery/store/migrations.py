@@ -26,7 +26,7 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
-    """Whether the schema is the newest that this version knows."""
+    """Return whether the schema is the newest that this version knows."""
     return schema_version(connection) == migrations()[-1][0]
 
 

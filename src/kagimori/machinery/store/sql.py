@@ -1,4 +1,4 @@
-"""The statements for one table, made once from its declaration; columns are always named."""
+"""SQL statements for one table, made from its declaration; columns are always named."""
 
 from typing import Any, Final
 

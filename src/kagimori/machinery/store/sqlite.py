@@ -260,7 +260,7 @@ def _raise_failure(commits: Sequence[Commit]) -> None:
 
 
 def cache_keys(write: Put | Delete) -> list[CacheKey]:
-    """Return what a write makes stale: the entity, and each group it is or was in."""
+    """Return the cache keys that a write invalidates: the entity's, and those of its groups."""
     table = write.table
     keys: list[CacheKey] = [(table.name, *table.key_of(write.entity))]
     for group in table.groups:
@@ -272,7 +272,7 @@ def cache_keys(write: Put | Delete) -> list[CacheKey]:
 
 
 def as_store_failure(failure: Exception) -> Exception:
-    """Return what a caller of the port sees of an SQL failure."""
+    """Return the port's exception for an SQL failure."""
     return failure if isinstance(failure, StoreConflict) else StoreFailed(str(failure))
 
 

@@ -1,4 +1,4 @@
-"""The store as it stood at one moment, read without a server and without changing anything."""
+"""A read-only snapshot of the store, for use without a server."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One thread with a queue: SQLite is called where it may wait without stopping the loop."""
+"""A thread with a queue, on which SQLite may block without stopping the event loop."""
 
 import asyncio
 import threading

@@ -34,7 +34,7 @@ PUBLIC_KEY_SECONDS: Final = 100 * 365 * 86_400  # it has no end, but must name o
 
 
 class Search(Facts):
-    """What is looked for and was found, and one event more if there is more."""
+    """A query and the events found, with one more than the page if there are more."""
 
     query: EventQuery | None = None
     found: Sequence[FoundEvent] = ()

@@ -61,7 +61,7 @@ _QUOTAS: Final = {
 
 
 class GetAccountSummary(IamOperation[Answered, None]):
-    """How many of each the account has, and may have."""
+    """Returns the numbers and quotas of the account's resources."""
 
     read_only = True
 

@@ -1,4 +1,4 @@
-"""How identities and policies are shown in IAM's answers.
+"""Builds the members of IAM's answers for identities and policies.
 
 Source: IAM API Reference, data types and each action's remarks.
 """

@@ -182,7 +182,7 @@ class WithBearers(On[ManagedPolicy]):
 
 
 class ListEntitiesForPolicy(AboutPolicy[WithBearers, None]):
-    """Who has a policy attached, or as boundary; who has both is listed once."""
+    """Lists identities with a policy attached or as boundary, each once."""
 
     read_only = True
     takes_aws = True

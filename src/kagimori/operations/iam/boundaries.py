@@ -70,7 +70,7 @@ def boundary_writes(
 
 
 def refuse_bad_boundary(asked: Request, arn: str, bound: ManagedPolicy | None) -> None:
-    """Return if a policy can be a boundary here.
+    """Check that a policy can be a boundary here.
 
     Raises:
         NoSuchEntity, ValidationError: it cannot.

@@ -119,7 +119,7 @@ class ListGroupsForUser(AboutNamed[User, WithGroups, None]):
 
 
 class Renaming(On[Group]):
-    """What goes with a group that is renamed; `is_taken` says that another has the name to be."""
+    """The entities that change with a group's name; `is_taken`: another group has the new name."""
 
     is_taken: bool = False
     memberships: Sequence[Membership] = ()

@@ -1,4 +1,4 @@
-"""What the operations of IAM have in common: whom they name, what they need, how they refuse.
+"""The base of IAM's operations: naming, permissions, refusals and pages.
 
 The need is decided before it is told whether the named one exists, as on AWS.
 Source: Service Authorization Reference, "IAM"; IAM API Reference.
@@ -119,7 +119,7 @@ def unusable_arn(asked: Request, arn: str) -> ValidationError | None:
 
 
 def check_policy_arn(asked: Request, arn: str) -> None:
-    """Return if a policy's ARN can be read, and is of the partition that is asked.
+    """Check that a policy's ARN can be read, and is of the partition that is asked.
 
     Raises:
         ValidationError: it cannot, or is not.
@@ -180,7 +180,7 @@ def page_entries(
 
 
 def starts_with(asked: Request, path: str) -> bool:
-    """Whether a path is among those asked for."""
+    """Return whether a path is among those asked for."""
     prefix: str | None = asked.call.input.PathPrefix
     return prefix is None or path.startswith(prefix)
 

@@ -1,4 +1,4 @@
-"""What creating and listing users, groups, roles and the like have in common."""
+"""The base of operations that create and list users, groups, roles and policies."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
@@ -23,7 +23,7 @@ from kagimori_boundary.commands import Command
 
 
 class New(Facts):
-    """What making one more of a kind needs.
+    """The facts for creating an entity: namesakes, and room under the quota.
 
     `drawn` makes its unique id, `is_taken` says that another has its name already, and `count` is
     how many of them the account has.

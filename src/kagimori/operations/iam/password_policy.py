@@ -1,4 +1,4 @@
-"""What an account asks of the passwords of its users."""
+"""Operations on the password policy of an account."""
 
 from typing import Any
 

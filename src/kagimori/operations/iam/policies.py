@@ -29,7 +29,7 @@ _USES: Final = {"PermissionsPolicy": POLICY, "PermissionsBoundary": BOUNDARY}
 
 
 def check_document(text: str, partition: str) -> None:
-    """Return if a text can be a managed policy.
+    """Check that a text can be a managed policy.
 
     Raises:
         MalformedPolicyDocument, LimitExceeded: it cannot.
@@ -104,7 +104,7 @@ def counts(uses: Sequence[Attachment]) -> dict[str, int]:
 
 
 class PolicyInUse(On[ManagedPolicy]):
-    """Where in the account the policy is in use."""
+    """The attachments of a policy in the account."""
 
     uses: Sequence[Attachment] = ()
 

@@ -155,7 +155,7 @@ class UpdateAssumeRolePolicy(AboutNamed[Role, NewTrust, None]):
 
 
 class InUse(On[Role]):
-    """Where the role is in use, and what it has of managed policies."""
+    """The instance profiles and managed policies of a role."""
 
     profiles: Sequence[InstanceProfile] = ()
     uses: Sequence[Attachment] = ()

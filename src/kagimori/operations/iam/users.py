@@ -211,5 +211,5 @@ class DeleteUser(AboutNamed[User, WithBelongings, None]):
 
 
 def is_root(asked: Request) -> bool:
-    """Whether the account's root user asks."""
+    """Return whether the account's root user asks."""
     return asked.caller.principal.kind is PrincipalKind.ROOT

@@ -1,4 +1,4 @@
-"""What the cryptographic operations have in common: usage, algorithm, context, dry run.
+"""The base of cryptographic operations: usage, algorithm, encryption context, dry run.
 
 Order of checks: identifier, authorization, state, usage, algorithm, size, dry run.
 """
@@ -72,7 +72,7 @@ def checked_context(encryption_context: dict[str, str] | None) -> dict[str, str]
 
 
 def check_ready(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
-    """Return if the key may be used at all, and for this."""
+    """Check that the key may be used at all, and for this."""
     if kms_key.state is not KeyState.ENABLED:
         check_state(operation, kms_key.state, kms_key.arn)
     check_usage(operation, kms_key, usage)

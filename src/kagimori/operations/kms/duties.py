@@ -1,4 +1,4 @@
-"""What time asks for: rotate, delete, let imported material expire. Pure, like the operations.
+"""Duties of keys that time brings: rotation, deletion, expiry of imported material. Pure.
 
 A duty is decided upon the key as it is, asks the HSM at most one thing, and leaves one record: an
 event of the service itself. Source: KMS Developer Guide, "Rotate AWS KMS keys", "Importing key
@@ -34,7 +34,7 @@ class Due(Struct, gc=False):
 
 
 class Done(Struct, gc=False):
-    """What a duty comes to: the changes, and the event that tells of them.
+    """The result of a duty: the writes, and the record of the event.
 
     `afterwards` is for the HSM once the changes are committed.
     """

@@ -180,7 +180,7 @@ class ReEncrypt(Operation[ReEncryption, Bytes]):
         )
 
     def refusal(self, asked: Request, facts: ReEncryption, failure: Failure) -> Refusal:
-        """Tell of a plaintext whose size showed only in the HSM: an RSA ciphertext hides it."""
+        """Return the refusal of a plaintext whose size only the HSM could see."""
         if failure is Failure.TOO_LONG:
             algorithm = asked.call.input.DestinationEncryptionAlgorithm
             return plaintext_too_long(facts.destination, algorithm)
@@ -230,7 +230,7 @@ def alias_in(text: str | None) -> str | None:
 
 
 def check_no_context(encryption_context: dict[str, str] | None) -> None:
-    """Return if there is no encryption context: only symmetric encryption binds one.
+    """Check that there is no encryption context: only symmetric encryption binds one.
 
     Raises:
         ValidationException: there is.
@@ -248,7 +248,7 @@ def _judged(given: Any) -> bytes | None:
 
 
 def check_modifiers(given: Any, named: str | None) -> None:
-    """Return if the dry-run modifiers fit the request.
+    """Check that the dry-run modifiers fit the request.
 
     Raises:
         ValidationException: modifiers without a dry run, or no key to ask about.

@@ -204,7 +204,7 @@ class RetireGrant(Operation[Retiring, None]):
 
 
 def check_grant_id(grant_id: str) -> None:
-    """Return if this can be a grant's id.
+    """Check that this can be a grant's id.
 
     Raises:
         InvalidGrantIdException: it is not 64 hex digits.

@@ -1,4 +1,4 @@
-"""What is checked of a key policy before it is stored.
+"""Checks of a key policy before it is stored.
 
 Source: KMS Developer Guide, "Key policies in AWS KMS"; KMS API Reference, PutKeyPolicy.
 """

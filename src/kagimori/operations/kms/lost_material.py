@@ -1,4 +1,4 @@
-"""What is to be written when key material is lost: deleted on demand, or expired."""
+"""The writes for key material that is deleted on demand, or has expired."""
 
 from collections.abc import Iterable, Sequence
 

@@ -140,7 +140,7 @@ class UpdatePrimaryRegion(AboutKey[WithMembers, None]):
 
 
 def check_primary(kms_key: KmsKey) -> None:
-    """Return if the key is the primary of a multi-Region set.
+    """Check that the key is the primary of a multi-Region set.
 
     Raises:
         UnsupportedOperationException: a replica, or a single-Region key.

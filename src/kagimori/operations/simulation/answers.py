@@ -1,4 +1,4 @@
-"""How the results of the policy simulator are shown.
+"""Builds the answers of the policy simulator.
 
 Source: IAM API Reference, EvaluationResult, ResourceSpecificResult, Statement.
 """

@@ -1,4 +1,4 @@
-"""Which context keys policies ask about, so that a simulation can be given them.
+"""Lists the context keys that policies use, as GetContextKeysFor... does.
 
 Source: IAM API Reference, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy.
 """

@@ -74,7 +74,7 @@ class Stage(Struct, frozen=True):
 
     @property
     def weight(self) -> int:
-        """How many statements are weighed for one action, once for each value of a context key."""
+        """Return the number of statements evaluated for one action, by values of context keys."""
         given = [*self.scene.policies, self.scene.boundary, self.resource_policy]
         policies = [one.compiled for one in given if one is not None]
         policies += chain.from_iterable(self.scene.organization or ())
@@ -92,14 +92,14 @@ def _weight(statements: int, characters: int) -> int:
 
 
 class Staged(Facts, kw_only=True):
-    """What a simulation needs; `results` are those of the page, once it has been simulated."""
+    """The inputs of a simulation; `results` are those of the page, once simulated."""
 
     stage: Stage
     results: Mapping[str, Any] = {}
 
 
 class _Simulate(IamOperation[Staged, None]):
-    """What both operations do once they know whose policies count."""
+    """The base of both simulations, which differ in the policies that apply."""
 
     read_only = True
 

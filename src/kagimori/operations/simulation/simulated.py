@@ -1,4 +1,4 @@
-"""Whom IAM's simulator lets ask, and the policies that count for them.
+"""The simulated caller, and the policies that apply to it.
 
 Source: IAM API Reference, SimulatePrincipalPolicy (PolicySourceArn, CallerArn).
 """
@@ -48,7 +48,7 @@ def entity_at(view: View, arn: str, account_id: str) -> Bearer:
 
 
 def check_entity_arn(arn: str) -> None:
-    """Return if an ARN can name a user, group or role.
+    """Check that an ARN can name a user, group or role.
 
     Raises:
         InvalidInput: it cannot.

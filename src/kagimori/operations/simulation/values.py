@@ -110,7 +110,7 @@ def _check_type(name: str, values: tuple[str, ...], written: str) -> None:
 
 
 class SimulatedValues(Values):
-    """What was given, else what is known of caller, key and time; everything else is absent."""
+    """Condition values: those given, else those known of caller, key and time."""
 
     __slots__ = ("_entries", "_real")
 

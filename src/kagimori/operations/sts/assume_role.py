@@ -35,7 +35,7 @@ from kagimori_boundary.replies import NewSession
 
 
 class AssumeRole(IssueCredentials[Assumed]):
-    """Whether the role exists is not told to who may not assume it."""
+    """Issues a session of a role; a denial does not show whether the role exists."""
 
     def look_up(self, asked: Asked) -> Assumed:
         given, caller = asked.call.input, asked.caller

@@ -33,7 +33,7 @@ class Owned(Facts):
 
 
 class GetAccessKeyInfo(Operation[Owned, None]):
-    """Which account an access key id is of; anybody may ask, for any key (STS API Reference)."""
+    """Returns the account of an access key id; any caller may ask, for any key."""
 
     service = "sts"
     read_only = True

@@ -116,7 +116,7 @@ def shown_credentials(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_policies(asked: Asked, narrowing: Narrowing, account_id: str) -> None:
-    """Return if each managed session policy exists, in the account or as AWS's.
+    """Check that each managed session policy exists, in the account or as AWS's.
 
     Raises:
         ValidationError: one does not.

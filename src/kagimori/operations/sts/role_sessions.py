@@ -1,4 +1,4 @@
-"""What all ways to a session of a role have in common. Source: STS API Reference, AssumeRole."""
+"""The common parts of ways to a role session. Source: STS API Reference, AssumeRole."""
 
 import re
 from typing import Any, Final

@@ -67,7 +67,7 @@ class Federated(Issue):
 
 
 class GetFederationToken(IssueCredentials[Federated]):
-    """What the federated user may is what the user may and the session policy allows."""
+    """Issues a federated user's session: the user's permissions within the session policies."""
 
     def look_up(self, asked: Asked) -> Federated:
         given, account_id = asked.call.input, asked.caller.account_id

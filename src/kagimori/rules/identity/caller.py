@@ -164,7 +164,7 @@ def federated_caller(
 
 
 def acting_for(caller: Caller, service: str, shown: Shown | None = None) -> Caller:
-    """Return the caller as a service acts for them: what they may, and by way of what."""
+    """Return the caller of a request that a service makes on their behalf."""
     return replace(caller, via=service, shown=shown)
 
 

@@ -1,4 +1,4 @@
-"""What a service may ask of KMS for a caller: to use keys, and no more.
+"""The actions of KMS that a service may take for a caller: those that use keys.
 
 A request that somebody signed for a service shows that they asked that service for something. It
 does not show that they want a key's policy changed or a key deleted, so no service can do that for

@@ -43,7 +43,7 @@ def check_session_limits(caller: Caller, service: str, operation: str) -> None:
 
 
 def check_service_limits(caller: Caller, service: str, call: Call) -> None:
-    """Return if a service may make this call for a caller who showed it a request.
+    """Check that a service may make this call for a caller who showed it a request.
 
     A request shown must not be turned into credentials, into another policy, or into a grant that
     somebody else lives on.

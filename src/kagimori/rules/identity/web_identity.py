@@ -200,7 +200,7 @@ def _key(keys: Sequence[Mapping[str, Any]], key_id: str | None) -> Any:
 
 
 def _is_sound(key: RSAPublicKey) -> bool:
-    """Say whether an RSA key is long enough to trust, and short enough to check with."""
+    """Return whether an RSA key is long enough to trust, and short enough to check with."""
     exponent = key.public_numbers().e
     return RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX and 3 <= exponent < 1 << 32  # noqa: PLR2004
 

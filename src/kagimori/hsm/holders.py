@@ -1,4 +1,4 @@
-"""Who holds the key that a command is about: our own HSM, or a custom key store.
+"""Finds the holder of the key in a command: our own HSM, or a custom key store.
 
 The path and the operations know this one port. A key store that is connected is added here, and
 nothing else changes for those who ask.

@@ -55,6 +55,13 @@ class Serve(_Section, frozen=True):
     drain_seconds: Annotated[
         float, About("For requests in flight when it is told to stop.", least=0, most=3600)
     ] = 20.0
+    check_modes: Annotated[
+        bool,
+        About(
+            "Refuse to start while private files can be read by others; false: only warn, where "
+            "a file system has no permissions."
+        ),
+    ] = True
 
 
 class Admin(_Section, frozen=True):
@@ -276,6 +283,16 @@ class Dev(_Section, frozen=True):
             is_path=True,
         ),
     ] = None
+    hosts: Annotated[
+        tuple[str, ...],
+        About(
+            "Names beside those of loopback by which requests may come, and of whose web pages; "
+            "may be repeated.",
+            flag="--allow-host",
+            metavar="NAME",
+            commands=DEV,
+        ),
+    ] = ()
     seed_region: Annotated[
         str,
         About(

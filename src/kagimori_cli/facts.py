@@ -1,12 +1,15 @@
 """`kagimori env` and `kagimori status`: what a deployment is, and how it is."""
 
 import json
+import os
 import shlex
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from kagimori.deployment.trust_files import TRUST_STORE_PASSWORD, trust_files_in
 from kagimori.server import start as assemble
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 
@@ -23,11 +26,36 @@ def env(data: Data) -> None:
         "AWS_SECRET_ACCESS_KEY": made.secret_access_key,
         "AWS_DEFAULT_REGION": made.region,
         "AWS_REGION": made.region,
-        "AWS_CA_BUNDLE": made.ca_bundle,
+        **_trusting(made.ca_bundle),
     }
     for name, value in variables.items():
         if value is not None:
             typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _trusting(ca_bundle: str | None) -> dict[str, str]:
+    """Return what makes clients trust the deployment's own authority; each kind has its variable.
+
+    Where a variable replaces what a client trusts, its file holds the system's roots as well.
+    """
+    if ca_bundle is None:
+        return {}
+    files = trust_files_in(Path(ca_bundle).parent)
+    variables = {"AWS_CA_BUNDLE": ca_bundle, "NODE_EXTRA_CA_CERTS": ca_bundle}
+    if files.bundle.exists():
+        variables["SSL_CERT_FILE"] = str(files.bundle)
+    if files.trust_store.exists() and " " not in str(files.trust_store):
+        variables["JAVA_TOOL_OPTIONS"] = _java_options(files.trust_store)
+    return variables
+
+
+def _java_options(trust_store: Path) -> str:
+    """Return Java's options: those that are set already, without a trust store, and ours."""
+    name = "-Djavax.net.ssl.trustStore"
+    others = os.environ.get("JAVA_TOOL_OPTIONS", "").split()
+    kept = [option for option in others if not option.startswith(name)]
+    ours = [f"{name}={trust_store}", f"{name}Type=PKCS12", f"{name}Password={TRUST_STORE_PASSWORD}"]
+    return " ".join([*kept, *ours])
 
 
 def status(data: Data, output: OutputOption = Output.TEXT) -> None:

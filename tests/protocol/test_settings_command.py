@@ -1,6 +1,10 @@
 """Settings of a running server: the file is obeyed, told of, and refused with its line."""
 
 import json
+import urllib.error
+import urllib.request
+
+import pytest
 
 import serving
 
@@ -60,3 +64,33 @@ def test_version():
     done = serving.run("--version", check=True)
     assert done.stdout.startswith("kagimori ")
     assert "(Python 3." in done.stdout
+
+
+def test_a_seal_key_that_others_can_read_is_not_served(tmp_path):
+    data = tmp_path / "data"
+    serving.init(data)
+    (data / "seal.key").chmod(0o644)
+    arguments = ("serve", "--data", data, "--listen", "127.0.0.1:0")
+    done = serving.run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"kagimori: {data}/seal.key can be read by others than its owner: "
+        f"chmod 600 {data}/seal.key\n"
+    )
+    with serving.served("--set", "serve.check_modes=false", data=data) as server:
+        assert any("WARNING" in line and "seal.key" in line for line in server.stderr)
+
+
+def test_dev_answers_no_page_of_another_site(dev):
+    evil = {"Origin": "https://attacker.example"}
+    for headers in (evil, {"Host": "attacker.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        for path in ("/", "/?Action=GetCallerIdentity&Version=2011-06-15", "/_kagimori/clock"):
+            request = urllib.request.Request(dev.url + path, data=b"{}", headers=headers)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=10)
+            assert refused.value.code == 403
+            assert b"dev.hosts" in refused.value.read()
+            refused.value.close()
+    local = urllib.request.Request(f"{dev.url}/healthz", headers={"Origin": "http://localhost:1"})
+    with urllib.request.urlopen(local, timeout=10) as answer:
+        assert answer.status == 200

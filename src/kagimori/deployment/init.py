@@ -18,6 +18,7 @@ from kagimori.deployment.folder import Layout, Unusable, make_folder, write_priv
 from kagimori.deployment.opened import new_store
 from kagimori.deployment.regions import check_regions
 from kagimori.deployment.running import RootAccessKey
+from kagimori.deployment.trust_files import write_trust_files
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_account_id, new_uuid
 from kagimori.machinery.store.admin import Change, StoreUnusable
@@ -137,6 +138,7 @@ def _root_access_key(
     if tls_hosts is not None:
         layout.tls.mkdir(mode=0o700)
         ca_bundle = str(make_certificate_authority(layout.tls, list(tls_hosts)).authority)
+        write_trust_files(layout.tls)
     return RootAccessKey(
         planned.account.account_id,
         facts.home_region,

@@ -18,12 +18,8 @@ _NOT_FOUND: Final = RawAnswer(
 class Doors:
     """Sends each request where it belongs."""
 
-    def __init__(
-        self, api: Handler, troubles: Callable[[], list[str]], *, pages: bool = True
-    ) -> None:
-        """Hand requests for the API to `api`; `pages` of other origins may read its answers."""
+    def __init__(self, api: Handler, troubles: Callable[[], list[str]]) -> None:
         self._api = api
-        self._pages = pages
         self._troubles = troubles
 
     def handle(self, raw: RawRequest, respond: Respond) -> None:
@@ -32,12 +28,12 @@ class Doors:
         if (raw.method == b"POST" and (raw.target == b"/" or is_form)) or (
             raw.method == b"GET" and is_form
         ):
-            self._api(raw, readable(raw, respond) if self._pages else respond)
+            self._api(raw, readable(raw, respond))
         else:
             respond(self._page(raw))
 
     def _page(self, raw: RawRequest) -> RawAnswer:
-        if self._pages and (raw.target == b"/" or raw.target.startswith(b"/?")):
+        if raw.target == b"/" or raw.target.startswith(b"/?"):
             return preflight(raw) or _NOT_FOUND
         if raw.method not in (b"GET", b"HEAD"):
             return _NOT_FOUND

@@ -7,6 +7,7 @@ from kagimori.gate.asked import NewKeyChoices
 from kagimori.gate.who import Who
 from kagimori.http.front import Handler
 from kagimori.machinery.clock import Clock
+from kagimori.settings import Settings
 
 # Does what is due, once.
 Turn = Callable[[], Coroutine[Any, Any, None]]
@@ -23,8 +24,7 @@ class ServerKind:
     who: type[Who] = Who
     new_key_choices: NewKeyChoices = NewKeyChoices()
     unknown_principals: bool = False
-    pages: bool = True  # whether web pages of other origins may read answers
 
-    def door(self, doors: Handler, turn: Turn) -> Handler:
+    def door(self, doors: Handler, turn: Turn, settings: Settings) -> Handler:
         """Return what answers requests, given what answers them in `serve`."""
         return doors

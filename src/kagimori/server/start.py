@@ -1,5 +1,6 @@
 """Assembles and runs `kagimori serve`; knows all parts, but those of `dev`."""
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -17,7 +18,9 @@ from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import SOCKET_PATH_BYTES_MAX, Layout, Unusable, lock
 from kagimori.deployment.init import DEFAULT_REGION, initialise
 from kagimori.deployment.opened import opened
+from kagimori.deployment.private_files import check_private_files
 from kagimori.deployment.running import RootAccessKey, root_access_key, running_server
+from kagimori.deployment.trust_files import trust_files_in, write_trust_files
 from kagimori.http.tls import server_context
 from kagimori.machinery.key_sets import read_key_set
 from kagimori.server.listeners import listener_at, url_of
@@ -62,6 +65,8 @@ def serve(
     layout = Layout(data)
     with ExitStack() as stack:
         held = lock(layout)
+        for warning in check_private_files(layout, settings):
+            sys.stderr.write(f"kagimori: WARNING: {warning}\n")
         with opened(data) as deployment:
             facts = deployment.facts
             streams, known_streams = register_streams(deployment, settings.serve.workers)
@@ -109,6 +114,9 @@ def _certificate_of(
     """Return what TLS is served with, if it is: what is set, or what `init` made."""
     certificate, private_key = settings.tls.certificate, settings.tls.key
     if facts.tls and certificate is None and private_key is None:
+        with contextlib.suppress(OSError):  # a deployment made before there were such files
+            if not trust_files_in(layout.tls).trust_store.exists():
+                write_trust_files(layout.tls)
         certificate, private_key = str(layout.tls / "server.pem"), str(layout.tls / "server.key")
     if certificate is None or private_key is None:
         return None, None

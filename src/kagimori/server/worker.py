@@ -137,9 +137,9 @@ class Worker:
             strangers=self._strangers,
             on_due=self._timekeeper.wake,
         )
-        doors = Doors(path.handle, self.troubles, pages=kind.pages)
+        doors = Doors(path.handle, self.troubles)
         self._front = Front(
-            kind.door(doors.handle, self._timekeeper.turn),
+            kind.door(doors.handle, self._timekeeper.turn, config.settings),
             config.settings.front,
             new_request_id=draw,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),

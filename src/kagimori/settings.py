@@ -55,6 +55,10 @@ class Serve(_Section, frozen=True):
     drain_seconds: Annotated[
         float, About("For requests in flight when it is told to stop.", least=0, most=3600)
     ] = 20.0
+    silent_seconds: Annotated[
+        float,
+        About("A worker that answers its supervisor nothing for longer is replaced.", least=1),
+    ] = 20.0
     check_modes: Annotated[
         bool,
         About(
@@ -130,7 +134,8 @@ class FrontLimits(_Section, frozen=True):
     connections: Annotated[
         int,
         About(
-            "Open connections for each worker, at most; one more is answered 503.",
+            "Open connections for each worker, at most; one more takes the place of one that asks "
+            "nothing, or is answered 503.",
             least=1,
             flag="--connections",
         ),

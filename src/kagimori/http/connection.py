@@ -15,6 +15,7 @@ from kagimori.http.exchange import Exchange, Notice, Shared
 from kagimori.http.head import Refused
 from kagimori.http.message import MessageReader
 from kagimori.http.peer import source_ip, tls_details
+from kagimori.http.room import has_room
 from kagimori.http.waits import (
     A_BODY,
     A_HEAD,
@@ -46,9 +47,10 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_turning",
         "_unread",
-        "_waits_for",
         "deadline",
+        "is_leaving",
         "shared",
+        "waits_for",
     )
 
     _transport: asyncio.Transport
@@ -60,21 +62,22 @@ class Connection(asyncio.Protocol):
         self._reader = MessageReader(shared.limits)
         self._line: deque[Exchange | Notice] = deque()
         self._unread = b""
-        self._waits_for = A_HEAD
+        self.waits_for = A_HEAD
         self._source_ip = ""
         self._tls: TlsDetails | None = None
         # No more requests are taken; no more answers can be written.
         self._ended = self._lost = False
         # Reading is paused; the peer's side of the socket is full; a turn is under way.
         self._paused = self._stuffed = self._turning = False
+        self.is_leaving = False
 
     # --- what the transport says -----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Admit the peer, or turn it away: 503 beyond the limit."""
+        """Admit the peer, or turn it away: 503 if there is no room and nobody gives way."""
         self._transport = transport = cast("asyncio.Transport", transport)
         shared = self.shared
-        if shared.draining or len(shared.connections) >= shared.limits.connections:
+        if shared.draining or not has_room(shared):
             self._ended = True
             self._note(503)
             transport.write(shared.heads.refusal(503))
@@ -109,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         if self in shared.connections:
             shared.connections.remove(self)
+            shared.leaving -= self.is_leaving
             if not shared.connections and shared.on_last_gone is not None:
                 shared.on_last_gone()
 
@@ -134,9 +138,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline has passed: 408 for a message begun, else a close without a word."""
-        if self._waits_for in (ITS_READER, THE_END) or self._transport.is_closing():
+        if self.waits_for in (ITS_READER, THE_END) or self._transport.is_closing():
             self._transport.abort()
-        elif self._waits_for == A_BODY or (self._waits_for == A_HEAD and self._has_begun()):
+        elif self.waits_for == A_BODY or (self.waits_for == A_HEAD and self._has_begun()):
             self._refuse(408)
             self._write_ready()
         else:
@@ -150,6 +154,20 @@ class Connection(asyncio.Protocol):
             self._end_with_line()
         else:
             self._close()
+
+    def may_give_way(self) -> bool:
+        """Return whether nothing is being done for the peer that it would still read."""
+        reads = self.waits_for not in (ITS_READER, THE_END)
+        return not self.is_leaving and not (reads and self._line)
+
+    def give_way(self) -> None:
+        """End for another peer's sake: a connection that waits for its next request is closed."""
+        self.is_leaving = True
+        self.shared.leaving += 1
+        if self.waits_for == A_REQUEST and self._tls is None:
+            self._close()
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -276,7 +294,7 @@ class Connection(asyncio.Protocol):
 
     def _restart_clock(self) -> None:
         """Let the next `_settle` set a new deadline, even for the same kind of wait."""
-        self._waits_for = UNKNOWN
+        self.waits_for = UNKNOWN
 
     def _settle(self, *, held: bool) -> None:
         """Pause or go on reading, and set the deadline of what is waited for now."""
@@ -299,8 +317,8 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
-        if waits_for != self._waits_for:
-            self._waits_for = waits_for
+        if waits_for != self.waits_for:
+            self.waits_for = waits_for
             self.deadline = self._loop.time() + seconds(self.shared.limits, waits_for)
 
     def _has_begun(self) -> bool:
@@ -324,7 +342,7 @@ class Connection(asyncio.Protocol):
             return
         self._ended = True
         self._unread = b""
-        self._waits_for = THE_END
+        self.waits_for = THE_END
         self.deadline = self._loop.time() + self.shared.limits.linger_seconds
         if self._paused:
             self._paused = False
@@ -334,6 +352,6 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Close once everything is written; the deadline is for a peer that does not read it."""
         self._ended = True
-        self._waits_for = THE_END
+        self.waits_for = THE_END
         self.deadline = self._loop.time() + self.shared.limits.idle_seconds
         self._transport.close()

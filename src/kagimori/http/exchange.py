@@ -23,6 +23,7 @@ class Shared:
         "handler",
         "heads",
         "in_flight",
+        "leaving",
         "limits",
         "new_request_id",
         "on_last_gone",
@@ -46,6 +47,7 @@ class Shared:
         self.on_last_gone: Callable[[], None] | None = None
         self.connections: set[Connection] = set()
         self.in_flight = 0
+        self.leaving = 0  # connections that were told to go, and are not gone yet
         self.draining = False
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import signal
 import sys
 from typing import Final
@@ -17,6 +18,7 @@ from kagimori.trail.recovery import JournalDamaged
 
 # Objects in flight for a few hundred requests must not look like garbage that gathers.
 COLLECT_AFTER: Final = 20_000
+FILES_BESIDE_CONNECTIONS: Final = 256
 
 
 def run_worker(config_text: str, kind: ServerKind) -> None:
@@ -25,9 +27,23 @@ def run_worker(config_text: str, kind: ServerKind) -> None:
     # The supervisor says when to stop; a terminal's interrupt reaches every process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    allow_open_files(config.settings.front.connections)
     # The journal's thread must not wait five milliseconds for its turn.
     sys.setswitchinterval(0.0005)
     uvloop.run(_run(config, kind))
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise the limit of open files for so many connections, as far as the system lets us.
+
+    Beyond it nobody could connect, not even to the health pages.
+    """
+    wanted = connections + FILES_BESIDE_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _run(config: WorkerConfig, kind: ServerKind) -> None:

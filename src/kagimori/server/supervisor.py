@@ -30,6 +30,7 @@ from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.logs import Log
 from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.server.control import BadMessage, Question, frame, read_answer
+from kagimori.server.heartbeat import until_silent
 from kagimori.server.metrics import Snapshot, exposition
 from kagimori.server.worker_config import WebIdentityKeys, WorkerConfig
 from kagimori.settings import FrontLimits, Settings
@@ -104,6 +105,10 @@ class _Worker:
         """Return the sequence number of the newest record it has on disk; 0 if it does not say."""
         found: int | None = await self._ask("end")
         return found or 0
+
+    async def is_alive(self) -> bool:
+        """Return whether its loop turns."""
+        return await self._ask("alive") is not None
 
     async def _ask(self, asked: str) -> Any:
         if not self.is_ready or self._writer is None:
@@ -272,7 +277,10 @@ class Supervisor:
         pause = 0.0
         while not self._stopping.is_set():
             began = time.monotonic()
-            await asyncio.to_thread(self._workers[name].process.wait)
+            worker = self._workers[name]
+            watch = asyncio.create_task(self._end_if_silent(name, worker))
+            await asyncio.to_thread(worker.process.wait)
+            watch.cancel()
             if self._stopping.is_set():
                 return
             self._restarts["worker"] += 1
@@ -283,6 +291,14 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 await self._start_worker(name)
             self._write_running()
+
+    async def _end_if_silent(self, name: str, worker: _Worker) -> None:
+        """End a worker whose loop stands still; while it drains, it need not answer."""
+        silent_seconds = self._options.settings.serve.silent_seconds
+        await until_silent(worker.is_alive, silent_seconds, answer_seconds=SNAPSHOT_SECONDS_MAX)
+        if not self._stopping.is_set():
+            Log().error("trouble", part="worker", worker=name, why="it stands still, and is ended")
+            worker.process.kill()
 
     async def _stop(self, watches: list[asyncio.Task[None]]) -> None:
         """Drain the workers, then end the HSM they use."""

@@ -200,7 +200,11 @@ class Worker:
                 os._exit(1)
             if question.asked == "drain":
                 return
-            answers = {"end": lambda: self._journal.end.sequence, "snapshot": self.snapshot}
+            answers = {
+                "alive": lambda: True,
+                "end": lambda: self._journal.end.sequence,
+                "snapshot": self.snapshot,
+            }
             answer = answers.get(question.asked, lambda: None)
             writer.write(frame(Answer(question.number, value=answer())))
 

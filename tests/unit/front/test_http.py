@@ -597,17 +597,92 @@ def test_an_answer_for_a_peer_that_left_is_dropped():
 
 
 def test_one_connection_too_many_is_turned_away():
-    door = Door(FrontLimits(connections=1))
+    door = Door(FrontLimits(connections=1), hold=True)
+    door.feed(GET)
     second = Transport()
     door.connect(second)
     assert second.out.startswith(b"HTTP/1.1 503 ")
     assert second.closed
     assert door.front.connections_open == 1
-    assert bodies(door.feed(GET)) == [b"/a"]
+    door.held.pop()(RawAnswer(200, b"/a"))
+    assert bodies(door.transport.out) == [b"/a"]
     door.connection.connection_lost(None)
     third = Transport()
     door.connect(third)
     assert (third.out, door.front.connections_open) == (b"", 1)
+
+
+SILENT = {
+    "nothing": b"",
+    "the beginning of a head": b"GET / HTTP/1.1\r\nHo",
+    "the beginning of a body": post(b"Content-Length: 9", body=b"abc"),
+    "a request that was answered": GET,
+}
+
+
+@pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT.keys())
+def test_who_asks_nothing_gives_way(sent):
+    door = Door(FrontLimits(connections=1))
+    door.feed(sent)
+    second = Transport()
+    connection = door.connect(second)
+    assert door.transport.closed
+    assert (second.out, second.closed) == (b"", False)
+    door.connection.connection_lost(None)
+    connection.data_received(GET)
+    assert bodies(second.out) == [b"/a"]
+    third = Transport()
+    door.connect(third)
+    assert second.closed, "the count of places is right again"
+    assert third.out == b""
+
+
+def test_who_does_not_read_gives_way():
+    door = Door(FrontLimits(connections=1))
+    door.feed(GET)
+    door.connection.pause_writing()
+    door.feed(GET)
+    second = Transport()
+    door.connect(second)
+    assert door.transport.aborted
+    assert second.out == b""
+
+
+def test_the_longest_waiting_gives_way_and_who_asks_last_of_all():
+    door = Door(FrontLimits(connections=3), hold=True)
+    asks = door.transport
+    door.feed(GET)
+    old, new = Transport(), Transport()
+    door.connect(old)
+    door.loop.now += 1
+    door.connect(new)
+    fourth = Transport()
+    door.connect(fourth)
+    assert (asks.closed, old.closed, new.closed, fourth.closed) == (False, True, False, False)
+
+
+def test_a_request_that_is_answered_is_not_dropped_for_the_head_behind_it():
+    door = Door(FrontLimits(connections=1), hold=True)
+    door.feed(GET + b"GET / HT")
+    second = Transport()
+    door.connect(second)
+    assert second.out.startswith(b"HTTP/1.1 503 ")
+    assert not door.transport.closed
+
+
+def test_silent_peers_keep_nobody_out():
+    door = Door(FrontLimits(connections=200))
+    peers = {}
+    for _ in range(600):
+        transport = Transport()
+        peers[transport] = door.connect(transport)
+        for gone in [one for one in peers if one.closed]:
+            peers.pop(gone).connection_lost(None)
+    caller = Transport()
+    door.connect(caller).data_received(GET)
+    assert bodies(caller.out) == [b"/a"]
+    assert 503 not in door.refused
+    assert door.front.connections_open <= 200
 
 
 OFFERS = {

@@ -12,6 +12,7 @@ from kagimori_cli import audit_reading
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 
 EXIT_NOT_INTACT: Final = 1
+EXIT_MISSING: Final = 3
 FINDINGS_SHOWN: Final = 50
 
 audit = typer.Typer(
@@ -50,6 +51,8 @@ def verify(
 ) -> None:
     """Verify the whole trail. Exit code 0: intact, 1: not intact, 2: cannot be read.
 
+    3: what should be there to verify it with is missing.
+
     DIR may also be a copy of the `audit` folder alone, on another machine.
     """
     try:
@@ -61,7 +64,7 @@ def verify(
     else:
         _show(found)
     if not found.intact:
-        raise typer.Exit(EXIT_NOT_INTACT)
+        raise typer.Exit(EXIT_MISSING if found.is_missing else EXIT_NOT_INTACT)
 
 
 @audit.command(epilog="Example: kagimori audit public-key --data ./kagimori-data > audit-key.pem")
@@ -130,5 +133,9 @@ def _show(found: audit_trail.Verification) -> None:
         console.print(f"and {more} more")
     for note in found.notes:
         console.print(f"[dim]note: {note}[/]", highlight=False)
-    verdict = "[bold green]intact" if found.intact else "[bold red]NOT INTACT"
+    verdict = (
+        "[bold green]intact"
+        if found.intact
+        else ("[bold red]NOTHING TO VERIFY IT WITH" if found.is_missing else "[bold red]NOT INTACT")
+    )
     console.print(f"{verdict}[/]: {found.records} records")

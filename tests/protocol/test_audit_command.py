@@ -47,7 +47,8 @@ def audit(*arguments):
 def verified(data, *options):
     done = audit("verify", "--data", data, *options, "--output", "json")
     found = json.loads(done.stdout)
-    assert done.returncode == (0 if found["intact"] else 1)
+    kinds = {finding["kind"] for finding in found["findings"]}
+    assert done.returncode == (0 if found["intact"] else 3 if kinds == {"missing"} else 1)
     return found
 
 
@@ -97,7 +98,45 @@ def test_no_digests_and_no_key(copy):
     shutil.rmtree(copy / "digests")
     assert verified(copy)["findings"][0]["kind"] == "removed digest"
     (copy / "public-key.pem").unlink()
-    assert verified(copy)["intact"], "a trail that nothing was ever signed of"
+    (found,) = verified(copy)["findings"]
+    assert found["kind"] == "missing", "a copy cannot tell whether it was ever signed"
+
+
+def test_what_the_deployment_beside_it_misses(story, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(story[0], data)
+    assert verified(data)["intact"]
+    key = (data / "audit" / "public-key.pem").read_bytes()
+    (data / "audit" / "public-key.pem").unlink()
+    shutil.rmtree(data / "audit" / "digests")
+    (found,) = verified(data)["findings"]
+    assert found["kind"] == "missing"
+    assert "the public key and all digests are gone" in found["message"]
+    (data / "audit" / "public-key.pem").write_bytes(key)
+    assert [one["kind"] for one in verified(data)["findings"]] == ["removed digest"]
+    for stream in ("w0", "w1", "admin"):
+        shutil.rmtree(data / "audit" / stream)
+    found = verified(data)["findings"]
+    assert {one["stream"] for one in found if one["kind"] == "cut tail"} == {"w0", "w1", "admin"}
+    shutil.rmtree(data / "run")
+    assert {one["stream"] for one in verified(data)["findings"]} == {"w0", "w1"}
+
+
+def test_a_stream_that_nobody_registered(story, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(story[0], data)
+    shutil.copytree(data / "audit" / "w0", data / "audit" / "w9")
+    assert [(one["kind"], one["stream"]) for one in verified(data)["findings"]] == [
+        ("unknown stream", "w9")
+    ]
+
+
+def test_a_deployment_whose_servers_make_no_digests_is_intact():
+    with serving.temporary_folder() as folder:
+        serving.init(folder / "data")
+        with serving.served("--digest-minutes", "0", data=folder / "data") as server:
+            server.client().create_key()
+        assert verified(folder / "data")["intact"]
 
 
 def test_another_trails_key(story, copy, tmp_path):

@@ -241,7 +241,7 @@ def test_an_open_request_is_answered_before_the_end(deployment):
 
 def test_several_workers_share_what_they_know(deployment):
     with serving.served("--workers", "2", data=deployment) as server:
-        assert set(server.pids) == {"hsm", "w0", "w1"}
+        assert set(server.pids) == {"hsm", "trail", "w0", "w1"}
         clients = [server.client() for _ in range(4)]
         for number in range(6):
             made = clients[number % 4].create_key()["KeyMetadata"]["Arn"]

@@ -53,7 +53,7 @@ def test_the_first_records_of_a_deployment_tell_of_init(folder):
     assert len(audit_key["serviceEventDetails"]["publicKeyFingerprint"]) == 64
     assert pem.startswith("-----BEGIN PUBLIC KEY-----")
     assert streams["eventName"] == "RegisterStreams"
-    assert streams["serviceEventDetails"] == {"streams": ["admin", "w0"]}
+    assert streams["serviceEventDetails"] == {"streams": ["admin", "w0"], "signs": True}
     for record in (created, account, audit_key, streams):
         assert record["recipientAccountId"] == made["account_id"]
         assert record["awsRegion"] == "eu-central-1"

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
+from kagimori.machinery.control import Answer, BadMessage, frame, read_answer, read_question
 from kagimori.server import supervisor
-from kagimori.server.control import Answer, BadMessage, frame, read_answer, read_question
 from kagimori.server.supervisor import _Worker
 
 
@@ -48,7 +48,7 @@ def test_a_late_answer_is_not_taken_for_the_next(monkeypatch):
         assert await worker.snapshot() is None, "nobody answered in time"
         first = await read_question(reader)
         monkeypatch.setattr(supervisor, "SNAPSHOT_SECONDS_MAX", 20.0)
-        asking = asyncio.ensure_future(worker.journal_end())
+        asking = asyncio.ensure_future(worker._ask("other"))
         second = await read_question(reader)
         writer.write(frame(Answer(first.number, value={"records_synced": 7})))
         writer.write(frame(Answer(second.number, value=42)))

@@ -9,14 +9,18 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from kagimori.machinery.telemetry import BUCKETS
+from kagimori.server.trail_child import TrailReport
+from kagimori.trail.follower import OK
 
 Snapshot = dict[str, Any]
 PARTS = ("hsm", "journal", "store")  # of a worker, as it names its troubles
 
 
 class _Workers(Collector):
-    def __init__(self, snapshots: list[Snapshot], restarts: dict[str, int]) -> None:
-        self._snapshots = snapshots
+    def __init__(
+        self, snapshots: list[Snapshot], restarts: dict[str, int], trail: TrailReport
+    ) -> None:
+        self._snapshots, self._trail = snapshots, trail
         self._restarts = restarts
 
     def collect(self) -> Iterator[Metric]:
@@ -29,6 +33,7 @@ class _Workers(Collector):
             "kagimori_hsm_queue", "Commands the HSM has not answered.", "hsm_in_flight"
         )
         yield self._troubles()
+        yield from self._followers()
         records = CounterMetricFamily("kagimori_audit_records", "Audit records made durable.")
         records.add_metric([], sum(snapshot["records_synced"] for snapshot in self._snapshots))
         yield records
@@ -86,6 +91,21 @@ class _Workers(Collector):
             family.add_metric([part], count)
         return family
 
+    def _followers(self) -> Iterator[Metric]:
+        troubled = GaugeMetricFamily(
+            "kagimori_troubled_followers",
+            "1 if a follower of the journals fails, hangs, stands still or has ended.",
+            labels=["follower"],
+        )
+        for name, one in self._trail.followers.items():
+            troubled.add_metric([name], float(one.state != OK))
+        yield troubled
+        unknown = GaugeMetricFamily(
+            "kagimori_unknown_streams", "Folders in the audit folder that are no streams of ours."
+        )
+        unknown.add_metric([], len(self._trail.unknown_streams))
+        yield unknown
+
     def _gauge(self, name: str, text: str, member: str) -> Metric:
         gauge = GaugeMetricFamily(name, text)
         gauge.add_metric([], sum(snapshot[member] for snapshot in self._snapshots))
@@ -99,8 +119,10 @@ def _cumulated(parts: list[dict[str, Any]]) -> Iterable[tuple[str, float]]:
         yield ("+Inf" if bound == float("inf") else str(bound)), total
 
 
-def exposition(snapshots: list[Snapshot], restarts: dict[str, int]) -> bytes:
+def exposition(
+    snapshots: list[Snapshot], restarts: dict[str, int], trail: TrailReport | None = None
+) -> bytes:
     """Return the metrics page."""
     registry = CollectorRegistry()
-    registry.register(_Workers(snapshots, restarts))
+    registry.register(_Workers(snapshots, restarts, trail or TrailReport()))
     return generate_latest(registry)

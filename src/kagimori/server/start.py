@@ -30,6 +30,7 @@ from kagimori.settings import Settings, WebIdentity
 from kagimori.trail import acceptance, policy_replay
 from kagimori.trail import reading as audit_reading
 from kagimori.trail import verification as audit_trail
+from kagimori.trail.options import signs
 from kagimori.trail.streams import register_streams
 
 __all__ = [
@@ -69,7 +70,9 @@ def serve(
             sys.stderr.write(f"kagimori: WARNING: {warning}\n")
         with opened(data) as deployment:
             facts = deployment.facts
-            streams, known_streams = register_streams(deployment, settings.serve.workers)
+            streams, known_streams = register_streams(
+                deployment, settings.serve.workers, signs=signs(settings.audit)
+            )
         certificate, private_key = _certificate_of(layout, facts, settings)
         is_plain = certificate is None
         listener = stack.enter_context(listener_at(settings.serve.listen, plain=is_plain))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
@@ -21,26 +21,27 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from kagimori.deployment.audit_key import audit_key
 from kagimori.deployment.facts import Facts
-from kagimori.deployment.folder import Layout, write_private
+from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
 from kagimori.http.front import Front, Respond
 from kagimori.machinery.chance import new_uuid
+from kagimori.machinery.control import BadMessage, Question, frame, read_answer
 from kagimori.machinery.logs import Log
 from kagimori.rules.request import RawAnswer, RawRequest
-from kagimori.server.control import BadMessage, Question, frame, read_answer
 from kagimori.server.heartbeat import until_silent
 from kagimori.server.metrics import Snapshot, exposition
+from kagimori.server.trail_child import TrailChild
 from kagimori.server.worker_config import WebIdentityKeys, WorkerConfig
 from kagimori.settings import FrontLimits, Settings
-from kagimori.trail.auditor import Auditor
+from kagimori.trail.options import TrailConfig, signs
 from kagimori.trail.streams import Streams
-from kagimori_boundary.commands import Command
+from kagimori_boundary.commands import AdmitFollower, Command
 from kagimori_boundary.replies import Reply
 
 STOP_SECONDS: Final = 10.0  # for a worker to end once it has drained
-AUDIT_SECONDS_MAX: Final = 20.0
 RESTART_SECONDS_MAX: Final = 5.0
 SNAPSHOT_SECONDS_MAX: Final = 2.0
 
@@ -101,11 +102,6 @@ class _Worker:
         found: Snapshot | None = await self._ask("snapshot")
         return found
 
-    async def journal_end(self) -> int:
-        """Return the sequence number of the newest record it has on disk; 0 if it does not say."""
-        found: int | None = await self._ask("end")
-        return found or 0
-
     async def is_alive(self) -> bool:
         """Return whether its loop turns."""
         return await self._ask("alive") is not None
@@ -157,7 +153,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._workers: dict[str, _Worker] = {}
         self._names = options.streams
-        self._restarts = {"hsm": 0, "worker": 0}
+        self._restarts = {"hsm": 0, "trail": 0, "worker": 0}
         self._stopping = asyncio.Event()
         self._failure: str | None = None
         self._hsm_asked = threading.Lock()
@@ -171,7 +167,9 @@ class Supervisor:
             self._hsm = await asyncio.to_thread(self._start_hsm)
         except HsmRefused as refused:
             return str(refused)
+        await self._spawn_trail()
         if not all(await asyncio.gather(*(self._start_worker(name) for name in self._names))):
+            self._trail.close()
             self._end_hsm()
             reasons = [worker.refused for worker in self._workers.values() if worker.refused]
             reasons.append("a worker did not start; its reason stands above")
@@ -180,10 +178,10 @@ class Supervisor:
         watches += [loop.create_task(self._keep_worker(name)) for name in self._names]
         front = await self._serve_admin()
         self._write_running()
-        self._auditor = self._new_auditor(loop)
+        await self._trail.begin()
+        watches.append(loop.create_task(self._keep_trail()))
         self._on_ready()
         await self._tell_of_sandboxes()
-        self._auditor.start()
         await self._stopping.wait()
         await self._stop(watches)
         await front.drain(1.0)
@@ -226,6 +224,7 @@ class Supervisor:
             self._hsm.end()
             with contextlib.suppress(HsmRefused, OSError):
                 self._hsm = await asyncio.to_thread(self._start_hsm)
+                await asyncio.to_thread(self._admit_trail)
             self._write_running()
 
     async def _hsm_to_end(self) -> None:
@@ -314,31 +313,53 @@ class Supervisor:
                 process.kill()
                 self._failure = "a worker did not stop in time"
         # What the workers recorded to the last is signed by the HSM before it ends.
-        await asyncio.to_thread(self._auditor.finish, AUDIT_SECONDS_MAX)
+        await self._trail.finish()
         await asyncio.to_thread(self._end_hsm)
         await asyncio.gather(*watches, return_exceptions=True)
 
     # --- the audit trail ----------------------------------------------------------------------
 
-    def _new_auditor(self, loop: asyncio.AbstractEventLoop) -> Auditor:
-        log = Log()
-
-        def ends() -> Mapping[str, int]:
-            """Return how far each worker's journal is on disk; called on the auditor's threads."""
-            asking = asyncio.run_coroutine_threadsafe(self._journal_ends(), loop)
-            return asking.result(2 * SNAPSHOT_SECONDS_MAX)
-
-        return Auditor(
-            self._layout,
-            self._options.settings.audit,
-            ends=ends,
-            ask=self._ask_hsm,
-            trouble=lambda part, why: log.error("trouble", part=part, why=why),
+    async def _spawn_trail(self) -> None:
+        """Start the followers' process, and admit it to the HSM."""
+        audit = self._options.settings.audit
+        self._layout.audit.mkdir(mode=0o700, exist_ok=True)
+        if signs(audit):
+            try:
+                await asyncio.to_thread(audit_key, self._layout, self._ask_hsm)
+            except (HsmRefused, Unusable, OSError) as problem:
+                Log().error("trouble", part="audit", why=str(problem))
+        config = TrailConfig(
+            data=str(self._layout.data),
+            hsm_socket=str(self._hsm_socket),
+            control_fd=-1,
+            streams=self._options.known_streams,
+            options=audit,
         )
+        self._trail = TrailChild(config, self._lock)
+        await asyncio.to_thread(self._admit_trail)
 
-    async def _journal_ends(self) -> dict[str, int]:
-        ends = await asyncio.gather(*(worker.journal_end() for worker in self._workers.values()))
-        return dict(zip(self._workers, ends, strict=True))
+    def _admit_trail(self) -> None:
+        """Admit the followers' process to the HSM: it may have digests signed."""
+        with contextlib.suppress(HsmRefused, OSError):  # a new HSM is told again
+            self._ask_hsm(AdmitFollower(self._trail.process.pid))
+
+    async def _keep_trail(self) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            await asyncio.to_thread(self._trail.process.wait)
+            if self._stopping.is_set():
+                return
+            Log().error("trouble", part="trail", why="the followers' process has ended")
+            self._restarts["trail"] += 1
+            pause = _next_pause(pause, time.monotonic() - began)
+            await asyncio.sleep(pause)
+            if self._stopping.is_set():
+                return
+            self._trail.close()
+            await self._spawn_trail()
+            await self._trail.begin()
+            self._write_running()
 
     def _ask_hsm(self, command: Command) -> Reply:
         with self._hsm_asked:  # a conversation of one question at a time
@@ -366,11 +387,12 @@ class Supervisor:
         task.add_done_callback(lambda done: respond(_page_of(done)))
 
     async def _metrics(self) -> RawAnswer:
-        page = exposition(await self._snapshots(), self._restarts)
+        page = exposition(await self._snapshots(), self._restarts, self._trail.report())
         return RawAnswer(200, page, b"text/plain; version=1.0.0; charset=utf-8")
 
     async def _status(self) -> RawAnswer:
         snapshots = await self._snapshots()
+        report = self._trail.report()
         troubles = sorted({trouble for snapshot in snapshots for trouble in snapshot["troubles"]})
         if len(snapshots) < len(self._workers):
             troubles.append("worker")
@@ -385,6 +407,8 @@ class Supervisor:
                 "hsm": list(self._hsm.sandbox),
                 "workers": all(snapshot["confined"] for snapshot in snapshots),
             },
+            "followers": {name: one.state for name, one in report.followers.items()},
+            "alarms": report.alarms(),
             "records": sum(snapshot["records_synced"] for snapshot in snapshots),
             "pid": os.getpid(),
         }
@@ -402,6 +426,7 @@ class Supervisor:
             "pid": os.getpid(),
             "processes": {
                 "hsm": self._hsm.process.pid,
+                "trail": self._trail.process.pid,
                 **{name: worker.process.pid for name, worker in self._workers.items()},
             },
         }

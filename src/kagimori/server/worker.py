@@ -24,6 +24,7 @@ from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
 from kagimori.http.tls import server_context
 from kagimori.machinery.chance import Uuids
+from kagimori.machinery.control import Answer, BadMessage, frame, read_question
 from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.once import Once
 from kagimori.machinery.store.change_signal import ChangeSignal
@@ -38,7 +39,6 @@ from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.service_event import journal_event
 from kagimori.rules.records.strangers import Strangers
 from kagimori.server.confinement import Confinement
-from kagimori.server.control import Answer, BadMessage, frame, read_question
 from kagimori.server.doors import Doors
 from kagimori.server.kind import ServerKind
 from kagimori.server.timekeeper import Timekeeper
@@ -200,11 +200,7 @@ class Worker:
                 os._exit(1)
             if question.asked == "drain":
                 return
-            answers = {
-                "alive": lambda: True,
-                "end": lambda: self._journal.end.sequence,
-                "snapshot": self.snapshot,
-            }
+            answers = {"alive": lambda: True, "snapshot": self.snapshot}
             answer = answers.get(question.asked, lambda: None)
             writer.write(frame(Answer(question.number, value=answer())))
 

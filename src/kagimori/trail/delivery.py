@@ -26,10 +26,9 @@ from kagimori.rules.chain.delivered import (
 )
 from kagimori.rules.chain.digest import SIGNATURE_ALGORITHM, ToSign
 from kagimori.rules.records.copies import owners_copy
-from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.times import epoch_of, iso_time
-from kagimori.trail.reader import stream_folders
-from kagimori.trail.tail import EVERYTHING, Lines, Place, StreamTail, TrailBroken
+from kagimori.trail.source import Source
+from kagimori.trail.tail import EVERYTHING, Decoded, Lines, Place, TrailBroken
 from kagimori.trail.targets import DeliveryTarget
 
 STATE_NAME: Final = "delivery.json"
@@ -80,7 +79,10 @@ class Delivery:
         now: Callable[[], float],
         draw: Callable[[int], bytes],
         trouble: Callable[[str], None],
+        source: Source | None = None,
     ) -> None:
+        self._source = source or Source(audit)
+        self._broken: str | None = None
         self._audit, self._target = audit, target
         self._fingerprint, self._sign = fingerprint, sign
         self._now, self._draw, self._trouble = now, draw, trouble
@@ -96,11 +98,12 @@ class Delivery:
             OSError, NotTaken: something cannot be read or written; tried again
                 from the last note on.
         """
+        self._broken = None
         count = 0
         gathered: dict[Area, _Gathered] = {}
         tails = [
-            StreamTail(folder, self._state.places.get(folder.name))
-            for folder in stream_folders(self._audit)
+            self._source.tail(folder, self._state.places.get(folder.name))
+            for folder in self._source.folders()
         ]
         for tail in tails:
             try:
@@ -108,13 +111,18 @@ class Delivery:
                     count += len(lines.lines)
                     self._take(lines, gathered)
             except TrailBroken as broken:
-                self._trouble(f"nothing more of this stream is delivered: {broken}")
+                self._broken = f"nothing more of a stream is delivered: {broken}"
+                self._trouble(self._broken)
         for area, some in gathered.items():
             self._write_log(area, some)
         if count:
             self._state.places = {tail.stream: tail.place for tail in tails}
             self._note()
         return count
+
+    def standing(self) -> str | None:
+        """Return why something is not delivered any more; None if all is."""
+        return self._broken
 
     def digest(self) -> None:
         """Write a digest for each area, also for one where nothing was delivered.
@@ -149,15 +157,14 @@ class Delivery:
             self._note()
 
     def _take(self, lines: Lines, gathered: dict[Area, _Gathered]) -> None:
-        for _, _, record in lines.records():
-            for area in self._gather(record, gathered):
+        for one in lines.decoded:
+            for area in self._gather(one, gathered):
                 self._write_log(area, gathered.pop(area))
 
-    def _gather(self, record: bytes, gathered: dict[Area, _Gathered]) -> list[Area]:
+    def _gather(self, one: Decoded, gathered: dict[Area, _Gathered]) -> list[Area]:
         """Put a record where it belongs; return the areas that have enough for a file."""
-        try:
-            entry = decode_entry(record)
-        except ValueError:
+        record, entry = one.record, one.entry
+        if entry is None:
             return []  # of no account
         full = []
         account_id = entry.recipient_account_id

@@ -28,12 +28,12 @@ from kagimori.rules.chain.digest import (
     object_name,
 )
 from kagimori.rules.numbers import whole
-from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.times import iso_time
 from kagimori.trail.checkpoints import Checkpoints
 from kagimori.trail.files import journal_files
-from kagimori.trail.reader import digest_files, stream_folders
+from kagimori.trail.reader import digest_files
 from kagimori.trail.receiving import NotTaken
+from kagimori.trail.source import Source
 from kagimori.trail.tail import (
     EVERYTHING,
     Lines,
@@ -76,7 +76,9 @@ class Digester:
         now: Callable[[], float],
         trouble: Callable[[str], None],
         checkpoints: Checkpoints | None = None,
+        source: Source | None = None,
     ) -> None:
+        self._source = source or Source(audit)
         self._audit, self._folder = audit, audit / FOLDER
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._fingerprint, self._sign, self._now = fingerprint, sign, now
@@ -95,7 +97,7 @@ class Digester:
 
     def follow(self, ends: Mapping[str, int]) -> None:
         """Read new records; `ends` bounds streams that are being written to."""
-        for folder in stream_folders(self._audit):
+        for folder in self._source.folders():
             stream = folder.name
             if stream in self._broken:
                 continue
@@ -111,6 +113,11 @@ class Digester:
                 )
             except OSError as problem:  # tried again at the next turn, from where we are
                 self._trouble(f"{stream} cannot be read: {problem.strerror}")
+
+    def standing(self) -> str | None:
+        """Return what is not signed any more; None if all is."""
+        broken = ", ".join(sorted(self._broken))
+        return f"nothing new is signed of {broken}, which is not intact" if broken else None
 
     def has_news(self) -> bool:
         """Return whether anything was recorded since the newest digest, or there is none."""
@@ -185,7 +192,7 @@ class Digester:
         for end in before.streams if before is not None else ():
             if end.stream == folder.name and end.newest_sequence:
                 place = self._place_of(folder, end)
-        tail = self._tails[folder.name] = StreamTail(folder, place, hashes_files=True)
+        tail = self._tails[folder.name] = self._source.tail(folder, place, hashes_files=True)
         return tail
 
     def _place_of(self, folder: Path, end: StreamEnd) -> Place:
@@ -209,10 +216,9 @@ class Digester:
     def _count(self, stream: str, lines: Lines) -> None:
         file_span = self._file_spans.setdefault(f"{stream}/{lines.file}", Span())
         self._records[stream] = self._records.get(stream, 0) + len(lines.lines)
-        for _, _, record in lines.records():
-            try:
-                entry = decode_entry(record)
-            except ValueError:
+        for one in lines.decoded:
+            entry = one.entry
+            if entry is None:
                 continue  # of no key, whatever it is; the chain holds it all the same
             self._span.add(entry.event_time)
             file_span.add(entry.event_time)

@@ -11,9 +11,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from kagimori.rules.records.entry import Entry, decode_entry
+from kagimori.rules.records.entry import Entry
 from kagimori.rules.records.facets import Facet, event_ids, facets
 from kagimori.rules.records.times import epoch_of
+from kagimori.trail.source import Source
 from kagimori.trail.tail import EVERYTHING, Lines, Place, StreamTail
 
 INDEX_NAME: Final = "index.db"
@@ -49,8 +50,9 @@ COMMIT;
 class AuditIndex:
     """The writing side. Belongs to one thread."""
 
-    def __init__(self, audit: Path) -> None:
+    def __init__(self, audit: Path, source: Source | None = None) -> None:
         """Open the index, or begin a new one if there is none that can be used."""
+        self._source = source or Source(audit)
         self._audit = audit
         self._path = audit / INDEX_NAME
         self._connection = self._open()
@@ -80,7 +82,7 @@ class AuditIndex:
         """
         tail = self._tails.get(folder.name)
         if tail is None:
-            tail = self._tails[folder.name] = StreamTail(folder, self._place_of(folder.name))
+            tail = self._tails[folder.name] = self._source.tail(folder, self._place_of(folder.name))
         if tail.place.sequence >= up_to:
             return 0
         count = 0
@@ -125,15 +127,16 @@ class AuditIndex:
         execute("BEGIN")
         try:
             block = _Block(f"{stream}/{lines.file}", lines.offset, lines.first_sequence)
-            for sequence, offset, record in lines.records():
-                if offset - block.offset > BLOCK_BYTES:
-                    self._add_block(block, offset)
-                    block = _Block(block.file, offset, sequence)
-                try:
-                    entry = decode_entry(record)
-                    block.take(entry, self._facets_of(entry))
-                except ValueError:
+            for one in lines.decoded:
+                if one.offset - block.offset > BLOCK_BYTES:
+                    self._add_block(block, one.offset)
+                    block = _Block(block.file, one.offset, one.sequence)
+                if one.entry is None:
                     continue  # nothing to find it by
+                try:
+                    block.take(one.entry, self._facets_of(one.entry))
+                except ValueError:
+                    continue
             self._add_block(block, place.offset)
             execute(
                 "INSERT OR REPLACE INTO positions VALUES (?,?,?,?,?)",

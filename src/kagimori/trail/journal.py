@@ -37,7 +37,16 @@ class JournalFailed(Exception):
 class _Group:
     """Records on their way to the disk together."""
 
-    __slots__ = ("content", "end", "failure", "given_up", "records", "sync_seconds", "waiting")
+    __slots__ = (
+        "content",
+        "end",
+        "failure",
+        "given_up",
+        "is_marked",
+        "records",
+        "sync_seconds",
+        "waiting",
+    )
 
     def __init__(self, content: bytes, end: Link, waiting: list[Pending[None]]) -> None:
         self.content = content
@@ -46,6 +55,7 @@ class _Group:
         self.records = content.count(b"\n")
         self.failure: OSError | None = None
         self.given_up = False
+        self.is_marked = False
         self.sync_seconds = 0.0
 
 
@@ -84,6 +94,7 @@ class Journal:
         self._gathering: list[tuple[bytes, Pending[None]]] = []
         self._group: _Group | None = None
         self._group_since = 0.0
+        self._giving_up = threading.Lock()  # a group is given up or marked as synced, never both
         self._healthy = True
         self._dirty = False  # whether the file may hold bytes that were never acknowledged
         self._on_synced, self._on_failed = on_synced, on_failed
@@ -139,10 +150,12 @@ class Journal:
             return
         stuck, self._gathering = self._gathering, []
         waiting = [pending for _, pending in stuck]
-        if self._group is not None:
-            waiting += self._group.waiting
-            self._group.waiting = []
-            self._group.given_up = True
+        with self._giving_up:
+            group = self._group
+            if group is not None and not group.is_marked:  # else it has come through just now
+                waiting += group.waiting
+                group.waiting = []
+                group.given_up = True
         for pending in waiting:
             pending.fail(JournalFailed("the disk does not answer"))
 
@@ -227,7 +240,9 @@ class Journal:
                 self._cut_back()
             raise
         self._file_bytes += len(group.content)
-        if self._mark is not None:
+        with self._giving_up:
+            group.is_marked = not group.given_up
+        if self._mark is not None and group.is_marked:
             with contextlib.suppress(OSError):  # then it lags, and says less than it could
                 self._mark.write(group.end)
 
@@ -247,9 +262,6 @@ class Journal:
         self._file, self._file_bytes = file, 0
 
     def _cut_back(self) -> None:
-        if self._mark is not None and self._mark.newest.sequence > self._end.sequence:
-            # Synced after all, but given up before: the mark goes back first, and durably.
-            self._mark.settle(self._end)
         if self._file >= 0:
             os.ftruncate(self._file, self._file_bytes)
             os.fdatasync(self._file)

@@ -2,7 +2,8 @@
 
 After each sync the mark is overwritten in place and not synced itself, so that it costs next to
 nothing. It may therefore lag behind the journal after a power cut, and is never ahead of it. Two
-slots take turns, so that a torn write leaves the one before.
+slots take turns, so that a torn write leaves the one before. Followers read the journal as far as
+the mark says.
 """
 
 import os
@@ -26,7 +27,6 @@ class SyncedMark:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         sync_folder(path.parent)
         self._turn = 0
-        self.newest = START
 
     def write(self, link: Link) -> None:
         """Note a link that was synced; not durable by itself.
@@ -38,10 +38,9 @@ class SyncedMark:
         slot = b"%b %08x\n" % (text, zlib.crc32(text))
         os.pwrite(self._file, slot, self._turn * SLOT_BYTES)
         self._turn = 1 - self._turn
-        self.newest = link
 
     def settle(self, link: Link) -> None:
-        """Make this link the mark in both slots, durably; it may be lower than before.
+        """Make this link the mark in both slots, durably.
 
         Raises:
             OSError: it cannot be written.

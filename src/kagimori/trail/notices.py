@@ -29,6 +29,7 @@ from kagimori.rules.records.notice import (
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.reader import stream_folders
 from kagimori.trail.receiving import NotTaken
+from kagimori.trail.source import Source
 from kagimori.trail.tail import (
     EVERYTHING,
     Lines,
@@ -54,6 +55,8 @@ class Keys(Protocol):
 
     def due_before(self, at: float) -> list[KmsKey]: ...
 
+    def close(self) -> None: ...
+
 
 class NotifierState(Struct):
     """The progress of a notifier, and the approaching events it has announced."""
@@ -76,8 +79,10 @@ class Notifier:
         storm_denials: int,
         now: Callable[[], float],
         trouble: Callable[[str], None],
+        source: Source | None = None,
     ) -> None:
         """Begin where the one before ended; the first of its name at the end of the journals."""
+        self._source = source or Source(audit)
         self._audit, self._file = audit, state_file(audit, name)
         self._post, self._keys = post, keys
         self._ahead, self._storms = ahead_seconds, DenialStorms(storm_denials)
@@ -108,6 +113,12 @@ class Notifier:
         if told or self._now() - self._noted_at >= NOTE_SECONDS:
             self.note()
         return 0.0 if is_more else TURN_SECONDS
+
+    def standing(self) -> str | None:
+        """Return why nothing is sent; None if all is."""
+        if self._failing_since is None:
+            return None
+        return "the receiver takes nothing"
 
     def note(self) -> None:
         """Keep how far it has come; only if nothing waits."""
@@ -172,7 +183,7 @@ class Notifier:
     def _read(self, ends: Mapping[str, int]) -> tuple[list[Lines], bool]:
         pieces: list[Lines] = []
         left = TURN_BYTES_MAX
-        for folder in stream_folders(self._audit):
+        for folder in self._source.folders():
             tail = self._tails.get(folder.name) or self._begin(folder)
             try:
                 for lines in tail.read(ends.get(folder.name, EVERYTHING)):
@@ -182,19 +193,20 @@ class Notifier:
                         return pieces, True
             except TrailBroken as broken:
                 self._trouble(f"some records were never told of: {broken}")
-                self._tails[folder.name] = StreamTail(folder, place_at_end(folder))
+                self._tails[folder.name] = self._source.tail(
+                    folder, _end_or_place(folder, tail.place)
+                )
         return pieces, False
 
     def _entries(self, pieces: list[Lines]) -> list[tuple[Entry, bytes]]:
         """Return the records that could matter, in the order of their time."""
-        found = []
-        for lines in pieces:
-            for _, _, record in lines.records():
-                if any(needle in record for needle in self._needles):
-                    try:
-                        found.append((decode_entry(record), record))
-                    except ValueError:
-                        continue  # `audit verify` tells of it
+        found = [
+            (one.entry, one.record)
+            for lines in pieces
+            for one in lines.decoded
+            if one.entry is not None  # `audit verify` tells of it
+            and any(needle in one.record for needle in self._needles)
+        ]
         return sorted(found, key=lambda one: one[0].event_time)
 
     def _look_for_canaries(self) -> None:
@@ -213,7 +225,7 @@ class Notifier:
                     self._queue.append(notice)
 
     def _begin(self, folder: Path) -> StreamTail:
-        tail = StreamTail(folder, self._places.get(folder.name))
+        tail = self._source.tail(folder, self._places.get(folder.name))
         self._tails[folder.name] = tail
         return tail
 
@@ -228,6 +240,14 @@ class Notifier:
             return msgspec.json.decode(self._file.read_bytes(), type=NotifierState)
 
 
+def _end_or_place(folder: Path, place: Place) -> Place:
+    """Return the place at a stream's end; where the reader is, if its end is damaged."""
+    try:
+        return place_at_end(folder)
+    except TrailBroken:
+        return place
+
+
 def begin_at_end(audit: Path, file: Path) -> None:
     """Note the ends of all streams as the place to begin at, if no place is noted yet.
 
@@ -235,7 +255,7 @@ def begin_at_end(audit: Path, file: Path) -> None:
         OSError, TrailBroken: the journals cannot be read, or the note not be written.
     """
     if not file.exists():
-        places = {folder.name: place_at_end(folder) for folder in stream_folders(audit)}
+        places = {folder.name: _end_or_place(folder, Place()) for folder in stream_folders(audit)}
         write_whole(file, msgspec.json.encode(NotifierState(places)))
 
 

@@ -4,20 +4,91 @@ A digest first says where the journal begins from now on; only then are the file
 so that a trail is never shorter than what was signed of it.
 """
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 from kagimori.rules.chain.chain import read_line
-from kagimori.rules.chain.digest import Digest
+from kagimori.rules.chain.digest import FOLDER, BadDigest, Digest, decode_file
 from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.delivery import read_state
 from kagimori.trail.files import first_sequence_of, journal_files
 from kagimori.trail.notices import told_to
 from kagimori.trail.reader import stream_folders
+from kagimori.trail.source import Source
 
 Beginnings = dict[str, tuple[int, str]]
+DAY_SECONDS: Final = 86_400
+TURN_SECONDS: Final = 2.0
+
+
+class Proposals:
+    """New beginnings of streams, on their way from retention into the next digest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begins: Beginnings = {}
+
+    def put(self, begins: Beginnings) -> None:
+        with self._lock:
+            self._begins |= begins
+
+    def take(self) -> Beginnings:
+        """Return what was proposed, which nobody else is told then."""
+        with self._lock:
+            begins, self._begins = self._begins, {}
+        return begins
+
+
+class RetentionFollower:
+    """Proposes what may go to the next digest, and removes what the newest one says is gone."""
+
+    name = "retention"
+
+    def __init__(
+        self, source: Source, *, days: float, receivers: Sequence[str], proposals: Proposals
+    ) -> None:
+        self._source, self._seconds = source, days * DAY_SECONDS
+        self._receivers, self._proposals = receivers, proposals
+        self._newest: tuple[Path, Digest] | None = None
+
+    def turn(self, *, stopping: bool) -> float:
+        audit = self._source.audit
+        newest = self._newest_digest()
+        if newest is not None:
+            known = {folder.name for folder in self._source.folders()}
+            begins = {
+                end.stream: (end.first_sequence, end.first_previous)
+                for end in newest.streams
+                if end.stream in known
+            }
+            remove_before(audit, begins)
+            older_than = time.time() - self._seconds
+            new = new_beginnings(audit, newest, older_than, self._receivers)
+            self._proposals.put({name: new[name] for name in new if name in known})
+        return TURN_SECONDS
+
+    def standing(self) -> str | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _newest_digest(self) -> Digest | None:
+        """Return the newest digest that can be read."""
+        for file in sorted((self._source.audit / FOLDER).glob("*.json"), reverse=True):
+            if self._newest is not None and self._newest[0] == file:
+                return self._newest[1]
+            try:
+                self._newest = file, decode_file(file.read_bytes()).digest
+            except BadDigest:
+                continue  # the digests' follower reports it
+            return self._newest[1]
+        return None
 
 
 def new_beginnings(

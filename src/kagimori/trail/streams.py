@@ -7,8 +7,7 @@ and its worker goes on in another.
 
 import json
 import time
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kagimori.deployment.folder import Unusable
@@ -21,6 +20,7 @@ from kagimori.rules.records.service_event import journal_event
 from kagimori.trail.reader import stream_folders
 
 FACT: Final = "streams"
+SIGNS: Final = "signs"  # the fact that digests were made, from the first server on that makes some
 ATTEMPTS_MAX: Final = 5
 Streams = dict[str, bool]  # whether each is closed, by name
 
@@ -34,15 +34,18 @@ def known_streams(store: AdminStore) -> Streams | None:
     return _decode(store.facts().get(FACT))
 
 
-def register_streams(deployment: Opened, workers: int) -> tuple[list[str], Streams]:
+def register_streams(deployment: Opened, workers: int, *, signs: bool) -> tuple[list[str], Streams]:
     """Return the names of the workers' streams, and all that are known now, these included.
+
+    `signs`: this server makes digests, so that some must be there from now on.
 
     Raises:
         StoreUnusable, OSError: the store or the audit folder cannot be read or written.
         Unusable: others register all the time.
     """
     for _ in range(ATTEMPTS_MAX):
-        before = deployment.store.facts().get(FACT)
+        facts = deployment.store.facts()
+        before = facts.get(FACT)
         known = _decode(before)
         if known is None:  # of a version that registered none: what is there is what it wrote
             audit = deployment.layout.audit
@@ -52,10 +55,12 @@ def register_streams(deployment: Opened, workers: int) -> tuple[list[str], Strea
         registered = {**known}
         for name in (*names, ADMIN_STREAM):
             registered.setdefault(name, False)
-        if registered == _decode(before):
+        further = [Fact(SIGNS, "true")] if signs and SIGNS not in facts else []
+        if registered == _decode(before) and not further:
             return names, registered
         new = sorted(set(registered) - set(_decode(before) or {}))
-        if _keep(deployment, registered, before, "RegisterStreams", {"streams": new}):
+        details = {"streams": new, "signs": signs}
+        if _keep(deployment, registered, before, "RegisterStreams", details, further=further):
             return names, registered
     raise Unusable("the streams cannot be registered: others do all the time")
 
@@ -76,15 +81,6 @@ def close_stream(deployment: Opened, stream: str, reason: str) -> None:
     raise Unusable(f"{stream} cannot be closed: others register all the time")
 
 
-def strangers(audit: Path, known: Collection[str]) -> list[str]:
-    """Return the names of folders that look like streams and are not known.
-
-    Raises:
-        OSError: the audit folder cannot be read.
-    """
-    return [folder.name for folder in stream_folders(audit) if folder.name not in known]
-
-
 def _open_name(name: str, known: Streams) -> str:
     number, wanted = 1, name
     while known.get(wanted):
@@ -94,7 +90,13 @@ def _open_name(name: str, known: Streams) -> str:
 
 
 def _keep(
-    deployment: Opened, streams: Streams, before: str | None, event: str, details: dict[str, Any]
+    deployment: Opened,
+    streams: Streams,
+    before: str | None,
+    event: str,
+    details: dict[str, Any],
+    *,
+    further: Sequence[Fact] = (),
 ) -> bool:
     """Keep the streams and record why; return whether they were still as they were before."""
     record = journal_event(
@@ -106,7 +108,7 @@ def _keep(
         account_id=deployment.facts.operator_account_id,
     )
     try:
-        deployment.store.commit([Fact(FACT, json.dumps(streams), before)], record)
+        deployment.store.commit([Fact(FACT, json.dumps(streams), before), *further], record)
     except StoreConflict:
         return False
     return True

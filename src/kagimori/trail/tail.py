@@ -5,14 +5,16 @@ yet synced, may still be taken back.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
 from kagimori.rules.chain.chain import GENESIS, BrokenLine, read_line
 from kagimori.rules.chain.groups import unmarked
+from kagimori.rules.records.entry import Entry, decode_entry
 from kagimori.trail.files import first_sequence_of, journal_files
 
 PIECE_BYTES: Final = 1024 * 1024
@@ -34,13 +36,51 @@ class Place(Struct, frozen=True):
     line_hash: str = GENESIS
 
 
-class Lines(Struct, frozen=True):
+class Decoded(Struct, frozen=True, gc=False):
+    """A record, and what it is found by; no entry if it is none of a form that we know."""
+
+    sequence: int
+    offset: int
+    record: bytes
+    entry: Entry | None
+
+
+class Lines(Struct, frozen=True, dict=True):
     """Lines of one file, in order; the first of them has this offset and sequence number."""
 
     file: str
     offset: int
     first_sequence: int
     lines: list[bytes]
+
+    @cached_property
+    def decoded(self) -> list[Decoded]:
+        """The records, decoded once for all who read these lines."""
+        found = []
+        for sequence, offset, record in self.records():
+            try:
+                entry = decode_entry(record)
+            except ValueError:
+                entry = None
+            found.append(Decoded(sequence, offset, record, entry))
+        return found
+
+    @property
+    def end(self) -> int:
+        """The offset after the last of them."""
+        return self.offset + sum(map(len, self.lines)) + len(self.lines)
+
+    def after(self, offset: int) -> "Lines | None":
+        """Return the lines from an offset on; None if no line begins there."""
+        at = self.offset
+        for number, line in enumerate(self.lines):
+            if at == offset:
+                rest = Lines(self.file, at, self.first_sequence + number, self.lines[number:])
+                if "decoded" in self.__dict__:
+                    rest.__dict__["decoded"] = self.decoded[number:]
+                return rest
+            at += len(line) + 1
+        return None
 
     def records(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield sequence, offset and record of each line."""
@@ -55,16 +95,30 @@ def record_in(line: bytes, sequence: int) -> bytes:
     return unmarked(line[_HEAD_BYTES + len(str(sequence)) : -1])
 
 
+class Shared(Protocol):
+    """Lines that some reader has read, kept for the others for a while."""
+
+    def find(self, stream: str, place: Place) -> Lines | None: ...
+
+    def keep(self, stream: str, lines: Lines) -> None: ...
+
+
 class StreamTail:
     """One reader of one stream."""
 
     def __init__(
-        self, folder: Path, place: Place | None = None, *, hashes_files: bool = False
+        self,
+        folder: Path,
+        place: Place | None = None,
+        *,
+        hashes_files: bool = False,
+        shared: Shared | None = None,
     ) -> None:
         self.stream = folder.name
         self.place = place or Place()
         self._folder = folder
         self._hashes_files = hashes_files
+        self._shared = shared
         self._hasher: Any = None
 
     def read(self, up_to: int = EVERYTHING) -> Iterator[Lines]:
@@ -116,6 +170,13 @@ class StreamTail:
 
     def _read_file(self, file: Path, up_to: int) -> Iterator[Lines]:
         hasher = self._hash_so_far() if self._hashes_files else None
+        while (found := self._found(up_to)) is not None:
+            taken = self._take(file.name, found.lines, up_to, found)
+            if taken is None:
+                return
+            if hasher is not None:
+                hasher.update(b"\n".join([*taken.lines, b""]))
+            yield taken
         with file.open("rb", buffering=0) as content:
             content.seek(self.place.offset)
             rest = b""
@@ -136,9 +197,22 @@ class StreamTail:
                 if len(taken.lines) < len(lines):
                     return
 
-    def _take(self, name: str, lines: list[bytes], up_to: int) -> Lines | None:
+    def _found(self, up_to: int) -> Lines | None:
+        """Return what another reader has read of what comes next here, if all of it may be read."""
+        if self._shared is None:
+            return None
+        found = self._shared.find(self.stream, self.place)
+        if found is None or found.first_sequence + len(found.lines) - 1 > up_to:
+            return None
+        return found
+
+    def _take(
+        self, name: str, lines: list[bytes], up_to: int, found: Lines | None = None
+    ) -> Lines | None:
+        """Move on past these lines, once they are the next ones; `found` is them as shared."""
         place = self.place
-        del lines[max(0, up_to - place.sequence) :]
+        if found is None:
+            del lines[max(0, up_to - place.sequence) :]
         if not lines:
             return None
         try:
@@ -153,7 +227,12 @@ class StreamTail:
             )
         offset = place.offset + sum(map(len, lines)) + len(lines)
         self.place = Place(name, offset, last, sha256(lines[-1]).hexdigest())
-        return Lines(name, place.offset, first, lines)
+        if found is not None:
+            return found
+        taken = Lines(name, place.offset, first, lines)
+        if self._shared is not None:
+            self._shared.keep(self.stream, taken)
+        return taken
 
     def _hash_so_far(self) -> Any:
         if self._hasher is None:

@@ -16,6 +16,7 @@ from kagimori.rules.chain.digest import BadDigest
 from kagimori.rules.chain.digest_chain import PLACE, Demands, hold_digests
 from kagimori.rules.chain.findings import Finding, StreamReport
 from kagimori.rules.chain.public_key import AuditPublicKey
+from kagimori.trail.expected import expected_of, missing
 from kagimori.trail.index import AuditIndex, IndexUnusable, remove_index
 from kagimori.trail.minted import hold_minted
 from kagimori.trail.reader import (
@@ -39,6 +40,12 @@ class Verification(Struct, frozen=True):
     findings: tuple[Finding, ...]
     findings_more: int
     notes: tuple[str, ...]
+
+    @property
+    def is_missing(self) -> bool:
+        """Return whether nothing is wrong but that something is missing."""
+        kinds_found = {finding.kind for finding in self.findings}
+        return kinds_found == {kinds.MISSING} and not self.findings_more
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -100,10 +107,18 @@ def _verify(
     audit: Path, checkpoints: Path | None, public_key: Path | None, *, growing: bool
 ) -> Verification:
     key = _public_key(audit, public_key)
-    # Digests before journals: what they sign is then there for sure, though more may be coming.
+    # What is expected, and digests, before journals: all that they name is then there for sure,
+    # though more may be coming.
+    expected = expected_of(audit)
     demands = demands_of(audit, checkpoints, public_key)
     reports = verify_streams(audit, demands, growing=growing)
     findings = [*demands.findings, *(found for report in reports for found in report.findings)]
+    findings += missing(
+        expected,
+        reports,
+        fingerprint=None if key is None else key.fingerprint,
+        is_signed=bool(demands.digests or demands.findings),
+    )
     more = sum(report.findings_more for report in reports)
     records = sum(report.records for report in reports)
     if key is not None and not demands.digests and not demands.findings and records:

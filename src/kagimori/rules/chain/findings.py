@@ -30,6 +30,9 @@ DIGEST_FORGED: Final = "forged digest"
 CHECKPOINT: Final = "bad checkpoint"
 UNRECORDED_CREDENTIALS: Final = "credentials without a record"
 HSM_JOURNAL: Final = "changed HSM journal"
+FOREIGN_KEY: Final = "foreign key"
+UNKNOWN_STREAM: Final = "unknown stream"
+MISSING: Final = "missing"  # what should be there is not, so that nothing can be said
 
 
 class Finding(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any
 from bare import best_microseconds
 from report import Asked as Row
 
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Settings
 from kagimori.gate.may_they import authorize_all
 from kagimori.rules.authorization.decision import IdentityRules
 from kagimori.rules.identity.bearer import compile_identity_policy
@@ -73,7 +73,7 @@ def request(*, grants: int, by_iam: bool = True) -> Callable[[], object]:
     headers = ((b"host", b"localhost"), (b"user-agent", b"aws-cli/2"))
     raw = RawRequest("id", b"POST", b"/", headers, b"", "127.0.0.1")
     call = Call("kms", "Encrypt", REGION, given)
-    asked = Asked(call, caller, raw, 1.8e9, view=InMemory(grants), draw=lambda: "")
+    asked = Asked(call, caller, raw, 1.8e9, Settings(), InMemory(grants), lambda: "")
     needs = (Need("kms:Encrypt", KEY, "*", volume),)
     (decision,) = authorize_all(asked, needs).decisions
     assert (decision.grant is None) is by_iam

@@ -33,6 +33,10 @@ class Signer:
 
     def iam(self, operation: str, **members: str) -> bytes:
         """Return a whole request for an IAM action."""
+        return self.query("iam", operation, **members)
+
+    def query(self, service: str, operation: str, **members: str) -> bytes:
+        """Return a whole request for an IAM action."""
         body = urlencode({"Action": operation, "Version": "2010-05-08", **members})
         return self._signed("iam", {"content-type": FORM}, body)
 

@@ -27,13 +27,15 @@ class Pending(Generic[T]):
         """Set the value and resume the waiting coroutine. A second call changes nothing."""
         if not self._settled:
             self._settled, self._value = True, value
-            self._run_on()
+            if self._continue is not None:
+                self._continue()
 
     def fail(self, failure: BaseException) -> None:
         """Set a failure instead, which is raised in the waiting coroutine."""
         if not self._settled:
             self._settled, self._failure = True, failure
-            self._run_on()
+            if self._continue is not None:
+                self._continue()
 
     def then(self, run_on: Callable[[], None]) -> None:
         """Call `run_on` once settled; now, if that was already."""
@@ -51,11 +53,9 @@ class Pending(Generic[T]):
     def __await__(self) -> Generator["Pending[T]", None, T]:
         if not self._settled:
             yield self
-        return self.result()
-
-    def _run_on(self) -> None:
-        if self._continue is not None:
-            self._continue()
+        if self._failure is not None:
+            raise self._failure
+        return self._value  # type: ignore[return-value] # settled, so it is a T
 
 
 def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:

@@ -4,7 +4,7 @@ Implementations live in `machinery`; one contract suite for each port holds them
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
 
 L = TypeVar("L")
+P = ParamSpec("P")
 Key = tuple[str, ...]
 
 
@@ -93,14 +94,14 @@ class Absent(BaseException):
         self.load = load
 
 
-async def resolved(look: Callable[[], L]) -> L:
+async def resolved(look: Callable[P, L], *args: P.args, **kwargs: P.kwargs) -> L:
     """Return what a look finds: whatever it says is absent is loaded, and it looks again.
 
     A look begins anew each time, so that everything it returns is of one moment.
     """
     while True:
         try:
-            return look()
+            return look(*args, **kwargs)
         except Absent as absent:
             await absent.load()
 

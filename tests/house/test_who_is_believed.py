@@ -22,7 +22,7 @@ def test_only_what_checks_signatures_makes_service_callers():
     assert files_with("acting_for(") == {
         "trail/policy_replay.py",  # of records, offline
         "rules/identity/caller.py",
-        "gate/who.py",
+        "gate/acting_for.py",
     }
     assert files_with("service_caller(") == {
         "gate/callers.py",

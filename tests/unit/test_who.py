@@ -6,15 +6,16 @@ import time
 import pytest
 
 from kagimori.dev.unverified import UnverifiedDevCallers
+from kagimori.front.wire import Wire
 from kagimori.gate.who import Who
 from kagimori.pending import Pending
+from kagimori.ports import resolved
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.refusal import InvalidSignatureException
 from kagimori.rules.request import RawRequest
-from kagimori.rules.sigv4.canonical import header_values
-from kagimori.rules.sigv4.claim import read_claim
 from kagimori_boundary.replies import Bytes
 
+WIRE = Wire(("kms",))
 WEEK = 7 * 86_400.0
 MADE = AccessKey(
     access_key_id="AKIAIOSFODNN7EXAMPLE", account_id="1" * 12, sealed_secret=b"s", created_at=0.0
@@ -45,9 +46,10 @@ def refusal_at(kind, now):
         (
             (b"host", b"kms"),
             (b"x-amz-date", at.encode()),
+            (b"x-amz-target", b"TrentService.ListKeys"),
             (
                 b"authorization",
-                f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, "
+                f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date;x-amz-target, "
                 f"Signature={'0' * 64}".encode(),
             ),
         ),
@@ -57,10 +59,9 @@ def refusal_at(kind, now):
     )
     world = World()
     who = kind(world, world, frozenset({"us-east-1"}), is_first=lambda *_: True)
-    headers = header_values(raw.headers)
-    claim = read_claim(headers[b"authorization"])
+    received = WIRE.receive(raw)
     with pytest.raises(InvalidSignatureException) as refused:
-        asyncio.run(run(who.identify(raw, headers, claim, "kms", now)))
+        asyncio.run(run(resolved(who.identify, received, received.claim, now)))
     return str(refused.value)
 
 

@@ -1,31 +1,20 @@
-"""Finds the service and action of a request, and decodes and encodes in its protocol."""
+"""Reads what a request asks for, and decodes and encodes in its protocol."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
-
 from kagimori.front import json11, query
 from kagimori.front.models import ServiceModel
+from kagimori.front.received import FORM, Received, Target
 from kagimori.front.refusals import in_query, json_refusal, query_refusal
 from kagimori.rules.refusal import Refusal, UnknownOperationException
 from kagimori.rules.request import RawAnswer, RawRequest
-
-_FORM: Final = b"application/x-www-form-urlencoded"
-# What a request is whose form is in its query string.
-FORM: Final = {b"content-type": _FORM}
-
+from kagimori.rules.sigv4.canonical import header_values
+from kagimori.rules.sigv4.claim import Claim, read_claim
+from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
 
 # What needs no signature: the token in such a request is all its authentication.
 UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity"})
-
-
-class Target(Struct, frozen=True, gc=False):
-    """An action that the service model knows, and the request's form if it came as one."""
-
-    model: ServiceModel
-    operation: str
-    fields: Mapping[str, str] | None = None
 
 
 class Wire:
@@ -44,12 +33,32 @@ class Wire:
     def model(self, service: str) -> ServiceModel:
         return self._models[service]
 
-    def is_query(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Return whether a request speaks the Query protocol, so that its refusals are XML."""
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip(b" \t")
-        return b"x-amz-target" not in headers and media_type.lower() == _FORM
+    def receive(self, raw: RawRequest) -> Received:
+        """Return a request with all that it says of itself; what cannot be read is its problem."""
+        headers: Mapping[bytes, bytes] = header_values(raw.headers)
+        authorization = headers.get(b"authorization")
+        is_presigned = authorization is None and SIGNATURE in raw.target
+        if is_presigned or raw.method == b"GET":  # the form is in the URL
+            headers = {**headers, b"content-type": FORM}
+        form = _is_form(headers)
+        claim: Claim | None = None
+        try:
+            if is_presigned:
+                claim = read_presigned(raw.target)
+            elif authorization is None and form:
+                unsigned = self._unsigned(raw)
+                if unsigned is not None:
+                    return Received(raw, headers, form, None, unsigned)
+            if claim is None:
+                claim = read_claim(authorization)
+            target = self._target(raw, headers, claim.scope.service, form=form)
+        except Exception as problem:  # noqa: BLE001 - the path answers and records it
+            return Received(raw, headers, form, claim, None, problem)
+        return Received(raw, headers, form, claim, target)
 
-    def target(self, raw: RawRequest, headers: Mapping[bytes, bytes], service: str) -> Target:
+    def _target(
+        self, raw: RawRequest, headers: Mapping[bytes, bytes], service: str, *, form: bool
+    ) -> Target:
         """Return the action asked for; `service` is what the signature is scoped to.
 
         Raises:
@@ -59,7 +68,7 @@ class Wire:
         name = headers.get(b"x-amz-target")
         if name is not None:
             return self._targets.get(name) or self._json_target(name)
-        if not self.is_query(headers):
+        if not form:
             raise UnknownOperationException
         fields = query.parse_form(raw.target.partition(b"?")[2], raw.body)
         model = self._models.get(service)
@@ -68,14 +77,12 @@ class Wire:
         operation = model.operation(fields.get("Action", ""))
         return Target(model, operation.name, fields)
 
-    def unsigned_target(self, raw: RawRequest, headers: Mapping[bytes, bytes]) -> Target | None:
-        """Return the action of a request that needs no signature; None if it needs one.
+    def _unsigned(self, raw: RawRequest) -> Target | None:
+        """Return the action of a form that needs no signature; None if it needs one.
 
         Raises:
             MalformedQueryString: the form cannot be read.
         """
-        if not self.is_query(headers):
-            return None
         fields = query.parse_form(raw.target.partition(b"?")[2], raw.body)
         operation = fields.get("Action", "")
         return Target(self._models["sts"], operation, fields) if operation in UNSIGNED else None
@@ -101,20 +108,18 @@ class Wire:
         body = query.encode(target.model, operation, answer, request_id)
         return RawAnswer(200, body, b"text/xml")
 
-    def told(self, headers: Mapping[bytes, bytes], refusal: Refusal) -> Refusal:
+    def told(self, received: Received, refusal: Refusal) -> Refusal:
         """Return a refusal with the error code that it has in the request's protocol."""
-        return in_query(refusal) if self.is_query(headers) else refusal
+        return in_query(refusal) if received.form else refusal
 
-    def refuse(
-        self, headers: Mapping[bytes, bytes], service: str, refusal: Refusal, request_id: str
-    ) -> RawAnswer:
+    def refuse(self, received: Received, refusal: Refusal) -> RawAnswer:
         """Return a refusal in the protocol the request speaks."""
-        if not self.is_query(headers):
+        if not received.form:
             return json_refusal(refusal)
-        model = self._models.get(service)
+        model = self._models.get(received.service)
         if model is None or model.protocol != "query":
             model = self._models["sts"]
-        return query_refusal(model, refusal, request_id)
+        return query_refusal(model, refusal, received.raw.request_id)
 
     def _json_target(self, name: bytes) -> Target:
         prefix, _, operation = name.rpartition(b".")
@@ -133,3 +138,11 @@ def _names(target_prefix: str) -> tuple[str, str]:
     send what botocore's model says. For KMS these are the same.
     """
     return target_prefix, target_prefix.rpartition(".")[2]
+
+
+def _is_form(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a request speaks the Query protocol."""
+    if b"x-amz-target" in headers:
+        return False
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip(b" \t")
+    return media_type.lower() == FORM

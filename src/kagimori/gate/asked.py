@@ -54,7 +54,7 @@ class Request(Struct, gc=False):
     caller: Caller
     raw: RawRequest
     now: float
-    settings: Settings = Settings()
+    settings: Settings
 
     @property
     def partition(self) -> str:
@@ -66,7 +66,7 @@ class Request(Struct, gc=False):
         return self.settings.trust_roots
 
 
-class Asked(Request, kw_only=True, gc=False):
+class Asked(Request, gc=False):
     """A request while it is looked into: with what may be read and drawn for it.
 
     `draw` answers a fresh random UUID. `steps` are those that deciding may take.
@@ -76,10 +76,6 @@ class Asked(Request, kw_only=True, gc=False):
     draw: Callable[[], str]
     usages: Usages = Usages()
     steps: Steps = field(default_factory=Steps)
-
-    def request(self) -> Request:
-        """Return the request without its eyes: all that is left once everything has been read."""
-        return Request(self.call, self.caller, self.raw, self.now, self.settings)
 
 
 class Need(Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ from kagimori.gate.identities import role_at
 from kagimori.ports import Absent
 from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS
 from kagimori.rules.authorization.decision import Decision, Side
-from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.authorization.denial import Denial, Denials
 from kagimori.rules.authorization.smallest_change import Advice, Considered, Told, smallest_change
 from kagimori.rules.folding import fold
 from kagimori.rules.keys.grant import Grant
@@ -27,6 +27,7 @@ from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.explain import Misfit, StatementTrace, explain, principals_written
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori.rules.policy.question import Question
+from kagimori.rules.policy.steps import OutOfSteps
 
 # A grantee may have tens of thousands of grants: so many are looked at, and the nearest told.
 GRANTS_LOOKED_AT_MAX: Final = 100
@@ -72,6 +73,18 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
             alternatives=[*advice.near, *_near_grants(grants)],
         )
     return None
+
+
+def remember_denial(denials: Denials, asked: Asked, needs: Iterable[Need]) -> None:
+    """Keep the whole decision for `kagimori why`; the caller is told what AWS tells."""
+    if denials.is_full:
+        return
+    try:
+        denial = denial_of(asked, needs, denials.next_slot())
+    except (Absent, OutOfSteps):
+        return  # telling more would need more reading or weighing than a denial is worth
+    if denial is not None:
+        denials.add(denial)
 
 
 def _advice(asked: Asked, need: Need, decision: Decision, considered: Considered) -> Advice:

@@ -56,15 +56,17 @@ class HsmClient(asyncio.Protocol):
 
         The pending fails with `HsmGone` when there is no HSM, or no longer.
         """
-        pending: Pending[Reply] = Pending()
         if self._transport is None:
-            pending.fail(HsmGone("the HSM is not connected"))
-            return pending
+            lost: Pending[Reply] = Pending()
+            lost.fail(HsmGone("the HSM is not connected"))
+            return lost
         self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
-        self._in_flight[correlation_id] = (self._loop.time() + self._seconds_for(command), pending)
+        until = self._loop.time() + self._seconds_for(command)
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(frame_of(correlation_id, command))
+        pending: Pending[Reply] = Pending()
+        self._in_flight[correlation_id] = (until, pending)
         return pending
 
     async def run(self) -> None:

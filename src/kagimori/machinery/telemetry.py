@@ -4,8 +4,7 @@ Labels come from fixed lists (operations, error codes), never from what a caller
 """
 
 from bisect import bisect_left
-from collections.abc import Collection
-from time import perf_counter
+from collections.abc import Collection, Sequence
 from traceback import extract_tb
 from typing import Any, Final
 
@@ -47,21 +46,26 @@ class Telemetry:
         self.refused_below: dict[int, int] = {}
         self._log = log if log is not None else Log()
 
-    def stage(self, name: str, began: float) -> float:
-        """Add what a stage took since `began`; return now, the next stage's beginning."""
-        now = perf_counter()
-        histogram = self.stages[name]
-        seconds = now - began
-        histogram.counts[bisect_left(BUCKETS, seconds)] += 1  # as `add` does, without the call
-        histogram.seconds += seconds
-        return now
-
-    def request(self, service: str, operation: str, result: str, seconds: float) -> None:
+    def request(
+        self,
+        service: str,
+        operation: str,
+        result: str,
+        marks: Sequence[tuple[str, float]],
+        ended: float,
+    ) -> None:
+        """Count a request; each mark but the first is the end of a stage (`perf_counter`)."""
         key = (service, operation, result)
         if key not in self.requests:
             key = self._bounded(key)
         self.requests[key] = self.requests.get(key, 0) + 1
-        self.stages["whole"].add(seconds)
+        began = before = marks[0][1]
+        for name, at in (*marks[1:], ("whole", ended)):
+            seconds = at - (began if name == "whole" else before)
+            histogram = self.stages[name]
+            histogram.counts[bisect_left(BUCKETS, seconds)] += 1  # as `add` does, without the call
+            histogram.seconds += seconds
+            before = at
 
     def _bounded(self, key: tuple[str, str, str]) -> tuple[str, str, str]:
         """Return a new series under names of ours; what is none of them is `other`."""

@@ -40,8 +40,11 @@ class Facts(Struct, gc=False):
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:
         """Account and ARN of each resource of the request, for the audit record."""
-        keys = [need.kms_key for need in self.needs if need.kms_key is not None]
-        return tuple((key.account_id, key.arn) for key in keys)
+        found: tuple[tuple[str, str], ...] = ()
+        for need in self.needs:
+            if need.kms_key is not None:
+                found += ((need.kms_key.account_id, need.kms_key.arn),)
+        return found
 
 
 class Withheld(Facts, kw_only=True):
@@ -76,14 +79,15 @@ class Operation(Generic[F, R]):
     `F` are its facts, `R` is the HSM's reply: None where nothing is asked of it.
     """
 
+    name: ClassVar[str] = ""
     service: ClassVar[str] = "kms"
     read_only: ClassVar[bool] = False
     # Whether success counts as a use of the request's keys (GetKeyLastUsage).
     uses_keys: ClassVar[bool] = False
 
-    @property
-    def name(self) -> str:
-        return type(self).__name__
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.__name__
 
     def look_up(self, asked: Asked) -> F | Withheld:
         """Return what the request is about, and what must be allowed.

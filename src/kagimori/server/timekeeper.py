@@ -149,14 +149,14 @@ class Timekeeper:
         if duty is None:
             return False
         due = Due(kms_key, now, self._view)
-        command = await resolved(lambda: duty.ask(due))
+        command = await resolved(duty.ask, due)
         reply = None
         if command is not None:
             reply = await self._key_holder.perform(Ask(None, command))
             if isinstance(reply, Failed):
                 self._telemetry.trouble("timer", f"the HSM refused: {reply.failure.name}")
                 return False
-        done = await resolved(lambda: duty.finish(due, reply))
+        done = await resolved(duty.finish, due, reply)
         event_id = self._draw()
         record = service_event(
             event_id=event_id, now=now, kms_key=kms_key, name=done.event_name, details=done.details

@@ -118,13 +118,14 @@ class Journal:
         INVARIANT(record-before-release): the pending settles after fdatasync, never before.
         Fails with `JournalFailed` when the disk refuses, or lets us wait too long.
         """
-        pending: Pending[None] = Pending()
         if self._hangs():
-            pending.fail(JournalFailed("the disk does not answer"))
-            return pending
+            refused: Pending[None] = Pending()
+            refused.fail(JournalFailed("the disk does not answer"))
+            return refused
         if self._group is None and not self._gathering:
             # With the others of this turn of the loop.
             self._loop.call_soon(self._send_group)
+        pending: Pending[None] = Pending()
         self._gathering.append((record, pending))
         return pending
 

@@ -31,22 +31,25 @@ CONTENT_TYPES = [
 ]
 
 
-def asked(body, **headers):
-    """Return a request and its headers, as the path hands them to the wire."""
+def received(body, service, **headers):
+    """Return what is read of a request that is signed for a service."""
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/{service}/aws4_request, "
+        f"SignedHeaders=host, Signature={'0' * 64}"
+    )
     named = {
         name.replace("_", "-").encode(): value.encode()
         for name, value in headers.items()
         if value is not None
     }
     raw = RawRequest("id", b"POST", b"/", tuple(named.items()), body, "127.0.0.1", None)
-    return raw, named
+    return WIRE.receive(raw)
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
 @pytest.mark.parametrize(("target", "service", "action"), JSON_TARGETS)
 def test_a_json_action_is_found_by_each_of_its_names(target, service, action, content_type):
-    raw, headers = asked(b"{}", x_amz_target=target, content_type=content_type)
-    found = WIRE.target(raw, headers, service)
+    found = received(b"{}", service, x_amz_target=target, content_type=content_type).target
     assert (found.model.service, found.operation, found.fields) == (service, action, None)
 
 
@@ -69,9 +72,9 @@ def test_a_json_action_is_found_by_each_of_its_names(target, service, action, co
     ],
 )
 def test_no_other_name_is_taken(target):
-    raw, headers = asked(b"{}", x_amz_target=target, content_type=CONTENT_TYPES[0])
-    with pytest.raises(UnknownOperationException):
-        WIRE.target(raw, headers, "kms")
+    found = received(b"{}", "kms", x_amz_target=target, content_type=CONTENT_TYPES[0])
+    assert found.target is None
+    assert isinstance(found.problem, UnknownOperationException)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +92,7 @@ def test_no_other_name_is_taken(target):
 )
 def test_a_query_action_is_found_whatever_the_charset(service, action, version, content_type):
     body = f"Action={action}&Version={version}".encode()
-    raw, headers = asked(body, content_type=content_type)
-    found = WIRE.target(raw, headers, service)
+    found = received(body, service, content_type=content_type).target
     assert (found.model.service, found.operation) == (service, action)
 
 
@@ -98,14 +100,15 @@ def test_a_query_action_is_found_whatever_the_charset(service, action, version, 
     "extra", [{"x_amzn_query_mode": "true"}, {"smithy_protocol": "rpc-v2-cbor"}, {"accept": "a/b"}]
 )
 def test_headers_for_other_protocols_change_nothing(extra):
-    raw, headers = asked(
+    found = received(
         b'{"Plaintext": 1}',
+        "kms",
         x_amz_target="TrentService.Encrypt",
         content_type=CONTENT_TYPES[0],
         **extra,
     )
-    assert WIRE.target(raw, headers, "kms").operation == "Encrypt"
-    answer = WIRE.refuse(headers, "kms", ValidationException("no"), "id")
+    assert found.target.operation == "Encrypt"
+    answer = WIRE.refuse(found, ValidationException("no"))
     assert json.loads(answer.body) == {"__type": "ValidationException", "message": "no"}
     assert answer.content_type == b"application/x-amz-json-1.1"
 

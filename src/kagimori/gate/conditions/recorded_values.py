@@ -72,8 +72,8 @@ def recorded_asked(
         raw,
         at,
         settings,
-        view=AccountView(view, caller.account_id),
-        draw=lambda: "",
+        AccountView(view, caller.account_id),
+        lambda: "",
         steps=Steps(UNLIMITED),
     )
 

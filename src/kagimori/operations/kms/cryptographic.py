@@ -65,7 +65,9 @@ def checked_context(encryption_context: dict[str, str] | None) -> dict[str, str]
     """
     if not encryption_context:
         return {}
-    size = sum(len(k.encode()) + len(v.encode()) + 8 for k, v in encryption_context.items())
+    size = 0
+    for key, value in encryption_context.items():
+        size += len(key.encode()) + len(value.encode()) + 8
     if size > CONTEXT_BYTES_MAX:
         raise ValidationException("Invalid EncryptionContext")
     return encryption_context

@@ -35,7 +35,7 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     partition: str = AWS
     version: int = 1
 
-    @property
+    @cached_property
     def folded(self) -> str:
         return fold(self.name)
 

@@ -4,7 +4,7 @@ Source: CloudTrail User Guide, "CloudTrail record contents" and "record contents
 Guide, "Logging AWS KMS API calls with AWS CloudTrail".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +13,10 @@ from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.service import service_principal
 from kagimori.rules.records.copies import shared_event_id
 from kagimori.rules.records.parameters import request_parameters
+from kagimori.rules.records.progress import Ending, Progress
 from kagimori.rules.records.times import element_date, iso_time
 from kagimori.rules.records.user_identity import unknown_identity, user_identity
 from kagimori.rules.refusal import AccessDeniedException, Refusal
-from kagimori.rules.request import Call, RawRequest
 
 EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
@@ -25,58 +25,50 @@ DENIED: Final = "AccessDenied"
 _encode = msgspec.json.Encoder().encode
 
 
-def record_of(
-    *,
-    event_id: str,
-    now: float,
-    raw: RawRequest,
-    headers: Mapping[bytes, bytes],
-    service: str,
-    event_name: str,
-    region: str,
-    read_only: bool,
-    caller: Caller | None,
-    claimed_access_key: str,
-    call: Call | None = None,
-    resources: Sequence[tuple[str, str]] = (),
-    response_elements: Mapping[str, Any] | None = None,
-    additional: dict[str, Any] | None = None,
-    refusal: Refusal | None = None,
-) -> bytes:
+def record_of(progress: Progress, ending: Ending, event_id: str, now: float) -> bytes:
     """Return the record of one request, as one line of JSON without its newline.
 
     INVARIANT(no-secret-in-sight): members are taken from a list of what may be shown.
     """
+    raw, headers, caller, call = progress.raw, progress.headers, progress.caller, progress.call
+    resources: Sequence[tuple[str, str]] = progress.resources
     text_max = STRANGER_BYTES_MAX if caller is None else TEXT_BYTES_MAX
     service_name = None if caller is None else caller.via or caller.service
     through = None if service_name is None else service_principal(service_name)
     record: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": (
-            unknown_identity(claimed_access_key[:text_max]) if caller is None else _identity(caller)
+            unknown_identity(progress.access_key_id[:text_max])
+            if caller is None
+            else _identity(caller)
         ),
         "eventTime": iso_time(now),
-        "eventSource": f"{service[:text_max]}.amazonaws.com",
-        "eventName": event_name,
-        "awsRegion": region[:text_max],
+        "eventSource": f"{progress.service[:text_max]}.amazonaws.com",
+        "eventName": progress.name,
+        "awsRegion": progress.region[:text_max],
         "sourceIPAddress": through or raw.source_ip,
         "userAgent": through or headers.get(b"user-agent", b"")[:text_max].decode("latin-1"),
     }
-    if refusal is not None:
+    refusal, elements = None, None
+    if isinstance(ending, Refusal):
+        refusal = ending
         record["errorCode"] = error_code(refusal)
         if refusal.message is not None:
             record["errorMessage"] = refusal.message[:text_max]
+    else:
+        elements = ending.response_elements
+        resources = (*resources, *ending.made)
     record["requestParameters"] = None if call is None else request_parameters(call)
-    record["responseElements"] = shown(response_elements)
-    if additional is not None:
-        record["additionalEventData"] = additional
+    record["responseElements"] = None if elements is None else shown(elements)
+    if not isinstance(ending, Refusal) and ending.additional is not None:
+        record["additionalEventData"] = ending.additional
     account_id = "" if caller is None else caller.principal.account_id
     if refusal is not None and account_id and error_code(refusal) == DENIED:
         # A denial tells of nothing that is another account's, not even in the caller's record.
         resources = [named for named in resources if named[0] == account_id]
     record["requestID"] = raw.request_id
     record["eventID"] = event_id
-    record["readOnly"] = read_only
+    record["readOnly"] = progress.read_only
     record["resources"] = [
         {"accountId": account_id, "type": _type_of(arn), "ARN": arn}
         for account_id, arn in resources

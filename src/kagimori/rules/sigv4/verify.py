@@ -21,18 +21,30 @@ WINDOW_SECONDS: Final = {"sts": 15 * 60}
 WINDOW_SECONDS_DEFAULT: Final = 5 * 60
 
 
-def check_scope(scope: Scope, *, service: str, regions: frozenset[str]) -> None:
-    """Check that a credential scope is for this service in a region served here.
+def check_claim(
+    claim: Claim,
+    values: Mapping[bytes, bytes],
+    *,
+    service: str,
+    regions: frozenset[str],
+    now: float,
+) -> str:
+    """Return the time of signing of a claim for this service, in a region served here, and now.
 
     Raises:
-        InvalidSignatureException: another service or region.
+        IncompleteSignatureException: there is no date, or none that can be read.
+        InvalidSignatureException: another service or region; too old, too new, or over.
     """
+    scope = claim.scope
     if scope.service != service:
         raise InvalidSignatureException(
             f"Credential should be scoped to correct service: '{service}'. "
         )
     if scope.region not in regions:
         raise InvalidSignatureException("Credential should be scoped to a valid region. ")
+    if claim.presigned is None:
+        return check_time(scope, values, now)
+    return _check_lifetime(scope, claim.presigned, now)
 
 
 def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
@@ -50,7 +62,7 @@ def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
     return date
 
 
-def check_lifetime(scope: Scope, presigned: Presigned, now: float) -> str:
+def _check_lifetime(scope: Scope, presigned: Presigned, now: float) -> str:
     """Return the time of signing of a presigned request, if its lifetime is not over.
 
     Raises:

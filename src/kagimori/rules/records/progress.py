@@ -1,0 +1,47 @@
+"""What is known of a request so far: what its record can say if it ends here."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from kagimori.rules.identity.caller import Caller
+from kagimori.rules.refusal import Refusal
+from kagimori.rules.request import Call, RawRequest
+
+# Account and ARN of each resource of a request.
+Resources = tuple[tuple[str, str], ...]
+
+
+class Progress(Struct, gc=False):
+    """One request on its way; `access_key_id` is claimed until there is a caller."""
+
+    raw: RawRequest
+    headers: Mapping[bytes, bytes]
+    service: str
+    name: str
+    region: str
+    access_key_id: str
+    read_only: bool = False
+    caller: Caller | None = None
+    call: Call | None = None
+    resources: Resources = ()
+
+
+class Success(Protocol):
+    """What a record says of a success beside what was asked."""
+
+    @property
+    def response_elements(self) -> Mapping[str, Any] | None:
+        """Return what of the answer is shown."""
+
+    @property
+    def additional(self) -> Mapping[str, Any] | None:
+        """Return what CloudTrail has as additional event data."""
+
+    @property
+    def made(self) -> Resources:
+        """Return the resources that came to be with it."""
+
+
+Ending = Success | Refusal

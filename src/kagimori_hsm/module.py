@@ -20,6 +20,7 @@ from kagimori_boundary.replies import (
     SealedDomains,
 )
 from kagimori_hsm.algorithms import known_answers, rsa
+from kagimori_hsm.algorithms.pairwise import PairInconsistent
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import KeepCommands
@@ -99,8 +100,7 @@ class Module:
         try:
             known_answers.run()
         except Exception as failure:  # noqa: BLE001 - whatever it was, the module must not serve
-            self.go_to(HsmState.ERROR)
-            print(f"HSM self-test failed: {failure}", file=sys.stderr, flush=True)  # noqa: T201
+            self._fail(str(failure))
         else:
             self.go_to(HsmState.SEALED)
 
@@ -119,6 +119,8 @@ class Module:
             return Failed(Failure.INVALID_TOKEN if command.is_carried else Failure.TOKEN_REFUSED)
         except Refused as refused:
             return Failed(Failure[refused.reason.name])
+        except PairInconsistent as inconsistent:
+            return self._fail(f"a new pair of {inconsistent} is not consistent")
         except ExpiredToken:
             return Failed(Failure.EXPIRED_TOKEN)
         except SealRefused:
@@ -128,6 +130,12 @@ class Module:
             kind = f"{type(command).__name__}: {type(failure).__name__}"
             print(f"HSM command failed: {kind}", file=sys.stderr, flush=True)  # noqa: T201
             return Failed(Failure.INTERNAL)
+
+    def _fail(self, why: str) -> Reply:
+        """Enter the error state, and say why: a self-test has failed."""
+        self.go_to(HsmState.ERROR)
+        print(f"HSM self-test failed: {why}", file=sys.stderr, flush=True)  # noqa: T201
+        return Failed(Failure.NOT_OPERATIONAL)
 
     def _open_for_state(self) -> None:
         """Have ready what each role may ask in this state: one look for each command."""

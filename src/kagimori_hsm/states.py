@@ -1,7 +1,7 @@
 """The finite state model of the module: which commands are performed in which state.
 
-Power-on, then self-test, then sealed, then operational. A failed self-test is the error state; it
-and the zeroized state are never left.
+Power-on, then self-test, then sealed, then operational. A self-test that fails, at start or of a
+new key pair, is the error state; no key is used from then on.
 
 Source: NIST FIPS 140-3 (ISO/IEC 19790), 7.11.4, finite state model.
 """
@@ -41,7 +41,10 @@ NEXT: Final[Mapping[HsmState, Mapping[HsmState, str]]] = MappingProxyType(
             HsmState.OPERATIONAL: "Unseal, CreateDomains",
             HsmState.ZEROIZED: "Zeroize",
         },
-        HsmState.OPERATIONAL: {HsmState.ZEROIZED: "Zeroize"},
+        HsmState.OPERATIONAL: {
+            HsmState.ERROR: "a new key pair is not consistent",
+            HsmState.ZEROIZED: "Zeroize",
+        },
         HsmState.ERROR: {HsmState.ZEROIZED: "Zeroize"},
         HsmState.ZEROIZED: {},
     }

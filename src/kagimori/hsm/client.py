@@ -13,9 +13,11 @@ from kagimori.ports import Ask, KeyHolder
 from kagimori.settings import Hsm
 from kagimori_boundary.commands import Command, Hello, Lane
 from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, decode_reply, frame_of
-from kagimori_boundary.replies import Greeting, HsmState, Reply
+from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState, Reply
 
 RECONNECT_SECONDS: Final = 0.05
+
+_NOT_OPERATIONAL: Final = Failed(Failure.NOT_OPERATIONAL)
 
 
 class HsmGone(Exception):
@@ -135,7 +137,10 @@ class HsmClient(asyncio.Protocol):
         for correlation_id, body in frames:
             waiting = self._in_flight.pop(correlation_id, None)
             if waiting is not None:
-                waiting[1].settle(decode_reply(body))
+                reply = decode_reply(body)
+                if reply == _NOT_OPERATIONAL:
+                    self.operational = False  # and asks how it is from now on
+                waiting[1].settle(reply)
 
     def _flush(self) -> None:
         if self._transport is not None and self._unsent:

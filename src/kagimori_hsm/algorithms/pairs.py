@@ -3,7 +3,7 @@
 Source: AWS KMS API Reference, GenerateDataKeyPair; RFC 5958 (PKCS#8), RFC 5280 (public key).
 """
 
-from kagimori_hsm.algorithms import dispatch
+from kagimori_hsm.algorithms import dispatch, pairwise
 from kagimori_hsm.algorithms.specs import spec_named
 from kagimori_hsm.refused import Reason, Refused
 
@@ -16,5 +16,5 @@ def generate_pair(spec: str) -> tuple[bytes, bytes]:
     """
     if not spec_named(spec).data_key_pair:
         raise Refused(Reason.UNSUPPORTED)
-    material = dispatch.generate(spec)
+    material = pairwise.generate(spec)
     return material, dispatch.public_key(spec, dispatch.load(spec, material))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kagimori_boundary import commands
 from kagimori_boundary.replies import Bytes, NewKey, Reply
-from kagimori_hsm.algorithms import dispatch
+from kagimori_hsm.algorithms import dispatch, pairwise
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.tokens import binding_of
 
@@ -39,7 +39,7 @@ class AuditCommands:
 
     def _create(self, _: commands.CreateAuditKey) -> Reply:
         domain = self._rings.identity()
-        material = dispatch.generate(AUDIT_KEY_SPEC)
+        material = pairwise.generate(AUDIT_KEY_SPEC)
         public_key = dispatch.public_key(AUDIT_KEY_SPEC, dispatch.load(AUDIT_KEY_SPEC, material))
         token = domain.wrap(material, _BINDING)
         return NewKey(hashlib.sha256(public_key).digest(), token, public_key)

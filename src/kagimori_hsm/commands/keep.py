@@ -8,7 +8,7 @@ import msgspec
 from kagimori_boundary import commands
 from kagimori_boundary.commands import BoundToken
 from kagimori_boundary.replies import ImportParameters, NewKey, Reply, Tokens
-from kagimori_hsm.algorithms import dispatch, importing
+from kagimori_hsm.algorithms import dispatch, importing, pairwise
 from kagimori_hsm.algorithms.specs import algorithms_of
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.refused import Reason, Refused
@@ -56,7 +56,7 @@ class KeepCommands:
 
     def _generate(self, command: commands.GenerateKey) -> Reply:
         algorithms_of(command.key_spec, command.key_usage)  # refuses what does not go together
-        material = dispatch.generate(command.key_spec)
+        material = pairwise.generate(command.key_spec)
         regions = [command.region, *command.replica_regions]
         return self._new_key(command, material, regions)
 
@@ -66,7 +66,7 @@ class KeepCommands:
         return self._new_key(command, material, [command.region])
 
     def _create_import_parameters(self, command: commands.CreateImportParameters) -> Reply:
-        private_key = dispatch.generate(command.wrapping_key_spec)
+        private_key = pairwise.generate(command.wrapping_key_spec)
         loaded = dispatch.load(command.wrapping_key_spec, private_key)
         content = _ImportToken(
             command.wrapping_algorithm, command.wrapping_key_spec, command.valid_to, private_key

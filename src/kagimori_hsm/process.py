@@ -7,13 +7,14 @@ another. When the operator's end closes, the process ends, and with it every key
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Callable
 
 import uvloop
 
 from kagimori_boundary.commands import Role
 from kagimori_hsm.door import Connection
-from kagimori_hsm.journal import Journal, JournalWriter
+from kagimori_hsm.journal import Journal, JournalBroken, JournalWriter
 from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
 from kagimori_hsm.world import World
@@ -31,7 +32,7 @@ def serve(
     is_valid_rsa_pair: Callable[[bytes], bool],
 ) -> None:
     """Serve until the operator goes away, or SIGTERM."""
-    journal = Journal(journal_fd)
+    journal = _journal(journal_fd)
     module = Module(
         _seal_key(seal_key_fd),
         memory_locked=memory_locked,
@@ -61,6 +62,16 @@ async def _serve(module: Module, journal: Journal, path: str, operator: socket.s
     module.sandbox = _confine()
     await operator_gone.wait()
     server.close()
+
+
+def _journal(descriptor: int | None) -> Journal:
+    try:
+        return Journal(descriptor)
+    except JournalBroken:
+        sys.exit(
+            "the HSM's journal does not end with a line of its own: hsm/journal.jsonl was changed. "
+            "Keep it, put it aside, and start again: a new one begins (docs/look-up/audit.md)."
+        )
 
 
 def _confine() -> tuple[str, ...]:

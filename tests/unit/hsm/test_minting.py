@@ -12,6 +12,7 @@ from kagimori_boundary.commands import AccessKeyProof, Role, SessionProof
 from kagimori_boundary.commands.identity import ROOT_HOLDER
 from kagimori_boundary.frames import FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Bytes, Failed, Failure, NewSecret, NewSession, OpenedSession
+from kagimori_hsm import process
 from kagimori_hsm.commands import identity
 from kagimori_hsm.door import Connection
 from kagimori_hsm.journal import Journal, JournalBroken, JournalWriter
@@ -348,6 +349,14 @@ def test_a_journal_that_is_none_is_not_added_to(file):
     file.path.write_bytes(b"something else\n")
     with pytest.raises(JournalBroken):
         file()
+
+
+def test_the_process_does_not_start_on_a_journal_that_was_changed(file):
+    file.path.write_bytes(b"something else\n")
+    descriptor = os.open(file.path, os.O_RDWR)
+    with pytest.raises(SystemExit, match="put it aside"):
+        process._journal(descriptor)
+    os.close(descriptor)
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(file, monkeypatch):

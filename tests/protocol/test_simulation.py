@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from kagimori.operations.simulation.values import Entries
 from serving import refused
 
 FOREIGN_USER = "arn:aws:iam::444455556666:user/bob"
@@ -443,6 +444,23 @@ def test_simulating_needs_permission(iam, server, alice):
         )
     client.close()
     iam.delete_access_key(UserName=alice["UserName"], AccessKeyId=access["AccessKeyId"])
+
+
+def test_a_page_has_so_many_questions_and_no_more(iam):
+    arns = [f"arn:aws:s3:::b/{number}" for number in range(100)]
+    asked = {"ActionNames": [f"s3:A{n}" for n in range(50)], "ResourceArns": arns}
+    answer = iam.simulate_custom_policy(PolicyInputList=[policy(allow("s3:*"))], **asked)
+    assert (len(answer["EvaluationResults"]), answer["IsTruncated"]) == (20, True)
+
+
+def test_the_encryption_context_is_put_together_once():
+    class Entry:
+        ContextKeyType, ContextKeyValues = "string", ["red"]
+        ContextKeyName = "kms:EncryptionContext:team"
+
+    entries = Entries([Entry])
+    assert entries.encryption_context() is entries.encryption_context()
+    assert entries.encryption_context() == {"team": "red"}
 
 
 def test_a_simulation_never_takes_a_worker_for_long(iam):

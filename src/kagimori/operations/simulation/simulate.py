@@ -50,6 +50,8 @@ from kagimori.rules.refusal import InvalidMarkerException
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.
 STATEMENTS_WEIGHED_MAX: Final = 50_000
+# Questions answered on one page, each a fifth of a millisecond at the least.
+QUESTIONS_MAX: Final = 2_000
 # A statement may hold thousands of patterns; a long one weighs as many of this length.
 STATEMENT_CHARACTERS: Final = 100
 _BOUNDARY_MEMBER: Final = "PermissionsBoundaryPolicyInputList"
@@ -156,13 +158,25 @@ class _Simulate(IamOperation[Staged, None]):
             raise InvalidInput("Invalid Marker.") from None
         numbered = [(f"{number:06}", action) for number, action in enumerate(given.ActionNames)]
         rest = [one for one in numbered if after is None or one[0] > after[0]]
-        limit = min(given.MaxItems or PAGE_DEFAULT, STATEMENTS_WEIGHED_MAX // stage.weight)
+        limit = min(
+            given.MaxItems or PAGE_DEFAULT,
+            STATEMENTS_WEIGHED_MAX // stage.weight,
+            QUESTIONS_MAX // len(stage.resources),
+        )
+        results: dict[str, dict[str, Any]] = {}
+        for number, action in rest[:limit]:
+            try:
+                results[number] = _result(asked, stage, action)
+            except OutOfSteps:  # the page ends here
+                break
+        if rest and not results:
+            raise InvalidInput("These policies and values take too long to evaluate.")
         answer = page_of(
             rest,
-            limit,
+            len(results),
             self.name,
             name="EvaluationResults",
-            shown=lambda one: _result(asked, stage, one[1]),
+            shown=lambda one: results[one[0]],
             key=lambda one: [one[0]],
         )
         shown = {
@@ -241,10 +255,7 @@ def _boundary_given(asked: Request) -> SourcedPolicy | None:
 
 def _result(asked: Asked, stage: Stage, action: str) -> dict[str, Any]:
     folded = fold(action)
-    try:
-        results = [(one, _simulated(asked, stage, folded, action, one)) for one in stage.resources]
-    except OutOfSteps:
-        raise InvalidInput("These policies and values take too long to evaluate.") from None
+    results = [(one, _simulated(asked, stage, folded, action, one)) for one in stage.resources]
     return shown_result(action, folded, results)
 
 

@@ -62,6 +62,7 @@ class Entries(dict[str, tuple[str, ...]]):
         """
         super().__init__()
         self.names: dict[str, str] = {}
+        self._context: dict[str, str] | None = None
         for entry in entries or ():
             name, values = entry.ContextKeyName, tuple(entry.ContextKeyValues or ())
             if name is None or ":" not in name:
@@ -72,11 +73,13 @@ class Entries(dict[str, tuple[str, ...]]):
 
     def encryption_context(self) -> dict[str, str]:
         """Return the encryption context that `kms:EncryptionContext:…` entries make up."""
-        return {
-            self.names[key][len(CONTEXT_PREFIX) :]: values[0]
-            for key, values in self.items()
-            if key.startswith(CONTEXT_PREFIX) and values
-        }
+        if self._context is None:  # every question of a simulation asks for it
+            self._context = {
+                self.names[key][len(CONTEXT_PREFIX) :]: values[0]
+                for key, values in self.items()
+                if key.startswith(CONTEXT_PREFIX) and values
+            }
+        return self._context
 
     def one(self, key: str) -> str | None:
         values = self.get(key)

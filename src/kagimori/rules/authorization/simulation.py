@@ -5,6 +5,7 @@ Source: IAM API Reference, SimulateCustomPolicy, EvaluationResult, Statement.
 
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,6 +20,9 @@ from kagimori.rules.policy.explain import explain
 from kagimori.rules.policy.positions import Span, statement_spans
 from kagimori.rules.policy.principal import Principal
 from kagimori.rules.policy.question import Question
+
+# How many characters of a policy's text are looked through for its statements in one step.
+_CHARACTERS_OF_STEP: Final = 8
 
 
 class Verdict(IntEnum):
@@ -181,7 +185,7 @@ def _matched(
             for trace in told.statements
             if not trace.misfits and trace.allows is (verdict is Verdict.allowed)
         ]
-        question.values.steps.take(len(policy.text))
+        question.values.steps.take(len(policy.text) // _CHARACTERS_OF_STEP)
         spans = statement_spans(policy.text) if applying and policy.text else ()
         for trace in applying:
             span = spans[trace.index] if trace.index < len(spans) else None

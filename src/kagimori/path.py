@@ -178,7 +178,7 @@ class Path:
             note_uses(self.usages, request, facts.needs, event_id)
 
     async def _refuse(self, received: Received, progress: Progress, refusal: Refusal) -> RawAnswer:
-        refusal = self.wire.told(received, refusal)
+        refusal = self.wire.in_protocol(received, refusal)
         answer = self.wire.refuse(received, refusal)
         now, address = self.now(), progress.raw.source_ip
         # Anybody can cause refusals of callers not identified: a record tells of those left out.

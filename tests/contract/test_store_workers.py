@@ -161,7 +161,7 @@ def test_what_a_killed_worker_committed_is_seen_once_its_successor_starts(run):
         first = kms_key()
         await committed(survivor, Put(KMS_KEYS, first))
         await one(survivor)
-        dying._signal.tell = lambda: None  # killed between commit and saying so
+        dying._signal.notify = lambda: None  # killed between commit and saying so
         await committed(dying, Put(KMS_KEYS, changed(first, description="new"), first))
         node.worker(1)
         assert (await one(survivor)).description == "new"
@@ -173,7 +173,7 @@ def test_no_worker_undoes_anothers_signal(tmp_path):
     signals = [ChangeSignal(tmp_path / "changes", slot) for slot in (0, 1, WORKERS_MAX - 1)]
     seen = {signals[0].get()}
     for signal in (*signals, *reversed(signals), *signals):
-        signal.tell()
+        signal.notify()
         assert len({one.get() for one in signals}) == 1
         assert signals[0].get() not in seen
         seen.add(signals[0].get())

@@ -29,7 +29,7 @@ _SYSTEM_ROOTS: Final = (
 
 
 class TrustFiles(Struct, frozen=True):
-    """Where the files of a `tls` folder are, whether they exist or not."""
+    """The paths of the files in a `tls` folder, whether they exist or not."""
 
     authority: Path
     bundle: Path

@@ -108,7 +108,7 @@ class Wire:
         body = query.encode(target.model, operation, answer, request_id)
         return RawAnswer(200, body, b"text/xml")
 
-    def told(self, received: Received, refusal: Refusal) -> Refusal:
+    def in_protocol(self, received: Received, refusal: Refusal) -> Refusal:
         """Return a refusal with the error code that it has in the request's protocol."""
         return in_query(refusal) if received.form else refusal
 

@@ -17,7 +17,12 @@ from kagimori.ports import Absent
 from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS
 from kagimori.rules.authorization.decision import Decision, Side
 from kagimori.rules.authorization.denial import Denial, Denials
-from kagimori.rules.authorization.smallest_change import Advice, Considered, Told, smallest_change
+from kagimori.rules.authorization.smallest_change import (
+    Advice,
+    Considered,
+    Evaluated,
+    smallest_change,
+)
 from kagimori.rules.folding import fold
 from kagimori.rules.keys.grant import Grant
 from kagimori.rules.keys.grant_shortfalls import Shortfall, shortfalls
@@ -29,7 +34,7 @@ from kagimori.rules.policy.principal import PrincipalKind
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.steps import OutOfSteps
 
-# A grantee may have tens of thousands of grants: so many are looked at, and the nearest told.
+# A grantee may have tens of thousands of grants: so many are looked at, and the nearest shown.
 GRANTS_LOOKED_AT_MAX: Final = 100
 GRANTS_TOLD_MAX: Final = 10
 STATEMENTS_TOLD_MAX: Final = 100
@@ -40,7 +45,7 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
     """Return the first need that is denied, with everything that was weighed; None if none is.
 
     Raises:
-        Absent: what would be told is not in memory.
+        Absent: what would be shown is not in memory.
     """
     presented = presented_grants(asked)
     for need in needs:
@@ -49,8 +54,8 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
         if decision.allowed:
             continue
         caller = asked.caller
-        policies = [(told, policy) for told, policy in _policies(asked, need, question)]
-        considered = _considered(asked, need, tuple(told for told, _ in policies))
+        policies = [(evaluated, policy) for evaluated, policy in _policies(asked, need, question)]
+        considered = _considered(asked, need, tuple(evaluated for evaluated, _ in policies))
         grants = _grants(asked, need, question)
         advice = _advice(asked, need, decision, considered)
         return Denial(
@@ -64,10 +69,10 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
             action=question.action,
             resource=question.resource,
             reason=decision.message(),
-            explicit=any(told.denies for told in considered.policies),
-            policies=[_policy(told) for told in considered.policies],
+            explicit=any(evaluated.denies for evaluated in considered.policies),
+            policies=[_policy(evaluated) for evaluated in considered.policies],
             grants=[_grant(*one) for one in grants],
-            matched=[one for told, policy in policies for one in _denying(told, policy)],
+            matched=[one for evaluated, policy in policies for one in _denying(evaluated, policy)],
             conditions=_conditions(question, [policy for _, policy in policies]),
             suggestion="; and ".join(advice.needed),
             alternatives=[*advice.near, *_near_grants(grants)],
@@ -98,29 +103,29 @@ def _advice(asked: Asked, need: Need, decision: Decision, considered: Considered
 
 def _policies(
     asked: Asked, need: Need, question: Question
-) -> Iterator[tuple[Told, CompiledPolicy]]:
+) -> Iterator[tuple[Evaluated, CompiledPolicy]]:
     """Yield every policy that is weighed, with what it says to each of its statements."""
     rules, principal = asked.caller.identity_rules, asked.caller.principal
     has_boundary = rules.boundary is not None
     if need.kms_key is not None and need.retires is None:
         policy = need.kms_key.compiled_policy
-        told = explain(policy, question, principal, has_boundary=has_boundary)
-        yield Told("key policy", Side.RESOURCE, told), policy
+        explanation = explain(policy, question, principal, has_boundary=has_boundary)
+        yield Evaluated("key policy", Side.RESOURCE, explanation), policy
     if need.assumes is not None:
         policy = need.assumes.trust_policy
-        told = explain(policy, question, principal, has_boundary=has_boundary)
-        yield Told("role trust policy", Side.TRUST, told), policy
+        explanation = explain(policy, question, principal, has_boundary=has_boundary)
+        yield Evaluated("role trust policy", Side.TRUST, explanation), policy
     for policy in rules.identity_policies:
         name = f"identity policy {policy.name}".strip()
-        yield Told(name, Side.IDENTITY, explain(policy, question)), policy
+        yield Evaluated(name, Side.IDENTITY, explain(policy, question)), policy
     if rules.boundary is not None:
         name = f"permissions boundary {rules.boundary.name}".strip()
-        yield Told(name, Side.BOUNDARY, explain(rules.boundary, question)), rules.boundary
+        yield Evaluated(name, Side.BOUNDARY, explain(rules.boundary, question)), rules.boundary
     for policy in rules.session_policies or ():
-        yield Told("session policy", Side.SESSION, explain(policy, question)), policy
+        yield Evaluated("session policy", Side.SESSION, explain(policy, question)), policy
 
 
-def _considered(asked: Asked, need: Need, policies: tuple[Told, ...]) -> Considered:
+def _considered(asked: Asked, need: Need, policies: tuple[Evaluated, ...]) -> Considered:
     rules, principal = asked.caller.identity_rules, asked.caller.principal
     owner = None
     if need.kms_key is not None:
@@ -137,11 +142,11 @@ def _considered(asked: Asked, need: Need, policies: tuple[Told, ...]) -> Conside
     )
 
 
-def _policy(told: Told) -> dict[str, Any]:
-    statements = told.explanation.statements
+def _policy(evaluated: Evaluated) -> dict[str, Any]:
+    statements = evaluated.explanation.statements
     shown: dict[str, Any] = {
-        "policy": told.name,
-        "says": told.explanation.finding.effect.value,
+        "policy": evaluated.name,
+        "says": evaluated.explanation.finding.effect.value,
         "statements": [_statement(trace) for trace in statements[:STATEMENTS_TOLD_MAX]],
     }
     if len(statements) > STATEMENTS_TOLD_MAX:
@@ -160,23 +165,23 @@ def _statement(trace: StatementTrace) -> dict[str, Any]:
 
 
 def _misfit(misfit: Misfit) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "element": misfit.element.value,
         "written": list(misfit.written),
         "request": list(misfit.found),
     }
     if misfit.condition is not None:
-        told["key"] = misfit.condition.key
-        told["operator"] = misfit.condition.operator
-    return told
+        shown["key"] = misfit.condition.key
+        shown["operator"] = misfit.condition.operator
+    return shown
 
 
-def _denying(told: Told, policy: CompiledPolicy) -> Iterator[dict[str, Any]]:
+def _denying(evaluated: Evaluated, policy: CompiledPolicy) -> Iterator[dict[str, Any]]:
     """Yield the Deny statements that apply, as they are written."""
-    for trace in told.denies:
+    for trace in evaluated.denies:
         written = policy.statements[trace.index].written
         yield {
-            "policy": told.name,
+            "policy": evaluated.name,
             "statement": written.sid,
             "principals": list(principals_written(policy.statements[trace.index])),
             "actions": list(written.actions or ()),
@@ -250,7 +255,7 @@ def _conditions(question: Question, policies: Iterable[CompiledPolicy]) -> dict[
     for key in keys[:CONDITIONS_TOLD_MAX]:
         try:
             values = question.values.lookup(fold(key))
-        except Exception:  # noqa: BLE001, S112 - a value that cannot be had is not told
+        except Exception:  # noqa: BLE001, S112 - a value that cannot be had is not shown
             continue
         if values is not None:
             found[key] = list(values)

@@ -24,7 +24,7 @@ class HsmGone(Exception):
     """The HSM does not answer: not connected, gone while it worked, or too slow."""
 
 
-async def tell(key_holder: KeyHolder, command: Command, telemetry: Telemetry) -> None:
+async def forget_lost(key_holder: KeyHolder, command: Command, telemetry: Telemetry) -> None:
     """Make the HSM forget key material whose loss is committed; ignore an HSM that is gone."""
     try:
         await key_holder.perform(Ask(None, command))

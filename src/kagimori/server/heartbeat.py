@@ -1,4 +1,4 @@
-"""Whether a worker's loop still turns: the supervisor asks, and counts how long nothing comes.
+"""Heartbeats of workers: finds one whose event loop has stopped answering.
 
 Time counts only as far as the supervisor itself was there to hear an answer: after the whole
 machine stood still, nobody is to blame.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kagimori.hsm.client import tell
+from kagimori.hsm.client import forget_lost
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.ports import Archive, KeyHolder, Store, Write
 from kagimori_boundary.commands import Command
@@ -41,5 +41,5 @@ class Keeper:
         # the disk lets it.
         await self._store.commit(writes, event_id, record)
         if afterwards is not None:
-            await tell(self._key_holder, afterwards, self._telemetry)
+            await forget_lost(self._key_holder, afterwards, self._telemetry)
         await self._archive.append_committed(event_id, record)

@@ -263,7 +263,7 @@ def state_file(audit: Path, name: str) -> Path:
     return audit / f"notices-{name}.json"
 
 
-def told_to(audit: Path, name: str) -> dict[str, int]:
+def notified_up_to(audit: Path, name: str) -> dict[str, int]:
     """Return the last record of each stream that a receiver was notified of, if known."""
     try:
         content = state_file(audit, name).read_bytes()

@@ -17,7 +17,7 @@ from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.delivery import read_state
 from kagimori.trail.files import first_sequence_of, journal_files
-from kagimori.trail.notices import told_to
+from kagimori.trail.notices import notified_up_to
 from kagimori.trail.reader import stream_folders
 from kagimori.trail.source import Source
 
@@ -96,7 +96,7 @@ def new_beginnings(
 ) -> Beginnings:
     """Return where each stream may begin: the first sequence to stay, and what it follows.
 
-    `receivers` are the names of those who must have been told of a record before it goes.
+    `receivers` are the names of those who must have been notified of a record before it goes.
 
     Raises:
         OSError, ValueError: a journal cannot be read.
@@ -106,9 +106,9 @@ def new_beginnings(
         return begins
     signed = {end.stream: end.newest_sequence for end in newest.streams}
     delivered = {stream: place.sequence for stream, place in read_state(audit).places.items()}
-    told = [told_to(audit, name) for name in receivers]
+    notified = [notified_up_to(audit, name) for name in receivers]
     for folder in stream_folders(audit):
-        settled = min(done.get(folder.name, 0) for done in (signed, delivered, *told))
+        settled = min(done.get(folder.name, 0) for done in (signed, delivered, *notified))
         for file in journal_files(folder)[1:]:
             first = first_sequence_of(file)
             if first is None or first - 1 > settled:

@@ -1,4 +1,4 @@
-"""What a caller is told when a part that a request needs has failed."""
+"""The answers to callers when a part that a request needs has failed."""
 
 from kagimori.hsm.client import HsmGone
 from kagimori.machinery.telemetry import Telemetry

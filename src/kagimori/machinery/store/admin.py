@@ -196,7 +196,7 @@ class AdminStore:
             return
         self._signal.parent.mkdir(mode=0o700, exist_ok=True)
         signal = ChangeSignal(self._signal, ADMIN_SLOT)
-        signal.tell()
+        signal.notify()
         signal.close()
 
 

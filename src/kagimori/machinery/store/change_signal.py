@@ -34,7 +34,7 @@ class ChangeSignal:
         """The counts' bytes: to be compared, nothing else."""
         return self._map[:]
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Notify the other workers that the store has changed."""
         (count,) = _COUNT.unpack_from(self._map, self._slot)
         _COUNT.pack_into(self._map, self._slot, count + 1)

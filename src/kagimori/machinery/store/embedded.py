@@ -47,7 +47,7 @@ class EmbeddedStore:
         self.journal_sequence: Callable[[], int] = lambda: 0
         self.view = Memory(self._reader, self._load, tables)
         # Whoever had this stream before may have died between a commit and saying so.
-        self._signal.tell()
+        self._signal.notify()
 
     @property
     def healthy(self) -> bool:
@@ -190,7 +190,7 @@ class EmbeddedStore:
             return
         self._writes_fail = False
         if commits:
-            self._signal.tell()
+            self._signal.notify()
         # What another worker committed after us may have been taken in already, and must not be
         # overwritten in memory by what we wrote before it.
         is_newest = self._changes_read <= newest

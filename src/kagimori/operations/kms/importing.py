@@ -97,14 +97,14 @@ class ImportKeyMaterial(OnSet[NewKey]):
         writes: list[Write] = [Put(KMS_KEYS, after, kms_key)]
         if kms_key.backing_key(material_id) is None:
             writes.append(Put(MATERIALS, material_row(kms_key, material_id)))
-        writes += _told_to_others(facts.members, kms_key, after, material_id)
+        writes += _shared_with_members(facts.members, kms_key, after, material_id)
         answer: dict[str, Any] = {"KeyId": kms_key.arn}
         if kms_key.key_spec == SYMMETRIC_DEFAULT:
             answer["KeyMaterialId"] = material_id
         return Outcome(answer, writes, response_elements=answer)
 
 
-def _told_to_others(
+def _shared_with_members(
     members: Sequence[KmsKey], kms_key: KmsKey, after: KmsKey, material_id: str
 ) -> list[Write]:
     """Let the other members of the set know of the material: its id, its place, not its bytes."""
@@ -136,8 +136,8 @@ def _told_to_others(
                 Put(MATERIALS, material_row(member, material_id)),
             )
         elif (known.everywhere, known.description) != (new.everywhere, new.description):
-            told = replace(known, everywhere=new.everywhere, description=new.description)
-            keys = tuple(told if key is known else key for key in member.backing_keys)
+            shared = replace(known, everywhere=new.everywhere, description=new.description)
+            keys = tuple(shared if key is known else key for key in member.backing_keys)
             writes.append(Put(KMS_KEYS, changed(member, backing_keys=keys), member))
     return writes
 

@@ -1,7 +1,7 @@
 """Finds the smallest change of policies that would allow a denied request.
 
 The policies are asked statement by statement (`policy/explain.py`), so that everything which
-stands in the way is told at once, not only what was met first.
+stands in the way is listed at once, not only what was met first.
 
 Source: IAM User Guide, "Policy evaluation logic"; STS API Reference, AssumeRole.
 """
@@ -23,7 +23,7 @@ _WAYS: Final = {
 }
 
 
-class Told(Struct, frozen=True):
+class Evaluated(Struct, frozen=True):
     """One policy that was evaluated: its name, its side, and its result."""
 
     name: str
@@ -57,7 +57,7 @@ class Considered(Struct, frozen=True):
     `works_across` whether the action works across accounts at all.
     """
 
-    policies: tuple[Told, ...]
+    policies: tuple[Evaluated, ...]
     is_bounded: bool = False
     is_narrowed: bool = False
     resource_account: str | None = None
@@ -74,11 +74,11 @@ class Advice(Struct, frozen=True):
 def smallest_change(decision: Decision, considered: Considered) -> Advice:
     """Return the changes that would allow a denied request."""
     denies = [
-        f"narrow or remove the Deny statement {_name(trace)} of the {told.name}"
-        for told in considered.policies
-        for trace in told.denies
+        f"narrow or remove the Deny statement {_name(trace)} of the {evaluated.name}"
+        for evaluated in considered.policies
+        for trace in evaluated.denies
     ]
-    is_assumption = any(told.side is Side.TRUST for told in considered.policies)
+    is_assumption = any(evaluated.side is Side.TRUST for evaluated in considered.policies)
     if is_assumption and decision.principal.kind is PrincipalKind.ROOT:
         return Advice(("assume the role as a user or a role: the root user cannot",), ())
     is_foreign = considered.resource_account is not None and not is_local_caller(
@@ -95,8 +95,8 @@ def smallest_change(decision: Decision, considered: Considered) -> Advice:
 def _lacking(principal: Principal, considered: Considered, *, is_foreign: bool) -> Iterator[Side]:
     """Yield the sides whose Allow is missing, if no Deny stood in the way."""
     ways: dict[Side, Way] = {}
-    for told in considered.policies:
-        ways[told.side] = max(told.way, ways.get(told.side, Way.NONE))
+    for evaluated in considered.policies:
+        ways[evaluated.side] = max(evaluated.way, ways.get(evaluated.side, Way.NONE))
     resource = next((side for side in (Side.RESOURCE, Side.TRUST) if side in ways), None)
     way = Way.ACCOUNT if resource is None else ways[resource]
     if way is Way.NONE and resource is not None:
@@ -130,11 +130,12 @@ def _wanted(side: Side, decision: Decision) -> str:
     return f"add to an identity policy of {caller} a statement that allows {on}"
 
 
-def _near(policies: Iterable[Told], lacking: tuple[Side, ...]) -> Iterator[str]:
-    for told in policies:
-        if told.side in lacking:
-            for trace, misfit in told.near:
-                yield f"statement {_name(trace)} of the {told.name} lacks one thing: {_of(misfit)}"
+def _near(policies: Iterable[Evaluated], lacking: tuple[Side, ...]) -> Iterator[str]:
+    for evaluated in policies:
+        if evaluated.side in lacking:
+            for trace, misfit in evaluated.near:
+                statement = f"statement {_name(trace)} of the {evaluated.name}"
+                yield f"{statement} lacks one thing: {_of(misfit)}"
 
 
 def _of(misfit: Misfit) -> str:

@@ -25,7 +25,7 @@ DENIAL_STORM: Final = "KMS Denial Storm"
 DELETION_APPROACHES: Final = "KMS CMK Deletion Approaching"
 EXPIRATION_APPROACHES: Final = "KMS Imported Key Material Expiration Approaching"
 
-# Service events by the name of their record: detail-type, and what of their details is told.
+# Service events by the name of their record: detail-type, and which of their details are shown.
 _SERVICE_EVENTS: Final = {
     "RotateKey": (
         "KMS CMK Rotation",
@@ -51,7 +51,7 @@ APPROACH_BEGINS: Final = frozenset(("ScheduleKeyDeletion", "ImportKeyMaterial"))
 
 
 class Notice(Struct, frozen=True, rename="kebab"):
-    """One event. `id` is the same whenever the same thing is told again; `time` is ISO 8601."""
+    """One event. `id` is the same whenever the same notice is sent again; `time` is ISO 8601."""
 
     id: str
     detail_type: str
@@ -81,9 +81,9 @@ def notices_of(entry: Entry, record: bytes, canaries: Container[str]) -> Iterato
     if is_internal and entry.event_name in _SERVICE_EVENTS:
         detail_type, names = _SERVICE_EVENTS[entry.event_name]
         details = msgspec.json.decode(record).get("serviceEventDetails") or {}
-        told = {name: details[member] for name, member in names.items() if member in details}
-        told.setdefault("key-id", resources[0].rpartition("/")[2] if resources else "")
-        yield _of_record(entry, detail_type, AWS_SOURCE, resources, told)
+        shown = {name: details[member] for name, member in names.items() if member in details}
+        shown.setdefault("key-id", resources[0].rpartition("/")[2] if resources else "")
+        yield _of_record(entry, detail_type, AWS_SOURCE, resources, shown)
     if entry.event_name in _CALLS and entry.error_code is None:
         yield _of_record(entry, API_CALL, AWS_SOURCE, (), msgspec.Raw(record))
     if not is_internal and entry.event_name != "CreateKey":

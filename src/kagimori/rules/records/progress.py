@@ -1,4 +1,4 @@
-"""What is known of a request so far: what its record can say if it ends here."""
+"""The state of a request so far, from which its record is made if it ends here."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ class Progress(Struct, gc=False):
 
 
 class Success(Protocol):
-    """What a record says of a success beside what was asked."""
+    """The parts of a record that describe a success."""
 
     @property
     def response_elements(self) -> Mapping[str, Any] | None:

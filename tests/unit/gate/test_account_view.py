@@ -5,7 +5,7 @@ import pytest
 from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, USERS
 from kagimori.entities.tables import ALIASES, GRANTS, KMS_KEYS, TABLES
 from kagimori.gate.account_view import AccountView
-from kagimori.gate.asked import Asked, Need
+from kagimori.gate.asked import Asked, Need, Settings
 from kagimori.gate.may_they import NotNamed, authorize_all
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
 from kagimori.rules.identity.caller import root_caller
@@ -117,7 +117,7 @@ def asked(view):
     raw = RawRequest("r", b"POST", b"/", (), b"", "127.0.0.1", None)
     caller = root_caller(access_key(OURS, "AKIAOURS"), "aws")
     call = Call("kms", "ListAliases", REGION, None)
-    return Asked(call, caller, raw, 0.0, view=view, draw=lambda: "")
+    return Asked(call, caller, raw, 0.0, Settings(), view, lambda: "")
 
 
 @pytest.mark.parametrize("needs", [(), (Need("kms:ListAliases"),), (Need("kms:X", key(OURS)),)])

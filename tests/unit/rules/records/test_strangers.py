@@ -7,6 +7,7 @@ import pytest
 from kagimori.machinery.logs import FACT_CHARACTERS_MAX, Log
 from kagimori.machinery.telemetry import OTHER, SERIES_MAX, Telemetry
 from kagimori.rules.records import strangers as rates
+from kagimori.rules.records.progress import Progress
 from kagimori.rules.records.record import record_of
 from kagimori.rules.records.strangers import Strangers
 from kagimori.rules.refusal import UnknownOperationException
@@ -57,31 +58,23 @@ def test_the_clock_may_go_back():
 def test_a_record_of_a_stranger_is_small_whatever_was_sent(text):
     headers = {b"user-agent": text.encode(), b"host": text.encode()}
     raw = RawRequest("id", b"POST", b"/", (), b"", "192.0.2.1")
-    record = record_of(
-        event_id="e",
-        now=0.0,
-        raw=raw,
-        headers=headers,
-        service=text,
-        event_name="Unknown",
-        region=text,
-        read_only=False,
-        caller=None,
-        claimed_access_key=text,
-        refusal=UnknownOperationException(text),
-    )
+    progress = Progress(raw, headers, text, "Unknown", text, text)
+    record = record_of(progress, UnknownOperationException(text), "e", 0.0)
     assert len(record) < 10_000
     assert json.loads(record)["userIdentity"]["type"] == "Unknown"
+
+
+MARKS = [("", 0.0)]
 
 
 def test_series_have_names_of_ours_alone():
     telemetry = Telemetry(services=("kms", "sts"))
     for number in range(1000):
-        telemetry.request(f"kms\n{number}", "Unknown", "X", 0.0)
-    telemetry.request("kms", "Encrypt", "ok", 0.0)
+        telemetry.request(f"kms\n{number}", "Unknown", "X", MARKS, 0.0)
+    telemetry.request("kms", "Encrypt", "ok", MARKS, 0.0)
     assert telemetry.requests == {(OTHER, OTHER, "X"): 1000, ("kms", "Encrypt", "ok"): 1}
     for number in range(SERIES_MAX + 10):
-        telemetry.request("kms", f"{number}", "X", 0.0)
+        telemetry.request("kms", f"{number}", "X", MARKS, 0.0)
     assert len(telemetry.requests) <= SERIES_MAX + 1
     part = {"counts": [0] * 13, "seconds": 0.0}
     shown = {**telemetry.snapshot(), "stages": {"who": part}, "troubles": []}

@@ -19,6 +19,7 @@ from kagimori.gate.may_they import authorize_all
 from kagimori.gate.who import Who
 from kagimori.gate.why import remember_denial
 from kagimori.machinery.telemetry import Telemetry
+from kagimori.machinery.turns import Turn, Turns
 from kagimori.operations.operation import AnyOperation, Facts, Outcome, Withheld
 from kagimori.pending import start
 from kagimori.ports import Absent, Archive, Ask, KeyHolder, Store, StoreConflict, View, resolved
@@ -42,8 +43,9 @@ from kagimori.trail.troubles import as_refusal
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Failed
 
-# How often a change is decided anew because somebody else changed the same thing meanwhile.
-ATTEMPTS_MAX: Final = 20
+# How often a change is decided anew because another process changed the same thing meanwhile: in
+# one process those who want to change the same thing wait for their turn.
+ATTEMPTS_MAX: Final = 200
 
 
 @dataclass(kw_only=True, eq=False)
@@ -66,6 +68,7 @@ class Path:
     on_due: Callable[[float], None]
     strangers: Strangers = field(default_factory=Strangers)
     keeper: Keeper = field(init=False)
+    turns: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         self.keeper = Keeper(self.store, self.archive, self.key_holder, self.telemetry)
@@ -116,23 +119,26 @@ class Path:
         view = AccountView(self.view, caller.account_id)
         asked = Asked(call, caller, raw, now, settings, view, self.draw, self.usages)
         marks.append(("who", perf_counter()))
-        for _ in range(ATTEMPTS_MAX):
-            request, facts, command = await resolved(self._decide, operation, asked, progress)
-            marks.append(("decide", perf_counter()))
-            reply: Any = None
-            if command is not None:
-                reply = await self.key_holder.perform(Ask(facts.key_store_id, command))
-                marks.append(("hsm", perf_counter()))
-                if reply.__class__ is Failed:
-                    raise operation.refusal(request, facts, reply.failure)
-            outcome = operation.finish(request, facts, reply)
-            answer = self.wire.encode(target, outcome.answer, raw.request_id)
-            try:
-                await self._keep(operation, request, facts, outcome, progress)
-            except StoreConflict:
-                continue  # decided on what is no longer so: look again
-            marks.append(("record", perf_counter()))
-            return answer
+        with Turn(self.turns) as turn:
+            for _ in range(ATTEMPTS_MAX):
+                request, facts, command = await resolved(self._decide, operation, asked, progress)
+                marks.append(("decide", perf_counter()))
+                reply: Any = None
+                if command is not None:
+                    reply = await self.key_holder.perform(Ask(facts.key_store_id, command))
+                    marks.append(("hsm", perf_counter()))
+                    if reply.__class__ is Failed:
+                        raise operation.refusal(request, facts, reply.failure)
+                outcome = operation.finish(request, facts, reply)
+                answer = self.wire.encode(target, outcome.answer, raw.request_id)
+                try:
+                    turn.check(outcome.writes)
+                    await self._keep(operation, request, facts, outcome, progress)
+                except StoreConflict:  # decided on what is no longer so: look again, in turn
+                    await turn.come()
+                    continue
+                marks.append(("record", perf_counter()))
+                return answer
         raise KMSInternalException
 
     def _decide(

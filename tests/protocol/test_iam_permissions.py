@@ -307,3 +307,35 @@ def test_accounts_do_not_see_each_other(world):
     iam.close()
     world.iam.delete_policy(PolicyArn=policy["Arn"])
     world.iam.delete_account_alias(AccountAlias="ours")
+
+
+def test_grants_show_who_was_deleted_by_unique_id(world):
+    """As key policies do: somebody made later under the same name has nothing of them."""
+    iam, kms = world.iam, world.server.client()
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    first = iam.create_user(UserName="carol")["User"]
+    kms.create_grant(
+        KeyId=key,
+        GranteePrincipal=first["Arn"],
+        RetiringPrincipal=first["Arn"],
+        Operations=["Encrypt"],
+    )
+
+    def parties(grants):
+        return [(one["GranteePrincipal"], one["RetiringPrincipal"]) for one in grants["Grants"]]
+
+    assert parties(kms.list_grants(KeyId=key)) == [(first["Arn"], first["Arn"])]
+    iam.delete_user(UserName="carol")
+    gone = [(first["UserId"], first["UserId"])]
+    assert parties(kms.list_grants(KeyId=key)) == gone
+    second = iam.create_user(UserName="carol")["User"]
+    for listed in (
+        kms.list_grants(KeyId=key),
+        kms.list_grants(KeyId=key, GranteePrincipal=first["UserId"]),
+        kms.list_retirable_grants(RetiringPrincipal=first["UserId"]),
+    ):
+        assert parties(listed) == gone
+    assert kms.list_grants(KeyId=key, GranteePrincipal=second["Arn"])["Grants"] == []
+    assert kms.list_retirable_grants(RetiringPrincipal=second["Arn"])["Grants"] == []
+    iam.delete_user(UserName="carol")
+    kms.close()

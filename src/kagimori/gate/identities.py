@@ -24,6 +24,7 @@ from kagimori.rules.policy.document import Document, principals_named
 
 _POLICY_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):policy(/(?:[!-~]*/)?)([^/]+)")
 _BEARER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:[!-~]*/)?([^/]+)")
+_UNIQUE_ID: Final = re.compile(r"A(?:IDA|ROA)[A-Z0-9]")
 _SESSION_ARN: Final = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
 
 
@@ -141,11 +142,22 @@ def renamed_since(view: Principals, pins: dict[str, str]) -> dict[str, str]:
     """
     renamed: dict[str, str] = {}
     for arn, pin in pins.items():
-        if unique_name(view, arn) != pin:
-            table = ROLES if pin.startswith("AROA") else USERS
-            found = None if ":" in pin else next(iter(view.group(table, "by_id", (pin,))), None)
-            renamed[arn] = pin if found is None else found.arn
+        shown = shown_as(view, arn, pin)
+        if shown != arn:
+            renamed[arn] = shown
     return renamed
+
+
+def shown_as(view: Principals, arn: str, pin: str) -> str:
+    """Return what a principal is shown as that was written as `arn`, and had this unique id then.
+
+    That is its ARN as it is now, and the unique id once the principal was deleted.
+    """
+    if _UNIQUE_ID.match(pin) is None or unique_name(view, arn) == pin:
+        return arn
+    table = ROLES if pin.startswith("AROA") else USERS
+    found = None if ":" in pin else next(iter(view.group(table, "by_id", (pin,))), None)
+    return pin if found is None else str(found.arn)
 
 
 def identity_named(view: View, kind: Kind[N], account_id: str, name: str) -> N | None:

@@ -14,7 +14,12 @@ from kagimori.operations.pages import limit_of, page_of, start_of
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
-from kagimori.rules.keys.alias import check_alias_count, check_alias_name, check_same_type
+from kagimori.rules.keys.alias import (
+    check_alias_count,
+    check_alias_name,
+    check_alias_prefix,
+    check_same_type,
+)
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.keys.managed import ALIAS_NAMES
 from kagimori.rules.keys.states import check_state
@@ -149,7 +154,7 @@ class UpdateAlias(_ChangeOfAlias[OldAlias]):
 
 class DeleteAlias(_ChangeOfAlias[OldAlias]):
     def look_up(self, asked: Asked) -> OldAlias:
-        check_alias_name(asked.call.input.AliasName)
+        check_alias_prefix(asked.call.input.AliasName)
         alias, kms_key = self._existing(asked)
         arn = self._arn(asked)
         action = "kms:DeleteAlias"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.operations.kms.key_policy_checks import check_new_policy
+from kagimori.operations.kms.key_policy_checks import check_given_policy
 from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write
@@ -44,8 +44,7 @@ class CreateKey(Operation[Planned, NewKey | None]):
 
     def read(self, asked: Asked, facts: Planned) -> Planned:
         planned = facts.planned
-        bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
-        pins = check_new_policy(asked, planned, planned.key_policy, bypass=bypass)
+        pins = check_given_policy(asked, planned)
         return Planned(facts.needs, planned=replace(planned, policy_pins=pins))
 
     def ask(self, asked: Request, allowed: Allowed, facts: Planned) -> Command | None:

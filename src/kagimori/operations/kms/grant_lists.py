@@ -1,23 +1,27 @@
 """Grants, listed: those of a key, and those that somebody may retire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
 
 from kagimori.entities.tables import GRANTS
 from kagimori.gate.across import retirable_grants, retiring_written
 from kagimori.gate.asked import Asked, Need, Request
+from kagimori.gate.identities import shown_as
 from kagimori.operations.kms.grants import check_grant_id
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.principals_written import listed_party
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
-from kagimori.rules.keys.stored_grant import StoredGrant, shown_grant
+from kagimori.rules.keys.stored_grant import Party, StoredGrant, parties_of, shown_grant
 from kagimori.rules.refusal import ValidationException
 
 
 class Listed(Facts):
-    """A page of grants, and one more if there is more."""
+    """A page of grants, and one more if there is more; what each principal is shown as now."""
 
     grants: Sequence[StoredGrant] = ()
+    renamed: Mapping[Party, str] = {}
 
 
 class _GrantList(Operation[Listed, None]):
@@ -30,10 +34,17 @@ class _GrantList(Operation[Listed, None]):
                 self._limit(asked),
                 *self._scope(asked),
                 name="Grants",
-                shown=shown_grant,
+                shown=lambda grant: shown_grant(grant, facts.renamed),
                 key=self._key,
             )
         )
+
+    def read(self, asked: Asked, facts: Listed) -> Listed:
+        """Read who the principals are now: one that was deleted is shown by its unique id."""
+        parties = dict.fromkeys(party for grant in facts.grants for party in parties_of(grant))
+        principals = asked.view.principals
+        renamed = {(arn, pin): shown_as(principals, arn, pin) for arn, pin in parties}
+        return replace(facts, renamed=renamed)
 
     def _limit(self, asked: Request) -> int:
         return limit_of(asked.call.input.Limit, default=50, most=100)

@@ -16,6 +16,19 @@ from kagimori.rules.policy.values import Values
 from kagimori.rules.refusal import MalformedPolicyDocumentException
 
 
+def check_given_policy(asked: Asked, kms_key: KmsKey) -> dict[str, str]:
+    """Return the pins of the policy that a new key is to have.
+
+    Only a policy that was given could lock its writer out: the default one is not checked for it.
+
+    Raises:
+        MalformedPolicyDocumentException, InvalidArnException, LimitExceededException: as below.
+    """
+    given = asked.call.input
+    bypass = not given.Policy or bool(given.BypassPolicyLockoutSafetyCheck)
+    return check_new_policy(asked, kms_key, kms_key.key_policy, bypass=bypass)
+
+
 def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) -> dict[str, str]:
     """Return the pins of a text (see `KmsKey`) that may become the policy of `kms_key`.
 

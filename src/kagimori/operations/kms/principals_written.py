@@ -7,12 +7,17 @@ DIFFERS(aws): `kagimori dev` takes names that nobody has, since tests written fo
 Source: KMS Developer Guide, "Key policies in AWS KMS" and "Grants in AWS KMS".
 """
 
+import re
+from typing import Final
+
 from kagimori.gate.asked import Asked
 from kagimori.gate.identities import UnknownPrincipal, pins_of, unique_name
 from kagimori.rules.keys.grant_request import principal_name
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.policy.document import Document
 from kagimori.rules.refusal import InvalidArnException, MalformedPolicyDocumentException
+
+UNIQUE_ID: Final = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{12,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)
 
 
 def key_policy_pins(asked: Asked, document: Document) -> dict[str, str]:
@@ -50,6 +55,8 @@ def listed_party(asked: Asked, written: str) -> str:
     Raises:
         InvalidArnException: not an ARN of a principal.
     """
+    if UNIQUE_ID.fullmatch(written):  # as lists show principals that were deleted
+        return written
     return _party(asked, written) or principal_name(written)
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.operations.kms.key_policy_checks import check_new_policy
+from kagimori.operations.kms.key_policy_checks import check_given_policy
 from kagimori.operations.kms.multi_region import change_together, members_of
 from kagimori.operations.kms.on_key import AboutKey
 from kagimori.operations.kms.on_set import WithMembers
@@ -53,15 +53,14 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
     def read(self, asked: Asked, facts: Replication) -> Replication:
         primary, replica = facts.kms_key, facts.replica
         members = members_of(asked.view, primary)
-        check_primary(primary)
         check_state(self.name, primary.state, primary.arn)
+        check_primary(primary)
         _check_region(asked, primary, replica.region)
         if any(member.region == replica.region for member in members):
             raise AlreadyExistsException(
                 f"A replica of {primary.key_id} already exists in {replica.region}"
             )
-        bypass = bool(asked.call.input.BypassPolicyLockoutSafetyCheck)
-        pins = check_new_policy(asked, replica, replica.key_policy, bypass=bypass)
+        pins = check_given_policy(asked, replica)
         return replace(facts, members=members, replica=replace(replica, policy_pins=pins))
 
     def ask(self, asked: Request, allowed: Allowed, facts: Replication) -> Command | None:
@@ -117,8 +116,8 @@ class UpdatePrimaryRegion(AboutKey[WithMembers, None]):
 
     def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
         primary = facts.kms_key
-        check_primary(primary)
         super().ask(asked, allowed, facts)
+        check_primary(primary)
         region = asked.call.input.PrimaryRegion
         target = _in_region(facts.members, region)
         if target is None:

@@ -67,8 +67,8 @@ class GetKeyRotationStatus(OnKey[None]):
 
 class RotateKeyOnDemand(OnSet[None]):
     def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
-        check_kind(facts.kms_key)
         super().ask(asked, allowed, facts)
+        check_kind(facts.kms_key)
         check_on_demand(facts.kms_key, asked.now)
         return None
 

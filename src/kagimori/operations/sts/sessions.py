@@ -112,8 +112,8 @@ class GetFederationToken(IssueCredentials[Federated]):
                 "Arn": federated_arn(asked.partition, account_id, name),
             },
         }
-        if facts.packed is not None:
-            answer["PackedPolicySize"] = facts.packed
+        # Also where there is nothing to pack, unlike the answers of AssumeRole.
+        answer["PackedPolicySize"] = facts.packed or 0
         return Outcome(answer, response_elements=shown_credentials(answer))
 
 

@@ -25,8 +25,12 @@ ROLE_SECONDS_DEFAULT: Final = 3600
 CHAINED_SECONDS_MAX: Final = 3600
 SESSION_SECONDS_DEFAULT: Final = 43_200
 ROOT_SECONDS_MAX: Final = 3600
-# How much of a session token policies and tags may take, compressed.
-PACKED_BYTES_MAX: Final = 2048
+# How much of a session token policies and tags may take once packed. AWS does not publish its
+# measure. This one fits what users measured: nine tags of 250 equal letters take 498 %, six tags as
+# EKS Pod Identity sets them 74 %, a policy of 42 actions in 1,690 characters about 157 %.
+PACKED_BYTES_MAX: Final = 488
+# What a session tag takes beside its key and value, which are not compressed.
+TAG_BYTES: Final = 16
 # What session policies may be before they are packed.
 SESSION_POLICY_ARNS_MAX: Final = 10
 SESSION_POLICY_CHARACTERS_MAX: Final = 2048
@@ -109,17 +113,24 @@ def packed_percent(narrowing: Narrowing, tags: SessionTags) -> int | None:
     """
     if not (narrowing.is_given or tags.tags):
         return None
-    parts = [*narrowing.texts, *narrowing.arns, *(f"{k}={v}" for k, v in tags.tags.items())]
-    packed = len(zlib.compress("\n".join(parts).encode()))
+    packed = sum(len(k.encode()) + len(v.encode()) + TAG_BYTES for k, v in tags.tags.items())
+    if not narrowing.is_given:
+        return _check_room(packed, PACKED_BYTES_MAX, _TAGS_TOO_LARGE)
+    parts = (*narrowing.texts, *narrowing.arns)
+    packed += len(zlib.compress("\n".join(parts).encode()))
     return _check_room(packed, PACKED_BYTES_MAX)
 
 
-def _check_room(used: int, most: int) -> int:
+_POLICY_TOO_LARGE: Final = (
+    "Packed policy consumes {}% of allotted space, please use smaller policy."
+)
+_TAGS_TOO_LARGE: Final = "Packed size of session tags consumes {}% of allotted space."
+
+
+def _check_room(used: int, most: int, message: str = _POLICY_TOO_LARGE) -> int:
     percent = -(-used * 100 // most)
     if percent > 100:  # noqa: PLR2004 - percent
-        raise PackedPolicyTooLarge(
-            f"Packed policy consumes {percent}% of allotted space, please use smaller policy."
-        )
+        raise PackedPolicyTooLarge(message.format(percent))
     return percent
 
 

@@ -18,16 +18,30 @@ from kagimori_boundary.key_specs import SPECS, Family
 PREFIX: Final = "alias/"
 RESERVED: Final = "alias/aws/"
 ALIASES_PER_KEY_MAX: Final = 50
-_NAME: Final = re.compile(r"alias/[a-zA-Z0-9/_:-]+")
+_NAME: Final = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 
 
 def check_alias_name(name: str) -> None:
-    """Check that a customer may create, move or delete an alias of this name.
+    """Check that a customer may create or move an alias of this name.
+
+    Raises:
+        ValidationException: without the prefix, or with other characters than an alias may have.
+        NotAuthorizedException: reserved for AWS managed keys.
+        InvalidAliasNameException: the prefix alone.
+    """
+    check_alias_prefix(name)
+    if name == PREFIX:
+        raise InvalidAliasNameException(f"Alias name {name} is not valid.")
+    if not _NAME.fullmatch(name):
+        raise ValidationException(f"{name} contains invalid characters for an alias")
+
+
+def check_alias_prefix(name: str) -> None:
+    """Check that a customer may delete an alias of this name, should there be one.
 
     Raises:
         ValidationException: without the prefix.
         NotAuthorizedException: reserved for AWS managed keys.
-        InvalidAliasNameException: the prefix alone.
     """
     if not name.startswith(PREFIX):
         raise ValidationException(
@@ -36,8 +50,6 @@ def check_alias_name(name: str) -> None:
         )
     if name.startswith(RESERVED):
         raise NotAuthorizedException
-    if not _NAME.fullmatch(name):
-        raise InvalidAliasNameException(f"Alias name {name} is not valid.")
 
 
 def check_alias_count(count: int) -> None:

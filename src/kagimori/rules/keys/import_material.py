@@ -168,7 +168,7 @@ def _taken_anew(kms_key: KmsKey, new: BackingKey, *, alone: bool) -> KmsKey:
         if key.pending:
             raise KMSInvalidStateException(
                 f"New key material (id: {new.material_id}) cannot be imported into KMS key "
-                f"{kms_key.key_id}, because another key material (id: {key.material_id}) is "
+                f"{kms_key.arn}, because another key material (id: {key.material_id}) is "
                 "pending rotation."
             )
     waiting = replace(new, pending=True, everywhere=alone)

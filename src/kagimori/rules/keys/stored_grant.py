@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -89,7 +90,18 @@ def claim_of(grant: StoredGrant) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
-def shown_grant(grant: StoredGrant) -> dict[str, Any]:
+Party = tuple[str, str]
+
+
+def parties_of(grant: StoredGrant) -> list[Party]:
+    """Return grantee and retiring principal, each as it was written and as it is kept."""
+    parties = [(grant.grantee_shown, grant.grantee)]
+    if grant.retiring_shown is not None and grant.retiring is not None:
+        parties.append((grant.retiring_shown, grant.retiring))
+    return parties
+
+
+def shown_grant(grant: StoredGrant, renamed: Mapping[Party, str]) -> dict[str, Any]:
     """Return a grant as the list operations answer it."""
     constraints = {
         "EncryptionContextEquals": grant.encryption_context_equals,
@@ -102,13 +114,17 @@ def shown_grant(grant: StoredGrant) -> dict[str, Any]:
         "GrantId": grant.grant_id,
         "Name": grant.name,
         "CreationDate": grant.created_at,
-        _member("Grantee", is_service=grant.grantee_is_service): grant.grantee_shown,
+        _member("Grantee", is_service=grant.grantee_is_service): renamed.get(
+            (grant.grantee_shown, grant.grantee), grant.grantee_shown
+        ),
         "IssuingAccount": root_arn(grant.issuing_account, partition_of(grant.region).name),
         "Operations": list(grant.operations),
     }
     if grant.retiring_shown is not None:
         member = _member("Retiring", is_service=grant.retiring_is_service)
-        shown[member] = grant.retiring_shown
+        shown[member] = renamed.get(
+            (grant.retiring_shown, grant.retiring or ""), grant.retiring_shown
+        )
     if given:
         shown["Constraints"] = given
     return shown

@@ -12,17 +12,16 @@ from kagimori.rules.folding import fold
 
 from .condition import fault_of
 from .grammar import Fault, Kind, Statement
+from .iam_checks import check_action
 from .match import resource_pieces
 from .template import BadVariable, Variable, parse_template, split_parts
 
 _IAM_SID: Final = re.compile(r"[0-9A-Za-z]*")
-_IAM_ACTION: Final = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 _ARN_PREFIX_PARTS: Final = 5
-_WILDCARD: Final = re.compile(r"[*?]")
 _FOR_ALL_FORBIDDEN: Final = ("kms:encryptioncontext:", "aws:requesttag/")
 
 
-def check_statement(statement: Statement, kind: Kind, partition: str, *, variables: bool) -> None:
+def check_statement(statement: Statement, kind: Kind, *, variables: bool) -> None:
     """Refuse a statement that could not be evaluated as meant.
 
     Raises:
@@ -38,9 +37,9 @@ def check_statement(statement: Statement, kind: Kind, partition: str, *, variabl
         _check_iam(statement, kind)
     if kind is Kind.IDENTITY:
         for resource in statement.resources or ():
-            _check_resource(resource, partition, variables=variables)
+            _check_resource(resource, variables=variables)
     for condition in statement.conditions:
-        fault = fault_of(condition, variables=variables)
+        fault = fault_of(condition, variables=variables, in_key_policy=kind is Kind.KEY)
         if fault is not None:
             raise Fault(fault)
         for_all = condition.operator.startswith("ForAllValues:")
@@ -61,22 +60,16 @@ def _check_iam(statement: Statement, kind: Kind) -> None:
             "regular expression [0-9A-Za-z]*"
         )
     for action in statement.actions or ():
-        if _IAM_ACTION.fullmatch(action) is None:
-            raise Fault("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2")
+        check_action(action)
         if kind is Kind.TRUST and not fold(action).startswith("sts:"):
             raise Fault("AssumeRole policy may only specify STS AssumeRole actions.")
 
 
-def _check_resource(resource: str, partition: str, *, variables: bool) -> None:
+def _check_resource(resource: str, *, variables: bool) -> None:
     try:
         pieces = parse_template(resource, variables=variables, wildcards=True)
     except BadVariable as bad:
         raise Fault(f"Resource {resource} contains an invalid policy variable.") from bad
-    if resource != "*" and not resource.startswith("arn:"):
-        raise Fault(f'Resource {resource} must be in ARN format or "*".')
-    named = resource.split(":")[1] if resource != "*" else partition
-    if named != partition and not _WILDCARD.search(named):
-        raise Fault(f'Partition "{named}" is not valid for resource "{resource}".')
     if resource_pieces(pieces) is None:
         raise Fault("Vendor must be fully qualified and cannot contain regexes.")
     before = split_parts(pieces, _ARN_PREFIX_PARTS + 1)[:_ARN_PREFIX_PARTS]

@@ -74,13 +74,17 @@ def read_operator(name: str) -> Reading | None:
     return Reading(found, quantifier, if_exists)
 
 
-def fault_of(condition: Condition, *, variables: bool) -> str | None:
+def fault_of(condition: Condition, *, variables: bool, in_key_policy: bool = True) -> str | None:
     """Return why a condition must be refused when it is written, or None."""
     reading = read_operator(condition.operator)
     if reading is None:
         return f"Invalid Condition type : {condition.operator}."
-    if ":" not in condition.key:
+    if in_key_policy and ":" not in condition.key:
         return "Conditions must be prefaced by a vendor, e.g., aws, kms, sts."
+    if not condition.operands and not in_key_policy:
+        return None  # IAM takes it; it never holds
+    if reading.operator.family == "Date" and not in_key_policy:
+        return None  # looked at before, as IAM reads dates
     if not condition.operands:
         return f"Missing value for condition {condition.operator} on {condition.key}."
     try:

@@ -21,6 +21,7 @@ from kagimori.rules.refusal import (
 from .checks import check_statement
 from .condition import Condition
 from .grammar import VERSION_WITH_VARIABLES, Document, Fault, Kind, Statement
+from .iam_checks import check_identity_policy
 from .json_text import NotJson, Number, has_only_policy_characters, print_json, read_json
 from .principal import Principals
 from .principal_element import BadPrincipal, read_principals, renamed_element
@@ -109,26 +110,33 @@ def _read_document(policy: Any, kind: Kind, partition: str | None) -> Document:
     if version not in _VERSIONS or not _is_text(policy_id) or not statements:
         raise Fault("Syntax errors in policy.")
     variables = version == VERSION_WITH_VARIABLES
-    read = tuple(_read_statement(s, kind, partition, variables=variables) for s in statements)
+    read = tuple(_read_statement(statement, kind, partition) for statement in statements)
+    if partition is None:
+        return Document(kind, version, policy_id, read)
+    if kind is Kind.IDENTITY:
+        check_identity_policy(policy, read, partition)
     sids = [statement.sid for statement in read if statement.sid]
-    if kind is not Kind.KEY and partition is not None and len(set(sids)) != len(sids):
+    if kind is not Kind.KEY and len(set(sids)) != len(sids):
         raise Fault("Statement IDs (SID) in a single policy must be unique.")
+    for statement in read:
+        check_statement(statement, kind, variables=variables)
     return Document(kind, version, policy_id, read)
 
 
-def _read_statement(
-    statement: Any, kind: Kind, partition: str | None, *, variables: bool
-) -> Statement:
+def _read_statement(statement: Any, kind: Kind, partition: str | None) -> Statement:
     if not isinstance(statement, dict) or not statement.keys() <= _STATEMENT:
         raise Fault("Syntax errors in policy.")
     effect = statement.get("Effect")
     sid = statement.get("Sid", "")
+    # Of an identity policy it is said later that the effect is in the wrong case.
+    if kind is Kind.IDENTITY and partition is not None and isinstance(effect, str):
+        effect = effect.title()
     if effect not in ("Allow", "Deny") or not _is_text(sid):
         raise Fault("Syntax errors in policy.")
     actions, not_action = _either(statement, "Action")
     resources, not_resource = _either(statement, "Resource")
     principals, not_principal = _read_principal(statement, kind, partition)
-    read = Statement(
+    return Statement(
         sid,
         effect == "Allow",
         actions,
@@ -139,9 +147,6 @@ def _read_statement(
         not_principal,
         _read_conditions(statement.get("Condition", {})),
     )
-    if partition is not None:
-        check_statement(read, kind, partition, variables=variables)
-    return read
 
 
 def _is_text(value: Any) -> bool:
@@ -170,6 +175,12 @@ def _read_principal(
         if given:
             raise Fault("Policy document should not specify a principal.")
         return None, False
+    if (
+        kind is Kind.KEY
+        and partition is not None
+        and not any(_names_somebody(statement[name]) for name in given)
+    ):
+        raise Fault("Policy contains a statement with no principal.")
     not_principal = given == ["NotPrincipal"]
     # An Allow for everybody but a few would let in the unknown; trust policies have no exceptions.
     useless = not_principal and (statement["Effect"] == "Allow" or kind is Kind.TRUST)
@@ -184,6 +195,13 @@ def _read_principal(
             raise Fault(f"Invalid principal in policy: {bad}") from bad
         message = "Policy contains a statement with one or more invalid principals."
         raise Fault(message, bad_arn=bad.is_arn) from bad
+
+
+def _names_somebody(element: Any) -> bool:
+    """Say whether a Principal element has anything that could name somebody."""
+    if isinstance(element, dict):
+        return any(listed != [] for listed in element.values())
+    return True
 
 
 def _read_conditions(block: Any) -> tuple[Condition, ...]:

@@ -5,9 +5,11 @@ import pytest
 from kagimori.rules.identity.login_profile import PasswordPolicy, check_password
 from kagimori.rules.identity.oidc_provider import check_thumbprints, read_url
 from kagimori.rules.identity.refusals import (
+    PackedPolicyTooLarge,
     PasswordPolicyViolation,
     ValidationError,
 )
+from kagimori.rules.identity.session_request import Narrowing, SessionTags, packed_percent
 
 STRICT = PasswordPolicy(
     account_id="111122223333",
@@ -79,3 +81,20 @@ def test_thumbprints():
     for wrong in (["ab"], ["zz" * 20], ["ab" * 20] * 6):
         with pytest.raises(ValidationError):
             check_thumbprints(wrong)
+
+
+def test_the_packed_size_fits_what_was_measured():
+    """Figures that users of AWS have published."""
+    nine = SessionTags({f"key{number}": "a" * 250 for number in range(9)})
+    with pytest.raises(PackedPolicyTooLarge, match="Packed size of session tags consumes 498%"):
+        packed_percent(Narrowing(), nine)
+    eks = {
+        "eks-cluster-arn": "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster",
+        "eks-cluster-name": "my-cluster",
+        "kubernetes-namespace": "default",
+        "kubernetes-service-account": "my-service-account",
+        "kubernetes-pod-name": "my-app-6d4f8c7b9d-x2x2x",
+        "kubernetes-pod-uid": "11111111-2222-4333-8444-555555555555",
+    }
+    assert packed_percent(Narrowing(), SessionTags(eks)) == 74
+    assert packed_percent(Narrowing(), SessionTags()) is None

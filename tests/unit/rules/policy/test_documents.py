@@ -21,6 +21,7 @@ from kagimori.rules.refusal import (
 A = "111122223333"
 ROLE = f"arn:aws:iam::{A}:role/app/R"
 BAD_ARN = "An ARN in the specified key policy is invalid."
+NO_PRINCIPAL = "Policy contains a statement with no principal."
 BAD_PRINCIPAL = "Policy contains a statement with one or more invalid principals."
 REFUSED = (MalformedPolicyDocumentException, MalformedPolicy)
 
@@ -90,12 +91,12 @@ def test_arns_must_be_of_the_partition_that_a_policy_is_written_in():
         ({"AWS": "11112222333*"}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
         ({"AWS": "²" * 12}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
         ({"AWS": "AROAEXAMPLEEXAMPLE12"}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
-        ({"AWS": []}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
+        ({"AWS": []}, MalformedPolicyDocumentException, NO_PRINCIPAL),
         ({"AWS": [1]}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
         ({"Service": "*"}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
         ({"Federated": "accounts.google.com"}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
         ({"CanonicalUser": "x"}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
-        ({}, MalformedPolicyDocumentException, BAD_PRINCIPAL),
+        ({}, MalformedPolicyDocumentException, NO_PRINCIPAL),
         ("nobody", MalformedPolicyDocumentException, BAD_PRINCIPAL),
         (None, MalformedPolicyDocumentException, BAD_PRINCIPAL),
         (["*"], MalformedPolicyDocumentException, BAD_PRINCIPAL),
@@ -105,6 +106,11 @@ def test_a_bad_principal_is_refused_with_its_own_text(element, error, message):
     refused = refusal(policy(Principal=element))
     assert type(refused) is error
     assert str(refused) == message
+
+
+def test_a_statement_without_principal_is_refused_as_such():
+    assert str(refusal(policy(drop=["Principal"]))) == NO_PRINCIPAL
+    assert str(refusal(policy(Principal={"AWS": [], "Service": []}))) == NO_PRINCIPAL
 
 
 @pytest.mark.parametrize(
@@ -221,7 +227,7 @@ def test_half_a_surrogate_pair_is_refused_and_a_whole_one_is_text():
         ),
         (
             policy(Kind.IDENTITY, Action="encrypt"),
-            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2",
+            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
         ),
     ],
 )

@@ -6,14 +6,13 @@ from typing import Final
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import renamed_since
-from kagimori.operations.kms.key_policy_checks import check_new_policy
+from kagimori.operations.kms.key_policy_checks import NewPolicy, check_new_policy
 from kagimori.operations.kms.on_key import AboutKey, KeyFacts, OnKey
 from kagimori.operations.operation import Outcome
 from kagimori.operations.pages import limit_of, start_of
 from kagimori.ports import Put
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
-from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.policy.document import pretty
 from kagimori.rules.refusal import NotFoundException, ValidationException
 from kagimori_boundary.commands import Command
@@ -29,9 +28,9 @@ class Shown(KeyFacts):
 
 
 class Written(KeyFacts):
-    """`pins` are the unique ids of the principals that the policy to be names."""
+    """`policy` is the one to be, once it has been checked."""
 
-    pins: Mapping[str, str] = {}
+    policy: NewPolicy | None = None
 
 
 class GetKeyPolicy(AboutKey[Shown, None]):
@@ -68,13 +67,15 @@ class PutKeyPolicy(AboutKey[Written, None]):
         if name != DEFAULT:
             raise NotFoundException("No such policy exists")
         bypass = bool(given.BypassPolicyLockoutSafetyCheck)
-        pins = check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
-        return Written(facts.needs, kms_key=facts.kms_key, pins=pins)
+        policy = check_new_policy(asked, facts.kms_key, given.Policy, bypass=bypass)
+        return Written(facts.needs, kms_key=facts.kms_key, policy=policy)
 
     def finish(self, asked: Request, facts: Written, reply: None) -> Outcome:
-        kms_key: KmsKey = facts.kms_key
-        policy = asked.call.input.Policy
-        after = changed(kms_key, key_policy=policy, policy_pins=dict(facts.pins))
+        kms_key, policy = facts.kms_key, facts.policy
+        if policy is None:
+            return Outcome()
+        after = changed(kms_key, key_policy=asked.call.input.Policy, policy_pins=policy.pins)
+        after.hand_over(policy.compiled)
         return Outcome(writes=(Put(KMS_KEYS, after, kms_key),))
 
 

@@ -3,17 +3,26 @@
 Source: KMS Developer Guide, "Key policies in AWS KMS"; KMS API Reference, PutKeyPolicy.
 """
 
+from msgspec import Struct
+
 from kagimori.gate.asked import Asked
 from kagimori.operations.kms.principals_written import key_policy_pins
 from kagimori.rules.authorization.authorize import KeyRules, would_lock_out
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.partitions import partition_of
 from kagimori.rules.policy.document import Kind, parse_policy
-from kagimori.rules.policy.evaluate import compile_policy
+from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.steps import OutOfSteps
 from kagimori.rules.policy.values import Values
 from kagimori.rules.refusal import MalformedPolicyDocumentException
+
+
+class NewPolicy(Struct, frozen=True):
+    """A key policy that was checked: the pins of its principals (see `KmsKey`), and compiled."""
+
+    pins: dict[str, str]
+    compiled: CompiledPolicy
 
 
 def check_given_policy(asked: Asked, kms_key: KmsKey) -> dict[str, str]:
@@ -26,11 +35,11 @@ def check_given_policy(asked: Asked, kms_key: KmsKey) -> dict[str, str]:
     """
     given = asked.call.input
     bypass = not given.Policy or bool(given.BypassPolicyLockoutSafetyCheck)
-    return check_new_policy(asked, kms_key, kms_key.key_policy, bypass=bypass)
+    return check_new_policy(asked, kms_key, kms_key.key_policy, bypass=bypass).pins
 
 
-def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) -> dict[str, str]:
-    """Return the pins of a text (see `KmsKey`) that may become the policy of `kms_key`.
+def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) -> NewPolicy:
+    """Return a text that may become the policy of `kms_key`, compiled.
 
     Raises:
         MalformedPolicyDocumentException: not a policy, one that names somebody who does not exist,
@@ -40,10 +49,11 @@ def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) 
     """
     document = parse_policy(text, Kind.KEY, partition=partition_of(kms_key.region).name)
     pins = key_policy_pins(asked, document)
+    policy = NewPolicy(pins, compile_policy(document, pins=pins))
     if bypass:
-        return pins
+        return policy
     caller = asked.caller
-    rules = KeyRules(kms_key.arn, kms_key.account_id, compile_policy(document, pins=pins))
+    rules = KeyRules(kms_key.arn, kms_key.account_id, policy.compiled)
     question = Question("kms:PutKeyPolicy", kms_key.arn, Values({}, steps=asked.steps))
     try:
         locks_out = would_lock_out(caller.principal, caller.identity_rules, rules, question)
@@ -53,4 +63,4 @@ def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) 
         raise MalformedPolicyDocumentException(
             "The new key policy will not allow you to update the key policy in the future."
         )
-    return pins
+    return policy

@@ -133,6 +133,10 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
         document = parse_policy(self.key_policy, Kind.KEY, stored=True)
         return compile_policy(document, pins=self.policy_pins)
 
+    def hand_over(self, compiled: CompiledPolicy) -> None:
+        """Take the key policy as it was compiled when it was checked, so that it is once."""
+        vars(self)["compiled_policy"] = compiled
+
     def with_first_material(self, backing_key: BackingKey) -> "KmsKey":
         """Return a new key with the material it was made with."""
         return replace(

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from kagimori.operations.kms import key_policy_checks
+from kagimori.rules.keys import kms_key
+from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.refusal import (
     AccessDeniedException,
     AlreadyExistsException,
@@ -130,3 +133,21 @@ def test_what_only_symmetric_keys_have(trial):
     with pytest.raises(UnsupportedOperationException):
         trial.call("EnableKeyRotation", KeyId=key_id)
     assert trial.call("GetPublicKey", KeyId=key_id).answer["PublicKey"] == b"public"
+
+
+def test_a_policy_is_compiled_once_for_its_check_and_the_next_use(trial, key_id, monkeypatch):
+    compiled = []
+
+    def counted(*arguments, **others):
+        compiled.append(arguments)
+        return compile_policy(*arguments, **others)
+
+    monkeypatch.setattr(key_policy_checks, "compile_policy", counted)
+    monkeypatch.setattr(kms_key, "compile_policy", counted)
+    policy = trial.call("GetKeyPolicy", KeyId=key_id).answer["Policy"]
+    trial.call("PutKeyPolicy", KeyId=key_id, Policy=policy.replace("Enable", "Permit"))
+    compiled_by_put = len(compiled)
+    trial.call("Encrypt", Bytes(b"c"), KeyId=key_id, Plaintext=b"p")
+    assert len(compiled) == compiled_by_put
+    own = [arguments for arguments in compiled if arguments[0].statements]
+    assert len(own) <= 2  # the policy before, to decide, and the new one

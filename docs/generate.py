@@ -9,6 +9,7 @@ between such marks is written by people, and left alone.
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import typer.main
 from kagimori import settings
 from kagimori.deployment.settings_sources import wanted
 from kagimori.entities import tables
+from kagimori.front.shapes import model_text
 from kagimori.gate.conditions import aws_values, kms_values
 from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.authorization import authorize
@@ -169,6 +171,74 @@ def operations() -> str:
         read_only = "yes" if operation.read_only else "no"
         lines.append(f"| {service} | {name} | `{kind.__name__}` | {read_only} | `{file}` |")
     return "\n".join(lines)
+
+
+def admin_api() -> str:
+    """Return the admin service as its model describes it, operation by operation."""
+    model = json.loads(model_text("kagimori"))
+    shapes = model["shapes"]
+    parts = [_prose(model)]
+    for name, operation in sorted(model["operations"].items()):
+        output = operation.get("output")
+        refusals = ", ".join(f"`{error['shape']}`" for error in operation["errors"])
+        parts += [f"### {name}", _prose(operation)]
+        parts += ["Request:", _members(shapes, shapes[operation["input"]["shape"]])]
+        parts += ["Answer:", _members(shapes, shapes[output["shape"]] if output else {})]
+        parts.append(f"Errors: {refusals}")
+    parts += ["## Structures", *_structures(model)]
+    parts += ["## Errors of this service", "| code | when |\n|---|---|"]
+    parts[-1] += "".join(
+        f"\n| `{name}` | {_prose(shape)} |"
+        for name, shape in sorted(shapes.items())
+        if shape.get("exception")
+    )
+    return "\n\n".join(parts)
+
+
+def _structures(model: dict[str, Any]) -> Iterator[str]:
+    """Yield those that are neither a request, an answer nor an error."""
+    whole = {
+        operation[side]["shape"]
+        for operation in model["operations"].values()
+        for side in ("input", "output")
+        if side in operation
+    }
+    for name, shape in sorted(model["shapes"].items()):
+        if shape["type"] == "structure" and name not in whole and not shape.get("exception"):
+            yield f"### {name}"
+            yield _prose(shape)
+            yield _members(model["shapes"], shape)
+
+
+def _members(shapes: dict[str, Any], shape: dict[str, Any]) -> str:
+    if not shape.get("members"):
+        return "nothing."
+    lines = ["| member | type | meaning |", "|---|---|---|"]
+    for name, member in shape["members"].items():
+        required = " Required." if name in shape.get("required", ()) else ""
+        kind = _type_name(shapes, member["shape"])
+        lines.append(f"| `{name}` | {kind} | {_prose(member)}{required} |")
+    return "\n".join(lines)
+
+
+def _type_name(shapes: dict[str, Any], name: str) -> str:
+    shape = shapes[name]
+    kind: str = shape["type"]
+    if kind == "structure":
+        return f"[{name}](#{name.lower()})"
+    if kind == "list":
+        return f"list of {_type_name(shapes, shape['member']['shape'])}"
+    if kind == "map":
+        return f"map to {_type_name(shapes, shape['value']['shape'])}"
+    if "enum" in shape:
+        return " or ".join(f"`{value}`" for value in shape["enum"])
+    bounds = [str(shape[end]) for end in ("min", "max") if end in shape]
+    return f"{kind}, {' to '.join(bounds)}" if len(bounds) > 1 else kind
+
+
+def _prose(described: dict[str, Any]) -> str:
+    text = described.get("documentation", "").removeprefix("<p>").removesuffix("</p>")
+    return re.sub(r"</?code>", "`", text)
 
 
 def errors() -> str:
@@ -373,6 +443,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "hsm-state-diagram": hsm_state_diagram,
     "hsm-commands": hsm_commands,
     "operations": operations,
+    "admin-api": admin_api,
     "errors": errors,
     "identity-errors": identity_errors,
     "metric-names": metric_names,

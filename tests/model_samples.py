@@ -1,10 +1,13 @@
 """Requests made from the service models: the least that each operation takes, and its members."""
 
 import datetime as dt
+import os
 from functools import cache
 
 import botocore.loaders
 import botocore.model
+
+import serving  # noqa: F401 - sets AWS_DATA_PATH
 
 # What a member's type and bounds do not say.
 _BY_NAME = {
@@ -29,10 +32,14 @@ _BY_NAME = {
 }
 
 
+# With the admin service's model, where `serving` has told botocore to look.
+LOADER = botocore.loaders.create_loader(os.environ["AWS_DATA_PATH"])
+
+
 @cache
 def service_model(service):
     """Return botocore's model of a service."""
-    description = botocore.loaders.Loader().load_service_model(service, "service-2")
+    description = LOADER.load_service_model(service, "service-2")
     return botocore.model.ServiceModel(description, service)
 
 

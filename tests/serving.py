@@ -19,6 +19,7 @@ import time
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager, suppress
+from importlib import resources
 from pathlib import Path
 
 import boto3
@@ -28,6 +29,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+# Where botocore finds the model of the admin service.
+os.environ["AWS_DATA_PATH"] = str(resources.files("kagimori") / "front" / "service_models")
 KAGIMORI = str(Path(sys.executable).with_name("kagimori"))
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 60.0

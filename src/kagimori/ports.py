@@ -9,6 +9,10 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 from msgspec import Struct
 
 from kagimori.pending import Pending
+from kagimori.rules.authorization.replay import Replayed
+from kagimori.rules.chain.audit_status import AuditStatus
+from kagimori.rules.chain.unused import Proof
+from kagimori.rules.records.event_search import EventPage, EventSearch, Places
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
@@ -206,3 +210,41 @@ class Trail(Protocol):
 
         Raises `Absent` for what must be looked for first.
         """
+
+
+class Asker(Struct, frozen=True):
+    """Who asks an inspector: a request, and the account that it is of."""
+
+    request_id: str
+    account_id: str
+
+
+class Inspector(Protocol):
+    """Slow questions about the trail and the server.
+
+    Each is answered once for a request, and raises `Absent` the first time; whoever waits may get
+    a refusal.
+    """
+
+    def search(self, asker: Asker, search: EventSearch, places: Places) -> EventPage:
+        """Return a page of events."""
+
+    def prove_unused(self, asker: Asker, key: str, since: float, until: float | None) -> Proof:
+        """Return whether a KMS key was used from `since` to before `until`.
+
+        `key` is its ARN, the end of one, or an id.
+        """
+
+    def try_policy(
+        self, asker: Asker, key: str, policy: str, since: float, told_to: str | None
+    ) -> Replayed:
+        """Return what a key policy would change, as far as an account may be told (None: all)."""
+
+    def audit_status(self, asker: Asker) -> AuditStatus:
+        """Return how far the trail is written and signed."""
+
+    def server_status(self, asker: Asker) -> Mapping[str, Any]:
+        """Return how the server is, in the members of GetStatus."""
+
+    def metrics_summary(self, asker: Asker) -> Mapping[str, Any]:
+        """Return what the server has counted, in the members of GetMetricsSummary."""

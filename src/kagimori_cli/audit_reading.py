@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kagimori.rules.chain.unused import Proof
 from kagimori.rules.records.entry import Entry
 from kagimori.rules.records.filter import RecordFilter
 from kagimori.rules.records.times import iso_time, moment
@@ -183,7 +184,7 @@ def _short(arn: str, account_id: str) -> str:
     return parts[5].removeprefix("key/")
 
 
-def _show_proof(key: str, proof: audit_reading.Proof) -> None:
+def _show_proof(key: str, proof: Proof) -> None:
     console = Console()
     if proof.counts:
         table = Table("event", "records", "refused", box=None, pad_edge=False)

@@ -9,6 +9,7 @@ import typer
 from kagimori_cli import accounts, audit, deployments, facts, policy, services
 from kagimori_cli import settings as settings_commands
 from kagimori_cli.clock import clock
+from kagimori_cli.model_path import model_path
 from kagimori_cli.why import why
 
 app = typer.Typer(
@@ -30,6 +31,9 @@ app.command(epilog='Example: eval "$(kagimori env --data ./kagimori-data)"; aws 
     facts.env
 )
 app.command(epilog="Example: kagimori status --data ./kagimori-data --output json")(facts.status)
+app.command(
+    epilog="Example: AWS_DATA_PATH=$(kagimori model-path) aws kagimori list-accounts",
+)(model_path)
 app.command(epilog="Example: kagimori why 5f0c... --data ./kagimori-data")(why)
 app.add_typer(
     audit.audit,

@@ -1,12 +1,14 @@
 """Reads a service model from botocore: shapes and operations, without the documentation.
 
-The model files lie inside botocore; they are read as data, and none of botocore's code runs.
+The model files of AWS's services lie inside botocore; they are read as data, and none of its code
+runs. The one of the admin service lies in `service_models/`, in the same form.
 Decoding straight into these types skips the documentation, nine tenths of each file, before it
 ever becomes an object.
 """
 
 import gzip
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final, Literal
 
 import msgspec
@@ -87,17 +89,31 @@ class Description(Struct, frozen=True, gc=False):
 
 
 def describe(service: str) -> Description:
-    """Return the newest description of a service that botocore carries.
+    """Return the newest description of a service of ours, or that botocore carries.
 
     Raises:
-        LookupError: botocore has no such service.
+        LookupError: there is no such service.
     """
-    versions = resources.files("botocore") / "data" / service
-    if not versions.is_dir():
-        raise LookupError(f"botocore describes no service {service!r}")
-    newest = max(entry.name for entry in versions.iterdir())
-    packed = (versions / newest / "service-2.json.gz").read_bytes()
-    found = msgspec.json.decode(gzip.decompress(packed), type=Description)
+    found = msgspec.json.decode(model_text(service), type=Description)
     for name in UNMARKED_SECRETS & found.shapes.keys():
         found.shapes[name] = replace(found.shapes[name], sensitive=True)
     return found
+
+
+def model_text(service: str) -> bytes:
+    """Return a service's model, JSON in botocore's form.
+
+    Raises:
+        LookupError: there is no such service.
+    """
+    own = resources.files("kagimori.front") / "service_models" / service
+    if own.is_dir():
+        return (own / _newest(own) / "service-2.json").read_bytes()
+    versions = resources.files("botocore") / "data" / service
+    if not versions.is_dir():
+        raise LookupError(f"nobody describes a service {service!r}")
+    return gzip.decompress((versions / _newest(versions) / "service-2.json.gz").read_bytes())
+
+
+def _newest(versions: Traversable) -> str:
+    return max(entry.name for entry in versions.iterdir())

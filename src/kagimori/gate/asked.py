@@ -33,7 +33,8 @@ class Settings(Struct, frozen=True):
     """The settings of the deployment that operations need.
 
     `trust_roots` are the PEM certificates that attestation documents may lead to. Policies and
-    grants may name principals that do not exist only with `unknown_principals`.
+    grants may name principals that do not exist only with `unknown_principals`. What spans accounts
+    may be allowed to identities of `operator_account_id` alone.
     """
 
     regions: frozenset[str] = frozenset()
@@ -42,6 +43,7 @@ class Settings(Struct, frozen=True):
     unknown_principals: bool = False
     home_region: str = ""
     tracking_started_at: float = 0.0
+    operator_account_id: str = ""
 
 
 class Request(Struct, gc=False):

@@ -63,6 +63,11 @@ def page_of(
         "Truncated": len(entries) > limit,
     }
     if len(entries) > limit:
-        marker = json.dumps([list(scope), list(key(entries[limit - 1]))], separators=(",", ":"))
-        answer["NextMarker"] = base64.b64encode(marker.encode(), altchars=b"-_").decode()
+        answer["NextMarker"] = marker_of(key(entries[limit - 1]), *scope)
     return answer
+
+
+def marker_of(last: Sequence[str], *scope: str) -> str:
+    """Return the marker of the page that begins after the key `last`."""
+    marker = json.dumps([list(scope), list(last)], separators=(",", ":"))
+    return base64.b64encode(marker.encode(), altchars=b"-_").decode()

@@ -4,6 +4,7 @@ from typing import Final
 
 from kagimori.operations.cloudtrail.registry import AUDIT_OPERATIONS
 from kagimori.operations.iam.registry import IAM_OPERATIONS
+from kagimori.operations.kagimori.registry import ADMIN_OPERATIONS
 from kagimori.operations.kms.registry import KMS_OPERATIONS
 from kagimori.operations.operation import AnyOperation
 from kagimori.operations.simulation.registry import SIMULATION_OPERATIONS
@@ -15,6 +16,7 @@ _ALL: Final[tuple[AnyOperation, ...]] = (
     *SIMULATION_OPERATIONS,
     *STS_OPERATIONS,
     *AUDIT_OPERATIONS,
+    *ADMIN_OPERATIONS,
 )
 
 OPERATIONS: Final = {(operation.service, operation.name): operation for operation in _ALL}

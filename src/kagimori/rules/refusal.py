@@ -78,6 +78,10 @@ class ServiceUnavailable(Refusal):
     status = 503
 
 
+class ServiceUnavailableException(Refusal):
+    status = 503
+
+
 class NotAuthorizedException(Refusal):
     pass
 

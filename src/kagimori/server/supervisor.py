@@ -266,6 +266,7 @@ class Supervisor:
             timer=name == self._names[0],  # one worker of a node does what time asks for
             created_at=self._facts.created_at,
             closed_streams=tuple(name for name, closed in options.known_streams.items() if closed),
+            operator_account_id=self._facts.operator_account_id,
         )
         worker = self._workers[name] = _Worker(
             options.worker_module, config, self._listener, self._lock

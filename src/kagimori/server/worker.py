@@ -31,6 +31,7 @@ from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.cloudtrail import registry
+from kagimori.operations.kagimori import registry as admin
 from kagimori.operations.registry import OPERATIONS
 from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
 from kagimori.path import Path as RequestPath
@@ -44,6 +45,7 @@ from kagimori.server.kind import ServerKind
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import WorkerConfig
 from kagimori.trail.archive import AuditArchive
+from kagimori.trail.inspector import TrailInspector
 from kagimori.trail.journal import Journal, JournalFailed
 from kagimori.trail.lookup import AuditLookup
 from kagimori.trail.mark import MARKS
@@ -51,7 +53,7 @@ from kagimori.trail.outbox import Row, recover_closed, recover_others, recover_o
 from kagimori.trail.recovery import Cut, JournalDamaged
 from kagimori.trail.reserve import RESERVE_BYTES
 
-SERVICES: Final = ("kms", "iam", "sts", "cloudtrail")
+SERVICES: Final = ("kms", "iam", "sts", "cloudtrail", "kagimori")
 HOUSEKEEPING_SECONDS: Final = 1.0
 USAGE_TURNS: Final = 5  # how many of them pass between two writings of key uses
 
@@ -100,6 +102,7 @@ class Worker:
             unknown_principals=kind.unknown_principals,
             home_region=config.regions[0],
             tracking_started_at=config.created_at,
+            operator_account_id=config.operator_account_id,
         )
         self._usages = Usages()
         self._denials = Denials(config.stream)
@@ -114,6 +117,7 @@ class Worker:
             telemetry=self.telemetry,
         )
         self._trail = AuditLookup(data / "audit")
+        self._inspector = TrailInspector(data)
         key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
         web_identity = AssumeRoleWithWebIdentity(key_sets)
         path = RequestPath(
@@ -122,6 +126,7 @@ class Worker:
             operations={
                 **OPERATIONS,
                 **registry.over(self._trail),
+                **admin.over(self._inspector),
                 ("sts", web_identity.name): web_identity,
             },
             view=self._store.view,
@@ -186,6 +191,7 @@ class Worker:
         self._record_left_out()
         await self._journal.close()
         self._trail.close()
+        self._inspector.close()
         self._store.close()
         self._hsm.close()
         hsm.cancel()

@@ -29,6 +29,7 @@ class WorkerConfig(Struct, frozen=True):
     private_key: str | None = None
     timer: bool = False
     created_at: float = 0.0
+    operator_account_id: str = ""
     trust_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
     closed_streams: tuple[str, ...] = ()  # their journals lost something, and are not added to

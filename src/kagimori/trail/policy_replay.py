@@ -21,7 +21,14 @@ from kagimori.machinery.store.admin import StoreUnusable
 from kagimori.machinery.store.still_view import StillView
 from kagimori.rules.authorization.authorize import KeyRules, decide
 from kagimori.rules.authorization.decision import IdentityRules
-from kagimori.rules.authorization.replay import Bounds, Change, Tally, change_of, reason
+from kagimori.rules.authorization.replay import (
+    Bounds,
+    Change,
+    Replayed,
+    Tally,
+    change_of,
+    reason,
+)
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.aws_managed import administrator_access
 from kagimori.rules.identity.caller import Caller, acting_for, service_caller
@@ -42,12 +49,18 @@ from kagimori.rules.records.recorded_session import (
     recorded,
     session_made,
 )
-from kagimori.rules.refusal import Refusal
+from kagimori.rules.refusal import (
+    InvalidArnException,
+    MalformedPolicyDocumentException,
+    NotFoundException,
+    Refusal,
+)
 from kagimori.trail.search import matching
 from kagimori.trail.verification import audit_folder
 
 SESSION_POLICIES: Final = "session policies"
 _DENIED: Final = "AccessDenied"
+_FOREIGN_WHY: Final = "requests of other accounts are tried for operators of the deployment alone"
 
 
 def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
@@ -57,17 +70,39 @@ def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
         Unusable: no deployment, no such key, a policy that could not be set, or a trail or store
             that cannot be read.
     """
+    try:
+        return replay(data, key, policy, since).tally
+    except MalformedPolicyDocumentException as refusal:
+        raise Unusable(f"the policy would be refused: {refusal.message}") from None
+    except Refusal as refusal:
+        raise Unusable(refusal.message or refusal.code) from None
+
+
+def replay(
+    data: Path, key: str, policy: str, since: float | None, *, told_to: str | None = None
+) -> Replayed:
+    """Return the same with the key's ARN.
+
+    Of callers of other accounts, and their policies, the account `told_to` is told nothing but
+    what its own trail has of them.
+
+    Raises:
+        NotFoundException: no such key; InvalidArnException: several.
+        MalformedPolicyDocumentException: a policy that could not be set.
+        Unusable: no deployment, or a trail or store that cannot be read.
+    """
     with opened(data, read_only=True) as deployment:
         created_at = deployment.facts.created_at
-    layout = Layout(data)
     try:
-        view = StillView(layout.database, tuple(TABLES.values()))
+        view = StillView(Layout(data).database, tuple(TABLES.values()))
         try:
             kms_key = _key_named(view, key)
             proposed = _compiled(view, kms_key, policy)
             settings = Settings(tracking_started_at=created_at)
-            replay = _Replay(view, kms_key, proposed, settings)
-            return replay.run(audit_folder(data), since)
+            tally = _Replay(view, kms_key, proposed, settings, told_to).run(
+                audit_folder(data), since
+            )
+            return Replayed(kms_key.arn, tally)
         finally:
             view.close()
     except StoreUnusable as reason:
@@ -92,9 +127,9 @@ def _key_named(view: StillView, name: str) -> KmsKey:
         keys = view.page(KMS_KEYS, (), None, None)
         found = [one for one in keys if name in (one.key_id, one.arn)]
     if len(found) > 1:
-        raise Unusable(f"{name} names several keys: give the ARN of one")
+        raise InvalidArnException(f"{name} names several keys: give the ARN of one")
     if not found or found[0] is None:
-        raise Unusable(f"there is no key {name}")
+        raise NotFoundException(f"there is no key {name}")
     kms_key: KmsKey = found[0]
     return kms_key
 
@@ -105,18 +140,24 @@ def _compiled(view: StillView, kms_key: KmsKey, text: str) -> CompiledPolicy:
         document = parse_policy(text, Kind.KEY, partition=partition)
         return compile_policy(document, pins=pins_of(view, document))
     except UnknownPrincipal as unknown:
-        raise Unusable(f"the policy names {unknown}, whom there is not") from None
-    except Refusal as refusal:
-        raise Unusable(f"the policy would be refused: {refusal.message}") from None
+        raise MalformedPolicyDocumentException(
+            f"the policy names {unknown}, whom there is not"
+        ) from None
 
 
 class _Replay:
     """One policy, tried on one record after the other."""
 
     def __init__(
-        self, view: StillView, kms_key: KmsKey, proposed: CompiledPolicy, settings: Settings
+        self,
+        view: StillView,
+        kms_key: KmsKey,
+        proposed: CompiledPolicy,
+        settings: Settings,
+        told_to: str | None,
     ) -> None:
         self._view = view
+        self._told_to = told_to
         self._key = kms_key
         self._policies = (kms_key.compiled_policy, proposed)
         self._settings = settings
@@ -134,13 +175,16 @@ class _Replay:
                 self._made[made[0]] = made[1]
         for _, _, line in matching(audit, RecordFilter(key=self._key.arn, since=since)):
             record = json.loads(line)
-            if _is_decided(record):
+            if _is_decided(record) and self._is_told(record):
                 self.tally.request(record["eventTime"])
                 self._try(record)
         return self.tally
 
     def _try(self, record: Mapping[str, Any]) -> None:
         identity = record["userIdentity"]
+        if self._is_foreign(record):
+            self._tell_foreign(record, identity)
+            return
         name = identity.get("arn") or identity.get("invokedBy", "?")
         credentials, caller = self._caller(identity)
         for asking in askings(record, self._key.arn):
@@ -150,6 +194,23 @@ class _Replay:
                 self.tally.add(Change.UNCERTAIN, why=why, **said)
                 continue
             self._weigh(record, caller, credentials, asking, said)
+
+    def _is_foreign(self, record: Mapping[str, Any]) -> bool:
+        """Whether the caller is of another account than the one that is told."""
+        account_id = record["userIdentity"].get("accountId", self._told_to)
+        return self._told_to is not None and account_id != self._told_to
+
+    def _tell_foreign(self, record: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+        """Count a request of another account; how its policies decide is not this account's."""
+        name, at = identity.get("accountId", "?"), record["eventTime"]
+        for asking in askings(record, self._key.arn):
+            self.tally.add(
+                Change.UNCERTAIN, caller=name, action=asking.action, why=_FOREIGN_WHY, at=at
+            )
+
+    def _is_told(self, record: Mapping[str, Any]) -> bool:
+        """Whether the record is in the trail of the account that is told."""
+        return not self._is_foreign(record) or record.get("errorCode") != _DENIED
 
     def _weigh(
         self,

@@ -5,12 +5,13 @@ audit/digests/*.json        digests, signed
 audit/public-key.pem        what the signatures are verified with (keep a copy elsewhere)
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from kagimori.rules.chain import findings as kinds
-from kagimori.rules.chain.chain import START
+from kagimori.rules.chain.chain import START, BrokenLine, read_line
 from kagimori.rules.chain.digest import FOLDER
 from kagimori.rules.chain.digest_chain import Demands
 from kagimori.rules.chain.findings import Expectation, Finding, StreamReport
@@ -71,6 +72,25 @@ def verify_stream(folder: Path, demands: Demands, *, growing: bool = False) -> S
         for piece in pieces(file):
             verifier.piece(piece, may_grow=growing and file is files[-1])
     return verifier.end()
+
+
+def newest_sequence_of(folder: Path) -> int:
+    """Return the number of a stream's newest whole record; 0 if there is none.
+
+    Raises:
+        OSError: something cannot be read.
+    """
+    for file in reversed(journal_files(folder)):
+        with file.open("rb", buffering=0) as content:
+            size = content.seek(0, os.SEEK_END)
+            content.seek(max(0, size - LINE_BYTES_MAX))
+            lines = content.read().split(b"\n")[:-1]
+        for line in reversed(lines):
+            try:
+                return read_line(line)[0]
+            except BrokenLine:
+                continue
+    return 0
 
 
 def pieces(file: Path) -> Iterator[bytes | None]:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct
-
 from kagimori.deployment.folder import Unusable
-from kagimori.rules.chain.unused import Tally, plan
+from kagimori.rules.chain.unused import Proof, Tally, plan
 from kagimori.rules.records.filter import RecordFilter
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.reader import stream_folders
@@ -20,20 +18,23 @@ from kagimori.trail.verification import audit_folder, demands_of, verify
 FOLLOW_SECONDS: Final = 0.25
 
 
-class Proof(Struct, frozen=True):
-    """The result of a proof that a key was not used before `until`, with its evidence."""
+def records(data: Path, **wanted: Any) -> Iterator[bytes]:
+    """Yield matching records (JSON), oldest first; `wanted` are the members of a RecordFilter.
 
-    unused: bool | None
-    why: str
-    until: float | None = None
-    counts: dict[str, list[int]] = {}
-    digests_relied_on: tuple[int, ...] = ()
-    records_read: int = 0
-    notes: tuple[str, ...] = ()
+    Raises:
+        Unusable: it cannot be read.
+    """
+    for _, _, record in search(data, RecordFilter(**wanted)):
+        yield record
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+def coming_records(data: Path, **wanted: Any) -> Iterator[bytes]:
+    """Return an iterator, without end, over matching records (JSON) that come from now on.
+
+    Raises:
+        Unusable: it cannot be read, or is not intact; also from the iterator.
+    """
+    return (record for _, _, record in follow(data, RecordFilter(**wanted)))
 
 
 def search(data: Path, wanted: RecordFilter, newest: int | None = None) -> Iterator[Found]:
@@ -101,6 +102,7 @@ def prove_unused(
     *,
     checkpoints: Path | None = None,
     public_key: Path | None = None,
+    served: bool | None = None,
 ) -> Proof:
     """Return whether a key was used with success from `since` to before `until`.
 
@@ -111,7 +113,7 @@ def prove_unused(
     Raises:
         Unusable: it cannot be read.
     """
-    held = verify(data, checkpoints=checkpoints, public_key=public_key)
+    held = verify(data, checkpoints=checkpoints, public_key=public_key, served=served)
     if not held.intact:
         kind = held.findings[0].kind
         return Proof(None, f"the trail is not intact ({kind}); see `audit verify`")

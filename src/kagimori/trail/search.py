@@ -38,7 +38,7 @@ def _of_stream(folder: Path, wanted: RecordFilter) -> Iterator[Found]:
     for position, file in enumerate(files):
         following = files[position + 1] if position + 1 < len(files) else None
         if wanted.since is not None and following is not None:
-            begins = _first_time(following)
+            begins = first_time(following)
             if begins is not None and begins < wanted.since - SLACK_SECONDS:
                 continue  # all of this file is older
         for line in _lines(file, wanted.needles()):
@@ -94,7 +94,8 @@ def _found(line: bytes, wanted: RecordFilter) -> Found | None:
     return None if entry is None else (entry.event_time, entry, record)
 
 
-def _first_time(file: Path) -> float | None:
+def first_time(file: Path) -> float | None:
+    """Return the time of a file's first record; None if it has none that can be read."""
     with file.open("rb") as content:
         line = content.readline()
     try:

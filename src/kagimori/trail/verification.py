@@ -12,6 +12,7 @@ from kagimori.deployment.audit_key import stored_audit_key
 from kagimori.deployment.folder import PUBLIC_KEY_NAME, Layout, Unusable, is_locked
 from kagimori.deployment.opened import opened
 from kagimori.rules.chain import findings as kinds
+from kagimori.rules.chain.audit_status import AuditStatus, StreamStatus
 from kagimori.rules.chain.digest import BadDigest
 from kagimori.rules.chain.digest_chain import PLACE, Demands, hold_digests
 from kagimori.rules.chain.findings import Finding, StreamReport
@@ -22,10 +23,16 @@ from kagimori.trail.minted import hold_minted
 from kagimori.trail.reader import (
     digest_files,
     json_files,
+    newest_sequence_of,
     stream_folders,
     verify_streams,
 )
 from kagimori.trail.tail import TrailBroken
+
+_NOT_COMPARED = (
+    "the HSM's own journal cannot be read from here, so what the HSM made was not compared with "
+    "the records: `kagimori audit verify` does that"
+)
 
 
 class Verification(Struct, frozen=True):
@@ -89,16 +96,24 @@ def audit_folder(data: Path) -> Path:
 
 
 def verify(
-    data: Path, *, checkpoints: Path | None = None, public_key: Path | None = None
+    data: Path,
+    *,
+    checkpoints: Path | None = None,
+    public_key: Path | None = None,
+    served: bool | None = None,
 ) -> Verification:
     """Verify every stream from its beginning, against all digests and checkpoints.
+
+    `served` is whether a server writes to it now; None: see for yourself.
 
     Raises:
         Unusable: it cannot be read.
     """
     audit = audit_folder(data)
     try:
-        return _verify(audit, checkpoints, public_key, growing=is_served(data))
+        return _verify(
+            audit, checkpoints, public_key, growing=is_served(data) if served is None else served
+        )
     except OSError as problem:
         raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
 
@@ -123,7 +138,11 @@ def _verify(
     records = sum(report.records for report in reports)
     if key is not None and not demands.digests and not demands.findings and records:
         findings.insert(0, Finding(kinds.DIGEST_REMOVED, "there is no digest at all", PLACE))
-    findings += hold_minted(audit, growing=growing)
+    compared = True
+    try:
+        findings += hold_minted(audit, growing=growing)
+    except PermissionError:  # an API worker may not read what the HSM alone writes
+        compared = False
     return Verification(
         intact=not findings and not more,
         records=records,
@@ -133,8 +152,9 @@ def _verify(
         key_fingerprint=key.fingerprint if key is not None else None,
         findings=tuple(findings),
         findings_more=more,
-        notes=tuple(
-            _notes(reports, key, given=public_key is not None, copies=checkpoints is not None)
+        notes=(
+            *_notes(reports, key, given=public_key is not None, copies=checkpoints is not None),
+            *(() if compared else (_NOT_COMPARED,)),
         ),
     )
 
@@ -194,6 +214,34 @@ def _public_key(audit: Path, given: Path | None) -> AuditPublicKey | None:
         return AuditPublicKey(file.read_bytes())
     except BadDigest as bad:
         raise Unusable(f"{file} is {bad}") from None
+
+
+def audit_status(data: Path) -> AuditStatus:
+    """Return how far the trail is written and signed; records are not verified.
+
+    Raises:
+        Unusable: it cannot be read.
+    """
+    audit = audit_folder(data)
+    try:
+        key = _public_key(audit, None)
+        demands = demands_of(audit, None, None)
+        newest = demands.digests[-1].digest if demands.digests else None
+        signed = (
+            {} if newest is None else {end.stream: end.newest_sequence for end in newest.streams}
+        )
+        return AuditStatus(
+            streams=tuple(
+                StreamStatus(folder.name, newest_sequence_of(folder), signed.get(folder.name, 0))
+                for folder in stream_folders(audit)
+            ),
+            digests=len(demands.digests),
+            newest_digest_time=None if newest is None else newest.digest_end_time,
+            key_fingerprint=None if key is None else key.fingerprint,
+            digests_intact=not demands.findings,
+        )
+    except OSError as problem:
+        raise Unusable(f"{problem.filename} cannot be read: {problem.strerror}") from None
 
 
 def public_key_pem(data: Path) -> bytes:

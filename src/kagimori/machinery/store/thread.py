@@ -30,6 +30,10 @@ class WorkerThread:
         self._jobs.put(None)
         self._thread.join()
 
+    def leave(self) -> None:
+        """End after what is being done; nobody waits for it."""
+        self._jobs.put(None)
+
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             function, pending = job

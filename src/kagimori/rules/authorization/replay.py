@@ -103,6 +103,13 @@ class Tally:
         return shown
 
 
+class Replayed(Struct, frozen=True):
+    """What a key policy would change, and of which key."""
+
+    key_arn: str
+    tally: Tally
+
+
 def _shown(group: Group) -> dict[str, Any]:
     return {name: getattr(group, name) for name in group.__struct_fields__}
 

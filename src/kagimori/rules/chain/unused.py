@@ -5,7 +5,7 @@ outside does not matter; of the others, and of what no digest covers yet, the re
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -47,6 +47,22 @@ class Tally(Struct):
         return sum(
             records - refused for name, (records, refused) in self.counts.items() if name in USES
         )
+
+
+class Proof(Struct, frozen=True):
+    """The result of a proof that a key was not used before `until`, with its evidence."""
+
+    unused: bool | None
+    why: str
+    until: float | None = None
+    counts: dict[str, list[int]] = {}
+    digests_relied_on: tuple[int, ...] = ()
+    records_read: int = 0
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 class Plan(Struct, frozen=True):

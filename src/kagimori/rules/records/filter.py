@@ -57,5 +57,7 @@ class RecordFilter(Struct, frozen=True):
 
 
 def is_named(arn: str, key: str) -> bool:
-    """Return whether an ARN is the one given, or ends with the id given."""
+    """Return whether an ARN is the one given, or ends with the id or `:ACCOUNT:key/ID` given."""
+    if key.startswith(":"):
+        return arn.endswith(key)
     return arn == key or arn.rpartition("/")[2] == key

@@ -108,6 +108,17 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GetAccessKeyInfo": "AccessKeyId",
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
         "ListPublicKeys": "StartTime EndTime NextToken",
+        "DeleteServiceKey": "AccessKeyId",
+        "GetAuditStatus": "",
+        "GetDenial": "RequestId IncludeEncodedMessage",
+        "GetMetricsSummary": "",
+        "GetStatus": "",
+        "ListAccounts": "MaxResults NextToken",
+        "ListServiceKeys": "MaxResults NextToken",
+        "ProveKeyUnused": "KeyId Since Until",
+        "SearchEvents": "KeyId Caller EventName FailedOnly StartTime EndTime AccountId Order "
+        "StartAtEnd MaxResults NextToken",
+        "TestKeyPolicy": "KeyId Policy Since",
         **IAM_SHOWN,
     }.items()
 }

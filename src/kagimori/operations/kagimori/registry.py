@@ -1,0 +1,39 @@
+"""The operations of the admin service."""
+
+from typing import Final
+
+from kagimori.operations.kagimori.accounts import ListAccounts
+from kagimori.operations.kagimori.denials import GetDenial
+from kagimori.operations.kagimori.events import SearchEvents
+from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
+from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
+from kagimori.operations.kagimori.service_keys import (
+    DeleteServiceKey,
+    ListServiceKeys,
+)
+from kagimori.operations.kagimori.status import GetAuditStatus, GetMetricsSummary, GetStatus
+from kagimori.operations.operation import AnyOperation
+from kagimori.ports import Inspector
+
+
+def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
+    return (
+        DeleteServiceKey(),
+        GetAuditStatus(inspector),
+        GetDenial(),
+        GetMetricsSummary(inspector),
+        GetStatus(inspector),
+        ListAccounts(),
+        ListServiceKeys(),
+        ProveKeyUnused(inspector),
+        SearchEvents(inspector),
+        TestKeyPolicy(inspector),
+    )
+
+
+ADMIN_OPERATIONS: Final = _operations(None)
+
+
+def over(inspector: Inspector) -> dict[tuple[str, str], AnyOperation]:
+    """Return these operations, with what they ask about the trail and the server."""
+    return {(operation.service, operation.name): operation for operation in _operations(inspector)}

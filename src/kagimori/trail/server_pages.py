@@ -1,0 +1,92 @@
+"""What the supervisor's admin listener says, in the members of the admin service's answers."""
+
+import http
+import http.client
+import json
+import urllib.parse
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from kagimori.deployment.folder import Layout
+from kagimori.rules.refusal import ServiceUnavailableException
+
+SECONDS_MAX: Final = 10.0
+_SILENT: Final = "The supervisor does not answer."
+_GAUGES: Final = {
+    "kagimori_connections": "Connections",
+    "kagimori_requests_in_flight": "RequestsInFlight",
+    "kagimori_hsm_queue": "HsmQueue",
+    "kagimori_audit_records_total": "AuditRecords",
+}
+
+
+def server_status(data: Path) -> dict[str, Any]:
+    """Return the members of GetStatus.
+
+    Raises:
+        ServiceUnavailableException: the supervisor does not answer.
+    """
+    found = json.loads(_page(data, "/status"))
+    return {
+        "Status": found["status"],
+        "Troubles": found["troubles"],
+        "Version": metadata.version("kagimori"),
+        "Regions": found["regions"],
+        "EndpointUrl": found["endpoint_url"],
+        "Workers": found["workers"],
+        "Records": found["records"],
+        "Restarts": found["restarts"],
+        "ProcessId": found["pid"],
+    }
+
+
+def metrics_summary(data: Path) -> dict[str, Any]:
+    """Return the members of GetMetricsSummary.
+
+    Raises:
+        ServiceUnavailableException: the supervisor does not answer.
+    """
+    requests: list[dict[str, Any]] = []
+    stages: dict[str, dict[str, Any]] = {}
+    restarts: dict[str, int] = {}
+    members: dict[str, Any] = {"Requests": requests, "Restarts": restarts}
+    for family in text_string_to_metric_families(_page(data, "/metrics").decode()):
+        for sample in family.samples:
+            labels, value = sample.labels, sample.value
+            if sample.name in _GAUGES:
+                members[_GAUGES[sample.name]] = int(value)
+            elif sample.name == "kagimori_requests_total":
+                told = {name.capitalize(): text for name, text in labels.items()}
+                requests.append({**told, "Count": int(value)})
+            elif sample.name == "kagimori_restarts_total":
+                restarts[labels["process"]] = int(value)
+            elif sample.name in ("kagimori_stage_seconds_count", "kagimori_stage_seconds_sum"):
+                stage = stages.setdefault(labels["stage"], {"Stage": labels["stage"]})
+                if sample.name.endswith("_sum"):
+                    stage["Seconds"] = round(value, 6)
+                else:
+                    stage["Count"] = int(value)
+    return {**members, "Stages": list(stages.values())}
+
+
+def _page(data: Path, path: str) -> bytes:
+    try:
+        running = json.loads(Layout(data).running.read_bytes())
+        place = urllib.parse.urlsplit(running["admin_url"])
+    except (OSError, ValueError, KeyError):
+        raise ServiceUnavailableException(_SILENT) from None
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=SECONDS_MAX)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException):
+        raise ServiceUnavailableException(_SILENT) from None
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise ServiceUnavailableException(_SILENT)
+    return content

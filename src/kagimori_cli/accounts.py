@@ -1,18 +1,17 @@
-"""`kagimori account`: further accounts in a deployment."""
+"""`kagimori account`: the accounts of a deployment."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kagimori.server import start as assemble
-from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, without_none
+from kagimori.deployment.accounts import accounts, create_account
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.table import print_table
+from kagimori_cli.terminal import Data, Output, OutputOption, print_json, without_none
+from kagimori_cli.times import shown
 
 account = typer.Typer(help="Accounts of a deployment.", no_args_is_help=True, add_completion=False)
-
-
-@account.callback()
-def _accounts() -> None:
-    """Accounts of a deployment."""
 
 
 @account.command(epilog="Example: kagimori account create --data ./kagimori-data --output json")
@@ -26,13 +25,41 @@ def create(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make an account and its root access key, whose secret is shown now and never again."""
-    try:
-        made = assemble.create_account(data, account_id)
-    except assemble.Unusable as reason:
-        give_up(str(reason))
+    with refusals_told():
+        made = create_account(data, account_id)
     if output is Output.JSON:
         print_json(without_none(made))
         return
     typer.echo(f"Account {made.account_id} is made. Its root access key, shown this once:")
     typer.echo(f"  export AWS_ACCESS_KEY_ID={made.access_key_id}")
     typer.echo(f"  export AWS_SECRET_ACCESS_KEY={made.secret_access_key}")
+
+
+@account.command("list", epilog="Example: kagimori account list --data ./kagimori-data")
+def list_accounts(
+    data: Folder = None, endpoint: EndpointUrl = None, output: OutputOption = Output.TEXT
+) -> None:
+    """List the accounts of the deployment."""
+    server = server_for(data, endpoint)
+    with refusals_told():
+        if server is None:
+            found = [without_none(one) for one in accounts(data or Path())]
+        else:
+            pages = server.pages("ListAccounts")
+            found = [
+                {
+                    "account_id": one["AccountId"],
+                    "created_at": one["CreatedAt"],
+                    "is_operator": one["IsOperator"],
+                }
+                for page in pages
+                for one in page["Accounts"]
+            ]
+    if output is Output.JSON:
+        print_json(found)
+        return
+    rows = [
+        (one["account_id"], shown(one["created_at"]), "operators" if one["is_operator"] else "")
+        for one in found
+    ]
+    print_table(("account", "made", ""), rows)

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from kagimori.server.start import Unusable, acceptance, audit_trail
-from kagimori_cli import audit_reading
+from kagimori.deployment.folder import Unusable
+from kagimori.trail import acceptance, verification
+from kagimori_cli import audit_reading, proofs
+from kagimori_cli.table import console, print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 
 EXIT_NOT_INTACT: Final = 1
 EXIT_MISSING: Final = 3
 FINDINGS_SHOWN: Final = 50
+_COLUMNS: Final = ("stream", "files", "records", "from", "to", "signed to")
 
 audit = typer.Typer(
     help="The audit trail: verified, searched, followed.",
@@ -31,7 +32,8 @@ audit.command(
     name="prove-unused",
     epilog="Example: kagimori audit prove-unused --data ./kagimori-data --key 1234abcd-... "
     "--from 2026-01-01 --to 2026-04-01",
-)(audit_reading.prove_unused)
+)(proofs.prove_unused)
+audit.command(epilog="Example: kagimori audit status --data ./kagimori-data")(proofs.status)
 
 
 @audit.command(
@@ -56,7 +58,7 @@ def verify(
     DIR may also be a copy of the `audit` folder alone, on another machine.
     """
     try:
-        found = audit_trail.verify(data, checkpoints=checkpoints, public_key=public_key)
+        found = verification.verify(data, checkpoints=checkpoints, public_key=public_key)
     except Unusable as reason:
         unreadable(str(reason))
     if output is Output.JSON:
@@ -71,7 +73,7 @@ def verify(
 def public_key(data: Data) -> None:
     """Print the public key that digests are verified with (PEM). Keep a copy elsewhere."""
     try:
-        typer.echo(audit_trail.public_key_pem(data), nl=False)
+        typer.echo(verification.public_key_pem(data), nl=False)
     except Unusable as reason:
         give_up(str(reason))
 
@@ -80,7 +82,7 @@ def public_key(data: Data) -> None:
 def reindex(data: Data) -> None:
     """Make the index that look-ups use anew, from the journals."""
     try:
-        records = audit_trail.reindex(data)
+        records = verification.reindex(data)
     except Unusable as reason:
         give_up(str(reason))
     if records is None:
@@ -108,34 +110,38 @@ def accept_loss(data: Data) -> None:
         typer.echo("No journal lacks anything that its end would show; nothing was changed.")
 
 
-def _show(found: audit_trail.Verification) -> None:
-    console = Console()
-    table = Table("stream", "files", "records", "from", "to", "signed to", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for report in found.streams:
-        numbers = (
-            report.files,
-            report.records,
-            report.first_sequence,
-            report.newest.sequence,
-            report.signed_to,
+def _show(found: verification.Verification) -> None:
+    rows = [
+        (
+            report.stream,
+            *map(
+                str,
+                (
+                    report.files,
+                    report.records,
+                    report.first_sequence,
+                    report.newest.sequence,
+                    report.signed_to,
+                ),
+            ),
         )
-        table.add_row(report.stream, *map(str, numbers))
-    console.print(table)
-    console.print(f"{found.digests} digests, the newest of {found.newest_digest_time or '-'}")
+        for report in found.streams
+    ]
+    print_table(_COLUMNS, rows, right=_COLUMNS[1:])
+    lines = console()
+    lines.print(f"{found.digests} digests, the newest of {found.newest_digest_time or '-'}")
     for finding in found.findings[:FINDINGS_SHOWN]:
         place = [finding.stream, finding.file, finding.line and f"line {finding.line}"]
         where = ", ".join(str(part) for part in place if part)
-        console.print(f"[bold red]{finding.kind}[/]: {where}: {finding.message}", highlight=False)
+        lines.print(f"[bold red]{finding.kind}[/]: {where}: {finding.message}", highlight=False)
     more = len(found.findings) - FINDINGS_SHOWN + found.findings_more
     if more > 0:
-        console.print(f"and {more} more")
+        lines.print(f"and {more} more")
     for note in found.notes:
-        console.print(f"[dim]note: {note}[/]", highlight=False)
+        lines.print(f"[dim]note: {note}[/]", highlight=False)
     verdict = (
         "[bold green]intact"
         if found.intact
         else ("[bold red]NOTHING TO VERIFY IT WITH" if found.is_missing else "[bold red]NOT INTACT")
     )
-    console.print(f"{verdict}[/]: {found.records} records")
+    lines.print(f"{verdict}[/]: {found.records} records")

@@ -1,32 +1,26 @@
-"""`kagimori audit tail`, `search` and `prove-unused`: records for people, and for programs."""
+"""`kagimori audit tail` and `search`: records for people, and for programs."""
 
 import sys
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from kagimori.rules.chain.unused import Proof
-from kagimori.rules.records.entry import Entry
-from kagimori.rules.records.filter import RecordFilter
-from kagimori.rules.records.times import iso_time, moment
-from kagimori.server.start import Unusable, audit_reading
-from kagimori_cli.terminal import (
-    EXIT_UNREADABLE,
-    Data,
-    Output,
-    OutputOption,
-    print_json,
-    unreadable,
-)
+from kagimori.trail import reading
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.records import HEADINGS, WHOLE, cells
+from kagimori_cli.table import console, print_table
+from kagimori_cli.terminal import EXIT_UNREADABLE, Output, OutputOption, unreadable
+from kagimori_cli.times import moment
+from kagimori_client.admin import AdminClient
 
 TAIL_LINES: Final = 20
-Found = tuple[str, Entry, bytes]
+PAGE: Final = 1000
+FOLLOW_SECONDS: Final = 0.5
 
 Key = Annotated[str | None, typer.Option(metavar="K", help="Key id or ARN.")]
 Who = Annotated[
@@ -40,7 +34,8 @@ Time = Annotated[
 
 
 def tail(
-    data: Data,
+    data: Folder = None,
+    endpoint: EndpointUrl = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as records come.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0)] = TAIL_LINES,
@@ -51,21 +46,19 @@ def tail(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show the newest records."""
-    wanted = RecordFilter(key=key, who=who, event=event, failed=failed)
-    try:
+    server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
+    with refusals_told(exit_code=EXIT_UNREADABLE), _ended_by_reader():
+        source = _Source(server, data or Path(), key=key, who=who, event=event, failed=failed)
         # The end is found before what is there is shown, so that nothing falls between.
-        coming = audit_reading.follow(data, wanted) if follow else None
-        _print(audit_reading.search(data, wanted, lines), output)
+        coming = source.coming() if follow else None
+        _print(source.newest(lines), output)
         if coming is not None:
             _print_lines(coming, output)
-    except Unusable as reason:
-        unreadable(str(reason))
-    except (KeyboardInterrupt, BrokenPipeError):
-        raise typer.Exit(0) from None
 
 
 def search(
-    data: Data,
+    data: Folder = None,
+    endpoint: EndpointUrl = None,
     *,
     key: Key = None,
     who: Who = None,
@@ -77,125 +70,129 @@ def search(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Find records. With `--output json`, each is one line, as it was recorded."""
-    wanted = RecordFilter(
-        key=key,
-        who=who,
-        event=event,
-        since=_moment(since),
-        until=_moment(until),
-        failed=failed,
-    )
-    try:
-        _print(audit_reading.search(data, wanted, newest), output)
-    except Unusable as reason:
-        unreadable(str(reason))
-    except BrokenPipeError:
-        raise typer.Exit(0) from None
-
-
-def prove_unused(
-    *,
-    data: Data,
-    key: Annotated[str, typer.Option(metavar="K", help="Key id or ARN.")],
-    begin: Annotated[str, typer.Option("--from", metavar="T", help="A time, or 90d (ago).")],
-    end: Annotated[
-        str | None,
-        typer.Option("--to", metavar="T", help="Not included; by default the newest digest."),
-    ] = None,
-    checkpoints: Annotated[Path | None, typer.Option(metavar="PATH")] = None,
-    public_key: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Prove that a key was not used. Exit code 0: unused, 1: used, 2: cannot be told.
-
-    Nothing is proven of a trail that is not intact, nor of a time that no digest signs yet.
-    """
-    since, until = _moment(begin), _moment(end)
-    if since is None or (until is not None and since >= until):
-        unreadable("--from is a time before --to")
-    try:
-        proof = audit_reading.prove_unused(
-            data, key, since, until, checkpoints=checkpoints, public_key=public_key
+    begin, end = time_option(since), time_option(until)
+    server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
+    with refusals_told(exit_code=EXIT_UNREADABLE), _ended_by_reader():
+        source = _Source(
+            server,
+            data or Path(),
+            key=key,
+            who=who,
+            event=event,
+            since=begin,
+            until=end,
+            failed=failed,
         )
-    except Unusable as reason:
-        unreadable(str(reason))
-    if output is Output.JSON:
-        print_json({"key": key, "from": since, **proof.as_json()})
-    else:
-        _show_proof(key, proof)
-    if proof.unused is None:
-        raise typer.Exit(EXIT_UNREADABLE)
-    if not proof.unused:
-        raise typer.Exit(1)
+        _print(source.all() if newest is None else source.newest(newest), output)
 
 
-def _moment(text: str | None) -> float | None:
+def time_option(text: str | None) -> float | None:
+    """Return the time that an option names; end if it is none."""
     try:
         return None if text is None else moment(text, time.time())
     except ValueError as reason:
         unreadable(str(reason))
 
 
-def _print(found: Iterable[Found], output: Output) -> None:
+class _Source:
+    """Records (JSON) that match, from a server or from a folder."""
+
+    def __init__(
+        self,
+        server: AdminClient | None,
+        data: Path,
+        *,
+        key: str | None,
+        who: str | None,
+        event: str | None,
+        failed: bool,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> None:
+        self._server, self._data = server, data
+        self._offline: dict[str, Any] = {
+            "key": key,
+            "who": who,
+            "event": event,
+            "failed": failed,
+            "since": since,
+            "until": until,
+        }
+        self._members: dict[str, Any] = {
+            "KeyId": key,
+            "Caller": who,
+            "EventName": event,
+            "FailedOnly": failed or None,
+            "StartTime": since,
+            "EndTime": until,
+        }
+
+    def all(self) -> Iterator[str | bytes]:
+        """Yield all of them, oldest first."""
+        if self._server is None:
+            yield from reading.records(self._data, **self._offline)
+            return
+        for page in self._server.pages("SearchEvents", MaxResults=PAGE, **self._members):
+            yield from _records_of(page)
+
+    def newest(self, count: int) -> Iterator[str | bytes]:
+        """Yield the newest so many, oldest first."""
+        if self._server is None:
+            yield from deque(self.all(), maxlen=count)
+            return
+        found: list[str | bytes] = []
+        members = {**self._members, "Order": "NEWEST_FIRST", "MaxResults": max(1, min(count, PAGE))}
+        for page in self._server.pages("SearchEvents", **members) if count else ():
+            found += _records_of(page)
+            if len(found) >= count:
+                break
+        yield from reversed(found[:count])
+
+    def coming(self) -> Iterator[str | bytes]:
+        """Return an iterator, without end, over those that come from now on."""
+        if self._server is None:
+            return reading.coming_records(self._data, **self._offline)
+        answer = self._server.call("SearchEvents", StartAtEnd=True, **self._members)
+        return self._coming(self._server, answer.get("PositionToken"))
+
+    def _coming(self, server: AdminClient, token: str | None) -> Iterator[str | bytes]:
+        while True:
+            page = server.call("SearchEvents", NextToken=token, MaxResults=PAGE, **self._members)
+            yield from _records_of(page)
+            token = page.get("NextToken")
+            if token is None:
+                token = page.get("PositionToken")
+                time.sleep(FOLLOW_SECONDS)
+
+
+def _records_of(page: dict[str, Any]) -> Iterator[str]:
+    for event in page["Events"]:
+        yield event["CloudTrailEvent"]
+
+
+def _print(records: Iterable[str | bytes], output: Output) -> None:
     if output is Output.JSON:
-        _print_lines(found, output)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("time", "who", "event", "on", "result", "from"):
-        table.add_column(name, no_wrap=name in ("time", "event", "result"), overflow="fold")
-    for _, entry, _ in found:
-        table.add_row(*_cells(entry))
-    # A pipe has no width to fit into.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        _print_lines(records, output)
+    else:
+        print_table(HEADINGS, (cells(record) for record in records), whole=WHOLE)
 
 
-def _print_lines(found: Iterable[Found], output: Output) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    for _, entry, record in found:
+def _print_lines(records: Iterable[str | bytes], output: Output) -> None:
+    lines = console()
+    for record in records:
         if output is Output.JSON:
             typer.echo(record)
         else:
-            console.print(Text("  ").join(_cells(entry)), soft_wrap=True)
+            lines.print(Text("  ").join(cells(record)), soft_wrap=True)
         sys.stdout.flush()
 
 
-def _cells(entry: Entry) -> list[Text]:
-    result = Text("ok", style="green")
-    if entry.error_code is not None:
-        result = Text(entry.error_code, style="red")
-    who = entry.user_identity.shown_name or entry.user_identity.access_key_id or "?"
-    account = entry.recipient_account_id
-    on = ", ".join(_short(resource.arn, account) for resource in entry.resources or ())
-    return [
-        Text(entry.event_time.replace("T", " ").rstrip("Z"), style="dim"),
-        Text(who, style="cyan"),
-        Text(entry.event_name, style="bold" if not entry.read_only else ""),
-        Text(on or "-"),
-        result,
-        Text(entry.source_ip_address, style="dim"),
-    ]
+class _ended_by_reader:  # noqa: N801 - used as a statement
+    """End in order when whoever reads has seen enough."""
 
+    def __enter__(self) -> None:
+        pass
 
-def _short(arn: str, account_id: str) -> str:
-    """Return the name within the account; a foreign one as it is."""
-    parts = arn.split(":", 5)
-    if len(parts) < 6 or parts[4] != account_id:  # noqa: PLR2004 - of an ARN
-        return arn
-    return parts[5].removeprefix("key/")
-
-
-def _show_proof(key: str, proof: Proof) -> None:
-    console = Console()
-    if proof.counts:
-        table = Table("event", "records", "refused", box=None, pad_edge=False)
-        for name, (records, refused) in sorted(proof.counts.items()):
-            table.add_row(name, str(records), str(refused))
-        console.print(table)
-    for note in proof.notes:
-        console.print(f"[dim]note: {note}[/]", highlight=False)
-    rests: list[Any] = [f"{len(proof.digests_relied_on)} digests"]
-    rests.append(f"{proof.records_read} records read")
-    if proof.until is not None:
-        rests.append(f"up to {iso_time(proof.until)}")
-    verdict = {True: "[bold green]UNUSED", False: "[bold red]USED", None: "[bold red]CANNOT TELL"}
-    console.print(f"{verdict[proof.unused]}[/]: {key}: {proof.why} ({', '.join(rests)})")
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt | BrokenPipeError):
+            raise typer.Exit(0) from None

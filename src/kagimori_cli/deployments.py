@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kagimori.server import start as assemble
-from kagimori.server.start import DEFAULT_REGION
+from kagimori.deployment.folder import Unusable
+from kagimori.deployment.init import DEFAULT_REGION, initialise
 from kagimori.settings import encode_settings
 from kagimori_cli.settings_options import Config, Texts, settings_from, with_settings
 from kagimori_cli.terminal import (
@@ -47,14 +47,14 @@ def init(
     """Make a deployment: the store, the HSM's domains, and the account's root access key."""
     hosts = ("localhost", "127.0.0.1", "::1", *(tls_host or ())) if tls else None
     try:
-        made = assemble.initialise(
+        made = initialise(
             data,
             account_id=account,
             regions=tuple(dict.fromkeys(region or [DEFAULT_REGION])),
             unknown_regions=allow_unknown_regions,
             tls_hosts=hosts,
         )
-    except assemble.Unusable as reason:
+    except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
         print_json(without_none(made))

@@ -3,22 +3,38 @@
 import json
 import os
 import shlex
-import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
+from kagimori.deployment.folder import Unusable
+from kagimori.deployment.running import root_access_key, running_server
 from kagimori.deployment.trust_files import TRUST_STORE_PASSWORD, trust_files_in
-from kagimori.server import start as assemble
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
+from kagimori_client.connection import Endpoint, Unreachable
+
+# What `status` prints, and the members of GetStatus that it comes from.
+_MEMBERS: Final = {
+    "status": "Status",
+    "troubles": "Troubles",
+    "endpoint_url": "EndpointUrl",
+    "regions": "Regions",
+    "workers": "Workers",
+    "restarts": "Restarts",
+    "records": "Records",
+    "pid": "ProcessId",
+    "version": "Version",
+    "operator_account_id": "OperatorAccountId",
+}
 
 
 def env(data: Data) -> None:
     """Print the environment that the AWS CLI and SDKs need."""
     try:
-        made = assemble.root_access_key(data)
-    except assemble.Unusable as reason:
+        made = root_access_key(data)
+    except Unusable as reason:
         give_up(str(reason))
     variables = {
         "AWS_ENDPOINT_URL": made.endpoint_url,
@@ -58,33 +74,46 @@ def _java_options(trust_store: Path) -> str:
     return " ".join([*kept, *ours])
 
 
-def status(data: Data, output: OutputOption = Output.TEXT) -> None:
+def status(
+    data: Folder = None, endpoint: EndpointUrl = None, output: OutputOption = Output.TEXT
+) -> None:
     """Print whether the deployment is being served, and its state. Exit code 1 if it is not."""
-    running = assemble.running_server(data)
-    found = _fetch(f"{running['admin_url']}/status") if running is not None else None
-    if running is None or found is None:
+    found = _of_folder(data) if data is not None and endpoint is None else _of(data, endpoint)
+    if found is None:
         if output is Output.JSON:
             print_json({"status": "not running"})
         else:
             typer.echo(f"{data} is not being served")
         raise typer.Exit(1)
-    found["admin_url"] = running["admin_url"]
     if output is Output.JSON:
         print_json(found)
     else:
         for name, value in found.items():
-            typer.echo(f"{name:13} {_flat(value)}")
+            typer.echo(f"{name:19} {_flat(value)}")
     if found["status"] != "ready":
         raise typer.Exit(1)
 
 
-def _fetch(url: str) -> dict[str, Any] | None:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own admin URL
-            found: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError):
+def _of_folder(data: Path) -> dict[str, Any] | None:
+    """Return what the supervisor says, which answers also when no worker does."""
+    running = running_server(data)
+    if running is None:
         return None
-    return found
+    try:
+        answer = Endpoint(running["admin_url"]).send("GET", "/status", {}, b"", seconds=5.0)[2]
+        found: dict[str, Any] = json.loads(answer)
+    except (Unreachable, ValueError):
+        return None
+    return {**found, "admin_url": running["admin_url"]}
+
+
+def _of(data: Path | None, endpoint: str | None) -> dict[str, Any] | None:
+    server = server_for(data, endpoint)
+    if server is None:
+        return None
+    with refusals_told():
+        answer = server.call("GetStatus")
+    return {name: answer.get(member) for name, member in _MEMBERS.items()}
 
 
 def _flat(value: Any) -> str:

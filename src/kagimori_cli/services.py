@@ -1,13 +1,15 @@
 """`kagimori service`: access keys of gateways that act for callers, as AWS's services do."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from kagimori.server import start as assemble
-from kagimori.server.start import service_principals
-from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, without_none
+from kagimori.deployment.service_keys import create_service_key, delete_service_key, service_keys
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.table import print_table
+from kagimori_cli.terminal import Data, Output, OutputOption, print_json, without_none
+from kagimori_cli.times import shown
 
 service = typer.Typer(
     help="Access keys of services that act for callers.",
@@ -27,10 +29,8 @@ def create(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make an access key with which a gateway acts as a service; its secret is shown this once."""
-    try:
-        made = service_principals.create_service_key(data, name)
-    except assemble.Unusable as reason:
-        give_up(str(reason))
+    with refusals_told():
+        made = create_service_key(data, name)
     if output is Output.JSON:
         print_json(without_none(made))
         return
@@ -40,25 +40,42 @@ def create(
 
 
 @service.command("list", epilog="Example: kagimori service list --data ./kagimori-data")
-def list_keys(data: Data, output: OutputOption = Output.TEXT) -> None:
+def list_keys(
+    data: Folder = None, endpoint: EndpointUrl = None, output: OutputOption = Output.TEXT
+) -> None:
     """List the access keys of services."""
-    try:
-        found = service_principals.service_keys(data)
-    except assemble.Unusable as reason:
-        give_up(str(reason))
+    server = server_for(data, endpoint)
+    with refusals_told():
+        if server is None:
+            found = [without_none(key) for key in service_keys(data or Path())]
+        else:
+            pages = server.pages("ListServiceKeys")
+            found = [_plain(key) for page in pages for key in page["ServiceKeys"]]
     if output is Output.JSON:
-        print_json([without_none(key) for key in found])
+        print_json(found)
         return
-    for key in found:
-        made = datetime.fromtimestamp(key.created_at, UTC).isoformat(timespec="seconds")
-        typer.echo(f"{key.access_key_id}  {key.service_principal:30}  {made}")
+    rows = [
+        (key["access_key_id"], key["service_principal"], shown(key["created_at"])) for key in found
+    ]
+    print_table(("access key", "service", "made"), rows)
 
 
 @service.command(epilog="Example: kagimori service delete AKIA... --data ./kagimori-data")
-def delete(access_key_id: AccessKeyId, data: Data) -> None:
+def delete(access_key_id: AccessKeyId, data: Folder = None, endpoint: EndpointUrl = None) -> None:
     """Take an access key of a service away, at once."""
-    try:
-        service_principals.delete_service_key(data, access_key_id)
-    except assemble.Unusable as reason:
-        give_up(str(reason))
+    server = server_for(data, endpoint)
+    with refusals_told():
+        if server is None:
+            delete_service_key(data or Path(), access_key_id)
+        else:
+            server.call("DeleteServiceKey", AccessKeyId=access_key_id)
     typer.echo(f"{access_key_id} is taken away")
+
+
+def _plain(key: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "service": key["Service"],
+        "service_principal": key["ServicePrincipal"],
+        "access_key_id": key["AccessKeyId"],
+        "created_at": key["CreatedAt"],
+    }

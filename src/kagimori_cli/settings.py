@@ -3,12 +3,11 @@
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from kagimori.deployment.settings_sources import value_of
 from kagimori.settings import all_settings
 from kagimori_cli.settings_options import Config, Texts, settings_from
+from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, print_json
 
 settings = typer.Typer(
@@ -33,10 +32,8 @@ def show(
             {one.name: {"value": value, "from": loaded.origins[one.name]} for one, value in found}
         )
         return
-    table = Table("setting", "value", "from", box=None)
-    for one, value in found:
-        table.add_row(one.name, _shown(value), loaded.origins[one.name])
-    Console(soft_wrap=True, highlight=False).print(table)
+    rows = [(one.name, _shown(value), loaded.origins[one.name]) for one, value in found]
+    print_table(("setting", "value", "from"), rows)
 
 
 @settings.command(epilog="Example: kagimori settings check --data ./kagimori-data")

@@ -74,6 +74,28 @@ def plan_account(account_id: str, ask: Callable[[Command], Reply], now: float) -
     )
 
 
+class ListedAccount(Struct, frozen=True):
+    """An account as the command lists it."""
+
+    account_id: str
+    created_at: float
+    is_operator: bool
+
+
+def accounts(data: Path) -> list[ListedAccount]:
+    """Return the accounts of a deployment, by their ids.
+
+    Raises:
+        Unusable: no deployment, or a store that cannot be read.
+    """
+    with opened(data, read_only=True) as deployment:
+        operators = deployment.facts.operator_account_id
+        return [
+            ListedAccount(one.account_id, one.created_at, one.account_id == operators)
+            for one in deployment.store.page(ACCOUNTS, (), None, None)
+        ]
+
+
 def create_account(data: Path, account_id: str | None = None) -> RootAccessKey:
     """Make a further account in a deployment, whether it is being served or not.
 

@@ -11,15 +11,10 @@ from typing import Any
 import uvloop
 from cryptography.x509 import load_pem_x509_certificates
 
-from kagimori.deployment import denials as denied
-from kagimori.deployment import service_keys as service_principals
-from kagimori.deployment.accounts import create_account
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import SOCKET_PATH_BYTES_MAX, Layout, Unusable, lock
-from kagimori.deployment.init import DEFAULT_REGION, initialise
 from kagimori.deployment.opened import opened
 from kagimori.deployment.private_files import check_private_files
-from kagimori.deployment.running import RootAccessKey, root_access_key, running_server
 from kagimori.deployment.trust_files import trust_files_in, write_trust_files
 from kagimori.http.tls import server_context
 from kagimori.machinery.key_sets import read_key_set
@@ -27,28 +22,8 @@ from kagimori.server.listeners import listener_at, url_of
 from kagimori.server.supervisor import ServeOptions, Supervisor
 from kagimori.server.worker_config import WebIdentityKeys
 from kagimori.settings import Settings, WebIdentity
-from kagimori.trail import acceptance, policy_replay
-from kagimori.trail import reading as audit_reading
-from kagimori.trail import verification as audit_trail
 from kagimori.trail.options import signs
 from kagimori.trail.streams import register_streams
-
-__all__ = [
-    "DEFAULT_REGION",
-    "RootAccessKey",
-    "Unusable",
-    "acceptance",
-    "audit_reading",
-    "audit_trail",
-    "create_account",
-    "denied",
-    "initialise",
-    "policy_replay",
-    "root_access_key",
-    "running_server",
-    "serve",
-    "service_principals",
-]
 
 
 def serve(

@@ -1,5 +1,7 @@
 """How far the audit trail is written and signed; not whether its records are intact."""
 
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -19,6 +21,24 @@ class AuditStatus(Struct, frozen=True):
     newest_digest_time: str | None = None
     key_fingerprint: str | None = None
     digests_intact: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "streams": [
+                {
+                    "name": one.name,
+                    "newest_sequence": one.newest_sequence,
+                    "signed_to": one.signed_to,
+                }
+                for one in self.streams
+            ],
+            "unsigned_records": self.unsigned_records,
+            "digests": self.digests,
+            "newest_digest_time": self.newest_digest_time,
+            "key_fingerprint": self.key_fingerprint,
+            "digests_intact": self.digests_intact,
+        }
 
     @property
     def unsigned_records(self) -> int:

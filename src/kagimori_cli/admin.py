@@ -1,0 +1,90 @@
+"""Where a command does its work: at a running server, or in a deployment's folder.
+
+`--endpoint` (or AWS_ENDPOINT_URL) names a server, and the credentials are those that the AWS CLI
+would use. `--data` names a folder: if a server runs there, it is asked, with the root access key
+that lies in the folder; else the command reads or changes the folder itself.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from kagimori.deployment.folder import Unusable
+from kagimori.deployment.running import root_access_key, running_server
+from kagimori_cli.terminal import EXIT_UNREADABLE, complain
+from kagimori_client.admin import AdminClient, ServiceError
+from kagimori_client.connection import Endpoint, Unreachable, endpoint_in
+from kagimori_client.credentials import Credentials, NoCredentials, find_credentials, find_region
+
+# A proof reads the whole trail.
+SECONDS_MAX: Final = 3600.0
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The deployment's folder, on this machine."),
+]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="A running server, asked with AWS credentials; by default AWS_ENDPOINT_URL.",
+    ),
+]
+
+
+def server_for(
+    data: Path | None, endpoint: str | None, *, exit_code: int = 1
+) -> AdminClient | None:
+    """Return the server to ask; None if the folder is not being served.
+
+    Ends with one line if neither is named, or both are.
+    """
+    try:
+        if data is not None:
+            if endpoint is not None:
+                _give_up("--data and --endpoint do not go together", EXIT_UNREADABLE)
+            return _served_there(data)
+        named = endpoint_in(os.environ)
+        if endpoint is not None:
+            named = Endpoint(endpoint, os.environ.get("AWS_CA_BUNDLE") or None)
+        if named is None:
+            _give_up(
+                "give --data DIR, or --endpoint URL (or AWS_ENDPOINT_URL) and AWS credentials",
+                EXIT_UNREADABLE,
+            )
+        return AdminClient(named, find_credentials(), find_region(), seconds=SECONDS_MAX)
+    except (Unusable, NoCredentials) as reason:
+        _give_up(str(reason), exit_code)
+
+
+def _served_there(data: Path) -> AdminClient | None:
+    if running_server(data) is None:
+        return None
+    made = root_access_key(data)
+    return AdminClient(
+        Endpoint(made.endpoint_url, made.ca_bundle),
+        Credentials(made.access_key_id, made.secret_access_key),
+        made.region,
+        seconds=SECONDS_MAX,
+    )
+
+
+@contextlib.contextmanager
+def refusals_told(*, exit_code: int = 1) -> Iterator[None]:
+    """End with one line if the server refuses or does not answer, or the folder is unusable."""
+    try:
+        yield
+    except ServiceError as refused:
+        _give_up(refused.message or refused.code, exit_code)
+    except (Unreachable, Unusable) as reason:
+        _give_up(str(reason), exit_code)
+
+
+def _give_up(reason: str, exit_code: int) -> NoReturn:
+    complain(reason)
+    raise typer.Exit(exit_code)

@@ -140,6 +140,17 @@ class FrontLimits(_Section, frozen=True):
             flag="--connections",
         ),
     ] = 4096
+    bodies_bytes: Annotated[
+        int,
+        About(
+            "All unfinished and unanswered bodies of a worker together, without the first 16 KiB "
+            "of each; beyond it 503.",
+            least=1024 * 1024,
+        ),
+    ] = 128 * 1024 * 1024
+    peer_percent: Annotated[
+        int, About("How much of that one address may have, in percent.", least=1)
+    ] = 75
     pipelined: Annotated[
         int,
         About("Requests in flight on one connection before it is no longer read.", least=1),

@@ -11,6 +11,7 @@ from math import inf
 from typing import Final, cast
 
 from kagimori.http.answers import CONTINUE, HTTP_1_1_REQUIRED
+from kagimori.http.bodies import FREE_BYTES
 from kagimori.http.exchange import Exchange, Notice, Shared
 from kagimori.http.head import Refused
 from kagimori.http.message import MessageReader
@@ -36,12 +37,12 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ended",
+        "_held",
         "_line",
         "_loop",
         "_lost",
         "_paused",
         "_reader",
-        "_source_ip",
         "_stuffed",
         "_tls",
         "_transport",
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         "deadline",
         "is_leaving",
         "shared",
+        "source_ip",
         "waits_for",
     )
 
@@ -63,7 +65,8 @@ class Connection(asyncio.Protocol):
         self._line: deque[Exchange | Notice] = deque()
         self._unread = b""
         self.waits_for = A_HEAD
-        self._source_ip = ""
+        self.source_ip = ""
+        self._held = 0  # bytes of an unfinished body that are counted
         self._tls: TlsDetails | None = None
         # No more requests are taken; no more answers can be written.
         self._ended = self._lost = False
@@ -84,7 +87,7 @@ class Connection(asyncio.Protocol):
             transport.close()
             return
         shared.connections.add(self)
-        self._source_ip = source_ip(transport)
+        self.source_ip = source_ip(transport)
         self._tls = tls_details(transport)
         self.deadline = self._loop.time() + shared.limits.header_seconds
 
@@ -110,6 +113,7 @@ class Connection(asyncio.Protocol):
         self.deadline = inf
         self._line.clear()
         self._unread = b""
+        self._hold(0)
         if self in shared.connections:
             shared.connections.remove(self)
             shared.leaving -= self.is_leaving
@@ -182,10 +186,24 @@ class Connection(asyncio.Protocol):
         self._turning = True
         held = bool(self._unread) and self._take_requests()
         self._turning = False
+        if (self._reader.in_body or self._held) and not self._ended:
+            self._count_body()
         if self._line:
             self._write_ready()
         if not self._ended:
             self._settle(held=held)
+
+    def _count_body(self) -> None:
+        """Count what is held of an unfinished body; refuse it when too much is held."""
+        held = self._reader.held if self._reader.in_body else 0
+        if not self._hold(max(0, held - FREE_BYTES)):
+            self._hold(0)
+            self._reader = MessageReader(self.shared.limits)  # and with it what it kept
+            self._refuse(503)
+
+    def _hold(self, count: int) -> bool:
+        more, self._held = count - self._held, count
+        return not more or self.shared.bodies.hold(self.source_ip, more)
 
     def _take_requests(self) -> bool:
         """Hand over the whole requests; return whether bytes are held back, not just missing."""
@@ -238,9 +256,13 @@ class Connection(asyncio.Protocol):
             reader.target,
             reader.headers,
             reader.body,
-            self._source_ip,
+            self.source_ip,
             self._tls,
         )
+        beyond = len(reader.body) - FREE_BYTES
+        if beyond > 0:
+            exchange.held = beyond
+            shared.bodies.hold(self.source_ip, beyond)
         reader.fresh()
         self._line.append(exchange)
         shared.in_flight += 1

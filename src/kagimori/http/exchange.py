@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kagimori.http.answers import CLOSE, KEEP_ALIVE, NOTHING, AnswerHeads
+from kagimori.http.bodies import Bodies
 from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.settings import FrontLimits
 
@@ -18,6 +19,7 @@ class Shared:
     """The state that all connections of one front share."""
 
     __slots__ = (
+        "bodies",
         "connections",
         "draining",
         "handler",
@@ -46,6 +48,7 @@ class Shared:
         self.on_refused = on_refused
         self.on_last_gone: Callable[[], None] | None = None
         self.connections: set[Connection] = set()
+        self.bodies = Bodies(limits)
         self.in_flight = 0
         self.leaving = 0  # connections that were told to go, and are not gone yet
         self.draining = False
@@ -54,7 +57,7 @@ class Shared:
 class Exchange:
     """A place in a connection's line; called with the answer, once. Later calls do nothing."""
 
-    __slots__ = ("_bodiless", "_connection", "_modern", "_request_id", "keep", "out")
+    __slots__ = ("_bodiless", "_connection", "_modern", "_request_id", "held", "keep", "out")
 
     def __init__(
         self, connection: "Connection", request_id: str, *, bodiless: bool, modern: bool, keep: bool
@@ -64,6 +67,7 @@ class Exchange:
         self._bodiless = bodiless
         self._modern = modern
         self.keep = keep
+        self.held = 0  # bytes of the body that count until it is answered
         self.out: bytes | None = None
 
     def __call__(self, answer: RawAnswer) -> None:
@@ -77,6 +81,8 @@ class Exchange:
         self._connection = None
         shared = connection.shared
         shared.in_flight -= 1
+        if self.held:
+            shared.bodies.hold(connection.source_ip, -self.held)
         kept = NOTHING if self._modern else KEEP_ALIVE
         mode = kept if self.keep else CLOSE
         self.out = shared.heads.answer(answer, self._request_id, mode, bodiless=self._bodiless)

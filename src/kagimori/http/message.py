@@ -96,6 +96,13 @@ class MessageReader:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             raise Refused(400) from None
 
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished body are kept."""
+        if self._chunks is not None:
+            return len(self._chunks.body)
+        return 0 if self._parts is None else len(self._parts)
+
     def fresh(self) -> None:
         """Make ready for the next message."""
         self.in_body = self.whole = False

@@ -9,16 +9,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from kagimori.deployment.audit_key import audit_key
@@ -26,16 +22,13 @@ from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
-from kagimori.http.front import Front, Respond
-from kagimori.machinery.chance import new_uuid
-from kagimori.machinery.control import BadMessage, Question, frame, read_answer
 from kagimori.machinery.logs import Log
-from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.server.admin import AdminPages
 from kagimori.server.heartbeat import until_silent
-from kagimori.server.metrics import Snapshot, exposition
-from kagimori.server.trail_child import TrailChild
+from kagimori.server.trail_child import TrailChild, TrailReport
+from kagimori.server.worker_child import ANSWER_SECONDS_MAX, WorkerChild, snapshots_of
 from kagimori.server.worker_config import WebIdentityKeys, WorkerConfig
-from kagimori.settings import FrontLimits, Settings
+from kagimori.settings import Settings
 from kagimori.trail.options import TrailConfig, signs
 from kagimori.trail.streams import Streams
 from kagimori_boundary.commands import AdmitFollower, Command
@@ -43,7 +36,6 @@ from kagimori_boundary.replies import Reply
 
 STOP_SECONDS: Final = 10.0  # for a worker to end once it has drained
 RESTART_SECONDS_MAX: Final = 5.0
-SNAPSHOT_SECONDS_MAX: Final = 2.0
 
 
 class ServeOptions(Struct, frozen=True):
@@ -62,74 +54,6 @@ class ServeOptions(Struct, frozen=True):
     web_identity: WebIdentityKeys = WebIdentityKeys()
     worker_module: str = "kagimori"
     dev_hsm: bool = False
-
-
-class _Worker:
-    """A worker's process and the control connection to it."""
-
-    def __init__(
-        self, module: str, config: WorkerConfig, listener: socket.socket, lock: int
-    ) -> None:
-        ours, theirs = socket.socketpair()
-        config = msgspec.structs.replace(
-            config, control_fd=theirs.fileno(), listen_fd=listener.fileno()
-        )
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", module, msgspec.json.encode(config).decode()],
-            # The lock is inherited: it is free only when nobody of this server is left.
-            pass_fds=(theirs.fileno(), listener.fileno(), lock),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        theirs.close()
-        self._socket = ours
-        self._asking = asyncio.Lock()
-        self._asked = 0
-        self._writer: asyncio.StreamWriter | None = None
-        self.is_ready = False
-        self.refused: str | None = None
-
-    async def wait_ready(self) -> bool:
-        """Return whether the worker serves; it has ended otherwise."""
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
-        with contextlib.suppress(OSError, EOFError, BadMessage):
-            self.refused = (await read_answer(self._reader)).refused
-            self.is_ready = self.refused is None
-        return self.is_ready
-
-    async def snapshot(self) -> Snapshot | None:
-        """Return what the worker has counted; None if it does not answer."""
-        found: Snapshot | None = await self._ask("snapshot")
-        return found
-
-    async def is_alive(self) -> bool:
-        """Return whether its loop turns."""
-        return await self._ask("alive") is not None
-
-    async def _ask(self, asked: str) -> Any:
-        if not self.is_ready or self._writer is None:
-            return None
-        try:
-            async with self._asking, asyncio.timeout(SNAPSHOT_SECONDS_MAX):
-                self._asked += 1
-                self._writer.write(frame(Question(self._asked, asked)))
-                while True:  # past the late answers to questions that were given up
-                    answer = await read_answer(self._reader)
-                    if answer.number == self._asked:
-                        return answer.value
-        except BadMessage:
-            self.process.kill()  # it does not speak as we do any more: another takes its place
-        except (OSError, EOFError, RuntimeError):
-            pass  # a transport that has closed meanwhile answers with a RuntimeError
-        return None
-
-    def drain(self) -> None:
-        told = frame(Question(0, "drain"))
-        with contextlib.suppress(OSError, RuntimeError):
-            if self._writer is None:
-                self._socket.send(told)
-            else:
-                self._writer.write(told)
 
 
 class Supervisor:
@@ -151,7 +75,7 @@ class Supervisor:
         self._listener, self._admin, self._lock = listener, admin, lock
         self._hsm_socket = hsm_socket
         self._on_ready = on_ready
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, WorkerChild] = {}
         self._names = options.streams
         self._restarts = {"hsm": 0, "trail": 0, "worker": 0}
         self._stopping = asyncio.Event()
@@ -176,7 +100,15 @@ class Supervisor:
             return reasons[0]
         watches = [loop.create_task(self._keep_hsm())]
         watches += [loop.create_task(self._keep_worker(name)) for name in self._names]
-        front = await self._serve_admin()
+        pages = AdminPages(
+            endpoint_url=self._options.url,
+            regions=self._facts.regions,
+            workers=self._workers,
+            restarts=self._restarts,
+            trail_report=self._trail_report,
+            hsm_sandbox=self._hsm_sandbox,
+        )
+        front = await pages.serve(self._admin)
         self._write_running()
         await self._trail.begin()
         watches.append(loop.create_task(self._keep_trail()))
@@ -192,7 +124,7 @@ class Supervisor:
         """Say once in the log what this platform does not keep from a process taken over."""
         if not self._hsm.sandbox:
             Log().error("trouble", part="sandbox", why="the HSM may open files and sockets here")
-        if not all(snapshot["confined"] for snapshot in await self._snapshots()):
+        if not all(snapshot["confined"] for snapshot in await snapshots_of(self._workers.values())):
             Log().error("trouble", part="sandbox", why="workers can read the seal key here")
 
     # --- the HSM ------------------------------------------------------------------------------
@@ -268,7 +200,7 @@ class Supervisor:
             closed_streams=tuple(name for name, closed in options.known_streams.items() if closed),
             operator_account_id=self._facts.operator_account_id,
         )
-        worker = self._workers[name] = _Worker(
+        worker = self._workers[name] = WorkerChild(
             options.worker_module, config, self._listener, self._lock
         )
         return await worker.wait_ready()
@@ -292,10 +224,10 @@ class Supervisor:
                 await self._start_worker(name)
             self._write_running()
 
-    async def _end_if_silent(self, name: str, worker: _Worker) -> None:
+    async def _end_if_silent(self, name: str, worker: WorkerChild) -> None:
         """End a worker whose loop stands still; while it drains, it need not answer."""
         silent_seconds = self._options.settings.serve.silent_seconds
-        await until_silent(worker.is_alive, silent_seconds, answer_seconds=SNAPSHOT_SECONDS_MAX)
+        await until_silent(worker.is_alive, silent_seconds, answer_seconds=ANSWER_SECONDS_MAX)
         if not self._stopping.is_set():
             Log().error("trouble", part="worker", worker=name, why="it stands still, and is ended")
             worker.process.kill()
@@ -362,62 +294,15 @@ class Supervisor:
             await self._trail.begin()
             self._write_running()
 
+    def _hsm_sandbox(self) -> tuple[str, ...]:
+        return tuple(self._hsm.sandbox)  # of the HSM that runs now
+
+    def _trail_report(self) -> TrailReport:
+        return self._trail.report()  # of the process that follows now
+
     def _ask_hsm(self, command: Command) -> Reply:
         with self._hsm_asked:  # a conversation of one question at a time
             return self._hsm.ask(command)
-
-    # --- the admin listener -------------------------------------------------------------------
-
-    async def _serve_admin(self) -> Front:
-        front = Front(
-            self._admin_request,
-            FrontLimits(connections=64),
-            new_request_id=new_uuid,
-            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
-        )
-        await front.listen(sock=self._admin, ssl=None)
-        return front
-
-    def _admin_request(self, raw: RawRequest, respond: Respond) -> None:
-        pages = {b"/metrics": self._metrics, b"/status": self._status}
-        page = pages.get(raw.target)
-        if page is None or raw.method != b"GET":
-            respond(RawAnswer(404, b"", b""))
-            return
-        task = asyncio.get_running_loop().create_task(page())
-        task.add_done_callback(lambda done: respond(_page_of(done)))
-
-    async def _metrics(self) -> RawAnswer:
-        page = exposition(await self._snapshots(), self._restarts, self._trail.report())
-        return RawAnswer(200, page, b"text/plain; version=1.0.0; charset=utf-8")
-
-    async def _status(self) -> RawAnswer:
-        snapshots = await self._snapshots()
-        report = self._trail.report()
-        troubles = sorted({trouble for snapshot in snapshots for trouble in snapshot["troubles"]})
-        if len(snapshots) < len(self._workers):
-            troubles.append("worker")
-        status = {
-            "status": "not ready" if troubles else "ready",
-            "troubles": troubles,
-            "endpoint_url": self._options.url,
-            "regions": list(self._facts.regions),
-            "workers": len(self._workers),
-            "restarts": self._restarts,
-            "sandbox": {
-                "hsm": list(self._hsm.sandbox),
-                "workers": all(snapshot["confined"] for snapshot in snapshots),
-            },
-            "followers": {name: one.state for name, one in report.followers.items()},
-            "alarms": report.alarms(),
-            "records": sum(snapshot["records_synced"] for snapshot in snapshots),
-            "pid": os.getpid(),
-        }
-        return RawAnswer(200, msgspec.json.encode(status), b"application/json")
-
-    async def _snapshots(self) -> list[Snapshot]:
-        found = await asyncio.gather(*(worker.snapshot() for worker in self._workers.values()))
-        return [snapshot for snapshot in found if snapshot is not None]
 
     def _write_running(self) -> None:
         host, port = self._admin.getsockname()[:2]
@@ -432,10 +317,6 @@ class Supervisor:
             },
         }
         write_private(self._layout.running, json.dumps(running).encode())
-
-
-def _page_of(done: asyncio.Task[RawAnswer]) -> RawAnswer:
-    return RawAnswer(500, b"", b"") if done.exception() is not None else done.result()
 
 
 def _next_pause(pause: float, lived_seconds: float) -> float:

@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from kagimori.machinery.control import Answer, BadMessage, frame, read_answer, read_question
-from kagimori.server import supervisor
-from kagimori.server.supervisor import _Worker
+from kagimori.server import worker_child
+from kagimori.server.worker_child import WorkerChild
 
 
 class Process:
@@ -20,7 +20,7 @@ class Process:
 
 def worker_over(reader, writer):
     """A worker's near side, without the process."""
-    worker = _Worker.__new__(_Worker)
+    worker = WorkerChild.__new__(WorkerChild)
     worker._reader, worker._writer = reader, writer
     worker._asking, worker._asked = asyncio.Lock(), 0
     worker.is_ready = True
@@ -42,12 +42,12 @@ def talk(conversation):
 
 
 def test_a_late_answer_is_not_taken_for_the_next(monkeypatch):
-    monkeypatch.setattr(supervisor, "SNAPSHOT_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(worker_child, "ANSWER_SECONDS_MAX", 0.05)
 
     async def conversation(worker, reader, writer):
         assert await worker.snapshot() is None, "nobody answered in time"
         first = await read_question(reader)
-        monkeypatch.setattr(supervisor, "SNAPSHOT_SECONDS_MAX", 20.0)
+        monkeypatch.setattr(worker_child, "ANSWER_SECONDS_MAX", 20.0)
         asking = asyncio.ensure_future(worker._ask("other"))
         second = await read_question(reader)
         writer.write(frame(Answer(first.number, value={"records_synced": 7})))

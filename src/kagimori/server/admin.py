@@ -1,0 +1,96 @@
+"""The admin listener: metrics and status of the whole server, from what its processes say."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from typing import Final
+
+import msgspec
+
+from kagimori.http.front import Front, Respond
+from kagimori.machinery.chance import new_uuid
+from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.server.metrics import exposition
+from kagimori.server.trail_child import TrailReport
+from kagimori.server.worker_child import WorkerChild, snapshots_of
+from kagimori.settings import FrontLimits
+
+CONNECTIONS: Final = 64
+
+
+class AdminPages:
+    """Answers `/metrics` and `/status`. The mappings are the supervisor's, and current."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str,
+        regions: tuple[str, ...],
+        workers: Mapping[str, WorkerChild],
+        restarts: dict[str, int],
+        trail_report: Callable[[], TrailReport],
+        hsm_sandbox: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._endpoint_url = endpoint_url
+        self._regions = regions
+        self._workers = workers
+        self._restarts = restarts
+        self._trail_report = trail_report
+        self._hsm_sandbox = hsm_sandbox
+        self._pages = {b"/metrics": self._metrics, b"/status": self._status}
+
+    async def serve(self, listener: socket.socket) -> Front:
+        """Answer at a listening socket from now on."""
+        front = Front(
+            self._handle,
+            FrontLimits(connections=CONNECTIONS),
+            new_request_id=new_uuid,
+            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+        )
+        await front.listen(sock=listener, ssl=None)
+        return front
+
+    def _handle(self, raw: RawRequest, respond: Respond) -> None:
+        page = self._pages.get(raw.target)
+        if page is None or raw.method != b"GET":
+            respond(RawAnswer(404, b"", b""))
+            return
+        task = asyncio.get_running_loop().create_task(page())
+        task.add_done_callback(lambda done: respond(_page_of(done)))
+
+    async def _metrics(self) -> RawAnswer:
+        page = exposition(
+            await snapshots_of(self._workers.values()), self._restarts, self._trail_report()
+        )
+        return RawAnswer(200, page, b"text/plain; version=1.0.0; charset=utf-8")
+
+    async def _status(self) -> RawAnswer:
+        snapshots = await snapshots_of(self._workers.values())
+        report = self._trail_report()
+        troubles = sorted({trouble for snapshot in snapshots for trouble in snapshot["troubles"]})
+        if len(snapshots) < len(self._workers):
+            troubles.append("worker")
+        status = {
+            "status": "not ready" if troubles else "ready",
+            "troubles": troubles,
+            "endpoint_url": self._endpoint_url,
+            "regions": list(self._regions),
+            "workers": len(self._workers),
+            "restarts": self._restarts,
+            "sandbox": {
+                "hsm": list(self._hsm_sandbox()),
+                "workers": all(snapshot["confined"] for snapshot in snapshots),
+            },
+            "followers": {name: one.state for name, one in report.followers.items()},
+            "alarms": report.alarms(),
+            "records": sum(snapshot["records_synced"] for snapshot in snapshots),
+            "pid": os.getpid(),
+        }
+        return RawAnswer(200, msgspec.json.encode(status), b"application/json")
+
+
+def _page_of(done: asyncio.Task[RawAnswer]) -> RawAnswer:
+    return RawAnswer(500, b"", b"") if done.exception() is not None else done.result()

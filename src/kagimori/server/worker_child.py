@@ -1,0 +1,91 @@
+"""A worker's process, seen from the supervisor: started, asked, and told to drain."""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from kagimori.machinery.control import BadMessage, Question, frame, read_answer
+from kagimori.server.metrics import Snapshot
+from kagimori.server.worker_config import WorkerConfig
+
+ANSWER_SECONDS_MAX: Final = 2.0
+
+
+class WorkerChild:
+    """A worker's process and the control connection to it."""
+
+    def __init__(
+        self, module: str, config: WorkerConfig, listener: socket.socket, lock: int
+    ) -> None:
+        ours, theirs = socket.socketpair()
+        config = msgspec.structs.replace(
+            config, control_fd=theirs.fileno(), listen_fd=listener.fileno()
+        )
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", module, msgspec.json.encode(config).decode()],
+            # The lock is inherited: it is free only when nobody of this server is left.
+            pass_fds=(theirs.fileno(), listener.fileno(), lock),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._socket = ours
+        self._asking = asyncio.Lock()
+        self._asked = 0
+        self._writer: asyncio.StreamWriter | None = None
+        self.is_ready = False
+        self.refused: str | None = None
+
+    async def wait_ready(self) -> bool:
+        """Return whether the worker serves; it has ended otherwise."""
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        with contextlib.suppress(OSError, EOFError, BadMessage):
+            self.refused = (await read_answer(self._reader)).refused
+            self.is_ready = self.refused is None
+        return self.is_ready
+
+    async def snapshot(self) -> Snapshot | None:
+        """Return what the worker has counted; None if it does not answer."""
+        found: Snapshot | None = await self._ask("snapshot")
+        return found
+
+    async def is_alive(self) -> bool:
+        """Return whether its loop turns."""
+        return await self._ask("alive") is not None
+
+    async def _ask(self, asked: str) -> Any:
+        if not self.is_ready or self._writer is None:
+            return None
+        try:
+            async with self._asking, asyncio.timeout(ANSWER_SECONDS_MAX):
+                self._asked += 1
+                self._writer.write(frame(Question(self._asked, asked)))
+                while True:  # past the late answers to questions that were given up
+                    answer = await read_answer(self._reader)
+                    if answer.number == self._asked:
+                        return answer.value
+        except BadMessage:
+            self.process.kill()  # it does not speak as we do any more: another takes its place
+        except (OSError, EOFError, RuntimeError):
+            pass  # a transport that has closed meanwhile answers with a RuntimeError
+        return None
+
+    def drain(self) -> None:
+        told = frame(Question(0, "drain"))
+        with contextlib.suppress(OSError, RuntimeError):
+            if self._writer is None:
+                self._socket.send(told)
+            else:
+                self._writer.write(told)
+
+
+async def snapshots_of(workers: Iterable[WorkerChild]) -> list[Snapshot]:
+    """Return what those workers have counted that answer."""
+    found = await asyncio.gather(*(worker.snapshot() for worker in workers))
+    return [snapshot for snapshot in found if snapshot is not None]

@@ -51,7 +51,7 @@ NUMBERS_READ = {
     "kagimori/operations/iam/account.py": "a truth value",
     "kagimori/operations/iam/instance_profiles.py": "a truth value",
     "kagimori/operations/sts/credentials.py": "numbers",
-    "kagimori/rules/policy/iam_checks.py": "characters of names, refused where they are odd",
+    "kagimori/rules/policy/iam_checks.py": "a time that _EPOCH fits",
     "kagimori/trail/minted.py": "our own journals",
     "kagimori_hsm/journal.py": "our own journal, in the form of its line",
     "kagimori/rules/chain/chain.py": "our own journal, in the form of _LINE",
@@ -73,6 +73,7 @@ NUMBERS_READ = {
     "kagimori/trail/mark.py": "our own journal",
     "kagimori/trail/reading.py": "a truth value",
     "kagimori/trail/receiving.py": "numbers",
+    "kagimori/trail/server_pages.py": "numbers of our own pages",
     "kagimori_hsm/algorithms/totp.py": "numbers",
     "kagimori_hsm/memory.py": "the kernel's own file",
 }

@@ -20,7 +20,7 @@ class Turns:
         self._queues: dict[Key, deque[Pending[None]]] = {}
 
     def is_taken(self, name: Key) -> bool:
-        """Say whether somebody has the turn, for whom others may wait."""
+        """Return whether somebody has the turn, for whom others may wait."""
         return name in self._queues
 
     def take(self, name: Key) -> Pending[None]:

@@ -198,7 +198,7 @@ def _read_principal(
 
 
 def _names_somebody(element: Any) -> bool:
-    """Say whether a Principal element has anything that could name somebody."""
+    """Return whether a Principal element has anything that could name somebody."""
     if isinstance(element, dict):
         return any(listed != [] for listed in element.values())
     return True

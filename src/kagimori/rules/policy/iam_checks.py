@@ -1,4 +1,4 @@
-"""What IAM refuses of an identity policy that is well formed, in IAM's order and words.
+"""Checks of well-formed identity policies, with IAM's order and messages.
 
 First what IAM's older parser refuses, then the resources, the actions, and what is missing.
 Source: IAM User Guide, reference_policies_grammar and reference_policies_elements; the messages as

@@ -84,7 +84,8 @@ def test_every_record_once_where_it_belongs(delivered, region):
     ]
     assert len({event["eventID"] for event in events}) == len(events)
     listed = 2 if region == REGIONS[0] else 0  # ListPublicKeys, in each of two lives
-    assert len(events) == 8 + listed
+    of_deployment = 4 if region == REGIONS[0] else 0  # init's three, and the streams' registration
+    assert len(events) == 8 + listed + of_deployment
     assert {event["awsRegion"] for event in events} == {region}
     assert {event["recipientAccountId"] for event in events} == {account}
 

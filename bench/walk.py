@@ -208,7 +208,7 @@ class World:
             on_due=lambda _: None,
         )
 
-        doors = Doors(path.handle, list, pages=True)
+        doors = Doors(path.handle, list)
         self._front = Front(
             doors.handle, FrontLimits(), new_request_id=draw, http_date=lambda: b"now"
         )

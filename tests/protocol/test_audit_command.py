@@ -63,7 +63,7 @@ def test_intact_and_signed_to_the_end(story):
     found = verified(data, "--checkpoints", copies, "--public-key", key)
     assert found["intact"], found["findings"]
     assert found["notes"] == []
-    assert found["records"] == 27
+    assert found["records"] == 31
     assert all(stream["signed_to"] == stream["newest_sequence"] for stream in found["streams"])
     assert found["digests"] == len(list(copies.iterdir())) >= 3
 
@@ -117,7 +117,7 @@ def test_what_the_deployment_beside_it_misses(story, tmp_path):
     for stream in ("w0", "w1", "admin"):
         shutil.rmtree(data / "audit" / stream)
     found = verified(data)["findings"]
-    assert {one["stream"] for one in found if one["kind"] == "cut tail"} == {"w0", "w1", "admin"}
+    assert {one["stream"] for one in found if one["kind"] == "cut tail"} == {"w0", "admin"}
     shutil.rmtree(data / "run")
     assert {one["stream"] for one in verified(data)["findings"]} == {"w0", "w1"}
 
@@ -207,8 +207,8 @@ def test_while_it_is_served():
             command, stdout=subprocess.PIPE, text=True, env=serving.environment()
         )
         try:
-            shown = [following.stdout.readline() for _ in range(2)]
-            assert "CreateKey" in shown[1]
+            shown = (following.stdout.readline() for _ in range(10))
+            assert any("CreateKey" in line.split() for line in shown)
             kms.generate_random(NumberOfBytes=8)
             assert "GenerateRandom" in following.stdout.readline()
         finally:

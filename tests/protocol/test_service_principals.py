@@ -400,4 +400,4 @@ def test_a_key_that_is_taken_away_is_refused_at_once(server, alice, via_s3):
         through.generate_data_key(KeyId=via_s3, KeySpec="AES_256")
     again = serving.run("service", "delete", access_key, "--data", server.data)
     assert again.returncode == 1
-    assert "no service has" in again.stderr
+    assert "No service has" in again.stderr

@@ -263,7 +263,7 @@ class TestAssumeRole:
             {"Key": f"k{n}", "Value": "".join(draw.choices(string.ascii_letters, k=256))}
             for n in range(50)
         ]
-        with saying("PackedPolicyTooLarge", "please use smaller policy."):
+        with saying("PackedPolicyTooLarge", "Packed size of session tags consumes"):
             assume(world, alice, keeper, Tags=tags)
 
 

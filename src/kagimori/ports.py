@@ -213,7 +213,7 @@ class Trail(Protocol):
 
 
 class Asker(Struct, frozen=True):
-    """Who asks an inspector: a request, and the account that it is of."""
+    """One who asks an inspector: a request, and the account that it is of."""
 
     request_id: str
     account_id: str

@@ -1,4 +1,4 @@
-"""Where a command does its work: at a running server, or in a deployment's folder.
+"""The place where a command works: a running server, or a deployment's folder.
 
 `--endpoint` (or AWS_ENDPOINT_URL) names a server, and the credentials are those that the AWS CLI
 would use. `--data` names a folder: if a server runs there, it is asked, with the root access key

@@ -92,7 +92,7 @@ def _show(key: str, proof: dict[str, Any]) -> None:
 def status(
     data: Folder = None, endpoint: EndpointUrl = None, output: OutputOption = Output.TEXT
 ) -> None:
-    """Tell how far the trail is written and signed; `verify` says whether it is intact."""
+    """Show how far the trail is written and signed; `verify` says whether it is intact."""
     server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
     with refusals_told(exit_code=EXIT_UNREADABLE):
         found = _offline(data or Path()) if server is None else _online(server)

@@ -196,7 +196,7 @@ class _Replay:
             self._weigh(record, caller, credentials, asking, said)
 
     def _is_foreign(self, record: Mapping[str, Any]) -> bool:
-        """Whether the caller is of another account than the one that is told."""
+        """Return whether the caller is of another account than the one that asks."""
         account_id = record["userIdentity"].get("accountId", self._told_to)
         return self._told_to is not None and account_id != self._told_to
 
@@ -209,7 +209,7 @@ class _Replay:
             )
 
     def _is_told(self, record: Mapping[str, Any]) -> bool:
-        """Whether the record is in the trail of the account that is told."""
+        """Return whether the record is in the trail of the account that asks."""
         return not self._is_foreign(record) or record.get("errorCode") != _DENIED
 
     def _weigh(

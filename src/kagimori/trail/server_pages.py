@@ -1,4 +1,4 @@
-"""What the supervisor's admin listener says, in the members of the admin service's answers."""
+"""The supervisor's admin pages, in the members of the admin service's answers."""
 
 import http
 import http.client

@@ -1,4 +1,4 @@
-"""Which KMS key a request of the admin service is about."""
+"""The KMS key that a request of the admin service is about."""
 
 from kagimori.entities.tables import ALIASES, KMS_KEYS
 from kagimori.gate.asked import Asked

@@ -37,7 +37,7 @@ class TriedPolicy(Facts):
 
 
 class TestKeyPolicy(Inspecting[TriedPolicy]):
-    """What a key policy would change; nothing is changed."""
+    """Try a key policy on recorded requests; nothing is changed."""
 
     def look_up(self, asked: Asked) -> TriedPolicy | Withheld:
         named: str = asked.call.input.KeyId

@@ -12,7 +12,7 @@ from kagimori.rules.records.times import epoch_of
 
 
 class Told(Facts):
-    """What the supervisor has told, in the members of the answer."""
+    """The supervisor's status, in the members of the answer."""
 
     members: Mapping[str, Any] | None = None
 

@@ -1,4 +1,4 @@
-"""What of a denial an account is told: its own side of the decision, and nothing of another's.
+"""The part of a denial that an account is shown: its own side of the decision, no other's.
 
 A denial weighs the policies of the caller's account and those of the resource's. Only where both
 are the same, and for operators of the deployment, is all of it told.

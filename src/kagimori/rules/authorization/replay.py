@@ -104,7 +104,7 @@ class Tally:
 
 
 class Replayed(Struct, frozen=True):
-    """What a key policy would change, and of which key."""
+    """The effect that a key policy would have, and on which key."""
 
     key_arn: str
     tally: Tally

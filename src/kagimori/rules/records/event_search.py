@@ -25,7 +25,7 @@ Places = Mapping[str, Place]
 
 
 class EventSearch(Struct, frozen=True):
-    """The events that are searched for. `account_id` is whose trail is seen; None sees all of them."""
+    """The events to search for. `account_id` is whose trail is seen; None sees all of them."""
 
     wanted: RecordFilter
     account_id: str | None

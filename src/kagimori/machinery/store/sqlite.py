@@ -82,6 +82,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = ON")
     # INVARIANT(acknowledged-is-durable): each commit is on disk before it is acknowledged.
     connection.execute("PRAGMA synchronous = FULL")
+    # No file outside the folder: workers may write nowhere else (server/confinement.py), and what
+    # SQLite puts aside while it writes would be refused there.
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

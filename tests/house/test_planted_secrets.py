@@ -106,6 +106,7 @@ def left(tmp_path_factory):
     for name in ("bucket", "copies", "temporary"):
         (elsewhere / name).mkdir()
     (elsewhere / "webhook-secret").write_bytes(SECRET)
+    (elsewhere / "webhook-secret").chmod(0o600)
     with receiver() as received, serving.temporary_folder() as folder:
         data = folder / "data"
         made = serving.init(data)

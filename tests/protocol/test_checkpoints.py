@@ -38,6 +38,7 @@ def write_copies(folder, copies):
 
 def test_a_receiver_has_what_proves_that_old_data_was_put_in_place(tmp_path):
     (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "secret").chmod(0o600)
     with receiver() as received, serving.temporary_folder() as folder:
         data = folder / "data"
         serving.init(data)

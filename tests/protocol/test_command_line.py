@@ -1,5 +1,6 @@
 """The command, as its users run it: what it prints, how it ends, and what it leaves as it was."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,13 +42,32 @@ def deployment(pristine, folder):
     return data
 
 
+def _content_of_file(file):
+    """The rows of a store, but for the list of streams and its record; the hash of another file."""
+    if file.name == "kagimori.db":
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file)) as store:
+            return [
+                line
+                for line in store.iterdump()
+                if not line.startswith(('INSERT INTO "changes"', 'INSERT INTO "outbox"'))
+                and "'streams'" not in line
+                and "'signs'" not in line
+                and "'audit_key'" not in line
+            ]
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def content_of(data):
-    """What is in a folder, but for what a start may touch: its lock and run/."""
+    """What is in a folder, but for what a start may touch.
+
+    That is its lock, run/, the HSM's journal, the public key, and in the store the list of streams.
+    """
     return {
-        str(file.relative_to(data)): hashlib.sha256(file.read_bytes()).hexdigest()
+        str(file.relative_to(data)): _content_of_file(file)
         for file in sorted(data.rglob("*"))
         if file.is_file()
-        and file.name != "lock"
+        and file.name not in ("lock", "public-key.pem")
+        and file.parent.name != "hsm"
         and file.parent.name != "run"
         and not file.name.endswith(("-wal", "-shm"))
     }

@@ -499,9 +499,10 @@ def test_only_one_material_waits(kms, key):
     with pytest.raises(kms.exceptions.KMSInvalidStateException) as problem:
         outside.imported(kms, key, os.urandom(32), **NEW)
     text = problem.value.response["Error"]["Message"]
+    arn = kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"]
     assert text.startswith("New key material (id: ")
     assert text.endswith(
-        f") cannot be imported into KMS key {key.rpartition('/')[2]}, because another key material "
+        f") cannot be imported into KMS key {arn}, because another key material "
         f"(id: {waiting_id}) is pending rotation."
     )
     with refused("IncorrectKeyMaterialException"):

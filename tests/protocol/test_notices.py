@@ -27,6 +27,7 @@ DENY = {
 @pytest.fixture
 def secret(tmp_path):
     (tmp_path / "secret").write_bytes(SECRET + b"\n")
+    (tmp_path / "secret").chmod(0o600)
     return tmp_path / "secret"
 
 

@@ -249,8 +249,11 @@ def test_people_are_told_in_lines(world, tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("{", "refused"),
-        (policy({**allow("kms:*"), "Principal": {"AWS": "arn:aws:iam::1:user/x"}}), "refused"),
+        ("{", "contains invalid Json"),
+        (
+            policy({**allow("kms:*"), "Principal": {"AWS": "arn:aws:iam::1:user/x"}}),
+            "ARN in the specified",
+        ),
         (
             policy({**allow("kms:*"), "Principal": {"AWS": "arn:aws:iam::111122223333:user/x"}}),
             "111122223333:user/x",

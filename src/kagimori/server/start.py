@@ -45,13 +45,16 @@ def serve(
             sys.stderr.write(f"kagimori: WARNING: {warning}\n")
         with opened(data) as deployment:
             facts = deployment.facts
-            streams, known_streams = register_streams(
-                deployment, settings.serve.workers, signs=signs(settings.audit)
-            )
         certificate, private_key = _certificate_of(layout, facts, settings)
         is_plain = certificate is None
         listener = stack.enter_context(listener_at(settings.serve.listen, plain=is_plain))
         admin = stack.enter_context(listener_at(settings.admin.listen, plain=True))
+        trust_roots = tuple(_read_root(Path(file)) for file in settings.attestation.roots)
+        web_identity = _web_identity_keys(settings.web_identity)
+        with opened(data) as deployment:  # nothing is changed by a server that cannot start
+            streams, known_streams = register_streams(
+                deployment, settings.serve.workers, signs=signs(settings.audit)
+            )
         options = ServeOptions(
             url=url_of(listener, secure=not is_plain),
             streams=tuple(streams),
@@ -59,8 +62,8 @@ def serve(
             settings=settings,
             certificate=certificate,
             private_key=private_key,
-            trust_roots=tuple(_read_root(Path(file)) for file in settings.attestation.roots),
-            web_identity=_web_identity_keys(settings.web_identity),
+            trust_roots=trust_roots,
+            web_identity=web_identity,
             worker_module=worker_module,
             dev_hsm=dev_hsm,
         )

@@ -45,6 +45,8 @@ class IndexReader:
                 self._connection.close()
             uri = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=2)
+            # Workers may write nothing aside (server/confinement.py).
+            self._connection.execute("PRAGMA temp_store = MEMORY")
             self._inode = inode
         return self._connection
 

@@ -12,7 +12,10 @@ from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
 from kagimori_client.admin import AdminClient
 
 # Members whose own members are data, with names that are not ours.
-_MAPS: Final = frozenset({"Conditions", "EncryptionContextEquals", "EncryptionContextSubset"})
+# Members whose names are their callers' own.
+_MAPS: Final = frozenset(
+    {"Conditions", "EncryptionContextEquals", "EncryptionContextSubset", "Request", "Written"}
+)
 _NAMES: Final = {"EventTime": "at", "ResourceAccountId": "owner"}
 
 

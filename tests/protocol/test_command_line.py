@@ -50,6 +50,7 @@ def _content_of_file(file):
                 line
                 for line in store.iterdump()
                 if not line.startswith(('INSERT INTO "changes"', 'INSERT INTO "outbox"'))
+                and "sqlite_sequence" not in line
                 and "'streams'" not in line
                 and "'signs'" not in line
                 and "'audit_key'" not in line

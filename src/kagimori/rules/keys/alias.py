@@ -30,8 +30,6 @@ def check_alias_name(name: str) -> None:
         InvalidAliasNameException: the prefix alone.
     """
     check_alias_prefix(name)
-    if name == PREFIX:
-        raise InvalidAliasNameException(f"Alias name {name} is not valid.")
     if not _NAME.fullmatch(name):
         raise ValidationException(f"{name} contains invalid characters for an alias")
 
@@ -42,6 +40,7 @@ def check_alias_prefix(name: str) -> None:
     Raises:
         ValidationException: without the prefix.
         NotAuthorizedException: reserved for AWS managed keys.
+        InvalidAliasNameException: the prefix alone.
     """
     if not name.startswith(PREFIX):
         raise ValidationException(
@@ -50,6 +49,8 @@ def check_alias_prefix(name: str) -> None:
         )
     if name.startswith(RESERVED):
         raise NotAuthorizedException
+    if name == PREFIX:
+        raise InvalidAliasNameException(f"Alias name {name} is not valid.")
 
 
 def check_alias_count(count: int) -> None:

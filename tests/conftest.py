@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 import serving
 
@@ -14,6 +14,8 @@ settings.register_profile(
     deadline=None,
     derandomize="KAGIMORI_NIGHTLY" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
+    # A life that fails is led over the wire hundreds of times until it is short: that is for nights.
+    phases=set(Phase) if "KAGIMORI_NIGHTLY" in os.environ else set(Phase) - {Phase.shrink},
 )
 settings.load_profile("steady")
 

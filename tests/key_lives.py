@@ -64,13 +64,14 @@ class KeyLives(KeyUses):
     def cannot_rotate(self, member, *, by_itself):
         if member.state == GONE:
             return "NotFoundException"
-        if (
+        of_wrong_kind = (
             not member.key.encrypts
             or not member.is_primary
             or (by_itself and member.key.kind == "external")
-        ):
+        )
+        if by_itself and of_wrong_kind:
             return UNSUPPORTED
-        return UNUSABLE[member.state]
+        return UNUSABLE[member.state] or (UNSUPPORTED if of_wrong_kind else None)
 
     @rule(member=members)
     def rotate(self, member):
@@ -207,7 +208,7 @@ class KeyLives(KeyUses):
         if member.state == GONE:
             expected = "NotFoundException"
         elif key.kind != "multi" or not member.is_primary:
-            expected = UNSUPPORTED
+            expected = UNUSABLE[member.state] or UNSUPPORTED  # the state comes first
         else:
             expected = UNUSABLE[member.state] or (
                 "AlreadyExistsException" if key.replicas else None
@@ -226,7 +227,7 @@ class KeyLives(KeyUses):
         if member.state == GONE:
             expected = "NotFoundException"
         elif key.kind != "multi" or not member.is_primary:
-            expected = UNSUPPORTED
+            expected = UNUSABLE[member.state] or UNSUPPORTED  # the state comes first
         elif not key.replicas:
             expected = UNUSABLE[member.state] or "NotFoundException"
         else:

@@ -1,6 +1,7 @@
 """What is good only once: of all workers of a machine one is first."""
 
-import multiprocessing
+import subprocess
+import sys
 
 from kagimori.machinery import once
 from kagimori.machinery.once import PERIOD_SECONDS, Once
@@ -35,18 +36,34 @@ def test_it_outlives_a_worker(tmp_path):
     again.close()
 
 
-def _ask(arguments):
-    folder, count = arguments
-    seen = Once(folder)
-    found = sum(seen.is_first(str(number), AT) for number in range(count))
-    seen.close()
-    return found
+ASK = """
+import sys
+from pathlib import Path
+from kagimori.machinery.once import Once
+
+seen = Once(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(seen.is_first(str(number), 1_795_681_800.0) for number in range(300)))
+"""
 
 
 def test_of_processes_that_ask_at_once_one_is_first(tmp_path):
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        found = pool.map(_ask, [(tmp_path, 300)] * 3)
-    assert sum(found) == 300
+    """They wait for a word of ours, so that they ask together."""
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASK, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in asking:
+        assert process.stdout.readline() == "ready\n"
+    found = [process.communicate("now\n", timeout=60)[0] for process in asking]
+    assert [process.returncode for process in asking] == [0, 0, 0]
+    assert sum(map(int, found)) == 300
 
 
 def test_what_is_over_is_forgotten(tmp_path):

@@ -1,4 +1,4 @@
-"""Every operation of the models of KMS and IAM is offered, or stands in specs/gaps.toml with its reason."""
+"""Every operation of the models of KMS, IAM and STS is offered, or stands in specs/gaps.toml with its reason."""
 
 import tomllib
 from pathlib import Path
@@ -11,7 +11,7 @@ from kagimori.operations.registry import OPERATIONS
 GAPS = Path(__file__).parents[2] / "specs" / "gaps.toml"
 
 
-@pytest.mark.parametrize("of", ["kms", "iam"])
+@pytest.mark.parametrize("of", ["kms", "iam", "sts"])
 def test_the_list_of_gaps_is_the_truth(of):
     listed = tomllib.loads(GAPS.read_text())[of]
     offered = {name for service, name in OPERATIONS if service == of}

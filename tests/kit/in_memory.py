@@ -12,6 +12,13 @@ class InMemoryView:
         self._entities = defaultdict(dict)
         self.looks = 0
 
+    def copy(self):
+        """Return another view of the same entities, which goes its own way."""
+        other = InMemoryView()
+        for name, entities in self._entities.items():
+            other._entities[name] = dict(entities)
+        return other
+
     def one(self, table, key):
         self.looks += 1
         return self._entities[table.name].get(tuple(key))

@@ -43,12 +43,22 @@ class Tried(NamedTuple):
 class Trial:
     """An account (with its root user) in memory, and the calls that are made in it."""
 
-    def __init__(self):
-        self.view = InMemoryView()
+    def __init__(self, view=None, drawn=0, operations=OPERATIONS):
+        self.view = InMemoryView() if view is None else view
         self.now = NOW
+        self._drawn, self._operations = drawn, operations
         for account in (ACCOUNT, OTHER):
             self.view.put(ACCOUNTS, Account(account_id=account, created_at=0.0))
         self._callers = Callers(self.view)
+
+    def copy(self):
+        """Return another trial that goes on from here by itself, and draws the same."""
+        return Trial(self.view.copy(), self._drawn, self._operations)
+
+    def draw(self):
+        """Return a UUID: always the same one for the first draw, the second, and so on."""
+        self._drawn += 1
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, str(self._drawn)))
 
     def user(self, name, *statements, account=ACCOUNT):
         """Make a user with these policy statements; return it as a caller."""
@@ -61,6 +71,10 @@ class Trial:
             inline_policies={"p": policy.decode()} if statements else {},
         )
         self.view.put(USERS, user)
+        return self.caller_named(name, account)
+
+    def caller_named(self, name, account=ACCOUNT):
+        """Return a user that exists as a caller."""
         return self._caller(f"AKIA{name.upper()}", account, name)
 
     def root(self, account=ACCOUNT):
@@ -77,8 +91,11 @@ class Trial:
         return self._callers.of_access_key(key, "aws")
 
     def call(self, name, reply=None, *, service="kms", by=None, region=REGION, **members):
-        """Take all steps of one call, and make its changes; raises as the path would."""
-        operation = OPERATIONS[service, name]
+        """Take all steps of one call, and make its changes; raises as the path would.
+
+        `reply` is the HSM's, or is called with the command to have it.
+        """
+        operation = self._operations[service, name]
         asked = self.asked(name, service=service, by=by, region=region, **members)
         facts = operation.look_up(asked)
         allowed = authorize_all(asked, facts.needs)
@@ -87,7 +104,7 @@ class Trial:
         facts = operation.read(asked, facts)
         request = Request(asked.call, asked.caller, asked.raw, asked.now, asked.settings)
         command = operation.ask(request, allowed, facts)
-        outcome = operation.finish(request, facts, reply)
+        outcome = operation.finish(request, facts, reply(command) if callable(reply) else reply)
         self.view.apply(outcome.writes)
         return Tried(facts, command, outcome)
 
@@ -102,7 +119,7 @@ class Trial:
             self.now,
             Settings(regions=frozenset((REGION, "eu-west-1")), home_region=REGION),
             AccountView(self.view, caller.account_id),
-            lambda: str(uuid.uuid4()),
+            self.draw,
         )
 
 

@@ -250,6 +250,17 @@ def test_other_operations_need_a_signature(world):
         unsigned(world).get_caller_identity()
 
 
+def test_saml_is_refused_as_what_is_not_offered_signed_or_not(world):
+    given = {
+        "RoleArn": "arn:aws:iam::111122223333:role/r",
+        "PrincipalArn": "arn:aws:iam::111122223333:saml-provider/p",
+        "SAMLAssertion": "YXNzZXJ0aW9u",
+    }
+    for sts in (unsigned(world), world.client("sts")):
+        with refused("UnsupportedOperationException", status=400):
+            sts.assume_role_with_saml(**given)
+
+
 def test_an_issuer_without_keys(world, issuer, main_only):
     iam = world.client("iam")
     iam.create_open_id_connect_provider(Url="https://other.example.com", ClientIDList=[CLIENT])

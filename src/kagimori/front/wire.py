@@ -13,8 +13,9 @@ from kagimori.rules.sigv4.canonical import header_values
 from kagimori.rules.sigv4.claim import Claim, read_claim
 from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
 
-# What needs no signature: the token in such a request is all its authentication.
-UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity"})
+# What needs no signature: the token in such a request is all its authentication. With SAML it is
+# refused as what is not offered, and not for the lack of a signature.
+UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 
 
 class Wire:

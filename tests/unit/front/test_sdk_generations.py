@@ -6,6 +6,7 @@ Smithy, "AWS JSON 1.1 protocol" and "AWS Query protocol".
 
 import json
 
+import botocore.session
 import pytest
 
 from kagimori.front.wire import Wire
@@ -132,3 +133,20 @@ def test_no_model_of_ours_declares_another_protocol():
         "iam": ["query"],
         "sts": ["query"],
     }
+
+
+def test_the_actions_that_need_no_signature_are_those_of_the_models():
+    loader = botocore.session.get_session()
+    for service in SERVICES:
+        model = loader.get_service_model(service)
+        unsigned = {
+            name
+            for name in model.operation_names
+            if model.operation_model(name).auth_type == "none"
+        }
+        for name in model.operation_names:
+            form = f"Action={name}&Version={model.api_version}".encode()
+            headers = ((b"content-type", b"application/x-www-form-urlencoded"),)
+            raw = RawRequest("id", b"POST", b"/", headers, form, "127.0.0.1", None)
+            received = WIRE.receive(raw)
+            assert (received.problem is None) == (name in unsigned), name

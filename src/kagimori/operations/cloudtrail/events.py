@@ -98,7 +98,7 @@ class ListPublicKeys(Operation[PublicKeys, None]):
 
     def read(self, asked: Asked, facts: PublicKeys) -> PublicKeys:
         given = asked.call.input
-        if given.NextToken is not None:
+        if given.NextToken:
             raise InvalidTokenException("Reserved for future use.")
         if _moment(given.StartTime, asked.now) > _moment(given.EndTime, asked.now):
             raise InvalidTimeRangeException("Start time must be before end time")
@@ -145,7 +145,7 @@ def _query(asked: Request) -> EventQuery:
         limit=given.MaxResults or PAGE_MAX,
         global_region=_unserved_global_region(asked),
     )
-    return replace(query, after=spot_of(given.NextToken, query))
+    return replace(query, after=spot_of(given.NextToken or None, query))
 
 
 def _unserved_global_region(asked: Request) -> str | None:

@@ -81,7 +81,7 @@ class CreatePolicy(IamOperation[New, None]):
             unique_id=unique_ids.unique_id(unique_ids.MANAGED_POLICY, facts.drawn),
             created_at=now,
             updated_at=now,
-            description=given.Description,
+            description=given.Description or None,
             versions=(PolicyVersion(number=1, text=given.PolicyDocument, created_at=now),),
             tags=dict(facts.tags),
         )

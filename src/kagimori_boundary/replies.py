@@ -55,8 +55,30 @@ class Greeting(Struct, frozen=True, array_like=True, tag=1):
     sandbox: tuple[str, ...] = ()  # what keeps the process from files, sockets and programs
 
 
+class DomainKeyFacts(Struct, frozen=True, array_like=True):
+    """A domain key by its id; times are seconds since the epoch, `retired_at` None if current.
+
+    `made_at` is 0 if it is not known.
+    """
+
+    domain: str
+    key_id: bytes
+    made_at: float
+    retired_at: float | None
+    is_current: bool
+
+
+class DomainKeys(Struct, frozen=True, array_like=True, tag=17):
+    """The domain keys in force."""
+
+    keys: list[DomainKeyFacts]
+
+
 class SealedDomains(Struct, frozen=True, array_like=True, tag=2):
+    """All rings, sealed, and the domain keys in them."""
+
     sealed_domains: bytes
+    keys: list[DomainKeyFacts] = []
 
 
 class Bytes(Struct, frozen=True, array_like=True, tag=4):
@@ -144,6 +166,7 @@ class NewSeed(Struct, frozen=True, array_like=True, tag=15):
 Reply = (
     Greeting
     | SealedDomains
+    | DomainKeys
     | NewKey
     | Bytes
     | NewDataKey

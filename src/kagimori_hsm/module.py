@@ -12,16 +12,17 @@ from kagimori_boundary.commands import Command, HsmCommand, Role
 from kagimori_boundary.frames import PROTOCOL_VERSION
 from kagimori_boundary.replies import (
     Bytes,
+    DomainKeys,
     Failed,
     Failure,
     Greeting,
     HsmState,
     Reply,
-    SealedDomains,
 )
 from kagimori_hsm.algorithms import known_answers, rsa
 from kagimori_hsm.algorithms.pairwise import PairInconsistent
 from kagimori_hsm.commands.audit import AuditCommands
+from kagimori_hsm.commands.domains import DomainCommands, key_facts, sealed
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import KeepCommands
 from kagimori_hsm.commands.mfa import MfaCommands
@@ -30,7 +31,7 @@ from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.journal import Journal
 from kagimori_hsm.refused import Refused
-from kagimori_hsm.ring import Rings
+from kagimori_hsm.ring import Ring, Rings
 from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
 from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
 from kagimori_hsm.tokens import ExpiredToken, TokenRefused
@@ -57,6 +58,7 @@ class Module:
         self._state = HsmState.POWER_ON
         self._seal_key = seal_key
         self._memory_locked = memory_locked
+        self._world = world
         self._follower: int | None = None
         self.sandbox: tuple[str, ...] = ()
         self._rings = Rings()
@@ -67,6 +69,7 @@ class Module:
             commands.Hello: self._hello,
             commands.Unseal: self._unseal,
             commands.CreateDomains: self._create_domains,
+            commands.AdoptDomains: self._adopt_domains,
             commands.AdmitFollower: self._admit_follower,
             commands.Zeroize: self._zeroize,
             commands.HashPassword: Passwords(self._rings).hash,
@@ -75,6 +78,7 @@ class Module:
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **IdentityCommands(self._rings, mfa, journal or Journal(), world).functions(),
             **mfa.functions(),
+            **DomainCommands(self._rings, self._keys, self._seal, world).functions(),
         }
         self._functions = functions if world.dev else _without(functions, _FOR_DEV)
         self._open: Mapping[Role, Mapping[type[HsmCommand], Function]] = {}
@@ -161,9 +165,20 @@ class Module:
         return self._hello(commands.Hello(PROTOCOL_VERSION))
 
     def _create_domains(self, command: commands.CreateDomains) -> Reply:
-        self._rings.create(command.names)
+        self._rings.create(command.names, self._world.now())
         self.go_to(HsmState.OPERATIONAL)
-        return SealedDomains(seal(self._rings.all(), self._seal_key))
+        return sealed(self._rings.all(), self._seal)
+
+    def _adopt_domains(self, command: commands.AdoptDomains) -> Reply:
+        """Put the rings in a blob in force, and forget what was opened with keys that are gone."""
+        gone = self._rings.succeed(unseal(command.sealed_domains, self._seal_key))
+        if gone:
+            self._keys.drop_under(gone)
+            self._audit.drop_under(gone)
+        return DomainKeys(key_facts(self._rings.all()))
+
+    def _seal(self, rings: Mapping[str, Ring]) -> bytes:
+        return seal(rings, self._seal_key)
 
     def _admit_follower(self, command: commands.AdmitFollower) -> Reply:
         self._follower = command.process_id

@@ -121,6 +121,7 @@ def test_no_command_of_another_role(worker):
         commands.CreateSecret(worker.account, "AKIANEW", ROOT_HOLDER),
         commands.Unseal(b""),
         commands.CreateDomains(["x"]),
+        commands.AdoptDomains(b""),
         commands.AdmitFollower(os.getpid()),
         commands.Zeroize(),
         commands.CreateAuditKey(),

@@ -17,6 +17,19 @@ from kagimori_boundary.commands.control import (
     Unseal,
     Zeroize,
 )
+from kagimori_boundary.commands.domains import (
+    AdoptDomains,
+    AuditKeyToken,
+    DescribeDomains,
+    DestroyDomainKeys,
+    KeyToken,
+    PasswordToken,
+    RewrapTokens,
+    RotateDomainKeys,
+    SecretToken,
+    SeedToken,
+    StoredToken,
+)
 from kagimori_boundary.commands.identity import (
     AccessKeyProof,
     CreateSecret,
@@ -100,6 +113,11 @@ Command = (
     | SignDigest
     | AdmitFollower
     | Zeroize
+    | DescribeDomains
+    | RotateDomainKeys
+    | DestroyDomainKeys
+    | AdoptDomains
+    | RewrapTokens
 )
 
 __all__ = [
@@ -107,6 +125,8 @@ __all__ = [
     "RETIRED_TAGS",
     "AccessKeyProof",
     "AdmitFollower",
+    "AdoptDomains",
+    "AuditKeyToken",
     "BoundToken",
     "Command",
     "CreateAuditKey",
@@ -120,6 +140,8 @@ __all__ = [
     "Decrypt",
     "DeriveSharedSecret",
     "DeriveSigningKey",
+    "DescribeDomains",
+    "DestroyDomainKeys",
     "Encapsulate",
     "Encrypt",
     "ForgetMaterial",
@@ -132,19 +154,26 @@ __all__ = [
     "Hello",
     "HsmCommand",
     "ImportMaterial",
+    "KeyToken",
     "Lane",
     "OneCode",
     "OpenClaims",
     "OpenSession",
+    "PasswordToken",
     "Proof",
     "ReEncrypt",
     "ReplicateMaterial",
+    "RewrapTokens",
     "Role",
+    "RotateDomainKeys",
     "SealClaims",
+    "SecretToken",
+    "SeedToken",
     "SessionProof",
     "Sign",
     "SignDigest",
     "StoreMaterial",
+    "StoredToken",
     "TakeCodes",
     "Unseal",
     "Verify",

@@ -96,12 +96,12 @@ class IdentityCommands:
 
     def _new_secret(self, account_id: str, access_key_id: str, holder: str) -> Reply:
         secret = _drawn_secret()
-        binding = _key_binding(account_id, access_key_id, holder)
+        binding = secret_binding(account_id, access_key_id, holder)
         return NewSecret(secret, self._rings.identity().wrap(secret.encode(), binding))
 
     def _derive_signing_key(self, command: commands.DeriveSigningKey) -> Reply:
         check_scope_date(command.date, command.service, self._world.now())
-        binding = _key_binding(command.account_id, command.access_key_id, command.holder)
+        binding = secret_binding(command.account_id, command.access_key_id, command.holder)
         secret = self._rings.identity().unwrap(command.sealed_secret, binding)
         self._count_derivation(command.access_key_id)
         return Bytes(_signing_key(secret, command.date, command.region, command.service))
@@ -175,7 +175,7 @@ class IdentityCommands:
         if proof is None:
             return None
         if isinstance(proof, AccessKeyProof):
-            binding = _key_binding(proof.account_id, proof.access_key_id, proof.holder)
+            binding = secret_binding(proof.account_id, proof.access_key_id, proof.holder)
             self._rings.identity().unwrap(proof.sealed_secret, binding)
             return Asker(proof.account_id, proof.access_key_id, proof.holder)
         session = self._session(proof.access_key_id, proof.session_token)
@@ -214,7 +214,8 @@ def _signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
     return key
 
 
-def _key_binding(account_id: str, access_key_id: str, holder: str) -> bytes:
+def secret_binding(account_id: str, access_key_id: str, holder: str) -> bytes:
+    """Return what the sealed secret of an access key is bound to."""
     if holder == UNKNOWN_HOLDER:  # as it was before holders were sealed with their access keys
         return binding_of("secret access key", account_id, access_key_id)
     return binding_of("secret access key of", account_id, access_key_id, holder)

@@ -56,7 +56,7 @@ class MfaCommands:
 
     def _create_seed(self, command: CreateMfaSeed) -> Reply:
         seed = os.urandom(_SEED_BYTES)
-        sealed = self._rings.identity().wrap(seed, _binding(command.serial_number))
+        sealed = self._rings.identity().wrap(seed, seed_binding(command.serial_number))
         return NewSeed(base64.b32encode(seed).decode(), sealed)
 
     def _take_two(self, command: TakeCodes) -> Reply:
@@ -77,7 +77,7 @@ class MfaCommands:
         raise Refused(Reason.INVALID_CODES)
 
     def _seed(self, serial_number: str, sealed_seed: bytes) -> bytes:
-        return self._rings.identity().unwrap(sealed_seed, _binding(serial_number))
+        return self._rings.identity().unwrap(sealed_seed, seed_binding(serial_number))
 
     def _is_slowed_down(self, serial_number: str, step: int) -> bool:
         wrong, last = self._wrong.get(serial_number, (0, 0))
@@ -90,5 +90,6 @@ class MfaCommands:
         self._wrong[serial_number] = (wrong + 1, step)
 
 
-def _binding(serial_number: str) -> bytes:
+def seed_binding(serial_number: str) -> bytes:
+    """Return what the sealed seed of a virtual MFA device is bound to."""
     return binding_of("mfa seed", serial_number)

@@ -41,7 +41,7 @@ class Passwords:
 
     def hash(self, command: HashPassword) -> Reply:
         domain = self._rings.identity()
-        binding = binding_of("password", command.account_id, command.user_id)
+        binding = password_binding(command.account_id, command.user_id)
         before = _Hashes(os.urandom(_SALT_BYTES), [])
         if command.sealed_before:
             before = _decode(domain.unwrap(command.sealed_before, binding))
@@ -55,6 +55,11 @@ class Passwords:
             raise Refused(Reason.USED_PASSWORD)
         kept = _Hashes(before.salt, [new, *before.hashes][:KEPT_MAX])
         return Bytes(domain.wrap(msgspec.msgpack.encode(kept), binding))
+
+
+def password_binding(account_id: str, user_id: str) -> bytes:
+    """Return what the sealed hashes of a user's passwords are bound to."""
+    return binding_of("password", account_id, user_id)
 
 
 def _hashed(password: str, salt: bytes) -> bytes:

@@ -7,13 +7,14 @@ refused, whoever still sends one.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
 
 from kagimori_boundary.commands import BoundToken
 from kagimori_boundary.key_specs import KeyUsage
+from kagimori_boundary.token_form import domain_key_id
 from kagimori_hsm.algorithms import dispatch
 from kagimori_hsm.algorithms.specs import algorithms_of
 from kagimori_hsm.refused import Reason, Refused
@@ -67,6 +68,8 @@ class BackingKeys:
         # Digests, the longest destroyed first. A command is on its way for seconds at the most, so
         # that those which are forgotten here can meet none any more.
         self._destroyed: dict[bytes, None] = {}
+        # By the digest of a token that was wrapped anew, that of the token before it.
+        self._before: dict[bytes, bytes] = {}
 
     def open(self, bound_token: bytes) -> BackingKey:
         """Return the backing key in a bound token.
@@ -93,25 +96,57 @@ class BackingKeys:
         """Return the key token for new material; `bound.key_token` is not looked at."""
         return self._rings.of(bound.region).wrap(material, token_binding(bound))
 
+    def rewrap(self, bound_token: bytes) -> bytes:
+        """Return the key token under the current domain key; the material is not remembered.
+
+        Raises:
+            TokenRefused: as `open`.
+        """
+        bound = self._presented(bound_token)
+        token = self._rings.of(bound.region).rewrap(bound.key_token, token_binding(bound))
+        if token != bound.key_token:
+            if len(self._before) >= DESTROYED_REMEMBERED_MAX:
+                del self._before[next(iter(self._before))]
+            self._before[_digest(token)] = _digest(bound.key_token)
+        return token
+
     def clear(self) -> None:
         """Drop all that was opened."""
         self._opened.clear()
+        self._before.clear()
+
+    def drop_under(self, key_ids: Collection[bytes]) -> None:
+        """Drop what was opened of tokens under these domain keys, which are destroyed."""
+        for bound_token in list(self._opened):
+            if domain_key_id(self.bound(bound_token).key_token) in key_ids:
+                del self._opened[bound_token]
 
     def forget(self, material_ids: Iterable[bytes], key_tokens: Iterable[bytes]) -> None:
-        """Drop what was opened of destroyed materials; refuse their tokens from now on."""
+        """Drop what was opened of destroyed materials; refuse their tokens from now on.
+
+        Of a token that was wrapped anew, the one before it is refused as well.
+        """
         lost = frozenset(material_ids)
         for bound_token, backing_key in list(self._opened.items()):
             if backing_key.material_id in lost:
                 del self._opened[bound_token]
         for key_token in key_tokens:
-            self._destroyed[_digest(key_token)] = None
-            if len(self._destroyed) > DESTROYED_REMEMBERED_MAX:
+            digest: bytes | None = _digest(key_token)
+            while digest is not None:
+                self._destroyed[digest] = None
+                digest = self._before.pop(digest, None)
+            while len(self._destroyed) > DESTROYED_REMEMBERED_MAX:
                 del self._destroyed[next(iter(self._destroyed))]
 
-    def _open_anew(self, bound_token: bytes) -> BackingKey:
+    def _presented(self, bound_token: bytes) -> BoundToken:
+        """Return what a bound token is bound to, unless its material was destroyed."""
         bound = self.bound(bound_token)
         if self._destroyed and _digest(bound.key_token) in self._destroyed:
             raise TokenRefused
+        return bound
+
+    def _open_anew(self, bound_token: bytes) -> BackingKey:
+        bound = self._presented(bound_token)
         material = self._rings.of(bound.region).unwrap(bound.key_token, token_binding(bound))
         if len(self._opened) >= KEYS_REMEMBERED_MAX:
             del self._opened[next(iter(self._opened))]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
-from kagimori_hsm.ring import Ring
+from kagimori_hsm.ring import KeyLife, Ring
 
 _IV_BYTES: Final = 12
 _SALT_BYTES: Final = 16
@@ -25,8 +25,12 @@ class SealRefused(Exception):
 
 
 class _SealedRing(msgspec.Struct, array_like=True, frozen=True):
+    """One ring; what was sealed before rings had times ends after the keys."""
+
     current: bytes
     keys: dict[bytes, bytes]
+    lives: dict[bytes, tuple[float, float | None]] = {}
+    step: int = 0
 
 
 _decode_rings = msgspec.msgpack.Decoder(dict[str, _SealedRing]).decode
@@ -34,7 +38,10 @@ _decode_rings = msgspec.msgpack.Decoder(dict[str, _SealedRing]).decode
 
 def seal(rings: Mapping[str, Ring], seal_key: bytes) -> bytes:
     """Return all rings under the seal key: `version | salt (16) | IV (12) | ciphertext | tag`."""
-    plain = {name: _SealedRing(*ring.plain()) for name, ring in sorted(rings.items())}
+    plain = {
+        name: _SealedRing(*ring.plain(), dict(ring.lives), ring.step)
+        for name, ring in sorted(rings.items())
+    }
     head = _SEAL_VERSION + os.urandom(_SALT_BYTES + _IV_BYTES)
     cipher, iv = _seal_cipher(head, seal_key)
     return head + cipher.encrypt(iv, msgspec.msgpack.encode(plain), head)
@@ -56,7 +63,15 @@ def unseal(sealed_domains: bytes, seal_key: bytes) -> dict[str, Ring]:
         rings = _decode_rings(plain)
     except (InvalidTag, ValueError):  # msgspec's refusals are ValueErrors
         raise SealRefused from None
-    return {name: Ring(ring.current, ring.keys) for name, ring in rings.items()}
+    return {
+        name: Ring(
+            ring.current,
+            ring.keys,
+            {key_id: KeyLife(*life) for key_id, life in ring.lives.items()},
+            ring.step,
+        )
+        for name, ring in rings.items()
+    }
 
 
 def _seal_cipher(head: bytes, seal_key: bytes) -> tuple[AESGCM, bytes]:

@@ -257,7 +257,7 @@ def test_secrets_are_made_in_the_account_of_who_asks(hsm):
 def test_access_keys_made_before_holders_were_sealed_go_on(hsm):
     """Their token tells no holder, so that of their account alone is known."""
     ring = hsm.module._rings.identity()
-    binding = identity._key_binding(HOME, "AKIAOLD", "")
+    binding = identity.secret_binding(HOME, "AKIAOLD", "")
     proof = AccessKeyProof(HOME, "AKIAOLD", "", ring.wrap(b"secret", binding))
     assert isinstance(hsm.worker(deriving(proof, TODAY)), Bytes)
     assert isinstance(hsm.session("user", ALICE, 900, proof), NewSession)

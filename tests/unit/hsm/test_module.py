@@ -19,11 +19,12 @@ OPERATORS = {
     "CreateSecret",
     "Unseal",
     "CreateDomains",
+    "AdoptDomains",
     "CreateAuditKey",
     "AdmitFollower",
     "Zeroize",
 }
-OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial"}
+OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial", "DescribeDomains"}
 OPERATORS_AND_FOLLOWERS = {"SignDigest"}
 EVERYBODYS = {"Hello"}
 DEV = {"StoreMaterial"}

@@ -1,0 +1,90 @@
+"""Domain keys: rotation and destruction as sealed successors, and tokens wrapped anew.
+
+What is answered here is not in force. The service keeps it first, and the operator has it adopted
+from where it is kept (`module.py`): a domain key that a crash loses has never wrapped a token.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kagimori_boundary import commands
+from kagimori_boundary.replies import DomainKeyFacts, DomainKeys, Reply, SealedDomains, Tokens
+from kagimori_hsm.commands.audit import AUDIT_KEY_BINDING
+from kagimori_hsm.commands.identity import secret_binding
+from kagimori_hsm.commands.mfa import seed_binding
+from kagimori_hsm.commands.passwords import password_binding
+from kagimori_hsm.engines.software import BackingKeys
+from kagimori_hsm.ring import Ring, Rings
+from kagimori_hsm.world import World
+
+Seal = Callable[[Mapping[str, Ring]], bytes]
+
+
+def sealed(rings: Mapping[str, Ring], seal: Seal) -> SealedDomains:
+    """Return rings as the service keeps them, with the facts about their keys."""
+    return SealedDomains(seal(rings), key_facts(rings))
+
+
+def key_facts(rings: Mapping[str, Ring]) -> list[DomainKeyFacts]:
+    """Return each domain key by its id and times, the oldest of a ring first."""
+    return [
+        DomainKeyFacts(name, key_id, life.made_at, life.retired_at, key_id == ring.current)
+        for name, ring in sorted(rings.items())
+        for key_id, life in ring.lives.items()
+    ]
+
+
+class DomainCommands:
+    """One function for each command about domain keys that a worker may send."""
+
+    def __init__(self, rings: Rings, keys: BackingKeys, seal: Seal, world: World) -> None:
+        self._rings = rings
+        self._keys = keys
+        self._seal = seal
+        self._world = world
+
+    def functions(self) -> dict[type, Callable[[Any], Reply]]:
+        return {
+            commands.DescribeDomains: self._describe,
+            commands.RotateDomainKeys: self._rotate,
+            commands.DestroyDomainKeys: self._destroy,
+            commands.RewrapTokens: self._rewrap,
+        }
+
+    def _describe(self, _: commands.DescribeDomains) -> Reply:
+        return DomainKeys(key_facts(self._rings.all()))
+
+    def _rotate(self, command: commands.RotateDomainKeys) -> Reply:
+        now = self._world.moment(command.now)
+        rotated = {name: self._rings.of(name).rotated(now) for name in command.names}
+        return sealed({**self._rings.all(), **rotated}, self._seal)
+
+    def _destroy(self, command: commands.DestroyDomainKeys) -> Reply:
+        now, unwanted = self._world.moment(command.now), frozenset(command.key_ids)
+        kept = {
+            name: ring.without(lost, now) if (lost := unwanted & ring.lives.keys()) else ring
+            for name, ring in self._rings.all().items()
+        }
+        return sealed(kept, self._seal)
+
+    def _rewrap(self, command: commands.RewrapTokens) -> Reply:
+        return Tokens([self._rewrapped(token) for token in command.tokens])
+
+    def _rewrapped(self, token: commands.StoredToken) -> bytes:
+        """Return one token under the current domain key of its ring.
+
+        Raises:
+            TokenRefused: it does not open for what it is presented as.
+        """
+        match token:
+            case commands.KeyToken():
+                return self._keys.rewrap(token.bound_token)
+            case commands.SecretToken():
+                binding = secret_binding(token.account_id, token.access_key_id, token.holder)
+            case commands.SeedToken():
+                binding = seed_binding(token.serial_number)
+            case commands.PasswordToken():
+                binding = password_binding(token.account_id, token.user_id)
+            case commands.AuditKeyToken():
+                binding = AUDIT_KEY_BINDING
+        return self._rings.identity().rewrap(token.sealed, binding)

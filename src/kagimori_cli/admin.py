@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -83,6 +83,24 @@ def refusals_told(*, exit_code: int = 1) -> Iterator[None]:
         _give_up(refused.message or refused.code, exit_code)
     except (Unreachable, Unusable) as reason:
         _give_up(str(reason), exit_code)
+
+
+def plain_members(value: Any, keep: frozenset[str] = frozenset(), name: str = "") -> Any:
+    """Return an answer with names as commands print them: `request_id` for `RequestId`.
+
+    Maps in the members named in `keep` have names that callers gave, and stay as they are.
+    """
+    if name in keep:
+        return value
+    if isinstance(value, dict):
+        return {_plain_name(key): plain_members(one, keep, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain_members(one, keep, name) for one in value]
+    return value
+
+
+def _plain_name(name: str) -> str:
+    return "".join(f"_{one.lower()}" if one.isupper() else one for one in name).lstrip("_")
 
 
 def _give_up(reason: str, exit_code: int) -> NoReturn:

@@ -1,5 +1,6 @@
 """`kagimori audit tail` and `search`: records for people, and for programs."""
 
+import json
 import sys
 import time
 from collections import deque
@@ -20,7 +21,7 @@ from kagimori_client.admin import AdminClient
 
 TAIL_LINES: Final = 20
 PAGE: Final = 1000
-FOLLOW_SECONDS: Final = 0.5
+FOLLOW_SECONDS: Final = 1.0
 
 Key = Annotated[str | None, typer.Option(metavar="K", help="Key id or ARN.")]
 Who = Annotated[
@@ -45,7 +46,7 @@ def tail(
     failed: Failed = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show the newest records."""
+    """Show the newest records. With `--follow`, all that come but those of its own requests."""
     server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
     with refusals_told(exit_code=EXIT_UNREADABLE), _ended_by_reader():
         source = _Source(server, data or Path(), key=key, who=who, event=event, failed=failed)
@@ -158,11 +159,16 @@ class _Source:
     def _coming(self, server: AdminClient, token: str | None) -> Iterator[str | bytes]:
         while True:
             page = server.call("SearchEvents", NextToken=token, MaxResults=PAGE, **self._members)
-            yield from _records_of(page)
+            yield from (one for one in _records_of(page) if not _is_own(server, one))
             token = page.get("NextToken")
             if token is None:
                 token = page.get("PositionToken")
                 time.sleep(FOLLOW_SECONDS)
+
+
+def _is_own(server: AdminClient, record: str) -> bool:
+    """Return whether this command's own asking made the record: it would find itself for ever."""
+    return json.loads(record).get("requestID") in server.request_ids
 
 
 def _records_of(page: dict[str, Any]) -> Iterator[str]:

@@ -31,6 +31,7 @@ app.command(epilog='Example: eval "$(kagimori env --data ./kagimori-data)"; aws 
     facts.env
 )
 app.command(epilog="Example: kagimori status --data ./kagimori-data --output json")(facts.status)
+app.command(epilog="Example: kagimori metrics --data ./kagimori-data")(facts.metrics)
 app.command(
     epilog="Example: AWS_DATA_PATH=$(kagimori model-path) aws kagimori list-accounts",
 )(model_path)

@@ -1,4 +1,4 @@
-"""`kagimori env` and `kagimori status`: what a deployment is, and how it is."""
+"""`kagimori env`, `status` and `metrics`: facts, state and counters of a deployment."""
 
 import json
 import os
@@ -11,7 +11,8 @@ import typer
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.running import root_access_key, running_server
 from kagimori.deployment.trust_files import TRUST_STORE_PASSWORD, trust_files_in
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_told, server_for
+from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 from kagimori_client.connection import Endpoint, Unreachable
 
@@ -92,6 +93,34 @@ def status(
             typer.echo(f"{name:19} {_flat(value)}")
     if found["status"] != "ready":
         raise typer.Exit(1)
+
+
+def metrics(
+    data: Folder = None, endpoint: EndpointUrl = None, output: OutputOption = Output.TEXT
+) -> None:
+    """Print what the server has counted since it started. Exit code 1 if it is not running."""
+    server = server_for(data, endpoint)
+    if server is None:
+        give_up(f"{data} is not being served")
+    with refusals_told():
+        answer = server.call("GetMetricsSummary")
+    if output is Output.JSON:
+        print_json(plain_members(answer))
+        return
+    requests = [
+        (one["Service"], one["Operation"], one["Result"], str(one["Count"]))
+        for one in answer["Requests"]
+    ]
+    print_table(("service", "operation", "result", "requests"), requests, right=("requests",))
+    stages = [
+        (one["Stage"], str(one["Count"]), f"{one['Seconds'] / max(1, one['Count']) * 1000:.3f}")
+        for one in answer["Stages"]
+    ]
+    headings = ("stage", "times", "ms each")
+    print_table(headings, stages, right=headings[1:])
+    for name, value in plain_members(answer).items():
+        if name not in ("requests", "stages"):
+            typer.echo(f"{name:19} {_flat(value)}")
 
 
 def _of_folder(data: Path) -> dict[str, Any] | None:

@@ -7,16 +7,13 @@ import typer
 from msgspec import to_builtins
 
 from kagimori.deployment.denials import encoded_message, find_denial
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_told, server_for
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
 from kagimori_client.admin import AdminClient
 
-# Members whose own members are data, with names that are not ours.
-# Members whose names are their callers' own.
-_MAPS: Final = frozenset(
-    {"Conditions", "EncryptionContextEquals", "EncryptionContextSubset", "Request", "Written"}
-)
-_NAMES: Final = {"EventTime": "at", "ResourceAccountId": "owner"}
+# Members whose own members have names that callers gave.
+_MAPS: Final = frozenset({"Conditions", "EncryptionContextEquals", "EncryptionContextSubset"})
+_NAMES: Final = {"event_time": "at", "resource_account_id": "owner"}
 
 
 def why(
@@ -63,23 +60,9 @@ def _from(
     server: AdminClient, request_id: str, *, encoded: bool
 ) -> tuple[dict[str, Any], str | None]:
     answer = server.call("GetDenial", RequestId=request_id, IncludeEncodedMessage=encoded or None)
-    members = answer["Denial"].items()
-    denial = {_NAMES.get(name, _plain_name(name)): _plain(name, one) for name, one in members}
+    members = plain_members(answer["Denial"], _MAPS)
+    denial = {_NAMES.get(name, name): one for name, one in members.items()}
     return denial, answer.get("EncodedMessage")
-
-
-def _plain(name: str, value: Any) -> Any:
-    if name in _MAPS:
-        return value
-    if isinstance(value, dict):
-        return {_plain_name(inner): _plain(inner, one) for inner, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(name, one) for one in value]
-    return value
-
-
-def _plain_name(name: str) -> str:
-    return "".join(f"_{one.lower()}" if one.isupper() else one for one in name).lstrip("_")
 
 
 def _show(denial: dict[str, Any]) -> None:
@@ -88,28 +71,30 @@ def _show(denial: dict[str, Any]) -> None:
     for policy in denial["policies"]:
         typer.echo(f"{policy['policy']} says {policy['says']}")
         for statement in policy["statements"]:
-            _tell(statement)
+            _show_statement(statement)
         if policy.get("statements_more"):
             typer.echo(f"  and {policy['statements_more']} more statements")
     for grant in denial["grants"]:
         typer.echo(f"grant {grant['grant_id']} gives {', '.join(grant['operations'])}")
         for lack in grant.get("shortfalls", ()):
-            typer.echo(
-                f"    {lack['what']}: says {lack['written']}; the request has {lack['request']}"
-            )
+            written, found = _listed(lack["written"]), _listed(lack["request"])
+            typer.echo(f"    {lack['what']}: says {written}; the request has {found}")
     if denial.get("suggestion"):
         typer.echo(f"To allow it: {denial['suggestion']}")
     for alternative in denial.get("alternatives", ()):
         typer.echo(f"Or mind that {alternative}")
 
 
-def _tell(statement: dict[str, Any]) -> None:
+def _show_statement(statement: dict[str, Any]) -> None:
     applies = "applies" if statement["applies"] else "does not apply"
     typer.echo(f"  {statement['effect']} {statement['statement']!r} {applies}")
     for misfit in statement["misfits"]:
         what = misfit["element"]
         if "key" in misfit:
             what = f"{what} {misfit['operator']} {misfit['key']}"
-        written = ", ".join(misfit["written"]) or "nothing"
-        found = ", ".join(misfit["request"]) or "nothing"
+        written, found = _listed(misfit["written"]), _listed(misfit["request"])
         typer.echo(f"    {what}: written {written}; the request has {found}")
+
+
+def _listed(texts: list[str]) -> str:
+    return ", ".join(texts) or "nothing"

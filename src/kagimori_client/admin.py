@@ -4,6 +4,7 @@ The operations and their members are in the service's own model; see `docs/look-
 """
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ SERVICE: Final = "kagimori"
 TARGET_PREFIX: Final = "Kagimori_20261101"
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 _OK: Final = 200
+_REQUEST_IDS_MAX: Final = 1000
 
 
 class ServiceError(Exception):
@@ -29,7 +31,10 @@ class ServiceError(Exception):
 
 
 class AdminClient:
-    """Speaks to the admin service of one deployment, as one caller."""
+    """Speaks to the admin service of one deployment, as one caller.
+
+    `request_ids` are those of its newest requests, by which their events can be recognized.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class AdminClient:
         self.endpoint_url, self.ca_bundle, self.region = endpoint.url, endpoint.ca_bundle, region
         self._endpoint, self._credentials = endpoint, credentials
         self._seconds, self._now = seconds, now
+        self.request_ids: deque[str] = deque(maxlen=_REQUEST_IDS_MAX)
 
     def call(
         self, operation: str, *, forwarded: ForwardedRequest | None = None, **members: Any
@@ -69,11 +75,13 @@ class AdminClient:
             "POST", "/", signed.headers, body, seconds=self._seconds
         )
         found = self._decoded(content)
+        request_id = answered.get("x-amzn-requestid", "")
+        self.request_ids.append(request_id)
         if status == _OK:
             return found
         code = str(found.get("__type", status)).rpartition("#")[2]
         message = found.get("message") or found.get("Message") or ""
-        raise ServiceError(code, str(message), status, answered.get("x-amzn-requestid", ""))
+        raise ServiceError(code, str(message), status, request_id)
 
     def pages(self, operation: str, **members: Any) -> Iterator[dict[str, Any]]:
         """Yield all pages of a paged operation, one after the other.

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointResolutionError
 
 import serving
+from answers import misfits_of
 from kagimori.front.shapes import describe
 from serving import eventually, refused, run
 
@@ -23,8 +24,16 @@ ALL = {
 
 
 def admin(server, access_key=None, secret=None):
-    """Return a boto3 client of the admin service."""
-    return server.client("kagimori", access_key=access_key, secret=secret)
+    """Return a boto3 client of the admin service; each answer is held to the service model."""
+    client = server.client("kagimori", access_key=access_key, secret=secret)
+    client.meta.events.register("before-parse.kagimori", hold_to_model)
+    return client
+
+
+def hold_to_model(operation_model, response_dict, **_):
+    if response_dict["status_code"] == 200:
+        answer = json.loads(response_dict["body"] or b"{}")
+        assert misfits_of("kagimori", operation_model.name, answer) == []
 
 
 @contextmanager
@@ -241,6 +250,47 @@ def test_only_a_services_key_is_taken_away(server):
     with refused("ResourceNotFoundException"):
         admin(server).delete_service_key(AccessKeyId=server.made["access_key_id"])
     assert admin(server).list_accounts()["Accounts"]
+
+
+def test_every_answer_is_as_the_model_says(server, alice, key, denial):
+    """Each operation succeeds once here, and `hold_to_model` walks its answer."""
+    client, answered = admin(server), set()
+    client.meta.events.register(
+        "after-call.kagimori", lambda model, **_: answered.add(model.name), unique_id="answered"
+    )
+    made = run("service", "create", "ec2", "--data", server.data, "--output", "json", check=True)
+    client.list_accounts()
+    client.list_service_keys()
+    client.delete_service_key(AccessKeyId=json.loads(made.stdout)["access_key_id"])
+    client.get_denial(RequestId=denial, IncludeEncodedMessage=True)
+    client.search_events(KeyId=key["Arn"])
+    client.search_events(StartAtEnd=True)
+    client.prove_key_unused(KeyId=key["Arn"], Since=0)
+    policy = alice.client().get_key_policy(KeyId=key["Arn"])["Policy"]
+    client.test_key_policy(KeyId=key["Arn"], Policy=policy)
+    client.get_status()
+    client.get_metrics_summary()
+    client.get_audit_status()
+    assert answered == set(describe("kagimori").operations)
+
+
+def test_how_a_grant_fell_short_is_told_as_the_model_says(server, alice, key):
+    access_key, secret = alice.user("gus")
+    alice.client().create_grant(
+        KeyId=key["KeyId"],
+        GranteePrincipal=f"arn:aws:iam::{alice.id}:user/gus",
+        Operations=["Encrypt"],
+        Constraints={"EncryptionContextSubset": {"Dept": "IT"}},
+    )
+    kms = server.client(access_key=access_key, secret=secret)
+    with refusal("AccessDeniedException") as told:
+        kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x", EncryptionContext={"Dept": "HR"})
+    request_id = told.value.response["ResponseMetadata"]["RequestId"]
+    eventually(lambda: knows(alice, request_id))
+    (grant,) = alice.admin.get_denial(RequestId=request_id)["Denial"]["Grants"]
+    assert grant["Shortfalls"] == [
+        {"What": "EncryptionContextSubset", "Written": ["Dept=IT"], "Request": ["Dept=HR"]}
+    ]
 
 
 # --- denials --------------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
 import serving
-from serving import eventually, run
+from serving import KAGIMORI, environment, eventually, run
 
 KEYS = ("--output", "json")
 
@@ -113,6 +114,33 @@ def test_records_are_searched_and_the_newest_shown(ask, key):
     assert len(text.splitlines()) == 4
     newest = ask("audit", "search", "--newest", "2", *KEYS).stdout.splitlines()
     assert len(newest) == 2
+
+
+def test_who_follows_does_not_see_the_own_asking(server, variables):
+    """Each look at a server is an event itself, which the next look would find."""
+    command = [KAGIMORI, "audit", "tail", "--follow", "-n", "1", *KEYS]
+    kms = server.client()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment(**variables)
+    ) as following:
+        try:
+            following.stdout.readline()  # the newest of before: from here on it follows
+            seen = []
+            for ask in (kms.list_aliases, kms.list_keys, kms.list_aliases):
+                ask()
+                seen.append(json.loads(following.stdout.readline())["eventName"])
+        finally:
+            following.terminate()
+    assert seen == ["ListAliases", "ListKeys", "ListAliases"]
+
+
+def test_what_was_counted_is_shown(ask, key):
+    counted = told(ask("metrics", *KEYS))
+    assert "CreateKey" in {one["operation"] for one in counted["requests"]}
+    assert counted["audit_records"] > 0
+    text = ask("metrics").stdout
+    assert "CreateKey" in text
+    assert "whole" in text
 
 
 def test_proofs_policies_and_status(ask, server, key, tmp_path):

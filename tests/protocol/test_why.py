@@ -135,8 +135,8 @@ def test_the_grant_that_came_close_is_told(world):
     assert nearest["shortfalls"] == [
         {
             "what": "EncryptionContextEquals",
-            "written": {"Dept": "Finance"},
-            "request": {"Dept": "IT"},
+            "written": ["Dept=Finance"],
+            "request": ["Dept=IT"],
         }
     ]
     assert any(grant in alternative for alternative in told["alternatives"])

@@ -12,6 +12,7 @@ from kagimori.rules.authorization.authorization_message import (
     message_text,
 )
 from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.authorization.denial_told import in_texts
 from kagimori_boundary.commands import SealClaims
 from kagimori_boundary.replies import Bytes
 
@@ -24,7 +25,7 @@ def find_denial(data: Path, request_id: str) -> Denial | None:
     """
     with opened(data, read_only=True) as deployment:
         found = deployment.store.page(DENIALS, (request_id,), None, 1, "by_request")
-    return found[0] if found else None
+    return in_texts(found[0]) if found else None
 
 
 def encoded_message(data: Path, denial: Denial) -> str:

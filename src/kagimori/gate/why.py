@@ -240,9 +240,13 @@ def _near_grants(grants: Iterable[tuple[Grant, tuple[Shortfall, ...]]]) -> Itera
         elif len(lacks) == 1:
             one = lacks[0]
             yield (
-                f"grant {grant.grant_id} lacks one thing: {one.what} says {one.has}, and the "
-                f"request has {one.asked}"
+                f"grant {grant.grant_id} lacks one thing: {one.what} says "
+                f"{_listed(one.has)}, and the request has {_listed(one.asked)}"
             )
+
+
+def _listed(texts: list[str]) -> str:
+    return ", ".join(texts) or "nothing"
 
 
 # --- the request's values -------------------------------------------------------------------------

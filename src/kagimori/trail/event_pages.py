@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kagimori.rules.chain.chain import BrokenLine, read_line
+from kagimori.rules.chain.groups import unmarked
 from kagimori.rules.records.entry import Entry
 from kagimori.rules.records.event_search import EventPage, EventSearch, Place, Places
 from kagimori.trail.files import journal_files
@@ -134,7 +135,7 @@ class _Cursor:
         if not all(needle in line for needle in self._needles):
             return None
         try:
-            return self._search.seen(read_line(line)[2])
+            return self._search.seen(unmarked(read_line(line)[2]))
         except BrokenLine:
             return None
 

@@ -1,7 +1,12 @@
 """An account is told its own side of a denial, and nothing of another's."""
 
-import pytest
+import json
 
+import pytest
+from msgspec.structs import replace
+
+from answers import misfits_of
+from kagimori.front.json11 import encode
 from kagimori.rules.authorization.denial import Denial
 from kagimori.rules.authorization.denial_told import denial_members, told_to
 
@@ -70,3 +75,25 @@ def test_members_have_the_wires_names_and_data_keeps_its_own():
     assert shown["Grants"][0]["EncryptionContextEquals"] == {"Dept_A": "x"}
     assert shown["Matched"][0]["Conditions"] == {"aws:x": ["1"]}
     assert "Slot" not in shown
+
+
+@pytest.mark.parametrize(
+    ("stored", "texts"),
+    [
+        (None, []),
+        ("arn:aws:s3:::b", ["arn:aws:s3:::b"]),
+        (["Decrypt", "Encrypt"], ["Decrypt", "Encrypt"]),
+        ({"Dept": "IT", "B": ""}, ["Dept=IT", "B="]),
+        (
+            {"Operations": ["Encrypt"], "EncryptionContextEquals": {"a": "b"}},
+            ['Operations=["Encrypt"]', 'EncryptionContextEquals={"a": "b"}'],
+        ),
+    ],
+)
+def test_whatever_a_shortfall_was_stored_as_it_is_told_as_texts(stored, texts):
+    lack = {"what": "w", "written": stored, "request": stored}
+    shown = denial_members(replace(denial(), grants=[{"grant_id": "g", "shortfalls": [lack]}]))
+    told = {"What": "w", "Written": texts, "Request": texts}
+    assert shown["Grants"][0]["Shortfalls"] == [told]
+    answer = json.loads(encode({"Denial": shown}))
+    assert misfits_of("kagimori", "GetDenial", answer) == []

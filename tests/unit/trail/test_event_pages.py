@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kagimori.rules.chain.chain import START, join
+from kagimori.rules.chain.groups import mark_group
 from kagimori.rules.records.event_search import EventSearch, places_of, token_of
 from kagimori.rules.records.filter import RecordFilter
 from kagimori.rules.records.refusals import InvalidNextTokenException
@@ -133,6 +134,17 @@ def test_from_the_end_on_only_what_comes_is_found(audit):
     assert page(audit, search(), end.places).events == ()
     write(audit, "w2", [[record(30)]])
     assert numbers(page(audit, search(), end.places).events) == [30]
+
+
+def test_records_are_shown_without_the_marks_of_their_groups(tmp_path):
+    folder = tmp_path / "w0"
+    folder.mkdir()
+    plain = [json.dumps(record(number), separators=(",", ":")).encode() for number in (1, 2, 3)]
+    content, _ = join(START, *mark_group(START, plain))
+    (folder / f"{1:020}.jsonl").write_bytes(content)
+    for newest_first in (False, True):
+        found = page(tmp_path, search(newest_first=newest_first), {}).events
+        assert sorted(one for _, one in found) == plain
 
 
 def test_times_bound_what_is_read(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.keys.grant_shortfalls import texts_of
 
 RESOURCE_POLICIES: Final = ("key policy", "role trust policy")
 # Members whose own members are data, with names that are not ours.
@@ -42,12 +43,26 @@ def told_to(denial: Denial, account_id: str | None) -> Denial | None:
 
 def denial_members(denial: Denial) -> dict[str, Any]:
     """Return a denial as the admin service shows it."""
+    denial = in_texts(denial)
     members = {name: getattr(denial, name) for name in denial.__struct_fields__}
     return {
         _RENAMED.get(name, _wire_name(name)): _shown(name, value)
         for name, value in members.items()
         if name not in _LEFT_OUT
     }
+
+
+def in_texts(denial: Denial) -> Denial:
+    """Return a denial whose shortfalls are texts; earlier versions stored them as they came."""
+    return replace(denial, grants=[_grant_in_texts(grant) for grant in denial.grants])
+
+
+def _grant_in_texts(grant: dict[str, Any]) -> dict[str, Any]:
+    lacks = [
+        {**lack, "written": texts_of(lack.get("written")), "request": texts_of(lack.get("request"))}
+        for lack in grant.get("shortfalls", ())
+    ]
+    return {**grant, "shortfalls": lacks}
 
 
 def _is_of_resource(told: dict[str, Any]) -> bool:

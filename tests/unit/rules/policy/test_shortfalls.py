@@ -45,6 +45,6 @@ def test_a_shortfall_has_both_values():
     (one,) = shortfalls(Grant("g", KEY, "AIDA", terms, OURS), asked)
     assert (one.what, one.has, one.asked) == (
         "EncryptionContextSubset",
-        {"Dept": "IT"},
-        {"Dept": "HR"},
+        ["Dept=IT"],
+        ["Dept=HR"],
     )

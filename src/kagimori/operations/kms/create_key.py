@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.operations.kms.key_policy_checks import check_given_policy
+from kagimori.operations.kms.key_policy_checks import NewPolicy, check_given_policy
 from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write
@@ -29,9 +29,10 @@ _IN_KEY_STORES: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 
 
 class Planned(Facts, kw_only=True):
-    """The key as it will be, but for its material."""
+    """The key as it will be, but for its material; `policy` once it has been checked."""
 
     planned: KmsKey
+    policy: NewPolicy | None = None
 
 
 class CreateKey(Operation[Planned, NewKey | None]):
@@ -43,9 +44,9 @@ class CreateKey(Operation[Planned, NewKey | None]):
         return Planned(tuple(needs), planned=planned)
 
     def read(self, asked: Asked, facts: Planned) -> Planned:
-        planned = facts.planned
-        pins = check_given_policy(asked, planned)
-        return Planned(facts.needs, planned=replace(planned, policy_pins=pins))
+        policy = check_given_policy(asked, facts.planned)
+        planned = replace(facts.planned, policy_pins=policy.pins)
+        return Planned(facts.needs, planned=planned, policy=policy)
 
     def ask(self, asked: Request, allowed: Allowed, facts: Planned) -> Command | None:
         planned = facts.planned
@@ -66,6 +67,8 @@ class CreateKey(Operation[Planned, NewKey | None]):
 
     def finish(self, asked: Request, facts: Planned, reply: NewKey | None) -> Outcome:
         kms_key = facts.planned
+        if facts.policy is not None:
+            kms_key.hand_over(facts.policy.compiled)
         writes: list[Write] = [Put(KMS_KEYS, kms_key)]
         if reply is not None:
             kms_key, writes = with_material(kms_key, reply, asked.now)

@@ -25,8 +25,8 @@ class NewPolicy(Struct, frozen=True):
     compiled: CompiledPolicy
 
 
-def check_given_policy(asked: Asked, kms_key: KmsKey) -> dict[str, str]:
-    """Return the pins of the policy that a new key is to have.
+def check_given_policy(asked: Asked, kms_key: KmsKey) -> NewPolicy:
+    """Return the policy that a new key is to have, checked and compiled.
 
     Only a policy that was given could lock its writer out: the default one is not checked for it.
 
@@ -35,7 +35,7 @@ def check_given_policy(asked: Asked, kms_key: KmsKey) -> dict[str, str]:
     """
     given = asked.call.input
     bypass = not given.Policy or bool(given.BypassPolicyLockoutSafetyCheck)
-    return check_new_policy(asked, kms_key, kms_key.key_policy, bypass=bypass).pins
+    return check_new_policy(asked, kms_key, kms_key.key_policy, bypass=bypass)
 
 
 def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) -> NewPolicy:

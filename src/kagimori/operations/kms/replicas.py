@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.operations.kms.key_policy_checks import check_given_policy
+from kagimori.operations.kms.key_policy_checks import NewPolicy, check_given_policy
 from kagimori.operations.kms.multi_region import change_together, members_of
 from kagimori.operations.kms.on_key import AboutKey
 from kagimori.operations.kms.on_set import WithMembers
@@ -35,9 +35,10 @@ from kagimori_boundary.replies import Tokens
 
 
 class Replication(WithMembers, kw_only=True):
-    """`kms_key` is the primary; `replica` is planned."""
+    """`kms_key` is the primary; `replica` is planned, and its policy known once it was checked."""
 
     replica: KmsKey
+    policy: NewPolicy | None = None
 
 
 class ReplicateKey(AboutKey[Replication, Tokens | None]):
@@ -60,8 +61,9 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
             raise AlreadyExistsException(
                 f"A replica of {primary.key_id} already exists in {replica.region}"
             )
-        pins = check_given_policy(asked, replica)
-        return replace(facts, members=members, replica=replace(replica, policy_pins=pins))
+        policy = check_given_policy(asked, replica)
+        replica = replace(replica, policy_pins=policy.pins)
+        return replace(facts, members=members, replica=replica, policy=policy)
 
     def ask(self, asked: Request, allowed: Allowed, facts: Replication) -> Command | None:
         primary, replica = facts.kms_key, facts.replica
@@ -82,6 +84,8 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
         )
         regions = (*primary.replica_regions, facts.replica.region)
         replica: KmsKey = replace(planned, backing_keys=keys, replica_regions=regions)
+        if facts.policy is not None:
+            replica.hand_over(facts.policy.compiled)
         writes: list[Write] = [
             *(
                 Put(KMS_KEYS, awaiting_everywhere(changed(m, replica_regions=regions)), m)

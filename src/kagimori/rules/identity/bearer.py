@@ -3,6 +3,7 @@
 Names are kept as written and are unique ignoring case (`folded` is the key).
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
 
@@ -22,6 +23,9 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """
 
     noun: ClassVar[str] = ""
+    computed_from: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "compiled_inline": ("inline_policies",)
+    }
 
     account_id: str
     name: str

@@ -1,5 +1,6 @@
 """IAM roles, as stored."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar, Final
 
@@ -20,6 +21,10 @@ class Role(Bearer, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """
 
     noun: ClassVar[str] = "role"
+    computed_from: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **Bearer.computed_from,
+        "compiled_trust": ("trust_policy", "trust_pins"),
+    }
 
     trust_policy: str
     trust_pins: dict[str, str] = field(default_factory=dict)

@@ -1,12 +1,13 @@
 """The KMS key: a container with an id, a policy and a state, owning one or more backing keys."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
+from kagimori.rules.entity import with_fields
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.names import key_arn
 from kagimori.rules.policy.document import Document, Kind, parse_policy
@@ -42,6 +43,10 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     written, by ARN: a re-created namesake is not meant. What is computed from a key is computed
     once, since a value never changes.
     """
+
+    computed_from: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "compiled_policy": ("key_policy", "policy_pins")
+    }
 
     account_id: str
     region: str
@@ -139,7 +144,7 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     def with_first_material(self, backing_key: BackingKey) -> "KmsKey":
         """Return a new key with the material it was made with."""
-        return replace(
+        return with_fields(
             self, backing_keys=(backing_key,), current_material_id=backing_key.material_id
         )
 

@@ -18,8 +18,8 @@ from kagimori.rules.refusal import (
     ValidationException,
 )
 from kagimori_boundary.commands import Encrypt, GenerateKey
-from kagimori_boundary.replies import Bytes, NewKey
-from kit.trial import OTHER, Trial, allow
+from kagimori_boundary.replies import Bytes, NewKey, Tokens
+from kit.trial import ACCOUNT, OTHER, Trial, allow
 
 MADE = NewKey(bytes(32), b"token", b"")
 
@@ -135,19 +135,54 @@ def test_what_only_symmetric_keys_have(trial):
     assert trial.call("GetPublicKey", KeyId=key_id).answer["PublicKey"] == b"public"
 
 
-def test_a_policy_is_compiled_once_for_its_check_and_the_next_use(trial, key_id, monkeypatch):
-    compiled = []
+@pytest.fixture
+def compiled(monkeypatch):
+    """Collect the texts of the policies that are compiled, however they come to it."""
+    texts = []
 
-    def counted(*arguments, **others):
-        compiled.append(arguments)
-        return compile_policy(*arguments, **others)
+    def counted(document, *arguments, **others):
+        if document.statements:
+            texts.append(document.statements[0].sid)
+        return compile_policy(document, *arguments, **others)
 
     monkeypatch.setattr(key_policy_checks, "compile_policy", counted)
     monkeypatch.setattr(kms_key, "compile_policy", counted)
-    policy = trial.call("GetKeyPolicy", KeyId=key_id).answer["Policy"]
-    trial.call("PutKeyPolicy", KeyId=key_id, Policy=policy.replace("Enable", "Permit"))
-    compiled_by_put = len(compiled)
+    return texts
+
+
+def _policy(sid):
+    statement = {**allow("kms:*"), "Sid": sid, "Principal": {"AWS": ACCOUNT}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_policy_is_compiled_once_for_its_check_and_the_next_use(trial, compiled):
+    made = trial.call("CreateKey", MADE, Policy=_policy("first"))
+    key_id = made.answer["KeyMetadata"]["KeyId"]
     trial.call("Encrypt", Bytes(b"c"), KeyId=key_id, Plaintext=b"p")
-    assert len(compiled) == compiled_by_put
-    own = [arguments for arguments in compiled if arguments[0].statements]
-    assert len(own) <= 2  # the policy before, to decide, and the new one
+    trial.call("PutKeyPolicy", KeyId=key_id, Policy=_policy("second"))
+    trial.call("Encrypt", Bytes(b"c"), KeyId=key_id, Plaintext=b"p")
+    assert compiled == ["first", "second"]
+
+
+def test_a_change_of_something_else_compiles_no_policy(trial, compiled):
+    key_id = trial.call("CreateKey", MADE).answer["KeyMetadata"]["KeyId"]
+    for name in ("DisableKey", "EnableKey", "EnableKeyRotation", "DescribeKey"):
+        trial.call(name, KeyId=key_id)
+    trial.call("TagResource", KeyId=key_id, Tags=[{"TagKey": "k", "TagValue": "v"}])
+    trial.call("Encrypt", Bytes(b"c"), KeyId=key_id, Plaintext=b"p")
+    assert len(compiled) == 1
+
+
+def test_a_replica_takes_over_the_policy_that_was_checked(trial, compiled):
+    made = trial.call("CreateKey", MADE, MultiRegion=True, Policy=_policy("primary"))
+    key_id = made.answer["KeyMetadata"]["KeyId"]
+    trial.call(
+        "ReplicateKey",
+        Tokens([b"token"]),
+        KeyId=key_id,
+        ReplicaRegion="eu-west-1",
+        Policy=_policy("replica"),
+    )
+    for region in ("us-east-1", "eu-west-1"):
+        trial.call("Encrypt", Bytes(b"c"), region=region, KeyId=key_id, Plaintext=b"p")
+    assert compiled == ["primary", "replica"]

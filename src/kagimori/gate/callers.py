@@ -4,19 +4,18 @@ A caller is kept until one of the entities it was made of is another; entities n
 to compare is to see whether they are the same objects.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS, ROLES, USERS
+from kagimori.entities.identity_tables import ROLES, USERS
+from kagimori.gate.gathering import entities_of, read_entities
 from kagimori.gate.identities import managed_policy
 from kagimori.ports import View
 from kagimori.rules.authorization.authorize import IdentityRules
 from kagimori.rules.folding import fold
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.aws_managed import administrator_access
-from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.caller import (
     Caller,
     federated_caller,
@@ -26,7 +25,6 @@ from kagimori.rules.identity.caller import (
     service_caller,
     user_caller,
 )
-from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.session import FEDERATED, ROLE, ROOT, SessionClaims
 from kagimori.rules.identity.user import User
 from kagimori.rules.policy.document import Document, Kind
@@ -72,7 +70,7 @@ class Callers:
         user: User | None = self._view.one(USERS, (access_key.account_id, fold(name)))
         if user is None or user.name != name or access_key.holder not in ("", user.unique_id):
             return None
-        made_of = (access_key, *self._gathered(user))
+        made_of = (access_key, *entities_of(self._view, user))
         return self._kept(access_key.access_key_id, made_of) or self._keep(
             access_key.access_key_id,
             made_of,
@@ -97,7 +95,11 @@ class Callers:
             if bearer is None:
                 return None
         managed = [managed_policy(self._view, arn) for arn in session.policy_arns]
-        made_of = (session, *managed, *(self._gathered(bearer) if bearer is not None else ()))
+        made_of = (
+            session,
+            *managed,
+            *(entities_of(self._view, bearer) if bearer is not None else ()),
+        )
         known = self._kept(access_key_id, made_of)
         if known is not None:
             return known
@@ -110,27 +112,6 @@ class Callers:
         caller = _caller(access_key_id, bearer, rules, session)
         proof = SessionProof(access_key_id, session.token)
         return self._keep(access_key_id, made_of, replace(caller, proof=proof))
-
-    def _gathered(self, bearer: Bearer) -> tuple[Any, ...]:
-        """Return all that decides what a bearer may, the bearer first."""
-        view = self._view
-        if bearer.noun != "user":
-            if not bearer.attached and bearer.boundary is None:
-                return (bearer,)
-            return (bearer, *self._managed(bearer))
-        members = view.group(MEMBERSHIPS, "by_member", (bearer.account_id, bearer.folded))
-        if not members and not bearer.attached and bearer.boundary is None:
-            return (bearer,)
-        found: list[Any] = [bearer, *self._managed(bearer)]
-        for membership in members:
-            group = view.one(GROUPS, (bearer.account_id, membership.in_group))
-            if group is not None:
-                found += (group, *self._managed(group))
-        return tuple(found)
-
-    def _managed(self, bearer: Bearer) -> Iterable[ManagedPolicy | None]:
-        arns = bearer.attached if bearer.boundary is None else (*bearer.attached, bearer.boundary)
-        return [managed_policy(self._view, arn) for arn in arns]
 
     def _kept(self, key: str, made_of: tuple[Any, ...]) -> Caller | None:
         known = self._known.get(key)
@@ -168,23 +149,19 @@ def _is_holders(access_key: AccessKey) -> bool:
     return (access_key.holder == ROOT_HOLDER) is (access_key.user_name is None)
 
 
-def _rules(gathered: tuple[Any, ...]) -> IdentityRules:
-    """Return what the entities say: each bearer is followed by its managed policies."""
+def _rules(entities: tuple[Any, ...]) -> IdentityRules:
+    """Return what the entities of an identity say; without any, nothing."""
+    if not entities:
+        return IdentityRules()
+    gathered = read_entities(entities)
     policies: list[CompiledPolicy] = []
+    for holder in gathered.holders:
+        policies += holder.bearer.compiled_inline
+        policies += (policy.compiled for policy in holder.attached)
     boundary: CompiledPolicy | None = None
-    bound_arn: str | None = None
-    rest = 0
-    for entity in gathered:
-        if isinstance(entity, Bearer):
-            policies += entity.compiled_inline
-            bound_arn, rest = entity.boundary, len(entity.attached)
-        elif rest > 0:
-            rest -= 1
-            if entity is not None:
-                policies.append(entity.compiled)
-        elif bound_arn is not None:
-            # INVARIANT(deny-by-default): a boundary that cannot be read allows nothing.
-            boundary = _NOTHING if entity is None else entity.compiled
+    if gathered.is_bounded:
+        # INVARIANT(deny-by-default): a boundary that cannot be read allows nothing.
+        boundary = _NOTHING if gathered.boundary is None else gathered.boundary.compiled
     return IdentityRules(tuple(policies), boundary)
 
 

@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
-from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS
 from kagimori.gate.asked import Asked
+from kagimori.gate.gathering import Holder, entities_of, read_entities
 from kagimori.gate.identities import (
     BEARERS,
-    USER,
     identity_named,
-    managed_policy,
     not_found,
     unique_name,
 )
@@ -21,6 +19,7 @@ from kagimori.ports import View
 from kagimori.rules.authorization.simulation import SourcedPolicy
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.identity.managed_policy import ManagedPolicy
 from kagimori.rules.identity.refusals import InvalidInput, PolicyEvaluation
 from kagimori.rules.policy.document import Document, Kind, MalformedPolicy, parse_policy
 from kagimori.rules.policy.evaluate import compile_policy
@@ -96,13 +95,8 @@ def policies_of(view: View, bearer: Bearer) -> list[SourcedPolicy]:
         PolicyEvaluation: one that is stored cannot be read.
         Absent: not in memory yet.
     """
-    bearers: list[Bearer] = [bearer]
-    if bearer.noun == USER.noun:
-        for membership in view.group(MEMBERSHIPS, "by_member", (bearer.account_id, bearer.folded)):
-            group = view.one(GROUPS, (bearer.account_id, membership.in_group))
-            if group is not None:
-                bearers.append(group)
-    return [policy for one in bearers for policy in _of_bearer(view, one)]
+    gathered = read_entities(entities_of(view, bearer))
+    return [policy for holder in gathered.holders for policy in _of_holder(holder)]
 
 
 def boundary_of(view: View, bearer: Bearer) -> SourcedPolicy | None:
@@ -110,39 +104,33 @@ def boundary_of(view: View, bearer: Bearer) -> SourcedPolicy | None:
 
     Raises:
         PolicyEvaluation: there is one that cannot be read.
+        Absent: not in memory yet.
     """
-    if bearer.boundary is None:
-        return None
-    found = _managed(view, bearer.boundary)
-    if found is None:
-        _cannot_evaluate(bearer.boundary)
-    return found
+    gathered = read_entities(entities_of(view, bearer))
+    if gathered.is_bounded and gathered.boundary is None:
+        _cannot_evaluate(bearer.boundary or "")
+    return None if gathered.boundary is None else _managed(gathered.boundary)
 
 
-def _of_bearer(view: View, bearer: Bearer) -> Iterator[SourcedPolicy]:
+def _of_holder(holder: Holder) -> Iterator[SourcedPolicy]:
+    bearer = holder.bearer
     try:
         compiled = bearer.compiled_inline
     except MalformedPolicy:
         _cannot_evaluate(bearer.arn)
     for (name, text), policy in zip(bearer.inline_policies.items(), compiled, strict=True):
         policy_id = f"{bearer.noun}_{bearer.name}_{name}"
-        holder = (bearer.noun, bearer.name, name)
-        yield SourcedPolicy(policy_id, bearer.noun, text, policy, holder=holder)
-    for arn in bearer.attached:
-        found = _managed(view, arn)
-        if found is not None:
-            yield found
+        named = (bearer.noun, bearer.name, name)
+        yield SourcedPolicy(policy_id, bearer.noun, text, policy, holder=named)
+    yield from map(_managed, holder.attached)
 
 
-def _managed(view: View, arn: str) -> SourcedPolicy | None:
-    policy = managed_policy(view, arn)
-    if policy is None:
-        return None
+def _managed(policy: ManagedPolicy) -> SourcedPolicy:
     source = "aws-managed" if policy.account_id == "aws" else "user-managed"
     try:
-        return SourcedPolicy(policy.name, source, policy.default.text, policy.compiled, arn)
+        return SourcedPolicy(policy.name, source, policy.default.text, policy.compiled, policy.arn)
     except MalformedPolicy:
-        _cannot_evaluate(arn)
+        _cannot_evaluate(policy.arn)
 
 
 def _cannot_evaluate(name: str) -> NoReturn:

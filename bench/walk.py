@@ -33,7 +33,7 @@ from kagimori.gate.who import Who
 from kagimori.hsm.client import HsmClient
 from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
-from kagimori.machinery.chance import Uuids
+from kagimori.machinery.chance import uuids
 from kagimori.machinery.clock import Clock
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
@@ -190,7 +190,7 @@ class World:
         )
         self.journal = Journal(data / "audit" / "w0")
         self.store.journal_sequence = lambda: self.journal.end.sequence
-        draw, clock = Uuids().new, Clock()
+        draw, clock = uuids(), Clock()
         path = RequestPath(
             wire=Wire(SERVICES),
             who=Who(self.store.view, holders, frozenset((REGION,)), is_first=lambda *_: True),
@@ -201,7 +201,7 @@ class World:
             archive=AuditArchive(self.journal, self.store),
             now=clock.now,
             draw=draw,
-            telemetry=Telemetry(),
+            telemetry=Telemetry(services=SERVICES),
             settings=Settings(regions=frozenset((REGION,)), home_region=REGION),
             usages=Usages(),
             denials=Denials("w0"),

@@ -7,42 +7,45 @@ time; here the arrival of the value runs the coroutine on, at once (docs/decisio
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 
 
-class Pending(Generic[T]):
-    """A value to be settled once; awaited by at most one coroutine."""
+class Pending(Struct, Generic[T], eq=False):
+    """A value to be settled once; awaited by at most one coroutine.
 
-    __slots__ = ("_continue", "_failure", "_settled", "_value")
+    A struct for its constructor alone, which costs less than one in Python.
+    """
 
-    def __init__(self) -> None:
-        self._continue: Callable[[], None] | None = None
-        self._settled = False
-        self._failure: BaseException | None = None
-        self._value: T | None = None
+    _run_on: Callable[[], None] | None = None
+    _settled: bool = False
+    _failure: BaseException | None = None
+    _value: T | None = None
 
     def settle(self, value: T) -> None:
         """Set the value and resume the waiting coroutine. A second call changes nothing."""
         if not self._settled:
             self._settled, self._value = True, value
-            if self._continue is not None:
-                self._continue()
+            if self._run_on is not None:
+                self._run_on()
 
     def fail(self, failure: BaseException) -> None:
         """Set a failure instead, which is raised in the waiting coroutine."""
         if not self._settled:
             self._settled, self._failure = True, failure
-            if self._continue is not None:
-                self._continue()
+            if self._run_on is not None:
+                self._run_on()
 
     def then(self, run_on: Callable[[], None]) -> None:
         """Call `run_on` once settled; now, if that was already."""
         if self._settled:
             run_on()
         else:
-            self._continue = run_on
+            self._run_on = run_on
 
     def result(self) -> T:
         """Return the value, or raise the failure, of what is settled."""
@@ -59,34 +62,20 @@ class Pending(Generic[T]):
 
 
 def start(coroutine: Coroutine[Pending[Any], None, None]) -> None:
-    """Run a coroutine to its first wait, and on from there as its values come.
+    """Run a coroutine to its next wait; from there it runs on by itself, as its values come.
 
     The coroutine must await `Pending`s only, and must not let an exception escape: one that does
     ends it, and is reported to the loop, so that it harms nobody else who waits.
     """
-    _Runner(coroutine)()
-
-
-class _Runner:
-    """Runs a coroutine on.
-
-    Not a closure: one that names itself is a cycle, which for each request only the collector ends.
-    """
-
-    __slots__ = ("_send",)
-
-    def __init__(self, coroutine: Coroutine[Pending[Any], None, None]) -> None:
-        self._send = coroutine.send
-
-    def __call__(self) -> None:
-        try:
-            pending = self._send(None)
-        except StopIteration:
-            return
-        except Exception as problem:  # noqa: BLE001 - a fault, but others settle with this one
-            _report(problem)
-            return
-        pending.then(self)
+    try:
+        pending = coroutine.send(None)
+    except StopIteration:
+        return
+    except Exception as problem:  # noqa: BLE001 - a fault, but others settle with this one
+        _report(problem)
+        return
+    # It waits, so this is not settled yet.
+    pending._run_on = partial(start, coroutine)  # noqa: SLF001 - the one who runs coroutines on
 
 
 def _report(problem: Exception) -> None:

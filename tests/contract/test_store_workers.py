@@ -171,12 +171,12 @@ def test_what_a_killed_worker_committed_is_seen_once_its_successor_starts(run):
 
 def test_no_worker_undoes_anothers_signal(tmp_path):
     signals = [ChangeSignal(tmp_path / "changes", slot) for slot in (0, 1, WORKERS_MAX - 1)]
-    seen = {signals[0].get()}
+    seen = {signals[0].counts[:]}
     for signal in (*signals, *reversed(signals), *signals):
         signal.notify()
-        assert len({one.get() for one in signals}) == 1
-        assert signals[0].get() not in seen
-        seen.add(signals[0].get())
+        assert len({one.counts[:] for one in signals}) == 1
+        assert signals[0].counts[:] not in seen
+        seen.add(signals[0].counts[:])
 
 
 def test_a_feed_that_does_not_reach_back_drops_everything(run, monkeypatch):

@@ -263,7 +263,6 @@ class Connection(asyncio.Protocol):
         if beyond > 0:
             exchange.held = beyond
             shared.bodies.hold(self.source_ip, beyond)
-        reader.fresh()
         self._line.append(exchange)
         shared.in_flight += 1
         self._restart_clock()

@@ -16,7 +16,7 @@ from kagimori.rules.request import RawAnswer, RawRequest
 
 EXPOSED: Final = b"x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date"
 MAX_AGE_SECONDS: Final = 172_800
-_ORIGIN: Final = b"origin"
+ORIGIN: Final = b"origin"
 _METHOD: Final = b"access-control-request-method"
 _HEADERS: Final = b"access-control-request-headers"
 _READABLE: Final = (
@@ -35,7 +35,7 @@ def preflight(raw: RawRequest) -> RawAnswer | None:
         return None
     headers = dict(raw.headers)
     method, names = headers.get(_METHOD), headers.get(_HEADERS, b"")
-    if _ORIGIN not in headers or not method or (method + names).translate(None, _LISTED):
+    if ORIGIN not in headers or not method or (method + names).translate(None, _LISTED):
         return None
     lines = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: %b\r\n" % method
     if names:
@@ -44,9 +44,6 @@ def preflight(raw: RawRequest) -> RawAnswer | None:
     return RawAnswer(200, b"", b"", lines)
 
 
-def readable(raw: RawRequest, respond: Respond) -> Respond:
-    """Return a responder that adds CORS headers, if the request has an origin."""
-    for name, _ in raw.headers:
-        if name == _ORIGIN:
-            return lambda answer: respond(replace(answer, headers=answer.headers + _READABLE))
-    return respond
+def readable(respond: Respond) -> Respond:
+    """Return a responder that adds CORS headers: for a request that has an origin."""
+    return lambda answer: respond(replace(answer, headers=answer.headers + _READABLE))

@@ -59,6 +59,26 @@ def request_line(data: bytes, position: int) -> tuple[bytes, bytes, bool]:
     return method, target, modern
 
 
+def header_lines(head: bytes) -> Headers:
+    """Return the headers of a head that llhttp has taken: names in lower case, values stripped.
+
+    Raises:
+        Refused: 400 for a line end that two readers could see in different places, or no header.
+    """
+    lines = head.split(b"\r\n")
+    ends = len(lines) - 1
+    if head.count(b"\n") != ends or head.count(b"\r") != ends:
+        raise Refused(400)
+    headers: Headers = []
+    # The request line comes first, perhaps after an empty one; two empty ones stand at the end.
+    for line in lines[1 if lines[0] else 2 : -2]:
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise Refused(400)
+        headers.append((name.lower(), value.strip(b" \t")))
+    return headers
+
+
 def body_framing(headers: Headers, *, modern: bool, body_bytes_max: int) -> tuple[int, bool, bool]:
     """Return the body's length (or CHUNKED), whether a 100 is awaited, whether to keep alive.
 

@@ -5,12 +5,20 @@ A message on which the two disagree is refused: request smuggling lives in such 
 """
 
 import re
+from functools import partial
 from typing import Final
 
 import httptools
 
 from kagimori.http.chunks import ChunkedBody
-from kagimori.http.head import CHUNKED, HOPELESS, Headers, Refused, body_framing, request_line
+from kagimori.http.head import (
+    CHUNKED,
+    HOPELESS,
+    Refused,
+    body_framing,
+    header_lines,
+    request_line,
+)
 from kagimori.settings import FrontLimits
 
 HEAD_END: Final = b"\r\n\r\n"
@@ -19,44 +27,38 @@ HEAD_END_BYTES: Final = 4
 UPGRADE: Final = re.compile(rb"(?<=\r\n)upgrade(?=:)", re.IGNORECASE)
 UPGRADE_HIDDEN: Final = b"~upgrad"
 
-# What llhttp has seen of the present message.
-NOTHING_YET: Final = 0
-HEAD_SEEN: Final = 1
-WHOLE_SEEN: Final = 2
+# What llhttp says of a message as it comes to it.
+HEAD: Final = "head"
+END: Final = "end"
+HEAD_SEEN: Final = [HEAD]
+WHOLE_SEEN: Final = [HEAD, END]
 
 
 class _Heard:
-    """The callbacks of llhttp; holds no parser, so that there is no reference cycle."""
+    """The callbacks of llhttp: it judges every byte, and says where head and message end.
 
-    __slots__ = ("headers", "seen")
+    It is not asked for the headers, at a call for each: once it has taken a head, `header_lines`
+    reads the same ones from it. Holds no parser, so that there is no reference cycle.
+    """
 
-    def __init__(self) -> None:
-        self.headers: Headers = []
-        self.seen = NOTHING_YET
+    __slots__ = ("on_headers_complete", "on_message_complete")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers come here too, and are dropped.
-        if self.seen == NOTHING_YET:
-            self.headers.append((name.lower(), value.strip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        self.seen = HEAD_SEEN
-
-    def on_message_complete(self) -> None:
-        self.seen = WHOLE_SEEN
+    def __init__(self, seen: list[str]) -> None:
+        self.on_headers_complete = partial(seen.append, HEAD)
+        self.on_message_complete = partial(seen.append, END)
 
 
 class MessageReader:
-    """Takes messages off a buffer; `whole` says that one is there, `fresh` begins the next."""
+    """Takes messages off a buffer; `whole` says that one is there, until the next is begun."""
 
     __slots__ = (
         "_body_left",
         "_chunks",
-        "_heard",
         "_limits",
         "_parser",
         "_parts",
         "_searched",
+        "_seen",
         "awaits_continue",
         "body",
         "headers",
@@ -70,8 +72,8 @@ class MessageReader:
 
     def __init__(self, limits: FrontLimits) -> None:
         self._limits = limits
-        self._heard = _Heard()
-        self._parser = httptools.HttpRequestParser(self._heard)
+        self._seen: list[str] = []
+        self._parser = httptools.HttpRequestParser(_Heard(self._seen))
         self._body_left = 0
         self._chunks: ChunkedBody | None = None
         self._parts: bytearray | None = None
@@ -103,13 +105,9 @@ class MessageReader:
             return len(self._chunks.body)
         return 0 if self._parts is None else len(self._parts)
 
-    def fresh(self) -> None:
-        """Make ready for the next message."""
-        self.in_body = self.whole = False
-        self._chunks = None
-
     def _take_head(self, data: bytes, position: int) -> int:
-        """Parse a head once all of it has arrived, in one piece."""
+        """Parse a head once all of it has arrived, in one piece, and a body that came with it."""
+        self.whole = False
         end = data.find(HEAD_END, position + self._searched) + HEAD_END_BYTES
         if end < HEAD_END_BYTES:
             self._watch(data, position)
@@ -118,25 +116,31 @@ class MessageReader:
         if end - position > self._limits.head_bytes:
             raise Refused(431)
         self.method, self.target, self.modern = request_line(data, position)
-        heard = self._heard
-        heard.headers = []
-        heard.seen = NOTHING_YET
         head = data[position:end]
+        self._seen.clear()
         try:
             self._parser.feed_data(head)
         except httptools.HttpParserUpgrade:
             self._feed_without_upgrade(head)
-        if len(heard.headers) > self._limits.headers:
+        headers = header_lines(head)
+        if len(headers) > self._limits.headers:
             raise Refused(431)
         length, self.awaits_continue, self.keep = body_framing(
-            heard.headers, modern=self.modern, body_bytes_max=self._limits.body_bytes
+            headers, modern=self.modern, body_bytes_max=self._limits.body_bytes
         )
-        self.headers = tuple(heard.headers)
+        self.headers = tuple(headers)
         if length == 0:
             self._finish(b"")
             return end
-        if heard.seen != HEAD_SEEN:
+        if self._seen != HEAD_SEEN:
             raise Refused(400)
+        after = end + length
+        if end < after <= len(data):
+            self.awaits_continue = False
+            body = data[end:after]
+            self._parser.feed_data(body)
+            self._finish(body)
+            return after
         self.in_body = True
         if length == CHUNKED:
             self._chunks = ChunkedBody(
@@ -153,14 +157,9 @@ class MessageReader:
         The request is answered as it stands, and the connection goes on as it was.
         Source: RFC 9110 section 7.8.
         """
-        heard = self._heard
-        heard.headers = []
-        heard.seen = NOTHING_YET
-        self._parser = httptools.HttpRequestParser(heard)
+        self._seen.clear()
+        self._parser = httptools.HttpRequestParser(_Heard(self._seen))
         self._parser.feed_data(UPGRADE.sub(UPGRADE_HIDDEN, head))
-        heard.headers = [
-            (b"upgrade" if name == UPGRADE_HIDDEN else name, value) for name, value in heard.headers
-        ]
 
     def _watch(self, data: bytes, position: int) -> None:
         """Refuse the beginning of a head that can no longer become a good one."""
@@ -194,13 +193,15 @@ class MessageReader:
         end = chunks.take(data, position)
         if chunks.done:
             self._finish(bytes(chunks.body))
-        elif self._heard.seen != HEAD_SEEN:
+        elif self._seen != HEAD_SEEN:
             raise Refused(400)
         return end
 
     def _finish(self, body: bytes) -> None:
         """Hold the whole message, if llhttp saw it end at the same byte."""
-        if self._heard.seen != WHOLE_SEEN:
+        if self._seen != WHOLE_SEEN:
             raise Refused(400)
         self.body = body
         self.whole = True
+        self.in_body = False
+        self._chunks = None

@@ -1,36 +1,35 @@
 """Random identifiers."""
 
 import os
+from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 _DRAWN_TOGETHER: Final = 128
 _VARIANTS: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
-class Uuids:
-    """Random UUIDs (version 4, RFC 9562), as text.
+def uuids() -> Callable[[], str]:
+    """Return a function that answers a random UUID (version 4, RFC 9562), as text, at each call.
 
     Every request takes two, and asking the system for randomness lets another thread have the
-    interpreter each time: so many are drawn together.
+    interpreter each time: so many are drawn together, and handed out without a call of ours.
     """
-
-    def __init__(self) -> None:
-        self._drawn: list[str] = []
-
-    def new(self) -> str:
-        """Return one that was never given before."""
-        if not self._drawn:
-            drawn = os.urandom(16 * _DRAWN_TOGETHER).hex()
-            self._drawn = [_uuid(drawn[at : at + 32]) for at in range(0, len(drawn), 32)]
-        return self._drawn.pop()
+    return chain.from_iterable(iter(_drawn_together, None)).__next__
 
 
-new_uuid: Final = Uuids().new
+def _drawn_together() -> list[str] | None:
+    """Return the next UUIDs to hand out; there is no end to them."""
+    drawn = os.urandom(16 * _DRAWN_TOGETHER).hex()
+    return [_uuid(drawn[at : at + 32]) for at in range(0, len(drawn), 32)]
 
 
 def _uuid(digits: str) -> str:
     variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+new_uuid: Final = uuids()
 
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

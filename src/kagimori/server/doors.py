@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from kagimori.http.cors import preflight, readable
+from kagimori.http.cors import ORIGIN, preflight, readable
 from kagimori.http.front import Handler, Respond
 from kagimori.rules.request import RawAnswer, RawRequest
 
@@ -28,7 +28,7 @@ class Doors:
         if (raw.method == b"POST" and (raw.target == b"/" or is_form)) or (
             raw.method == b"GET" and is_form
         ):
-            self._api(raw, readable(raw, respond))
+            self._api(raw, readable(respond) if ORIGIN in dict(raw.headers) else respond)
         else:
             respond(self._page(raw))
 

@@ -23,7 +23,7 @@ from kagimori.hsm.client import HsmClient
 from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
 from kagimori.http.tls import server_context
-from kagimori.machinery.chance import Uuids
+from kagimori.machinery.chance import uuids
 from kagimori.machinery.control import Answer, BadMessage, frame, read_question
 from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.once import Once
@@ -68,7 +68,7 @@ class Worker:
         self._data = data
         self.telemetry = Telemetry(services=SERVICES)
         self._now = now = kind.clock.now
-        draw = self._draw = Uuids().new
+        draw = self._draw = uuids()
         self._hsm = HsmClient(config.hsm_socket, config.settings.hsm)
         holders = Holders(self._hsm)
         self._store = EmbeddedStore(

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from kagimori.http.cors import preflight, readable
+from kagimori.http.cors import preflight
 from kagimori.http.front import Front, Respond
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.server.doors import Doors
 from kagimori.settings import FrontLimits
 
 DATE = b"Tue, 02 Jan 2024 03:04:05 GMT"
@@ -798,8 +799,9 @@ def test_what_is_no_preflight(request_):
 def test_only_a_request_with_an_origin_gets_headers_for_it():
     given: list[RawAnswer] = []
     plain = RawAnswer(200, b"{}")
-    readable(asked(b"POST"), given.append)(plain)
-    readable(asked(b"POST", ORIGIN), given.append)(plain)
+    doors = Doors(lambda raw, respond: respond(plain), list)
+    doors.handle(asked(b"POST"), given.append)
+    doors.handle(asked(b"POST", ORIGIN), given.append)
     assert given[0] is plain
     assert given[1].headers == (
         b"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: "

@@ -18,7 +18,10 @@ _SLOTS: Final = WORKERS_MAX + 1
 
 
 class ChangeSignal:
-    """The counts; `slot` (0 to 63) is the one that is ours to raise."""
+    """The counts; `slot` (0 to 63) is the one that is ours to raise.
+
+    The bytes of `counts` are there to be compared, and for nothing else.
+    """
 
     def __init__(self, path: Path, slot: int = 0) -> None:
         self._slot = slot * _COUNT.size
@@ -26,18 +29,14 @@ class ChangeSignal:
         try:
             if os.fstat(file).st_size < _SLOTS * _COUNT.size:
                 os.ftruncate(file, _SLOTS * _COUNT.size)
-            self._map = mmap.mmap(file, _SLOTS * _COUNT.size)
+            self.counts = mmap.mmap(file, _SLOTS * _COUNT.size)
         finally:
             os.close(file)
 
-    def get(self) -> bytes:
-        """The counts' bytes: to be compared, nothing else."""
-        return self._map[:]
-
     def notify(self) -> None:
         """Notify the other workers that the store has changed."""
-        (count,) = _COUNT.unpack_from(self._map, self._slot)
-        _COUNT.pack_into(self._map, self._slot, count + 1)
+        (count,) = _COUNT.unpack_from(self.counts, self._slot)
+        _COUNT.pack_into(self.counts, self._slot, count + 1)
 
     def close(self) -> None:
-        self._map.close()
+        self.counts.close()

@@ -56,11 +56,11 @@ class EmbeddedStore:
 
     def is_fresh(self) -> bool:
         """Return whether nobody on this node has committed since we last looked."""
-        return self._signal.get() == self._seen
+        return self._signal.counts[:] == self._seen
 
     def refresh(self) -> Pending[None]:
         """Drop from memory what others have changed since we last looked."""
-        seen, since = self._signal.get(), self._changes_read
+        seen, since = self._signal.counts[:], self._changes_read
         done: Pending[None] = Pending()
         job = self._reading.call(lambda: self._reader.changes_since(since))
 

@@ -95,7 +95,7 @@ def test_a_bucket_has_copies_that_nobody_can_change():
             server.client().create_key()
         finally:
             server.stop()
-        assert len(received.puts) >= 2
+        assert received.puts
         for path, given, body in received.puts:
             headers = {name.lower(): value for name, value in given.items()}
             assert path.startswith("/worm/kagimori/node-1/checkpoint-")

@@ -256,8 +256,13 @@ def wanted(setting: Setting) -> str:
         words = words.replace("whole number", f"whole number of {unit}")
         words = words if f"of {unit}" in words else f"{words} of {unit}"
     if least is not None:
-        words += f", {least:g} or more" if most is None else f" from {least:g} to {most:g}"
+        low, high = _plain(least), _plain(most)
+        words += f", {low} or more" if most is None else f" from {low} to {high}"
     return words
+
+
+def _plain(bound: float | None) -> str:
+    return str(bound).removesuffix(".0")
 
 
 def _base(kind: Any) -> Any:

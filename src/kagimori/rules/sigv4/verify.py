@@ -44,7 +44,7 @@ def check_claim(
         raise InvalidSignatureException("Credential should be scoped to a valid region. ")
     if claim.presigned is None:
         return check_time(scope, values, now)
-    return _check_lifetime(scope, claim.presigned, now)
+    return check_lifetime(scope, claim.presigned, now)
 
 
 def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
@@ -62,7 +62,7 @@ def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
     return date
 
 
-def _check_lifetime(scope: Scope, presigned: Presigned, now: float) -> str:
+def check_lifetime(scope: Scope, presigned: Presigned, now: float) -> str:
     """Return the time of signing of a presigned request, if its lifetime is not over.
 
     Raises:

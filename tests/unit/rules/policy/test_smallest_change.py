@@ -6,7 +6,7 @@ import pytest
 
 from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS, decide, decide_assume_role
 from kagimori.rules.authorization.decision import IdentityRules, Side
-from kagimori.rules.authorization.smallest_change import Considered, Told, smallest_change
+from kagimori.rules.authorization.smallest_change import Considered, Evaluated, smallest_change
 from kagimori.rules.policy.explain import explain
 from kagimori.rules.policy.principal import PrincipalKind
 from unit.rules.policy.cast import (
@@ -47,11 +47,11 @@ def advice_on(caller, identity_rules, asked, *, key=None, role=None):
     if key is not None:
         decision = decide(caller, identity_rules, key, asked)
         said = explain(key.key_policy, asked, caller, has_boundary=has_boundary)
-        told.append(Told("key policy", Side.RESOURCE, said))
+        told.append(Evaluated("key policy", Side.RESOURCE, said))
     elif role is not None:
         decision = decide_assume_role(caller, identity_rules, role, asked)
         said = explain(role.trust_policy, asked, caller, has_boundary=has_boundary)
-        told.append(Told("role trust policy", Side.TRUST, said))
+        told.append(Evaluated("role trust policy", Side.TRUST, said))
     else:
         decision = decide(caller, identity_rules, None, asked)
     for side, policies in (
@@ -59,7 +59,7 @@ def advice_on(caller, identity_rules, asked, *, key=None, role=None):
         (Side.BOUNDARY, (identity_rules.boundary,) if has_boundary else ()),
         (Side.SESSION, identity_rules.session_policies or ()),
     ):
-        told += [Told(side.value, side, explain(policy, asked)) for policy in policies]
+        told += [Evaluated(side.value, side, explain(policy, asked)) for policy in policies]
     sessions = identity_rules.session_policies
     considered = Considered(
         tuple(told),

@@ -53,6 +53,7 @@ class Greeting(Struct, frozen=True, array_like=True, tag=1):
     domains: list[str]
     memory_locked: bool
     sandbox: tuple[str, ...] = ()  # what keeps the process from files, sockets and programs
+    operator_account_id: str = ""  # as it is sealed with the domains
 
 
 class DomainKeyFacts(Struct, frozen=True, array_like=True):
@@ -125,8 +126,11 @@ class Encapsulated(Struct, frozen=True, array_like=True, tag=11):
 
 
 class NewSecret(Struct, frozen=True, array_like=True, tag=6):
+    """A secret access key, in plain and sealed; `account_id` is a new account's, drawn with it."""
+
     secret_access_key: str
     sealed_secret: bytes
+    account_id: str = ""
 
 
 class TakenCode(Struct, frozen=True, array_like=True, tag=14):

@@ -5,11 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from kagimori.deployment.service_keys import create_service_key, delete_service_key, service_keys
+from kagimori.deployment.service_keys import (
+    ServiceKey,
+    create_service_key,
+    delete_service_key,
+    service_keys,
+)
 from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
 from kagimori_cli.table import print_table
-from kagimori_cli.terminal import Data, Output, OutputOption, print_json, without_none
+from kagimori_cli.terminal import Output, OutputOption, print_json, without_none
 from kagimori_cli.times import shown
+from kagimori_client.admin import AdminClient
 
 service = typer.Typer(
     help="Access keys of services that act for callers.",
@@ -25,12 +31,17 @@ def create(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="As in signatures for it: s3, ec2, rds …")
     ],
-    data: Data,
+    data: Folder = None,
+    endpoint: EndpointUrl = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make an access key with which a gateway acts as a service; its secret is shown this once."""
+    server = server_for(data, endpoint)
     with refusals_told():
-        made = create_service_key(data, name)
+        if server is None:
+            made = create_service_key(data or Path(), name)
+        else:
+            made = _created(server, name)
     if output is Output.JSON:
         print_json(without_none(made))
         return
@@ -70,6 +81,14 @@ def delete(access_key_id: AccessKeyId, data: Folder = None, endpoint: EndpointUr
         else:
             server.call("DeleteServiceKey", AccessKeyId=access_key_id)
     typer.echo(f"{access_key_id} is taken away")
+
+
+def _created(server: AdminClient, name: str) -> ServiceKey:
+    answer = server.call("CreateServiceKey", Service=name)
+    key, secret = answer["ServiceKey"], answer["AccessKey"]["SecretAccessKey"]
+    return ServiceKey(
+        key["Service"], key["ServicePrincipal"], key["AccessKeyId"], secret, key["CreatedAt"]
+    )
 
 
 def _plain(key: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from kagimori_boundary.commands import CreateSecretOnBehalf, CreateSession
 from kagimori_boundary.commands.identity import (
     FEDERATED,
+    NO_ACCOUNT,
     ROLE,
     ROOT,
     ROOT_HOLDER,
@@ -70,8 +71,23 @@ def check_session(command: CreateSession, asker: Asker | None, now: float | None
         raise Refused(Reason.FORBIDDEN)
 
 
+def check_operator(asker: Asker, operator_account_id: str) -> None:
+    """Check that who asks is of the operators' account; no other account may ask for such things.
+
+    Raises:
+        Refused: FORBIDDEN.
+    """
+    if not operator_account_id or asker.account_id != operator_account_id:
+        raise Refused(Reason.FORBIDDEN)
+
+
+def is_for_service(command: CreateSecretOnBehalf) -> bool:
+    """Return whether a service is to have this secret; operators alone may have it made."""
+    return command.account_id == NO_ACCOUNT and command.holder.startswith(SERVICE_HOLDER)
+
+
 def check_secret(command: CreateSecretOnBehalf, asker: Asker) -> None:
-    """Check that such a secret access key may be made on behalf of who asks.
+    """Check that such a secret access key may be made within the account of who asks.
 
     Raises:
         Refused: FORBIDDEN: another account's, a service's, or the root user's for somebody else.

@@ -30,7 +30,7 @@ from kagimori_hsm.commands.passwords import Passwords
 from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.journal import Journal
-from kagimori_hsm.refused import Refused
+from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Ring, Rings
 from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
 from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
@@ -156,29 +156,44 @@ class Module:
         return Failed(Failure.NOT_OPERATIONAL)
 
     def _hello(self, _: commands.Hello) -> Reply:
-        names = sorted(self._rings.all())
-        return Greeting(PROTOCOL_VERSION, self._state, names, self._memory_locked, self.sandbox)
+        return Greeting(
+            PROTOCOL_VERSION,
+            self._state,
+            sorted(self._rings.all()),
+            self._memory_locked,
+            self.sandbox,
+            self._rings.operator_account_id,
+        )
 
     def _unseal(self, command: commands.Unseal) -> Reply:
-        self._rings.add(unseal(command.sealed_domains, self._seal_key))
+        unsealed = unseal(command.sealed_domains, self._seal_key)
+        self._rings.add(unsealed.rings)
+        self._rings.operator_account_id = unsealed.operator_account_id
         self.go_to(HsmState.OPERATIONAL)
         return self._hello(commands.Hello(PROTOCOL_VERSION))
 
     def _create_domains(self, command: commands.CreateDomains) -> Reply:
+        known, named = self._rings.operator_account_id, command.operator_account_id
+        if known and named not in ("", known):
+            raise Refused(Reason.FORBIDDEN)
+        self._rings.operator_account_id = known or named
         self._rings.create(command.names, self._world.now())
         self.go_to(HsmState.OPERATIONAL)
         return sealed(self._rings.all(), self._seal)
 
     def _adopt_domains(self, command: commands.AdoptDomains) -> Reply:
         """Put the rings in a blob in force, and forget what was opened with keys that are gone."""
-        gone = self._rings.succeed(unseal(command.sealed_domains, self._seal_key))
+        unsealed = unseal(command.sealed_domains, self._seal_key)
+        if unsealed.operator_account_id != self._rings.operator_account_id:
+            raise Refused(Reason.FORBIDDEN)
+        gone = self._rings.succeed(unsealed.rings)
         if gone:
             self._keys.drop_under(gone)
             self._audit.drop_under(gone)
         return DomainKeys(key_facts(self._rings.all()))
 
     def _seal(self, rings: Mapping[str, Ring]) -> bytes:
-        return seal(rings, self._seal_key)
+        return seal(rings, self._seal_key, self._rings.operator_account_id)
 
     def _admit_follower(self, command: commands.AdmitFollower) -> Reply:
         self._follower = command.process_id

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -100,6 +101,32 @@ def test_no_session_of_an_account_that_it_has_nothing_of(worker):
     assert made == Failed(Failure.TOKEN_REFUSED)
     secret = commands.CreateSecretOnBehalf(OTHER, "AKIANEW", ROOT_HOLDER, proof)
     assert worker.ask(secret) == FORBIDDEN
+
+
+def test_naming_other_operators_in_the_store_makes_none():
+    """A worker can write the store; the HSM believes what it has sealed."""
+    with serving.temporary_folder() as data:
+        made = serving.init(data)
+        account = json.loads(
+            serving.run("account", "create", "--data", data, "--output", "json", check=True).stdout
+        )
+        with closing(connect(data / "kagimori.db")) as connection:
+            named = (json.dumps(account["account_id"]),)
+            text = "UPDATE deployment SET value = ? WHERE name = 'operator_account_id'"
+            assert connection.execute(text, named).rowcount == 1
+            connection.commit()
+        with serving.served(data=data) as server:
+            admin = server.client(
+                "kagimori",
+                access_key=account["access_key_id"],
+                secret=account["secret_access_key"],
+            )
+            with serving.refused("AccessDeniedException"):
+                admin.create_account()
+            admin = server.client(
+                "kagimori", access_key=made["access_key_id"], secret=made["secret_access_key"]
+            )
+            assert admin.get_status()["OperatorAccountId"] == made["account_id"]
 
 
 @pytest.mark.parametrize("ahead", [2, 30, 3650])

@@ -152,6 +152,8 @@ def test_the_aws_cli_speaks_to_it(server, tmp_path):
 # --- operators ------------------------------------------------------------------------------------
 
 OPERATORS_ALONE = {
+    "CreateAccount": {},
+    "CreateServiceKey": {"Service": "s3"},
     "DeleteServiceKey": {"AccessKeyId": "AKIAAAAAAAAAAAAAAAAA"},
     "GetAuditStatus": {},
     "GetMetricsSummary": {},
@@ -246,6 +248,47 @@ def test_service_keys_are_listed_and_taken_away(server):
         client.delete_service_key(AccessKeyId=key["AccessKeyId"])
 
 
+def test_an_operator_makes_an_account_and_its_root_user(server):
+    made = admin(server).create_account()
+    account, key = made["Account"]["AccountId"], made["AccessKey"]
+    assert made["Account"]["IsOperator"] is False
+    credentials = {"access_key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+    who = server.client("sts", **credentials).get_caller_identity()
+    assert who["Arn"] == f"arn:aws:iam::{account}:root"
+    assert server.client(**credentials).list_keys()["Keys"] == []
+    with refused("AccessDeniedException"):
+        server.client("kagimori", **credentials).create_account()
+    found = events_of(admin(server), EventName="CreateAccount", AccountId=server.account)
+    event = [one for one in found if "ErrorCode" not in one][-1]
+    record = json.loads(event["CloudTrailEvent"])
+    assert record["responseElements"]["accessKey"] == {"accessKeyId": key["AccessKeyId"]}
+    assert record["responseElements"]["account"]["accountId"] == account
+    assert key["SecretAccessKey"] not in event["CloudTrailEvent"]
+    assert serving.run("audit", "verify", "--data", server.data).returncode == 0
+
+
+def test_an_operator_makes_a_service_that_acts_for_callers(server):
+    made = admin(server).create_service_key(Service="s3")
+    key = made["AccessKey"]
+    assert made["ServiceKey"]["ServicePrincipal"] == "s3.amazonaws.com"
+    assert made["ServiceKey"]["AccessKeyId"] == key["AccessKeyId"]
+    service = admin(server, key["AccessKeyId"], key["SecretAccessKey"])
+    with refusal("AccessDeniedException") as told:
+        service.create_account()
+    assert "services cannot use" in told.value.response["Error"]["Message"]
+    events = events_of(admin(server), EventName="CreateServiceKey")
+    record = json.loads(events[-1]["CloudTrailEvent"])
+    assert record["requestParameters"] == {"service": "s3"}
+    assert key["SecretAccessKey"] not in events[-1]["CloudTrailEvent"]
+    assert serving.run("audit", "verify", "--data", server.data).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["S3", "3s", "s3.amazonaws.com", "s" * 64, "s3\n", "ſ3"])
+def test_a_service_has_a_name_as_in_signatures(server, name):
+    with refused("ValidationException"):
+        admin(server).create_service_key(Service=name)
+
+
 def test_only_a_services_key_is_taken_away(server):
     with refused("ResourceNotFoundException"):
         admin(server).delete_service_key(AccessKeyId=server.made["access_key_id"])
@@ -258,10 +301,11 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.meta.events.register(
         "after-call.kagimori", lambda model, **_: answered.add(model.name), unique_id="answered"
     )
-    made = run("service", "create", "ec2", "--data", server.data, "--output", "json", check=True)
+    client.create_account()
+    made = client.create_service_key(Service="ec2")
     client.list_accounts()
     client.list_service_keys()
-    client.delete_service_key(AccessKeyId=json.loads(made.stdout)["access_key_id"])
+    client.delete_service_key(AccessKeyId=made["AccessKey"]["AccessKeyId"])
     client.get_denial(RequestId=denial, IncludeEncodedMessage=True)
     client.search_events(KeyId=key["Arn"])
     client.search_events(StartAtEnd=True)

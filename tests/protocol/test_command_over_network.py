@@ -60,16 +60,23 @@ def journalled(server, name):
 
 
 def test_accounts_are_listed(ask, server):
-    made = told(run("account", "create", "--data", server.data, *KEYS))
+    made = told(ask("account", "create", *KEYS))
+    assert {"account_id", "access_key_id", "secret_access_key", "region"} <= set(made)
+    assert made["endpoint_url"] == server.url
+    credentials = {"access_key": made["access_key_id"], "secret": made["secret_access_key"]}
+    assert server.client(**credentials).list_keys()["Keys"] == []
     listed = {one["account_id"]: one["is_operator"] for one in told(ask("account", "list", *KEYS))}
     assert listed[made["account_id"]] is False
     assert listed[server.account] is True
     assert made["account_id"] in ask("account", "list").stdout
     assert journalled(server, "ListAccounts")
+    assert journalled(server, "CreateAccount")
 
 
 def test_service_keys_are_listed_and_taken_away(ask, server):
-    made = told(run("service", "create", "s3", "--data", server.data, *KEYS))
+    made = told(ask("service", "create", "s3", *KEYS))
+    assert made["secret_access_key"]
+    assert made["created_at"] > 0
     listed = {one["access_key_id"]: one for one in told(ask("service", "list", *KEYS))}
     assert listed[made["access_key_id"]]["service_principal"] == "s3.amazonaws.com"
     assert made["access_key_id"] in ask("service", "list").stdout
@@ -181,6 +188,17 @@ def test_others_are_refused_in_a_line(server):
     done = run("account", "list", **variables)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"kagimori: User: .* is not authorized to perform: .*\n", done.stderr)
+
+
+def test_an_account_of_a_chosen_id_is_made_in_the_folder(server, variables):
+    wanted = ("account", "create", "--account", "123456789012")
+    done = run(*wanted, **variables)
+    assert done.returncode == 1
+    assert "--account goes with --data" in done.stderr
+    made = told(run(*wanted, "--data", server.data, *KEYS))
+    credentials = {"access_key": made["access_key_id"], "secret": made["secret_access_key"]}
+    assert server.client(**credentials).list_keys()["Keys"] == []
+    assert run(*wanted, "--data", server.data).returncode == 1
 
 
 @pytest.mark.parametrize(

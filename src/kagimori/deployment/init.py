@@ -93,7 +93,7 @@ def _fill(
     audit_key: bool,
 ) -> RootAccessKey:
     now = round(time.time(), 3)
-    sealed = ask(CreateDomains([IDENTITY_DOMAIN, *regions]))
+    sealed = ask(CreateDomains([IDENTITY_DOMAIN, *regions], account_id))
     if not isinstance(sealed, SealedDomains):
         raise HsmRefused("the HSM answered something else")
     facts = Facts(

@@ -5,7 +5,6 @@ They belong to no account, so that nobody in one can make a service.
 
 import time
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct
 
@@ -17,9 +16,7 @@ from kagimori.ports import Delete, Put, StoreConflict
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.service import SERVICE_NAME, service_principal
 from kagimori.rules.records.service_event import service_key_event
-from kagimori_boundary.commands.identity import SERVICE_HOLDER
-
-NO_ACCOUNT: Final = ""
+from kagimori_boundary.commands.identity import NO_ACCOUNT, SERVICE_HOLDER
 
 
 class ServiceKey(Struct, frozen=True):

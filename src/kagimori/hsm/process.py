@@ -67,6 +67,7 @@ class HsmProcess:
         ours.settimeout(START_SECONDS_MAX)
         self._socket = ours
         self.sandbox: tuple[str, ...] = ()
+        self.operator_account_id = ""
         self._asked = 0
         self._cutter = FrameCutter()
         self._frames: list[Frame] = []
@@ -102,6 +103,7 @@ class HsmProcess:
         operational = self.ask(Unseal(sealed_domains))
         if isinstance(operational, Greeting):
             self.sandbox = operational.sandbox
+            self.operator_account_id = operational.operator_account_id
 
     def end(self, seconds: float = 5.0) -> None:
         """Let it end, and see that it does."""

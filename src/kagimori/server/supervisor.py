@@ -20,6 +20,7 @@ from msgspec import Struct
 from kagimori.deployment.audit_key import audit_key
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable, write_private
+from kagimori.deployment.sealed_operators import with_sealed_operators
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
 from kagimori.machinery.logs import Log
@@ -89,7 +90,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stopping.set)
         try:
             self._hsm = await asyncio.to_thread(self._start_hsm)
-        except HsmRefused as refused:
+        except (HsmRefused, Unusable) as refused:
             return str(refused)
         await self._spawn_trail()
         if not all(await asyncio.gather(*(self._start_worker(name) for name in self._names))):
@@ -138,7 +139,8 @@ class Supervisor:
         )
         try:
             hsm.unseal(self._facts.sealed_domains)
-        except HsmRefused:
+            self._facts = with_sealed_operators(self._layout, self._facts, hsm)
+        except (HsmRefused, Unusable):
             hsm.end()
             raise
         return hsm
@@ -154,7 +156,7 @@ class Supervisor:
             pause = _next_pause(pause, time.monotonic() - began)
             await asyncio.sleep(pause)
             self._hsm.end()
-            with contextlib.suppress(HsmRefused, OSError):
+            with contextlib.suppress(HsmRefused, Unusable, OSError):
                 self._hsm = await asyncio.to_thread(self._start_hsm)
                 await asyncio.to_thread(self._admit_trail)
             self._write_running()

@@ -32,6 +32,7 @@ from kagimori_boundary.commands.domains import (
 )
 from kagimori_boundary.commands.identity import (
     AccessKeyProof,
+    CreateAccountSecret,
     CreateSecret,
     CreateSecretOnBehalf,
     CreateSession,
@@ -101,6 +102,7 @@ Command = (
     | Decapsulate
     | CreateSecret
     | CreateSecretOnBehalf
+    | CreateAccountSecret
     | DeriveSigningKey
     | CreateSession
     | OpenSession
@@ -129,6 +131,7 @@ __all__ = [
     "AuditKeyToken",
     "BoundToken",
     "Command",
+    "CreateAccountSecret",
     "CreateAuditKey",
     "CreateDomains",
     "CreateImportParameters",

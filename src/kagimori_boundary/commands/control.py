@@ -20,11 +20,16 @@ class Unseal(HsmCommand, frozen=True, tag=2):
 
 
 class CreateDomains(HsmCommand, frozen=True, tag=3):
-    """Operator: make the domains that do not exist yet; answers all of them, sealed anew."""
+    """Operator: make the domains that do not exist yet; answers all of them, sealed anew.
+
+    `operator_account_id` is sealed with them, once: the account whose identities may have secrets
+    made in other accounts. It cannot be changed afterwards.
+    """
 
     roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
 
     names: list[str]
+    operator_account_id: str = ""
 
 
 class AdmitFollower(HsmCommand, frozen=True, tag=34):

@@ -11,6 +11,7 @@ from kagimori_boundary.commands.sign_in import OneCode
 ROOT_HOLDER: Final = "root"
 SERVICE_HOLDER: Final = "service/"  # with the service's name
 UNKNOWN_HOLDER: Final = ""  # of access keys that were made before holders were sealed with them
+NO_ACCOUNT: Final = ""  # services belong to none, so that nobody in one can make a service
 
 # The kinds of sessions.
 ROLE, USER, ROOT, FEDERATED = "role", "user", "root", "federated"
@@ -46,13 +47,30 @@ class CreateSecret(HsmCommand, frozen=True, tag=36):
 
 
 class CreateSecretOnBehalf(HsmCommand, frozen=True, tag=40):
-    """Make a secret access key in the account of who asks, whom `proof` shows."""
+    """Make a secret access key on behalf of the caller whom `proof` shows.
+
+    It is of the caller's account; for operators of the deployment also of a service, which has
+    no account.
+    """
 
     is_minting: ClassVar[bool] = True
 
     account_id: str
     access_key_id: str
     holder: str
+    proof: Proof | None = None
+
+
+class CreateAccountSecret(HsmCommand, frozen=True, tag=46):
+    """Make a secret access key for the root user of a new account, whose id the HSM draws.
+
+    For operators of the deployment, as `proof` shows. Since nobody chooses the account's id, no
+    account that exists can be opened this way.
+    """
+
+    is_minting: ClassVar[bool] = True
+
+    access_key_id: str
     proof: Proof | None = None
 
 

@@ -6,23 +6,37 @@ What is made here is held to the rules of `minting.py` and written into the HSM'
 import base64
 import hmac
 import os
+import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from kagimori_boundary import commands
-from kagimori_boundary.commands.identity import UNKNOWN_HOLDER, AccessKeyProof, Proof
+from kagimori_boundary.commands.identity import (
+    ROOT_HOLDER,
+    UNKNOWN_HOLDER,
+    AccessKeyProof,
+    Proof,
+)
 from kagimori_boundary.replies import Bytes, NewSecret, NewSession, OpenedSession, Reply
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.journal import Journal
-from kagimori_hsm.minting import Asker, check_scope_date, check_secret, check_session
+from kagimori_hsm.minting import (
+    Asker,
+    check_operator,
+    check_scope_date,
+    check_secret,
+    check_session,
+    is_for_service,
+)
 from kagimori_hsm.rates import Rate
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.tokens import ExpiredToken, binding_of
 from kagimori_hsm.world import World
 
+_FIRST_ACCOUNT, _ACCOUNTS = 100_000_000_000, 900_000_000_000  # 12 digits, the first not zero
 _SECRET_BYTES: Final = 30  # 40 characters of base64, as AWS's are
 # Permits at once and for each second. One access key has a signing key for each region, service,
 # day and worker; web identity asks with no access key, and is counted by the role's account.
@@ -30,6 +44,8 @@ DERIVATIONS_EACH: Final = (512.0, 4.0)
 DERIVATIONS_TOTAL: Final = (20_000.0, 500.0)
 WEB_IDENTITIES_EACH: Final = (200.0, 20.0)
 WEB_IDENTITIES_TOTAL: Final = (1_000.0, 100.0)
+# Access keys of new accounts and services, for the operators of the deployment.
+OPERATORS_SECRETS: Final = (1_000.0, 1.0)
 
 
 class _Session(msgspec.Struct, array_like=True, frozen=True):
@@ -61,11 +77,15 @@ class IdentityCommands:
         self._web_identities = Rate(
             each=WEB_IDENTITIES_EACH, total=WEB_IDENTITIES_TOTAL, monotonic=clock
         )
+        self._operators_secrets = Rate(
+            each=OPERATORS_SECRETS, total=OPERATORS_SECRETS, monotonic=clock
+        )
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {
             commands.CreateSecret: self._create_secret,
             commands.CreateSecretOnBehalf: self._create_secret_on_behalf,
+            commands.CreateAccountSecret: self._create_account_secret,
             commands.DeriveSigningKey: self._derive_signing_key,
             commands.CreateSession: self._create_session,
             commands.OpenSession: self._open_session,
@@ -79,22 +99,47 @@ class IdentityCommands:
     def _create_secret_on_behalf(self, command: commands.CreateSecretOnBehalf) -> Reply:
         asker = self._asker(command.proof)
         if asker is not None:
-            check_secret(command, asker)
+            if is_for_service(command):
+                self._check_operator(asker)
+            else:
+                check_secret(command, asker)
         elif not self._world.dev:
             raise Refused(Reason.FORBIDDEN)
+        return self._minted(command.account_id, command.access_key_id, command.holder, asker)
+
+    def _create_account_secret(self, command: commands.CreateAccountSecret) -> Reply:
+        asker = self._asker(command.proof)
+        if asker is not None:
+            self._check_operator(asker)
+        elif not self._world.dev:
+            raise Refused(Reason.FORBIDDEN)
+        account_id = str(_FIRST_ACCOUNT + secrets.randbelow(_ACCOUNTS))
+        made = self._minted(account_id, command.access_key_id, ROOT_HOLDER, asker)
+        return msgspec.structs.replace(made, account_id=account_id)
+
+    def _check_operator(self, asker: Asker) -> None:
+        operators = self._rings.operator_account_id
+        check_operator(asker, operators)
+        if not self._operators_secrets.allows(operators):
+            raise Refused(Reason.TOO_OFTEN)
+
+    def _minted(
+        self, account_id: str, access_key_id: str, holder: str, asker: Asker | None
+    ) -> NewSecret:
+        """Return a new secret that the journal tells of before the answer leaves."""
         self._journal.add(
             {
                 "made": "secret access key",
                 "at": self._world.now(),
-                "accessKeyId": command.access_key_id,
-                "accountId": command.account_id,
-                "principalId": command.holder,
+                "accessKeyId": access_key_id,
+                "accountId": account_id,
+                "principalId": holder,
                 "askedBy": asker.access_key_id if asker is not None else "",
             }
         )
-        return self._new_secret(command.account_id, command.access_key_id, command.holder)
+        return self._new_secret(account_id, access_key_id, holder)
 
-    def _new_secret(self, account_id: str, access_key_id: str, holder: str) -> Reply:
+    def _new_secret(self, account_id: str, access_key_id: str, holder: str) -> NewSecret:
         secret = _drawn_secret()
         binding = secret_binding(account_id, access_key_id, holder)
         return NewSecret(secret, self._rings.identity().wrap(secret.encode(), binding))

@@ -22,7 +22,7 @@ from kagimori_hsm.world import World
 
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 TODAY = "20270115"
-HOME, OTHER = "111122223333", "444455556666"
+HOME, OTHER, OPERATORS = "111122223333", "444455556666", "777788889999"
 ALICE = "AIDAALICEALICEALICE00"
 HOUR = 3600
 FORBIDDEN = Failed(Failure.FORBIDDEN)
@@ -37,7 +37,7 @@ class Hsm:
         self.journal = Journal()
         self.module = Module(bytes(32), memory_locked=False, world=world, journal=self.journal)
         self.module.self_test()
-        self.operator(commands.CreateDomains(["identity"]))
+        self.operator(commands.CreateDomains(["identity"], OPERATORS))
 
     def operator(self, command):
         return self.module.perform(Role.OPERATOR, command)
@@ -252,6 +252,81 @@ def test_secrets_are_made_in_the_account_of_who_asks(hsm):
         (root, {"account": OTHER, "holder": ROOT_HOLDER}),
     ):
         assert hsm.worker(on_behalf(proof, **change)) == FORBIDDEN
+
+
+def of_operators(hsm, holder=ALICE):
+    return hsm.access_key(holder, account=OPERATORS, access_key_id="AKIAOPERATOR")
+
+
+def test_operators_have_accounts_made_whose_ids_they_do_not_choose(hsm):
+    """So the root user of an account that exists cannot be had this way."""
+    asked = commands.CreateAccountSecret("AKIANEW", of_operators(hsm))
+    first, second = hsm.worker(asked), hsm.worker(asked)
+    for made in (first, second):
+        assert made.account_id.isdecimal()
+        assert len(made.account_id) == 12
+        proof = AccessKeyProof(made.account_id, "AKIANEW", ROOT_HOLDER, made.sealed_secret)
+        assert isinstance(hsm.worker(deriving(proof, TODAY)), Bytes)
+    assert first.account_id != second.account_id
+    entry = entries(hsm.journal)[0]
+    assert (entry["accountId"], entry["principalId"]) == (first.account_id, ROOT_HOLDER)
+    assert entry["askedBy"] == "AKIAOPERATOR"
+
+
+def test_operators_have_keys_of_services_made(hsm):
+    session = hsm.session("user", ALICE, 900, of_operators(hsm), account=OPERATORS)
+    for proof in (of_operators(hsm), SessionProof("ASIAEXAMPLE", session.session_token)):
+        made = hsm.worker(on_behalf(proof, account="", holder="service/s3"))
+        assert isinstance(made, NewSecret)
+
+
+def test_nobody_else_has_them_made_and_operators_nothing_else(hsm):
+    operator, root = of_operators(hsm), hsm.access_key(ROOT_HOLDER)
+    for proof in (None, root, hsm.access_key("service/s3", account="")):
+        assert hsm.worker(commands.CreateAccountSecret("AKIANEW", proof)) == FORBIDDEN
+        assert hsm.worker(on_behalf(proof, account="", holder="service/s3")) == FORBIDDEN
+    for account, holder in (
+        (HOME, ROOT_HOLDER),
+        (HOME, ALICE),
+        (HOME, "service/s3"),
+        (OPERATORS, "service/s3"),
+        ("", ROOT_HOLDER),
+        ("", ALICE),
+        ("", ""),
+    ):
+        assert hsm.worker(on_behalf(operator, account=account, holder=holder)) == FORBIDDEN
+
+
+def test_what_operators_have_made_is_bounded_and_comes_back_with_time(hsm):
+    asked = commands.CreateAccountSecret("AKIANEW", of_operators(hsm))
+    burst, per_second = identity.OPERATORS_SECRETS
+    for _ in range(int(burst)):
+        assert isinstance(hsm.worker(asked), NewSecret)
+    assert hsm.worker(asked) == Failed(Failure.TOO_OFTEN)
+    hsm.now += 1 / per_second
+    assert isinstance(hsm.worker(asked), NewSecret)
+
+
+def test_the_operators_account_is_named_once(hsm):
+    for named in (OTHER, HOME):
+        assert hsm.operator(commands.CreateDomains([], named)) == FORBIDDEN
+    sealed = hsm.operator(commands.CreateDomains(["us-east-1"], OPERATORS)).sealed_domains
+    again = Module(bytes(32), memory_locked=False)
+    again.self_test()
+    opened = again.perform(Role.OPERATOR, commands.Unseal(sealed))
+    assert opened.operator_account_id == OPERATORS
+
+
+def test_without_operators_nobody_has_accounts_made():
+    """As in a deployment that was made before they were sealed, until its next start."""
+    made = Module(bytes(32), memory_locked=False)
+    made.self_test()
+    made.perform(Role.OPERATOR, commands.CreateDomains(["identity"]))
+    for account in (HOME, ""):
+        key = made.perform(Role.OPERATOR, commands.CreateSecret(account, "AKIA", ROOT_HOLDER))
+        proof = AccessKeyProof(account, "AKIA", ROOT_HOLDER, key.sealed_secret)
+        asked = commands.CreateAccountSecret("AKIANEW", proof)
+        assert made.perform(Role.WORKER, asked) == FORBIDDEN
 
 
 def test_access_keys_made_before_holders_were_sealed_go_on(hsm):

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from kagimori.operations.kagimori.accounts import ListAccounts
+from kagimori.operations.kagimori.accounts import CreateAccount, ListAccounts
 from kagimori.operations.kagimori.denials import GetDenial
 from kagimori.operations.kagimori.events import SearchEvents
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
 from kagimori.operations.kagimori.service_keys import (
+    CreateServiceKey,
     DeleteServiceKey,
     ListServiceKeys,
 )
@@ -18,6 +19,8 @@ from kagimori.ports import Inspector
 
 def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
     return (
+        CreateAccount(),
+        CreateServiceKey(),
         DeleteServiceKey(),
         GetAuditStatus(inspector),
         GetDenial(),

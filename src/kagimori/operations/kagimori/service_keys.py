@@ -6,17 +6,63 @@ from typing import Any, Final
 from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.operators import check_operator, deployment_view
+from kagimori.operations.kagimori.new_access_keys import new_access_key
 from kagimori.operations.kagimori.pages import after_of, answer_of, limit_of
 from kagimori.operations.kagimori.refusals import ResourceNotFoundException
 from kagimori.operations.operation import Facts, Operation, Outcome
-from kagimori.ports import Delete
+from kagimori.ports import Delete, Put
+from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.identity import unique_ids
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.service import service_principal
+from kagimori_boundary.commands import Command, CreateSecretOnBehalf
+from kagimori_boundary.commands.identity import NO_ACCOUNT, SERVICE_HOLDER
+from kagimori_boundary.replies import NewSecret
 
-# They belong to no account, so that nobody in one can make a service.
-NO_ACCOUNT: Final = ""
-_LIST = "kagimori:ListServiceKeys"
-_DELETE = "kagimori:DeleteServiceKey"
+_CREATE: Final = "kagimori:CreateServiceKey"
+_LIST: Final = "kagimori:ListServiceKeys"
+_DELETE: Final = "kagimori:DeleteServiceKey"
+
+
+class NewKey(Facts):
+    """The id of the access key to make."""
+
+    access_key_id: str = ""
+
+
+class CreateServiceKey(Operation[NewKey, NewSecret]):
+    """Make an access key with which a gateway may act as a service."""
+
+    service = "kagimori"
+
+    def look_up(self, asked: Asked) -> NewKey:
+        check_operator(asked, _CREATE)
+        return NewKey((Need(_CREATE),))
+
+    def read(self, asked: Asked, facts: NewKey) -> NewKey:
+        drawn = unique_ids.access_key_id(unique_ids.ACCESS_KEY, asked.draw())
+        return NewKey(facts.needs, access_key_id=drawn)
+
+    def ask(self, asked: Request, allowed: Allowed, facts: NewKey) -> Command | None:
+        holder = SERVICE_HOLDER + asked.call.input.Service
+        return CreateSecretOnBehalf(NO_ACCOUNT, facts.access_key_id, holder, asked.caller.proof)
+
+    def finish(self, asked: Request, facts: NewKey, reply: NewSecret) -> Outcome:
+        service: str = asked.call.input.Service
+        key = AccessKey(
+            access_key_id=facts.access_key_id,
+            account_id=NO_ACCOUNT,
+            sealed_secret=reply.sealed_secret,
+            created_at=asked.now,
+            service=service,
+            holder=SERVICE_HOLDER + service,
+        )
+        made = {"ServiceKey": _shown(key)}
+        return Outcome(
+            {**made, "AccessKey": new_access_key(key, reply.secret_access_key)},
+            (Put(ACCESS_KEYS, key),),
+            {**made, "AccessKey": new_access_key(key)},
+        )
 
 
 class ListedKeys(Facts):

@@ -108,6 +108,8 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GetAccessKeyInfo": "AccessKeyId",
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
         "ListPublicKeys": "StartTime EndTime NextToken",
+        "CreateAccount": "",
+        "CreateServiceKey": "Service",
         "DeleteServiceKey": "AccessKeyId",
         "GetAuditStatus": "",
         "GetDenial": "RequestId IncludeEncodedMessage",

@@ -60,6 +60,19 @@ def deployment_created(
     )
 
 
+def operators_sealed(*, event_id: str, now: float, account_id: str, region: str) -> ServiceRecord:
+    """Return the record of the operators' account of an older deployment, sealed by the HSM now."""
+    details = {"operatorAccountId": account_id}
+    return _of_deployment(
+        "SealOperators",
+        details,
+        event_id=event_id,
+        now=now,
+        account_id=account_id,
+        region=region,
+    )
+
+
 def audit_key_created(
     *, event_id: str, now: float, account_id: str, region: str, fingerprint: str
 ) -> ServiceRecord:

@@ -1,0 +1,45 @@
+"""The operators' account as the HSM has it: sealed with the domains, where no worker can change it.
+
+The store names the account as well, for people and for commands without a server; a worker can
+write the store, so that a server believes the HSM alone.
+"""
+
+import time
+
+from msgspec.structs import replace
+
+from kagimori.deployment.facts import Facts
+from kagimori.deployment.folder import Layout
+from kagimori.deployment.opened import opened
+from kagimori.hsm.process import HsmProcess, HsmRefused
+from kagimori.machinery.chance import new_uuid
+from kagimori.machinery.store.sqlite import Fact
+from kagimori.rules.records.service_event import operators_sealed
+from kagimori_boundary.commands import CreateDomains
+from kagimori_boundary.replies import SealedDomains
+
+
+def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Facts:
+    """Return the facts with the operators' account that the HSM, which is open, has sealed.
+
+    A deployment that was made before it was sealed has it sealed now, as the store names it.
+
+    Raises:
+        HsmRefused: it was not sealed.
+        Unusable: the store cannot be written.
+    """
+    if hsm.operator_account_id:
+        return replace(facts, operator_account_id=hsm.operator_account_id)
+    sealed = hsm.ask(CreateDomains([], facts.operator_account_id))
+    if not isinstance(sealed, SealedDomains):
+        raise HsmRefused("the HSM answered something else")
+    record = operators_sealed(
+        event_id=new_uuid(),
+        now=round(time.time(), 3),
+        account_id=facts.operator_account_id,
+        region=facts.home_region,
+    )
+    fact = Fact("sealed_domains", sealed.sealed_domains, facts.sealed_domains)
+    with opened(layout.data) as deployment:
+        deployment.store.commit((fact,), record)
+    return replace(facts, sealed_domains=sealed.sealed_domains)

@@ -1,0 +1,77 @@
+"""The operators' account is the HSM's to tell; in older deployments it is sealed once."""
+
+import msgspec
+import pytest
+
+from kagimori.deployment.facts import Facts, new_facts
+from kagimori.deployment.folder import make_folder
+from kagimori.deployment.opened import new_store, opened
+from kagimori.deployment.sealed_operators import with_sealed_operators
+from kagimori.rules.records.service_event import deployment_created
+from kagimori_boundary import commands
+from kagimori_boundary.commands import Role
+from kagimori_hsm.module import Module
+from kagimori_hsm.ring import Ring
+from kagimori_hsm.roots import seal_key
+
+OPERATORS, OTHER = "111122223333", "444455556666"
+
+
+class InProcess:
+    """An HSM in this process, as the supervisor sees one of its own."""
+
+    def __init__(self, layout, sealed_domains=None):
+        key = bytes.fromhex(layout.seal_key.read_text())
+        self.module = Module(key, memory_locked=False)
+        self.module.self_test()
+        self.operator_account_id = ""
+        if sealed_domains is not None:
+            opened = self.ask(commands.Unseal(sealed_domains))
+            self.operator_account_id = opened.operator_account_id
+
+    def ask(self, command):
+        return self.module.perform(Role.OPERATOR, command)
+
+
+def sealed_as_before(layout):
+    """Return domains as they were sealed before the operators' account was among them."""
+    ring = Ring.create(0.0)
+    plain = {"identity": seal_key._SealedRing(*ring.plain())}
+    head = b"\x01" + bytes(28)
+    cipher, iv = seal_key._seal_cipher(head, bytes.fromhex(layout.seal_key.read_text()))
+    return head + cipher.encrypt(iv, msgspec.msgpack.encode(plain), head)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return make_folder(tmp_path / "data")
+
+
+def stored(layout, sealed_domains):
+    """Return the facts of a deployment whose store names `OPERATORS`."""
+    facts = Facts(("us-east-1",), "http://x", sealed_domains, False, 1.0, OPERATORS)
+    record = deployment_created(event_id="e", now=1.0, account_id=OPERATORS, regions=facts.regions)
+    with new_store(layout) as store:
+        store.commit(new_facts(facts), record)
+    return facts
+
+
+def test_the_hsm_is_believed_and_not_the_store(layout):
+    new = InProcess(layout).ask(commands.CreateDomains(["identity"], OTHER))
+    facts = stored(layout, new.sealed_domains)
+    found = with_sealed_operators(layout, facts, InProcess(layout, facts.sealed_domains))
+    assert found.operator_account_id == OTHER
+    assert found.sealed_domains == facts.sealed_domains
+
+
+def test_an_older_deployment_has_it_sealed_at_its_next_start(layout):
+    facts = stored(layout, sealed_as_before(layout))
+    hsm = InProcess(layout, facts.sealed_domains)
+    found = with_sealed_operators(layout, facts, hsm)
+    with opened(layout.data) as deployment:
+        assert deployment.facts == found
+    assert InProcess(layout, found.sealed_domains).operator_account_id == OPERATORS
+    # From now on it is what was sealed, whatever the store says.
+    forged = msgspec.structs.replace(found, operator_account_id=OTHER)
+    again = with_sealed_operators(layout, forged, InProcess(layout, found.sealed_domains))
+    assert again == found

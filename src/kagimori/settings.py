@@ -140,6 +140,15 @@ class FrontLimits(_Section, frozen=True):
             flag="--connections",
         ),
     ] = 4096
+    peer_connections_percent: Annotated[
+        int,
+        About(
+            "How many of them one address may have (of IPv6: one /64 network), in percent; one "
+            "more takes the place of its own, or is answered 503. 100 behind a proxy.",
+            least=1,
+            most=100,
+        ),
+    ] = 75
     bodies_bytes: Annotated[
         int,
         About(
@@ -149,7 +158,10 @@ class FrontLimits(_Section, frozen=True):
         ),
     ] = 128 * 1024 * 1024
     peer_percent: Annotated[
-        int, About("How much of that one address may have, in percent.", least=1)
+        int,
+        About(
+            "How much of that one address may have (of IPv6: one /64 network), in percent.", least=1
+        ),
     ] = 75
     pipelined: Annotated[
         int,

@@ -7,6 +7,7 @@ read its answers. No timer of its own: the front's sweep looks at `deadline`.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from math import inf
 from typing import Final, cast
 
@@ -15,8 +16,8 @@ from kagimori.http.bodies import FREE_BYTES
 from kagimori.http.exchange import Exchange, Notice, Shared
 from kagimori.http.head import Refused
 from kagimori.http.message import MessageReader
-from kagimori.http.peer import source_ip, tls_details
-from kagimori.http.room import has_room
+from kagimori.http.peer import network_of, source_ip, tls_details
+from kagimori.http.room import Place
 from kagimori.http.waits import (
     A_BODY,
     A_HEAD,
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ended",
+        "_handler",
         "_held",
         "_line",
         "_loop",
@@ -50,6 +52,8 @@ class Connection(asyncio.Protocol):
         "_unread",
         "deadline",
         "is_leaving",
+        "peer",
+        "place",
         "shared",
         "source_ip",
         "waits_for",
@@ -65,7 +69,9 @@ class Connection(asyncio.Protocol):
         self._line: deque[Exchange | Notice] = deque()
         self._unread = b""
         self.waits_for = A_HEAD
-        self.source_ip = ""
+        self.source_ip = self.peer = ""
+        self.place = Place.NONE
+        self._handler: Callable[[RawRequest, Exchange], None] = shared.handler
         self._held = 0  # bytes of an unfinished body that are counted
         self._tls: TlsDetails | None = None
         # No more requests are taken; no more answers can be written.
@@ -80,14 +86,19 @@ class Connection(asyncio.Protocol):
         """Admit the peer, or turn it away: 503 if there is no room and nobody gives way."""
         self._transport = transport = cast("asyncio.Transport", transport)
         shared = self.shared
-        if shared.draining or not has_room(shared):
+        self.source_ip = source_ip(transport)
+        self.peer = network_of(self.source_ip)
+        if not shared.draining:
+            self.place = shared.places.admit(self, shared.connections)
+        if self.place is Place.NONE:
             self._ended = True
             self._note(503)
             transport.write(shared.heads.refusal(503))
             transport.close()
             return
+        if self.place is Place.RESERVE:
+            self._handler = self._handle_in_reserve
         shared.connections.add(self)
-        self.source_ip = source_ip(transport)
         self._tls = tls_details(transport)
         self.deadline = self._loop.time() + shared.limits.header_seconds
 
@@ -116,7 +127,7 @@ class Connection(asyncio.Protocol):
         self._hold(0)
         if self in shared.connections:
             shared.connections.remove(self)
-            shared.leaving -= self.is_leaving
+            shared.places.release(self)
             if not shared.connections and shared.on_last_gone is not None:
                 shared.on_last_gone()
 
@@ -167,7 +178,7 @@ class Connection(asyncio.Protocol):
     def give_way(self) -> None:
         """End for another peer's sake: a connection that waits for its next request is closed."""
         self.is_leaving = True
-        self.shared.leaving += 1
+        self.shared.places.release(self)
         if self.waits_for == A_REQUEST and self._tls is None:
             self._close()
         else:
@@ -203,7 +214,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, count: int) -> bool:
         more, self._held = count - self._held, count
-        return not more or self.shared.bodies.hold(self.source_ip, more)
+        return not more or self.shared.bodies.hold(self.peer, more)
 
     def _take_requests(self) -> bool:
         """Hand over the whole requests; return whether bytes are held back, not just missing."""
@@ -262,7 +273,7 @@ class Connection(asyncio.Protocol):
         beyond = len(reader.body) - FREE_BYTES
         if beyond > 0:
             exchange.held = beyond
-            shared.bodies.hold(self.source_ip, beyond)
+            shared.bodies.hold(self.peer, beyond)
         self._line.append(exchange)
         shared.in_flight += 1
         self._restart_clock()
@@ -270,9 +281,20 @@ class Connection(asyncio.Protocol):
             self._ended = True
             self.deadline = inf
         try:
-            shared.handler(request, exchange)
+            self._handler(request, exchange)
         except Exception as fault:  # noqa: BLE001 - a handler must not raise; if it does, it is one answer
             self._blame(exchange, fault)
+
+    def _handle_in_reserve(self, request: RawRequest, exchange: Exchange) -> None:
+        """Answer one health page, or 503: all places are taken by peers that are answered."""
+        exchange.keep = False
+        self._ended = True
+        self.deadline = inf
+        if request.target in self.shared.reserve_pages:
+            self.shared.handler(request, exchange)
+        else:
+            self._note(503)
+            exchange(RawAnswer(503, b"", b""))
 
     def _blame(self, exchange: Exchange, fault: Exception) -> None:
         """Answer 500 for a handler that broke its word, and report it."""

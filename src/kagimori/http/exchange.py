@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from kagimori.http.answers import CLOSE, KEEP_ALIVE, NOTHING, AnswerHeads
 from kagimori.http.bodies import Bodies
+from kagimori.http.room import RESERVE, Places
 from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.settings import FrontLimits
 
@@ -25,11 +26,12 @@ class Shared:
         "handler",
         "heads",
         "in_flight",
-        "leaving",
         "limits",
         "new_request_id",
         "on_last_gone",
         "on_refused",
+        "places",
+        "reserve_pages",
     )
 
     def __init__(
@@ -40,8 +42,11 @@ class Shared:
         *,
         new_request_id: Callable[[], str],
         on_refused: Callable[[int], None] | None,
+        reserve_pages: frozenset[bytes] = frozenset(),
     ) -> None:
         self.handler = handler
+        self.reserve_pages = reserve_pages
+        self.places = Places(limits, reserve=RESERVE if reserve_pages else 0)
         self.limits = limits
         self.heads = heads
         self.new_request_id = new_request_id
@@ -50,7 +55,6 @@ class Shared:
         self.connections: set[Connection] = set()
         self.bodies = Bodies(limits)
         self.in_flight = 0
-        self.leaving = 0  # connections that were told to go, and are not gone yet
         self.draining = False
 
 
@@ -82,7 +86,7 @@ class Exchange:
         shared = connection.shared
         shared.in_flight -= 1
         if self.held:
-            shared.bodies.hold(connection.source_ip, -self.held)
+            shared.bodies.hold(connection.peer, -self.held)
         kept = NOTHING if self._modern else KEEP_ALIVE
         mode = kept if self.keep else CLOSE
         self.out = shared.heads.answer(answer, self._request_id, mode, bodiless=self._bodiless)

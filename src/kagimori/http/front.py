@@ -30,11 +30,12 @@ class Front:
         new_request_id: Callable[[], str],
         http_date: Callable[[], bytes],
         on_refused: Callable[[int], None] | None = None,
+        reserve_pages: frozenset[bytes] = frozenset(),
     ) -> None:
         """Hand each whole request to `handler`, which must not raise and answers exactly once.
 
         `http_date` is asked once a sweep. `on_refused` hears the status of every answer that no
-        handler gave.
+        handler gave. `reserve_pages` are paths that are answered even when all places are taken.
         """
         self._shared = Shared(
             handler,
@@ -42,6 +43,7 @@ class Front:
             AnswerHeads(http_date),
             new_request_id=new_request_id,
             on_refused=on_refused,
+            reserve_pages=reserve_pages,
         )
         self._servers: list[asyncio.Server] = []
         self._next_sweep: asyncio.TimerHandle | None = None

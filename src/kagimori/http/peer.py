@@ -1,6 +1,7 @@
-"""The facts about a peer from its connection: its address, and its TLS parameters."""
+"""The facts about a peer from its connection: its address, its network, its TLS parameters."""
 
 import asyncio
+import ipaddress
 
 from kagimori.rules.request import TlsDetails
 
@@ -13,6 +14,20 @@ def source_ip(transport: asyncio.Transport) -> str:
     address = str(peer[0])
     mapped = address.removeprefix("::ffff:")
     return mapped if "." in mapped else address
+
+
+def network_of(address: str) -> str:
+    """Return the name by which a peer's share is counted: an address, or an IPv6 network (/64).
+
+    One who has an IPv6 address usually has all of its network.
+    """
+    if ":" not in address:
+        return address
+    try:
+        packed = ipaddress.IPv6Address(address).packed
+    except ValueError:
+        return address
+    return packed[:8].hex()
 
 
 def tls_details(transport: asyncio.Transport) -> TlsDetails | None:

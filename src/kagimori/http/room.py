@@ -1,36 +1,99 @@
 """Room for one more peer: when all places are taken, those that ask nothing give way.
 
 So that peers who connect and stay silent, send a head or a body byte by byte, or do not read their
-answers, keep nobody out: neither callers nor whoever looks at the health pages. A peer whose
-request is being answered never gives way.
+answers, keep nobody out. One address has a share of the places, never all. A peer whose request is
+being answered never gives way; when all places are taken by such, there is still the reserve, where
+the health pages are answered and everything else is refused.
 """
 
+from enum import Enum, unique
 from typing import TYPE_CHECKING, Final
 
 from kagimori.http.waits import A_BODY, A_HEAD, A_REQUEST, ITS_READER, THE_END
+from kagimori.settings import FrontLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kagimori.http.connection import Connection
-    from kagimori.http.exchange import Shared
 
 # Who gives way first: who is going anyway, has not asked yet, takes long, might ask again.
 _ORDER: Final = {THE_END: 0, ITS_READER: 0, A_HEAD: 1, A_BODY: 2, A_REQUEST: 3}
 # So many at once, as a part of all places: to look for them costs as much for one.
 _SHARE: Final = 64
+RESERVE: Final = 32
 
 
-def has_room(shared: "Shared") -> bool:
-    """Return whether one more peer may be connected, after others have given way if need be."""
-    places = shared.limits.connections
-    if len(shared.connections) - shared.leaving < places:
-        return True
-    waiting = [
-        peer for peer in shared.connections if peer.waits_for in _ORDER and peer.may_give_way()
-    ]
-    going = sorted(waiting, key=_rank)[: max(1, places // _SHARE)]
-    for peer in going:
-        peer.give_way()
-    return bool(going)
+@unique
+class Place(Enum):
+    """The kind of place that a connection has: one of all, one of the reserve, or none."""
+
+    REGULAR = "regular"
+    RESERVE = "reserve"
+    NONE = "none"
+
+
+class Places:
+    """The places of one front, and the connections that have them."""
+
+    __slots__ = ("_most", "_most_of_one", "_reserve", "_reserved", "_taken", "_taken_by")
+
+    def __init__(self, limits: FrontLimits, *, reserve: int) -> None:
+        self._most = limits.connections
+        percent = min(100, limits.peer_connections_percent)
+        self._most_of_one = -(-limits.connections * percent // 100)  # rounded up
+        self._taken = 0
+        self._taken_by: dict[str, int] = {}
+        self._reserve = reserve
+        self._reserved: dict[Connection, None] = {}  # the oldest first
+
+    def admit(self, newcomer: "Connection", others: "Iterable[Connection]") -> Place:
+        """Return the place of a new connection, after others have given way if need be."""
+        if self._has_room_for(newcomer.peer, others):
+            self._taken += 1
+            self._taken_by[newcomer.peer] = self._taken_by.get(newcomer.peer, 0) + 1
+            return Place.REGULAR
+        if self._has_reserve():
+            self._reserved[newcomer] = None
+            return Place.RESERVE
+        return Place.NONE
+
+    def release(self, connection: "Connection") -> None:
+        """Take the place of a connection back, which has none then."""
+        place, connection.place = connection.place, Place.NONE
+        if place is Place.RESERVE:
+            del self._reserved[connection]
+        elif place is Place.REGULAR:
+            self._taken -= 1
+            left = self._taken_by[connection.peer] - 1
+            if left:
+                self._taken_by[connection.peer] = left
+            else:
+                del self._taken_by[connection.peer]
+
+    def _has_room_for(self, peer: str, others: "Iterable[Connection]") -> bool:
+        if self._taken_by.get(peer, 0) >= self._most_of_one:
+            return self._make_room([one for one in others if one.peer == peer], self._most_of_one)
+        return self._taken < self._most or self._make_room(others, self._most)
+
+    def _make_room(self, connections: "Iterable[Connection]", places: int) -> bool:
+        waiting = [
+            one
+            for one in connections
+            if one.place is Place.REGULAR and one.waits_for in _ORDER and one.may_give_way()
+        ]
+        going = sorted(waiting, key=_rank)[: max(1, places // _SHARE)]
+        for one in going:
+            one.give_way()
+        return bool(going)
+
+    def _has_reserve(self) -> bool:
+        if len(self._reserved) < self._reserve:
+            return True
+        oldest = next((one for one in self._reserved if one.may_give_way()), None)
+        if oldest is not None:
+            oldest.give_way()
+        return oldest is not None
 
 
 def _rank(peer: "Connection") -> tuple[int, float]:

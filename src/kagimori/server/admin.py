@@ -41,14 +41,16 @@ class AdminPages:
         self._trail_report = trail_report
         self._hsm_sandbox = hsm_sandbox
         self._pages = {b"/metrics": self._metrics, b"/status": self._status}
+        self._making: dict[bytes, asyncio.Task[RawAnswer]] = {}
 
     async def serve(self, listener: socket.socket) -> Front:
         """Answer at a listening socket from now on."""
         front = Front(
             self._handle,
-            FrontLimits(connections=CONNECTIONS),
+            FrontLimits(connections=CONNECTIONS, peer_connections_percent=100),
             new_request_id=new_uuid,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+            reserve_pages=frozenset(self._pages),
         )
         await front.listen(sock=listener, ssl=None)
         return front
@@ -58,7 +60,10 @@ class AdminPages:
         if page is None or raw.method != b"GET":
             respond(RawAnswer(404, b"", b""))
             return
-        task = asyncio.get_running_loop().create_task(page())
+        task = self._making.get(raw.target)
+        if task is None:  # else it is being made for somebody already
+            task = self._making[raw.target] = asyncio.get_running_loop().create_task(page())
+            task.add_done_callback(lambda _: self._making.pop(raw.target))
         task.add_done_callback(lambda done: respond(_page_of(done)))
 
     async def _metrics(self) -> RawAnswer:

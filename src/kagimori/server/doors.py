@@ -9,6 +9,8 @@ from kagimori.http.cors import ORIGIN, preflight, readable
 from kagimori.http.front import Handler, Respond
 from kagimori.rules.request import RawAnswer, RawRequest
 
+# Answered even when all places are taken by peers whose requests are in flight.
+HEALTH_PAGES: Final = frozenset({b"/healthz", b"/readyz"})
 _JSON: Final = b"application/json"
 _NOT_FOUND: Final = RawAnswer(
     404, b"<html><body><h1>404 Not Found</h1></body></html>", b"text/html"

@@ -40,7 +40,7 @@ from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.service_event import journal_event
 from kagimori.rules.records.strangers import Strangers
 from kagimori.server.confinement import Confinement
-from kagimori.server.doors import Doors
+from kagimori.server.doors import HEALTH_PAGES, Doors
 from kagimori.server.kind import ServerKind
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import WorkerConfig
@@ -149,6 +149,7 @@ class Worker:
             new_request_id=draw,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
             on_refused=self.telemetry.refused,
+            reserve_pages=HEALTH_PAGES,
         )
 
     def troubles(self) -> list[str]:

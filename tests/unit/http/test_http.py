@@ -78,7 +78,13 @@ class Transport:
 class Door:
     """A front with one connection, and a handler that answers at once or when told."""
 
-    def __init__(self, limits: FrontLimits | None = None, *, hold: bool = False) -> None:
+    def __init__(
+        self,
+        limits: FrontLimits | None = None,
+        *,
+        hold: bool = False,
+        reserve_pages: frozenset[bytes] = frozenset(),
+    ) -> None:
         self.requests: list[RawRequest] = []
         self.held: list[Respond] = []
         self.refused: list[int] = []
@@ -90,6 +96,7 @@ class Door:
             new_request_id=lambda: f"id-{len(self.requests) + 1}",
             http_date=lambda: DATE,
             on_refused=self.refused.append,
+            reserve_pages=reserve_pages,
         )
         self.transport = Transport()
         self.connection = self.connect(self.transport)

@@ -5,6 +5,8 @@ Source: IAM API Reference, GetContextKeysForCustomPolicy, GetContextKeysForPrinc
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from kagimori.gate.asked import Asked, Request
 from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Facts, Outcome, Withheld
@@ -20,13 +22,16 @@ from kagimori.rules.policy.context_keys import context_keys
 
 
 class Given(Facts):
-    """The policies that are asked about."""
+    """The policies of the identity that is asked about, and then those of the request as well."""
 
     policies: Sequence[SourcedPolicy] = ()
 
 
 class _GetContextKeys(IamOperation[Given, None]):
     read_only = True
+
+    def read(self, asked: Asked, facts: Given) -> Given:
+        return replace(facts, policies=[*facts.policies, *self._given(asked)])
 
     def finish(self, asked: Request, facts: Given, reply: None) -> Outcome:
         keys = context_keys(policy.compiled.document for policy in facts.policies)
@@ -38,7 +43,7 @@ class _GetContextKeys(IamOperation[Given, None]):
 
 class GetContextKeysForCustomPolicy(_GetContextKeys):
     def look_up(self, asked: Asked) -> Given:
-        return Given((self.need("*"),), policies=self._given(asked))
+        return Given((self.need("*"),))
 
 
 class GetContextKeysForPrincipalPolicy(_GetContextKeys):
@@ -49,5 +54,4 @@ class GetContextKeysForPrincipalPolicy(_GetContextKeys):
             bearer = entity_at(asked.view, arn, asked.caller.account_id)
         except NoSuchEntity as unknown:
             return Withheld((self.need(arn),), refusal=unknown)
-        policies = policies_of(asked.view, bearer) + self._given(asked)
-        return Given((self.need(arn, bearer),), policies=policies)
+        return Given((self.need(arn, bearer),), policies=policies_of(asked.view, bearer))

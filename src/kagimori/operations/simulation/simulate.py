@@ -39,6 +39,7 @@ from kagimori.operations.simulation.values import Entries, SimulatedValues
 from kagimori.rules.authorization.authorize import CROSS_ACCOUNT_ACTIONS, KeyRules
 from kagimori.rules.authorization.simulation import Scene, Simulated, SourcedPolicy, simulate
 from kagimori.rules.folding import fold
+from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.refusals import InvalidInput, NoSuchEntity
 from kagimori.rules.keys.grant import CONTEXT_OPERATIONS, operation_of
@@ -46,7 +47,7 @@ from kagimori.rules.policy.document import Kind, pretty
 from kagimori.rules.policy.evaluate import CompiledPolicy
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.steps import OutOfSteps
-from kagimori.rules.refusal import InvalidMarkerException
+from kagimori.rules.refusal import InvalidMarkerException, KMSInternalException
 
 # Statements weighed for one page, so that no simulation keeps others waiting for long.
 STATEMENTS_WEIGHED_MAX: Final = 50_000
@@ -93,35 +94,41 @@ def _weight(statements: int, characters: int) -> int:
     return max(1, statements, characters // STATEMENT_CHARACTERS)
 
 
-class Staged(Facts, kw_only=True):
-    """The inputs of a simulation; `results` are those of the page, once simulated."""
+class Simulation(Facts):
+    """The identity whose policies are simulated, if it is one of IAM; and the page's results."""
 
-    stage: Stage
+    bearer: Bearer | None = None
     results: Mapping[str, Any] = {}
 
 
-class _Simulate(IamOperation[Staged, None]):
+class _Simulate(IamOperation[Simulation, None]):
     """The base of both simulations, which differ in the policies that apply."""
 
     read_only = True
 
-    def read(self, asked: Asked, facts: Staged) -> Staged:
-        """Simulate: condition keys and grants of KMS keys are read while they are weighed."""
-        return replace(facts, results=self._page(asked, facts.stage))
+    def read(self, asked: Asked, facts: Simulation) -> Simulation:
+        """Simulate: condition keys and grants of KMS keys are read while they are weighed.
 
-    def finish(self, asked: Request, facts: Staged, reply: None) -> Outcome:
+        The policies of the request are parsed here, for those alone who may simulate.
+        """
+        return replace(facts, results=self._page(asked, self._staged(asked, facts)))
+
+    def finish(self, asked: Request, facts: Simulation, reply: None) -> Outcome:
         return Outcome(facts.results)
+
+    def _staged(self, asked: Asked, facts: Simulation) -> Stage:
+        """Return the inputs of the simulation."""
+        raise NotImplementedError
 
     def _stage(
         self,
         asked: Asked,
-        need: Need,
         *,
         caller_arn: str | None,
         policies: list[SourcedPolicy],
         boundary: SourcedPolicy | None,
         organization: tuple[tuple[CompiledPolicy, ...], ...] | None = None,
-    ) -> Staged:
+    ) -> Stage:
         given = asked.call.input
         for action in given.ActionNames:
             if _ACTION.fullmatch(action) is None:
@@ -148,7 +155,7 @@ class _Simulate(IamOperation[Staged, None]):
         )
         if stage.weight > STATEMENTS_WEIGHED_MAX:
             raise InvalidInput("These are too many policies for so many resources.")
-        return Staged((need,), stage=stage)
+        return stage
 
     def _page(self, asked: Asked, stage: Stage) -> dict[str, Any]:
         given = asked.call.input
@@ -189,7 +196,10 @@ class _Simulate(IamOperation[Staged, None]):
 
 
 class SimulateCustomPolicy(_Simulate):
-    def look_up(self, asked: Asked) -> Staged:
+    def look_up(self, asked: Asked) -> Simulation:
+        return Simulation((self.need("*"),))
+
+    def _staged(self, asked: Asked, facts: Simulation) -> Stage:
         given = asked.call.input
         if given.CallerArn is not None:
             check_entity_arn(given.CallerArn)
@@ -207,7 +217,6 @@ class SimulateCustomPolicy(_Simulate):
             )
         return self._stage(
             asked,
-            self.need("*"),
             caller_arn=given.CallerArn,
             policies=policies_given(given.PolicyInputList, "PolicyInputList", asked.partition),
             boundary=_boundary_given(asked),
@@ -216,15 +225,19 @@ class SimulateCustomPolicy(_Simulate):
 
 
 class SimulatePrincipalPolicy(_Simulate):
-    def look_up(self, asked: Asked) -> Staged | Withheld:
-        given = asked.call.input
-        arn = given.PolicySourceArn
+    def look_up(self, asked: Asked) -> Simulation | Withheld:
+        arn = asked.call.input.PolicySourceArn
         check_entity_arn(arn)
-        need = self.need(arn)
         try:
             bearer = entity_at(asked.view, arn, asked.caller.account_id)
         except NoSuchEntity as unknown:
-            return Withheld((need,), refusal=unknown)
+            return Withheld((self.need(arn),), refusal=unknown)
+        return Simulation((self.need(arn, bearer),), bearer=bearer)
+
+    def _staged(self, asked: Asked, facts: Simulation) -> Stage:
+        given, bearer = asked.call.input, facts.bearer
+        if bearer is None:
+            raise KMSInternalException
         excluded, without_boundary = read_exclusions(given.PolicyExclusionList)
         policies = [
             policy
@@ -237,8 +250,7 @@ class SimulatePrincipalPolicy(_Simulate):
             boundary = boundary_of(asked.view, bearer)
         return self._stage(
             asked,
-            self.need(arn, bearer),
-            caller_arn=given.CallerArn or arn,
+            caller_arn=given.CallerArn or given.PolicySourceArn,
             policies=policies,
             boundary=boundary,
         )

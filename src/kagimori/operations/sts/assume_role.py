@@ -25,8 +25,9 @@ from kagimori.operations.sts.role_sessions import (
     session_answer,
 )
 from kagimori.rules.identity.session_request import (
+    check_inline,
+    narrowing_of,
     packed_percent,
-    read_narrowing,
     read_session_tags,
     role_session_seconds,
 )
@@ -72,7 +73,7 @@ class AssumeRole(IssueCredentials[Assumed]):
             device=device,
             role=role,
             tags=tags,
-            narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
+            narrowing=narrowing_of(given.Policy, given.PolicyArns),
             source_identity=source_identity,
         )
 
@@ -80,6 +81,7 @@ class AssumeRole(IssueCredentials[Assumed]):
         given, role, before = asked.call.input, facts.role, asked.caller.session
         if role is None:  # nobody is allowed to assume it
             raise AccessDeniedException
+        check_inline(facts.narrowing, asked.partition)
         if given.SourceIdentity is not None and before is not None and before.source_identity:
             _check_same(given.SourceIdentity, before.source_identity)
         seconds = role_session_seconds(

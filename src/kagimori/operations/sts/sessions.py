@@ -24,8 +24,9 @@ from kagimori.rules.identity.session import FEDERATED, ROOT, USER, SessionClaims
 from kagimori.rules.identity.session_request import (
     Narrowing,
     SessionTags,
+    check_inline,
+    narrowing_of,
     packed_percent,
-    read_narrowing,
     read_session_tags,
     user_session_seconds,
 )
@@ -79,11 +80,12 @@ class GetFederationToken(IssueCredentials[Federated]):
         return Federated(
             tuple(needs),
             tags=tags,
-            narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
+            narrowing=narrowing_of(given.Policy, given.PolicyArns),
         )
 
     def read(self, asked: Asked, facts: Federated) -> Federated:
         given, caller = asked.call.input, asked.caller
+        check_inline(facts.narrowing, asked.partition)
         is_root = _is_root(caller)
         check_policies(asked, facts.narrowing, caller.account_id)
         facts = replace(facts, packed=packed_percent(facts.narrowing, facts.tags))

@@ -31,8 +31,9 @@ from kagimori.rules.identity.caller import web_identity_caller
 from kagimori.rules.identity.oidc_provider import oidc_arn
 from kagimori.rules.identity.refusals import InvalidIdentityToken
 from kagimori.rules.identity.session_request import (
+    check_inline,
+    narrowing_of,
     packed_percent,
-    read_narrowing,
     role_session_seconds,
 )
 from kagimori.rules.identity.web_identity import (
@@ -88,7 +89,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
             identified=web_identity_caller(identity, provider),
             role=role,
             tags=tags,
-            narrowing=read_narrowing(given.Policy, given.PolicyArns, asked.partition),
+            narrowing=narrowing_of(given.Policy, given.PolicyArns),
             source_identity=told,
             identity=identity,
             provider=provider,
@@ -98,6 +99,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
         given, role = asked.call.input, facts.role
         if role is None:  # nobody is allowed to assume it
             raise AccessDeniedException
+        check_inline(facts.narrowing, asked.partition)
         seconds = role_session_seconds(
             given.DurationSeconds, role.session_seconds_max, chained=False
         )

@@ -83,11 +83,10 @@ def read_session_tags(
     return SessionTags({**inherited, **given}, (*inherited, *dict.fromkeys(passed_on)))
 
 
-def read_narrowing(policy: str | None, arns: Sequence[Any] | None, partition: str) -> Narrowing:
-    """Return the session policies of a request.
+def narrowing_of(policy: str | None, arns: Sequence[Any] | None) -> Narrowing:
+    """Return the session policies of a request, held to their sizes and not parsed yet.
 
     Raises:
-        MalformedPolicyDocument: the inline one is none.
         ValidationError: more managed ones than a session may have.
         PackedPolicyTooLarge: too much text, packed or not.
     """
@@ -99,10 +98,18 @@ def read_narrowing(policy: str | None, arns: Sequence[Any] | None, partition: st
     named = tuple(one.arn for one in arns or () if one.arn is not None)
     narrowing = Narrowing((policy,) if policy is not None else (), named)
     _check_room(sum(map(len, (*narrowing.texts, *named))), SESSION_POLICY_CHARACTERS_MAX)
-    if policy is not None:  # anybody may send one, so nothing longer is even parsed
-        read_policy(policy, Kind.IDENTITY, partition)
-        compile_identity_policy(policy, "session policy")
     return narrowing
+
+
+def check_inline(narrowing: Narrowing, partition: str) -> None:
+    """Check that the inline session policy is a policy; only who may have a session gets here.
+
+    Raises:
+        MalformedPolicyDocument: it is not.
+    """
+    for text in narrowing.texts:
+        read_policy(text, Kind.IDENTITY, partition)
+        compile_identity_policy(text, "session policy")
 
 
 def packed_percent(narrowing: Narrowing, tags: SessionTags) -> int | None:

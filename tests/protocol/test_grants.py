@@ -255,7 +255,7 @@ def test_same_name_asked_for_at_once_is_one_grant():
 
             def ask(client, name=name, together=together):
                 together.wait(30)
-                return grant(client, key, "Decrypt", Name=name)
+                return grant(client, key, "Decrypt", to=key.split(":")[4], Name=name)
 
             answers = list(callers.map(ask, clients))
             assert len(ids(answers)) == 1
@@ -749,6 +749,7 @@ def test_50000_grants_and_no_more():
         with serving.served(data=data) as server:
             kms = server.client()
             key = kms.create_key()["KeyMetadata"]["Arn"]
+            ours = key.split(":")[4]
             kms.close()
         with contextlib.closing(sqlite3.connect(data / "kagimori.db")) as store:
             statements = Statements(GRANTS)
@@ -756,17 +757,17 @@ def test_50000_grants_and_no_more():
             store.commit()
         with serving.served(data=data) as server:
             kms = server.client()
-            last = grant(kms, key, "Decrypt", Name="last")
+            last = grant(kms, key, "Decrypt", to=ours, Name="last")
             with refused("LimitExceededException"):
-                grant(kms, key, "Decrypt")
+                grant(kms, key, "Decrypt", to=ours)
             with refused("LimitExceededException"):
-                grant(kms, key, "Decrypt", DryRun=True)
-            assert grant(kms, key, "Decrypt", Name="last")["GrantId"] == last["GrantId"]
+                grant(kms, key, "Decrypt", to=ours, DryRun=True)
+            assert grant(kms, key, "Decrypt", to=ours, Name="last")["GrantId"] == last["GrantId"]
             began = time.monotonic()
             assert kms.encrypt(KeyId=key, Plaintext=b"p")["CiphertextBlob"]
             assert time.monotonic() - began < 5
             kms.revoke_grant(KeyId=key, GrantId=last["GrantId"])
-            grant(kms, key, "Decrypt")
+            grant(kms, key, "Decrypt", to=ours)
             kms.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS
+from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS
 from kagimori.ports import Key, Table, View
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.keys.kms_key import KmsKey
@@ -113,9 +113,13 @@ class PrincipalNames:
         self._whole = whole
 
     def one(self, table: Table, key: Key) -> PrincipalName | None:
-        """Return the names of the user or role with this key, or None."""
-        found: Bearer | None = self._whole.one(table, key)
-        return None if found is None else _names_of(found)
+        """Return the names of the user, role or account with this key, or None."""
+        found: Any = self._whole.one(table, key)
+        if found is None:
+            return None
+        if table is ACCOUNTS:
+            return PrincipalName(found.account_id, "", "", "")
+        return _names_of(found)
 
     def group(self, table: Table, group: str, values: Key) -> Sequence[PrincipalName]:
         """Return the names of the users or roles of a group."""

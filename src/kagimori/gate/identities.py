@@ -9,7 +9,14 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kagimori.entities.identity_tables import GROUPS, MANAGED_POLICIES, OIDC_PROVIDERS, ROLES, USERS
+from kagimori.entities.identity_tables import (
+    ACCOUNTS,
+    GROUPS,
+    MANAGED_POLICIES,
+    OIDC_PROVIDERS,
+    ROLES,
+    USERS,
+)
 from kagimori.ports import Key, Table, View
 from kagimori.rules.folding import fold
 from kagimori.rules.identity.aws_managed import aws_managed_policy
@@ -20,7 +27,8 @@ from kagimori.rules.identity.oidc_provider import OidcProvider
 from kagimori.rules.identity.refusals import NoSuchEntity
 from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.user import User
-from kagimori.rules.policy.document import Document, principals_named
+from kagimori.rules.names import root_arn
+from kagimori.rules.policy.document import Document, accounts_named, principals_named
 
 _POLICY_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):policy(/(?:[!-~]*/)?)([^/]+)")
 _BEARER_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):(user|role)/(?:[!-~]*/)?([^/]+)")
@@ -133,6 +141,22 @@ def pins_of(view: Principals, document: Document, *, all_known: bool = True) -> 
         if name is not None and name != arn:
             pins[arn] = name
     return pins
+
+
+def check_accounts(view: Principals, document: Document, partition: str) -> None:
+    """Check that the accounts exist that a policy names, also those of federated users.
+
+    Raises:
+        UnknownPrincipal: one of them does not; its text is the ARN of the account's root user.
+    """
+    for account_id in sorted(accounts_named(document)):
+        if not is_account(view, account_id):
+            raise UnknownPrincipal(root_arn(account_id, partition))
+
+
+def is_account(view: Principals, account_id: str) -> bool:
+    """Return whether the deployment has this account."""
+    return view.one(ACCOUNTS, (account_id,)) is not None
 
 
 def renamed_since(view: Principals, pins: dict[str, str]) -> dict[str, str]:

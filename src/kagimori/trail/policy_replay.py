@@ -16,7 +16,7 @@ from kagimori.gate.asked import Need, Settings
 from kagimori.gate.callers import Callers
 from kagimori.gate.conditions.recorded_values import RecordedValues, recorded_asked, values_of
 from kagimori.gate.grants_of_key import GrantsOfKey
-from kagimori.gate.identities import UnknownPrincipal, pins_of
+from kagimori.gate.identities import UnknownPrincipal, check_accounts, pins_of
 from kagimori.machinery.store.admin import StoreUnusable
 from kagimori.machinery.store.still_view import StillView
 from kagimori.rules.authorization.authorize import KeyRules, decide
@@ -138,6 +138,7 @@ def _compiled(view: StillView, kms_key: KmsKey, text: str) -> CompiledPolicy:
     try:
         partition = partition_of(kms_key.region).name
         document = parse_policy(text, Kind.KEY, partition=partition)
+        check_accounts(view, document, partition)
         return compile_policy(document, pins=pins_of(view, document))
     except UnknownPrincipal as unknown:
         raise MalformedPolicyDocumentException(

@@ -11,6 +11,7 @@ from kagimori.gate.identities import (
     ROLE,
     Principals,
     UnknownPrincipal,
+    check_accounts,
     pins_of,
     renamed_since,
 )
@@ -40,6 +41,8 @@ def read_trust(asked: Asked, text: str) -> dict[str, str]:
     check_size(text, quota="ACLSizePerRole", most=TRUST_CHARACTERS_MAX)
     document = read_policy(text, Kind.TRUST, asked.partition)
     try:
+        if not asked.settings.unknown_principals:
+            check_accounts(asked.view.principals, document, asked.partition)
         return pins_of(asked.view.principals, document)
     except UnknownPrincipal as unknown:
         message = f'Invalid principal in policy: "AWS":"{unknown}"'

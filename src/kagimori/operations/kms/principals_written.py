@@ -11,7 +11,13 @@ import re
 from typing import Final
 
 from kagimori.gate.asked import Asked
-from kagimori.gate.identities import UnknownPrincipal, pins_of, unique_name
+from kagimori.gate.identities import (
+    UnknownPrincipal,
+    check_accounts,
+    is_account,
+    pins_of,
+    unique_name,
+)
 from kagimori.rules.keys.grant_request import principal_name
 from kagimori.rules.names import ACCOUNT_ID
 from kagimori.rules.policy.document import Document
@@ -24,10 +30,12 @@ def key_policy_pins(asked: Asked, document: Document) -> dict[str, str]:
     """Return the unique ids of the users and roles that a new key policy names, by ARN.
 
     Raises:
-        MalformedPolicyDocumentException: one of them does not exist.
+        MalformedPolicyDocumentException: one of them does not exist, or an account.
     """
     try:
         all_known = not asked.settings.unknown_principals
+        if all_known:
+            check_accounts(asked.view.principals, document, asked.partition)
         return pins_of(asked.view.principals, document, all_known=all_known)
     except UnknownPrincipal:
         raise MalformedPolicyDocumentException(
@@ -62,5 +70,8 @@ def listed_party(asked: Asked, written: str) -> str:
 
 def _party(asked: Asked, written: str) -> str | None:
     """Return an account's digits or the unique id of a principal; None if nobody has the name."""
-    name = principal_name(written)
-    return name if ACCOUNT_ID.fullmatch(name) else unique_name(asked.view.principals, name)
+    name, principals = principal_name(written), asked.view.principals
+    is_alone = ACCOUNT_ID.fullmatch(name) is not None
+    if is_alone or ":federated-user/" in name:  # who has no other name than this
+        return name if is_account(principals, name if is_alone else name.split(":")[4]) else None
+    return unique_name(principals, name)

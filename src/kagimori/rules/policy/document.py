@@ -29,6 +29,13 @@ from .principal_element import BadPrincipal, read_principals, renamed_element
 KEY_POLICY_BYTES_MAX: Final = 32_768
 _VERSIONS: Final = (VERSION_WITH_VARIABLES, "2008-10-17")
 _DOCUMENT: Final = frozenset({"Version", "Id", "Statement"})
+_NO_PRINCIPAL: Final = {
+    Kind.KEY: "Policy contains a statement with no principal.",
+    Kind.TRUST: (
+        "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: "
+        "The passed in policy has a statement with no principals!"
+    ),
+}
 _NEGATABLE: Final = ("Principal", "Action", "Resource")
 _STATEMENT: Final = frozenset(
     {"Sid", "Effect", "Condition", *_NEGATABLE, *(f"Not{name}" for name in _NEGATABLE)}
@@ -98,6 +105,18 @@ def principals_named(document: Document) -> frozenset[str]:
     """Return the user, role and session ARNs that must exist when the policy is written."""
     named = (s.principals.names for s in document.statements if s.principals is not None)
     return frozenset().union(*named)
+
+
+def accounts_named(document: Document) -> frozenset[str]:
+    """Return the accounts that must exist when the policy is written.
+
+    Those of users, roles and their sessions exist if they do.
+    """
+    named = [s.principals for s in document.statements if s.principals is not None]
+    accounts = {account for principals in named for account in principals.accounts}
+    names = (name for principals in named for name in principals.names)
+    federated = {name.split(":")[4] for name in names if ":federated-user/" in name}
+    return frozenset(accounts | federated)
 
 
 def _read_document(policy: Any, kind: Kind, partition: str | None) -> Document:
@@ -175,12 +194,8 @@ def _read_principal(
         if given:
             raise Fault("Policy document should not specify a principal.")
         return None, False
-    if (
-        kind is Kind.KEY
-        and partition is not None
-        and not any(_names_somebody(statement[name]) for name in given)
-    ):
-        raise Fault("Policy contains a statement with no principal.")
+    if partition is not None and not any(_names_somebody(statement[name]) for name in given):
+        raise Fault(_NO_PRINCIPAL[kind])
     not_principal = given == ["NotPrincipal"]
     # An Allow for everybody but a few would let in the unknown; trust policies have no exceptions.
     useless = not_principal and (statement["Effect"] == "Allow" or kind is Kind.TRUST)
@@ -231,6 +246,7 @@ __all__ = [
     "Kind",
     "MalformedPolicy",
     "Statement",
+    "accounts_named",
     "parse_policy",
     "pretty",
     "principals_named",

@@ -55,7 +55,7 @@ def read_principals(element: Any, *, federated: bool, partition: str | None) -> 
     for kind, listed in element.items():
         if kind not in {"AWS", "Service"} and not (kind == "Federated" and federated):
             raise BadPrincipal(str(kind), "")
-        for text in listed if isinstance(listed, list) and listed else [listed]:
+        for text in listed if isinstance(listed, list) else [listed]:
             if not isinstance(text, str):
                 raise BadPrincipal(kind, "")
             if kind == "AWS" and text == "*":

@@ -22,6 +22,7 @@ EVENT_VERSION: Final = "1.11"
 TEXT_BYTES_MAX: Final = 1024
 STRANGER_BYTES_MAX: Final = 256  # of each text that somebody who was not identified has sent
 DENIED: Final = "AccessDenied"
+_DATES: Final = ("Date", "Expiration")  # how the names of members end that are points in time
 _encode = msgspec.json.Encoder().encode
 
 
@@ -134,7 +135,7 @@ def shown(value: Any, *, is_map: bool = False) -> Any:
         return {
             (name if is_map else name[:1].lower() + name[1:]): (
                 element_date(inner)
-                if name.endswith("Date") and isinstance(inner, float)
+                if name.endswith(_DATES) and isinstance(inner, int | float)
                 else shown(inner)
             )
             for name, inner in value.items()

@@ -130,3 +130,30 @@ def test_iam_takes(statement):
 def test_what_was_stored_is_read_whatever_its_version():
     written = text(one(resource="arn:aws:iam:::bucket"), version=MISSING)
     assert parse_policy(written, Kind.IDENTITY, stored=True).statements
+
+
+SID = (
+    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+    "expression [0-9A-Za-z]*"
+)
+SIDS = ["with_underscore", "with space", "with-dash", "é", "a\n", "k\u212a", "1.2"]
+
+
+@pytest.mark.parametrize("sid", SIDS)
+def test_a_sid_of_iam_has_letters_and_digits_alone(sid):
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Sid": sid}
+    for written, kind in ((text(one(Sid=sid)), Kind.IDENTITY), (text(trust), Kind.TRUST)):
+        with pytest.raises(MalformedPolicy) as refused:
+            parse_policy(written, kind)
+        if sid.isascii() or sid == "é":
+            assert str(refused.value) == SID
+
+
+@pytest.mark.parametrize("sid", ["with_underscore", "with space", "with-dash", "é", "1.2", ""])
+def test_a_sid_of_a_key_policy_may_have_more(sid):
+    statement = one(action="kms:*", resource="*", Sid=sid, Principal="*")
+    assert parse_policy(text(statement), Kind.KEY).statements[0].sid == sid
+
+
+def test_a_sid_may_be_empty_in_each_statement():
+    assert len(parse_policy(text(one(Sid=""), one(Sid="")), Kind.IDENTITY).statements) == 2

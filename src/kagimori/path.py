@@ -187,7 +187,7 @@ class Path:
         refusal = self.wire.in_protocol(received, refusal)
         answer = self.wire.refuse(received, refusal)
         now, address = self.now(), progress.raw.source_ip
-        # Anybody can cause refusals of callers not identified: a record tells of those left out.
+        # Anybody can cause refusals of callers not identified: one record counts those left out.
         if progress.caller or self.strangers.admits(address, refusal.code, now):
             await self.archive.append(record_of(progress, refusal, self.draw(), now))
         return answer

@@ -236,9 +236,9 @@ class Inspector(Protocol):
         """
 
     def try_policy(
-        self, asker: Asker, key: str, policy: str, since: float, told_to: str | None
+        self, asker: Asker, key: str, policy: str, since: float, visible_to: str | None
     ) -> Replayed:
-        """Return what a key policy would change, as far as an account may be told (None: all)."""
+        """Return the changes of a key policy that an account may see (None: all)."""
 
     def audit_status(self, asker: Asker) -> AuditStatus:
         """Return how far the trail is written and signed."""

@@ -53,7 +53,7 @@ class Serve(_Section, frozen=True):
     ] = DEFAULT_LISTEN
     workers: Annotated[int, About("API worker processes.", least=1, most=64, flag="--workers")] = 1
     drain_seconds: Annotated[
-        float, About("For requests in flight when it is told to stop.", least=0, most=3600)
+        float, About("For requests in flight when it is to stop.", least=0, most=3600)
     ] = 20.0
     silent_seconds: Annotated[
         float,
@@ -253,11 +253,11 @@ class AuditOptions(_Section, frozen=True):
     ] = None
     notify_days: Annotated[
         float,
-        About("Tell so long before a deletion or an expiry.", least=0, flag="--notify-days"),
+        About("Notify so long before a deletion or an expiry.", least=0, flag="--notify-days"),
     ] = 7.0
     denial_storm: Annotated[
         int,
-        About("Denials in a minute that are told of; 0: none.", least=0, flag="--denial-storm"),
+        About("Denials in a minute that are announced; 0: none.", least=0, flag="--denial-storm"),
     ] = 100
 
 

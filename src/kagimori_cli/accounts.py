@@ -7,7 +7,7 @@ import typer
 
 from kagimori.deployment.accounts import accounts, create_account
 from kagimori.deployment.running import RootAccessKey
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, server_for
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json, without_none
 from kagimori_cli.times import shown
@@ -33,7 +33,7 @@ def create(
     if account_id is not None and data is None:
         give_up("--account goes with --data: over the network, accounts have ids drawn at random")
     server = None if account_id is not None else server_for(data, endpoint)
-    with refusals_told():
+    with refusals_explained():
         made = create_account(data or Path(), account_id) if server is None else _created(server)
     if output is Output.JSON:
         print_json(without_none(made))
@@ -62,7 +62,7 @@ def list_accounts(
 ) -> None:
     """List the accounts of the deployment."""
     server = server_for(data, endpoint)
-    with refusals_told():
+    with refusals_explained():
         if server is None:
             found = [without_none(one) for one in accounts(data or Path())]
         else:

@@ -75,7 +75,7 @@ def _served_there(data: Path) -> AdminClient | None:
 
 
 @contextlib.contextmanager
-def refusals_told(*, exit_code: int = 1) -> Iterator[None]:
+def refusals_explained(*, exit_code: int = 1) -> Iterator[None]:
     """End with one line if the server refuses or does not answer, or the folder is unusable."""
     try:
         yield

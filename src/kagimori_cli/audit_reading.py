@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from kagimori.trail import reading
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, server_for
 from kagimori_cli.records import HEADINGS, WHOLE, cells
 from kagimori_cli.table import console, print_table
 from kagimori_cli.terminal import EXIT_UNREADABLE, Output, OutputOption, unreadable
@@ -48,7 +48,7 @@ def tail(
 ) -> None:
     """Show the newest records. With `--follow`, all that come but those of its own requests."""
     server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
-    with refusals_told(exit_code=EXIT_UNREADABLE), _ended_by_reader():
+    with refusals_explained(exit_code=EXIT_UNREADABLE), _ended_by_reader():
         source = _Source(server, data or Path(), key=key, who=who, event=event, failed=failed)
         # The end is found before what is there is shown, so that nothing falls between.
         coming = source.coming() if follow else None
@@ -73,7 +73,7 @@ def search(
     """Find records. With `--output json`, each is one line, as it was recorded."""
     begin, end = time_option(since), time_option(until)
     server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
-    with refusals_told(exit_code=EXIT_UNREADABLE), _ended_by_reader():
+    with refusals_explained(exit_code=EXIT_UNREADABLE), _ended_by_reader():
         source = _Source(
             server,
             data or Path(),
@@ -88,7 +88,7 @@ def search(
 
 
 def time_option(text: str | None) -> float | None:
-    """Return the time that an option names; end if it is none."""
+    """Return the time that an option names; end if the text is no time."""
     try:
         return None if text is None else moment(text, time.time())
     except ValueError as reason:
@@ -194,7 +194,7 @@ def _print_lines(records: Iterable[str | bytes], output: Output) -> None:
 
 
 class _ended_by_reader:  # noqa: N801 - used as a statement
-    """End in order when whoever reads has seen enough."""
+    """End in order when the reader of a pipe closes it."""
 
     def __enter__(self) -> None:
         pass

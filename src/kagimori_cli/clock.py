@@ -34,7 +34,7 @@ def advance(
 ) -> None:
     """Move the clock forward; it goes on from there."""
     answer = _ask(endpoint, {"advance_seconds": _seconds(time)})
-    _tell(answer, output)
+    _show(answer, output)
 
 
 @clock.command(epilog="Example: kagimori clock show --endpoint http://127.0.0.1:8567")
@@ -42,7 +42,7 @@ def show(
     endpoint: Endpoint = f"http://{DEFAULT_LISTEN}", output: OutputOption = Output.TEXT
 ) -> None:
     """Print the server's time."""
-    _tell(_ask(endpoint, None), output)
+    _show(_ask(endpoint, None), output)
 
 
 def _seconds(time: str) -> int:
@@ -69,7 +69,7 @@ def _ask(endpoint: str, body: dict[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _tell(answer: dict[str, Any], output: Output) -> None:
+def _show(answer: dict[str, Any], output: Output) -> None:
     if output is Output.JSON:
         print_json(answer)
         return

@@ -11,7 +11,7 @@ import typer
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.running import root_access_key, running_server
 from kagimori.deployment.trust_files import TRUST_STORE_PASSWORD, trust_files_in
-from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_explained, server_for
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 from kagimori_client.connection import Endpoint, Unreachable
@@ -102,7 +102,7 @@ def metrics(
     server = server_for(data, endpoint)
     if server is None:
         give_up(f"{data} is not being served")
-    with refusals_told():
+    with refusals_explained():
         answer = server.call("GetMetricsSummary")
     if output is Output.JSON:
         print_json(plain_members(answer))
@@ -140,7 +140,7 @@ def _of(data: Path | None, endpoint: str | None) -> dict[str, Any] | None:
     server = server_for(data, endpoint)
     if server is None:
         return None
-    with refusals_told():
+    with refusals_explained():
         answer = server.call("GetStatus")
     return {name: answer.get(member) for name, member in _MEMBERS.items()}
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from kagimori.trail.policy_replay import try_policy as try_policy_offline
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, server_for
 from kagimori_cli.terminal import EXIT_UNREADABLE, Output, OutputOption, print_json, unreadable
 from kagimori_cli.times import moment, shown
 from kagimori_client.admin import AdminClient
@@ -17,7 +17,7 @@ EXIT_FAILS: Final = 1
 _LISTS: Final = (
     ("NewlyFailing", "newly_fail", "would newly fail"),
     ("NewlyPassing", "newly_pass", "would newly pass"),
-    ("Uncertain", "uncertain", "cannot be told from the records"),
+    ("Uncertain", "uncertain", "stay unknown by the records"),
     ("FailingAlready", "fail_already", "were allowed, and fail by today's policies already"),
 )
 
@@ -61,7 +61,7 @@ def try_policy(
     except ValueError as reason:
         unreadable(str(reason))
     server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
-    with refusals_told(exit_code=EXIT_UNREADABLE):
+    with refusals_explained(exit_code=EXIT_UNREADABLE):
         if server is None:
             found = try_policy_offline(data or Path(), key, text, begins).as_json()
         else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kagimori.trail import reading, verification
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, server_for
 from kagimori_cli.audit_reading import time_option
 from kagimori_cli.table import console, print_table
 from kagimori_cli.terminal import EXIT_UNREADABLE, Output, OutputOption, print_json, unreadable
@@ -30,7 +30,7 @@ def prove_unused(
     public_key: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Prove that a key was not used. Exit code 0: unused, 1: used, 2: cannot be told.
+    """Prove that a key was not used. Exit code 0: unused, 1: used, 2: unknown.
 
     Nothing is proven of a trail that is not intact, nor of a time that no digest signs yet.
     With `--checkpoints` or `--public-key`, the folder itself is read, whether it is served or not.
@@ -44,7 +44,7 @@ def prove_unused(
     server = None
     if not is_held_to_copies:
         server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
-    with refusals_told(exit_code=EXIT_UNREADABLE):
+    with refusals_explained(exit_code=EXIT_UNREADABLE):
         if server is None:
             proof = reading.prove_unused(
                 data or Path(), key, since, until, checkpoints=checkpoints, public_key=public_key
@@ -84,7 +84,7 @@ def _show(key: str, proof: dict[str, Any]) -> None:
     rests = [f"{len(proof['digests_relied_on'])} digests", f"{proof['records_read']} records read"]
     if proof["until"] is not None:
         rests.append(f"up to {shown(proof['until'])}")
-    verdict = {True: "[bold green]UNUSED", False: "[bold red]USED", None: "[bold red]CANNOT TELL"}
+    verdict = {True: "[bold green]UNUSED", False: "[bold red]USED", None: "[bold red]UNKNOWN"}
     said = f"{verdict[proof['unused']]}[/]: {key}: {proof['why']} ({', '.join(rests)})"
     lines.print(said, soft_wrap=True)
 
@@ -94,7 +94,7 @@ def status(
 ) -> None:
     """Show how far the trail is written and signed; `verify` says whether it is intact."""
     server = server_for(data, endpoint, exit_code=EXIT_UNREADABLE)
-    with refusals_told(exit_code=EXIT_UNREADABLE):
+    with refusals_explained(exit_code=EXIT_UNREADABLE):
         found = _offline(data or Path()) if server is None else _online(server)
     if output is Output.JSON:
         print_json(found)

@@ -11,7 +11,7 @@ from kagimori.deployment.service_keys import (
     delete_service_key,
     service_keys,
 )
-from kagimori_cli.admin import EndpointUrl, Folder, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, server_for
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Output, OutputOption, print_json, without_none
 from kagimori_cli.times import shown
@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Make an access key with which a gateway acts as a service; its secret is shown this once."""
     server = server_for(data, endpoint)
-    with refusals_told():
+    with refusals_explained():
         if server is None:
             made = create_service_key(data or Path(), name)
         else:
@@ -56,7 +56,7 @@ def list_keys(
 ) -> None:
     """List the access keys of services."""
     server = server_for(data, endpoint)
-    with refusals_told():
+    with refusals_explained():
         if server is None:
             found = [without_none(key) for key in service_keys(data or Path())]
         else:
@@ -75,7 +75,7 @@ def list_keys(
 def delete(access_key_id: AccessKeyId, data: Folder = None, endpoint: EndpointUrl = None) -> None:
     """Take an access key of a service away, at once."""
     server = server_for(data, endpoint)
-    with refusals_told():
+    with refusals_explained():
         if server is None:
             delete_service_key(data or Path(), access_key_id)
         else:

@@ -98,7 +98,7 @@ def _annotation(setting: Setting) -> Any:
 
 
 def shown_default(setting: Setting) -> Any:
-    """Return how help tells the default: as a text, or not at all."""
+    """Return the default as help shows it: as a text, or not at all."""
     default = setting.default
     is_shown = default not in (None, (), {}) and default is not False
     return str(default) if is_shown else False

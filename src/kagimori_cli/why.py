@@ -7,7 +7,7 @@ import typer
 from msgspec import to_builtins
 
 from kagimori.deployment.denials import encoded_message, find_denial
-from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_told, server_for
+from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_explained, server_for
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
 from kagimori_client.admin import AdminClient
 
@@ -30,7 +30,7 @@ def why(
 ) -> None:
     """Explain why a request was denied: every policy, every statement, and what would allow it."""
     server = server_for(data, endpoint)
-    with refusals_told():
+    with refusals_explained():
         if server is None:
             denial, message = _in_folder(data or Path(), request_id, encoded=encoded)
         else:

@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         return Failed(Failure.BUSY)
 
     def _send_minted(self, correlation_id: int, reply: Reply, written: bool) -> None:  # noqa: FBT001
-        """Answer new credentials only when the journal tells of them."""
+        """Answer new credentials once the journal holds them."""
         self._send(correlation_id, reply if written else Failed(Failure.INTERNAL))
 
     def _send(self, correlation_id: int, reply: Reply) -> None:
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
 def _peer(peer: socket.socket) -> tuple[int, int]:
     """Return the process at the other end, and its user.
 
-    Told on Linux; elsewhere the mode of the socket's folder alone keeps others out.
+    Known on Linux; elsewhere the mode of the socket's folder alone keeps others out.
     """
     if not hasattr(socket, "SO_PEERCRED"):
         return 0, os.geteuid()

@@ -93,7 +93,7 @@ class Journal:
 
 
 class JournalWriter:
-    """Writes what was added, and tells who waits for it: all of one writing together."""
+    """Writes added entries, and notifies their waiters: all of one writing together."""
 
     def __init__(self, journal: Journal, executor: Executor | None = None) -> None:
         self._journal = journal
@@ -114,9 +114,9 @@ class JournalWriter:
         writing = asyncio.get_running_loop().run_in_executor(
             self._executor, self._journal.write, entries
         )
-        writing.add_done_callback(lambda done: self._tell(waiting, done))
+        writing.add_done_callback(lambda done: self._notify(waiting, done))
 
-    def _tell(self, waiting: list[Callable[[bool], None]], done: "asyncio.Future[None]") -> None:
+    def _notify(self, waiting: list[Callable[[bool], None]], done: "asyncio.Future[None]") -> None:
         self._is_writing = False
         if self._waiting:
             self._write()

@@ -89,7 +89,7 @@ class SlowLane:
     def submit(
         self, account: str, work: Callable[[], Reply], done: Callable[[Reply], None]
     ) -> bool:
-        """Have `work` done in its turn, and `done` told its reply; False if there is no room."""
+        """Queue `work`, and call `done` with its reply; False if there is no room."""
         if not self._queue.put(account, _Job(self._monotonic(), work, done)):
             return False
         self._start_next()

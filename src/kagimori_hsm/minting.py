@@ -54,7 +54,7 @@ class Asker(NamedTuple):
         return self.holder in (ROOT_HOLDER, UNKNOWN_HOLDER)
 
     def may_be(self, principal_id: str) -> bool:
-        """Return whether this is that principal, as far as the access key tells."""
+        """Return whether this is that principal, as far as the access key shows."""
         return self.holder in (principal_id, UNKNOWN_HOLDER)
 
 

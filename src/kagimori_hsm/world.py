@@ -16,9 +16,9 @@ class World(NamedTuple):
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
 
-    def moment(self, told: float) -> float:
+    def moment(self, given: float) -> float:
         """Return the time to decide by: our own, or in `dev` what the service says."""
-        return told if self.dev else self.now()
+        return given if self.dev else self.now()
 
 
 TRUE_WORLD: Final = World()

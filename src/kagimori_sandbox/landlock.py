@@ -2,7 +2,7 @@
 
 Descriptors that are open already stay good. It holds for root as well, and keeps a process from
 tracing, and from sending signals to, any that is not confined like it. Where the kernel has no
-Landlock nothing is done, and the caller is told.
+Landlock nothing is done, and the caller gets False.
 
 Source: Linux kernel documentation, "Landlock: unprivileged access control" (userspace API).
 """

@@ -1,7 +1,7 @@
 """Seccomp: system calls that this process will never make again.
 
 New sockets, new programs and other processes' memory are refused with EPERM. What is open stays
-open. On architectures that are not in the table nothing is done, and the caller is told.
+open. On architectures that are not in the table nothing is done, and the caller gets False.
 
 Source: Linux kernel documentation, "Seccomp BPF".
 """

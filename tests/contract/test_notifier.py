@@ -197,7 +197,7 @@ def test_journals_that_do_not_go_on_are_said_and_left_behind(world):
     ((name, content),) = files.items()
     (world.audit / "w0" / name).write_bytes(content)
     notifier.turn({})
-    assert "never told of" in world.troubles[0]
+    assert "never announced" in world.troubles[0]
     files, _ = trails.journal([rotated(10)], 1, trails.journal([event(9)], 1, other)[1])
     ((name, content),) = files.items()
     (world.audit / "w0" / name).write_bytes(content)

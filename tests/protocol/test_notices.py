@@ -164,10 +164,10 @@ def test_what_was_not_taken_waits_also_for_the_next_server(secret):
 
 
 def test_a_command_is_told_on_its_standard_input(tmp_path):
-    told_to, script = tmp_path / "told", tmp_path / "take.py"
+    visible_to, script = tmp_path / "told", tmp_path / "take.py"
     script.write_text(
         "import pathlib, sys\n"
-        f"file = pathlib.Path({str(told_to)!r})\n"
+        f"file = pathlib.Path({str(visible_to)!r})\n"
         "file.open('a').write(sys.stdin.read())\n"
         "sys.exit(0 if file.read_text().count('\\n') > 1 else 1)\n"
     )
@@ -175,9 +175,11 @@ def test_a_command_is_told_on_its_standard_input(tmp_path):
     with serving.served("--notify-command", command) as server:
         kms = server.client()
         kms.rotate_key_on_demand(KeyId=kms.create_key()["KeyMetadata"]["KeyId"])
-        serving.eventually(lambda: told_to.exists() and told_to.read_text().count("\n") == 2, 20)
+        serving.eventually(
+            lambda: visible_to.exists() and visible_to.read_text().count("\n") == 2, 20
+        )
         kms.close()
-    first, second = map(json.loads, told_to.read_text().splitlines())
+    first, second = map(json.loads, visible_to.read_text().splitlines())
     assert first == second, "told again, since it ended with 1"
     assert first["detail-type"] == "KMS CMK Rotation"
 

@@ -12,7 +12,7 @@ from kagimori.rules.authorization.authorization_message import (
     message_text,
 )
 from kagimori.rules.authorization.denial import Denial
-from kagimori.rules.authorization.denial_told import in_texts
+from kagimori.rules.authorization.denial_view import in_texts
 from kagimori_boundary.commands import SealClaims
 from kagimori_boundary.replies import Bytes
 

@@ -7,7 +7,7 @@ from kagimori.rules.partitions import has_form, is_known, partition_of
 def check_regions(regions: tuple[str, ...], *, unknown: bool = False) -> None:
     """Check that one deployment may serve these regions.
 
-    `unknown` lets in names that botocore does not know, if SDKs can tell the partition from them.
+    `unknown` lets in names that botocore does not know, if SDKs can derive the partition from them.
 
     Raises:
         Unusable: a name that no region has, or regions of different partitions.

@@ -1,4 +1,4 @@
-"""In which line of a TOML text something stands, which Python's parser does not tell."""
+"""The lines of a TOML text in which settings stand, which Python's parser does not report."""
 
 import tomllib
 from typing import Any, Final
@@ -7,7 +7,7 @@ _STATEMENT_LINES_MAX: Final = 200
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int:
-    """Return the number of the line where a path's statement begins; 1 if it cannot be told.
+    """Return the number of the line where a path's statement begins; 1 if it is unknown.
 
     Only the parser knows what a line means. So a line that names the path's end is taken if the
     text before it lacks the path, and has it together with that statement.

@@ -1,6 +1,6 @@
 """The clock of `kagimori dev`, which a test moves forward so that it sees deadlines pass.
 
-`GET /_kagimori/clock` tells its time; `POST {"advance_seconds": N}` moves it, and is answered when
+`GET /_kagimori/clock` shows its time; `POST {"advance_seconds": N}` moves it, and is answered when
 all that is due by then is done.
 """
 
@@ -17,7 +17,7 @@ from kagimori.machinery.clock import Clock
 from kagimori.rules.request import RawAnswer, RawRequest
 
 CLOCK_PATH: Final = b"/_kagimori/clock"
-# As far as dates can be told: beyond the year 9999 there is none to write into a record.
+# As far as there are dates: beyond the year 9999 there is none to write into a record.
 OFFSET_SECONDS_MAX: Final = 1_000 * 366 * 86_400
 _JSON: Final = b"application/json"
 

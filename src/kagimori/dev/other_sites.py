@@ -1,4 +1,4 @@
-"""Web pages of other sites are kept away from `kagimori dev`, which believes whoever asks.
+"""Web pages of other sites are kept away from `kagimori dev`, which believes every caller.
 
 A page makes its visitor's browser send requests to the visitor's own machine: by forms, images and
 scripts, or under a name of its own that it lets lead to 127.0.0.1 (DNS rebinding). Browsers say so

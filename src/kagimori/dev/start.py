@@ -19,7 +19,7 @@ from kagimori.settings import AuditOptions, Dev, Settings
 
 
 def serve_dev(settings: Settings) -> str | None:
-    """Serve until told to stop; return why not, if it could not be done. Nothing is kept.
+    """Serve until a signal to stop; return the reason if that was impossible. Nothing is kept.
 
     Raises:
         Unusable: the address, the seed file, or a region of the seed that does not exist.

@@ -39,7 +39,7 @@ class Received(Struct, frozen=True, gc=False):
 
     @property
     def service(self) -> str:
-        """The service that is asked, as far as the request tells."""
+        """The service that is asked, as far as the request shows."""
         if self.target is not None:
             return self.target.model.service
         if self.claim is not None:

@@ -2,7 +2,7 @@
 
 A key or role of another account is handed out together with a note (`AccountView.hand_out`), and
 nothing goes on without a need that names that very key or role. One that does not exist is handed
-out too, as one that trusts nobody: whoever may not use it is told the same in both cases.
+out too, as one that trusts nobody: callers who may not use it get the same refusal in both cases.
 The others answer less than an entity: see each.
 """
 

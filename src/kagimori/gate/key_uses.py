@@ -1,4 +1,4 @@
-"""Uses of KMS keys, noted once a request has succeeded (GetKeyLastUsage tells the newest)."""
+"""Uses of KMS keys, noted once a request has succeeded (GetKeyLastUsage shows the newest)."""
 
 from kagimori.gate.asked import Need, Request
 from kagimori.rules.keys.usage_record import KeyUsageRecord, Usages

@@ -10,12 +10,12 @@ from kagimori.entities.tables import DENIALS
 from kagimori.gate.asked import Asked, Request
 from kagimori.ports import View
 from kagimori.rules.authorization.denial import Denial
-from kagimori.rules.authorization.denial_told import told_to
+from kagimori.rules.authorization.denial_view import visible_to
 from kagimori.rules.refusal import AccessDeniedException
 
 
 def reach_of(asked: Request, action: str) -> str | None:
-    """Return the one account that a caller may be told of; None is all of them.
+    """Return the one account that a caller may see; None is all of them.
 
     Raises:
         AccessDeniedException: a service asks, or somebody through a service.
@@ -48,13 +48,13 @@ def deployment_view(asked: Asked, action: str) -> View:
 
 
 def denial_of_request(asked: Asked, request_id: str, action: str) -> Denial | None:
-    """Return a denial as far as the caller's account is told of it; None if it is not.
+    """Return a denial as far as the caller's account may see it; None if it may not.
 
     Raises:
         Absent: it is not in memory yet.
     """
     found = asked.view.whole.page(DENIALS, (request_id,), None, 1, "by_request")
-    return told_to(found[0], reach_of(asked, action)) if found else None
+    return visible_to(found[0], reach_of(asked, action)) if found else None
 
 
 def foreign(asked: Request, action: str) -> AccessDeniedException:

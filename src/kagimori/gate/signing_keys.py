@@ -126,7 +126,7 @@ def _take(asked: Pending[Reply], keep: Callable[[Reply], None], loaded: Pending[
 
 
 def _refusal(reply: Reply) -> Refusal:
-    """Return what a caller is told when the HSM gives no signing key."""
+    """Return the refusal for a caller to whom the HSM gives no signing key."""
     failure = reply.failure if isinstance(reply, Failed) else None
     if failure is Failure.EXPIRED_TOKEN:
         return ExpiredTokenException(EXPIRED)

@@ -1,6 +1,6 @@
 """Explains a denial afterwards: the result of every policy, statement and grant.
 
-The same tests are asked that decided (`rules/policy/explain.py`), so the telling cannot differ
+The same tests are asked that decided (`rules/policy/explain.py`), so the explanation cannot differ
 from the decision.
 """
 
@@ -36,9 +36,9 @@ from kagimori.rules.policy.steps import OutOfSteps
 
 # A grantee may have tens of thousands of grants: so many are looked at, and the nearest shown.
 GRANTS_LOOKED_AT_MAX: Final = 100
-GRANTS_TOLD_MAX: Final = 10
-STATEMENTS_TOLD_MAX: Final = 100
-CONDITIONS_TOLD_MAX: Final = 50
+GRANTS_SHOWN_MAX: Final = 10
+STATEMENTS_SHOWN_MAX: Final = 100
+CONDITIONS_SHOWN_MAX: Final = 50
 
 
 def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
@@ -81,13 +81,13 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
 
 
 def remember_denial(denials: Denials, asked: Asked, needs: Iterable[Need]) -> None:
-    """Keep the whole decision for `kagimori why`; the caller is told what AWS tells."""
+    """Keep the whole decision for `kagimori why`; the caller gets the message that AWS sends."""
     if denials.is_full:
         return
     try:
         denial = denial_of(asked, needs, denials.next_slot())
     except (Absent, OutOfSteps):
-        return  # telling more would need more reading or weighing than a denial is worth
+        return  # explaining more would need more reading or weighing than a denial is worth
     if denial is not None:
         denials.add(denial)
 
@@ -147,10 +147,10 @@ def _policy(evaluated: Evaluated) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "policy": evaluated.name,
         "says": evaluated.explanation.finding.effect.value,
-        "statements": [_statement(trace) for trace in statements[:STATEMENTS_TOLD_MAX]],
+        "statements": [_statement(trace) for trace in statements[:STATEMENTS_SHOWN_MAX]],
     }
-    if len(statements) > STATEMENTS_TOLD_MAX:
-        shown["statements_more"] = len(statements) - STATEMENTS_TOLD_MAX
+    if len(statements) > STATEMENTS_SHOWN_MAX:
+        shown["statements_more"] = len(statements) - STATEMENTS_SHOWN_MAX
     return shown
 
 
@@ -203,11 +203,11 @@ def _grants(
         (grant, shortfalls(grant, question, need.proposed))
         for grant in islice(_grants_to(asked, need.kms_key), GRANTS_LOOKED_AT_MAX)
     ]
-    return sorted(found, key=lambda one: len(one[1]))[:GRANTS_TOLD_MAX]
+    return sorted(found, key=lambda one: len(one[1]))[:GRANTS_SHOWN_MAX]
 
 
 def _grants_to(asked: Asked, key: KmsKey) -> Iterator[Grant]:
-    """Yield grants that are in memory: what nobody weighed is not read for the telling."""
+    """Yield grants that are in memory: none is read for the explanation alone."""
     names = dict.fromkeys(name for _, name in asked.caller.principal.names)
     for name in (*names, asked.caller.account_id):
         group = (key.account_id, key.region, key.key_id, name)
@@ -256,7 +256,7 @@ def _conditions(question: Question, policies: Iterable[CompiledPolicy]) -> dict[
     """Return the values of the keys that the policies ask about, as far as there are any."""
     found: dict[str, list[str]] = {}
     keys = context_keys(policy.document for policy in policies)
-    for key in keys[:CONDITIONS_TOLD_MAX]:
+    for key in keys[:CONDITIONS_SHOWN_MAX]:
         try:
             values = question.values.lookup(fold(key))
         except Exception:  # noqa: BLE001, S112 - a value that cannot be had is not shown

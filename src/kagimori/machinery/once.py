@@ -66,7 +66,7 @@ class Once:
     def is_first(self, thing: str, at: float) -> bool:
         """Return whether nobody has asked about a thing before; `at` is the time written in it.
 
-        The same thing must come with the same time. False also when there are too many to tell.
+        The same thing must come with the same time. False also with too many to keep apart.
 
         Raises:
             OSError: it cannot be written down, so it must not be taken.

@@ -68,7 +68,7 @@ class Telemetry:
             before = at
 
     def _bounded(self, key: tuple[str, str, str]) -> tuple[str, str, str]:
-        """Return a new series under names of ours; what is none of them is `other`."""
+        """Return a new series under names of ours; any other name becomes `other`."""
         service, operation, result = key
         if service not in self._services:
             service, operation = OTHER, OTHER

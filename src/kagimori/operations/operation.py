@@ -48,7 +48,7 @@ class Facts(Struct, gc=False):
 
 
 class Withheld(Facts, kw_only=True):
-    """A refusal that only the allowed are told: what is named does not exist, say."""
+    """A refusal that only the allowed see, such as one of a name that does not exist."""
 
     refusal: Refusal
 
@@ -93,13 +93,13 @@ class Operation(Generic[F, R]):
         """Return what the request is about, and what must be allowed.
 
         Raises:
-            Refusal: something named does not exist, or cannot; it is told to everybody.
+            Refusal: something named does not exist, or cannot; everybody sees it.
             Absent: not in memory yet; the path loads it and looks again.
         """
         raise NotImplementedError
 
     def read(self, asked: Asked, facts: F) -> F:
-        """Return the facts with what only the allowed may cause to be read, or be told.
+        """Return the facts with those that only the allowed may cause to be read, or may see.
 
         Raises:
             Refusal: something else that is named does not exist.
@@ -116,7 +116,7 @@ class Operation(Generic[F, R]):
         return None
 
     def refusal(self, asked: Request, facts: F, failure: Failure) -> Refusal:
-        """Return what the caller is told of the HSM's failure."""
+        """Return the refusal for a failure of the HSM."""
         return refusal_for(failure)
 
     def finish(self, asked: Request, facts: F, reply: R) -> Outcome:

@@ -33,7 +33,7 @@ def serve(
     worker_module: str = "kagimori",
     dev_hsm: bool = False,
 ) -> str | None:
-    """Serve until told to stop; return why not, if it could not be done.
+    """Serve until a signal to stop; return the reason if that was impossible.
 
     Raises:
         Unusable: the folder or the addresses.

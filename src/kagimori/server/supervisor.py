@@ -114,14 +114,14 @@ class Supervisor:
         await self._trail.begin()
         watches.append(loop.create_task(self._keep_trail()))
         self._on_ready()
-        await self._tell_of_sandboxes()
+        await self._log_missing_sandboxes()
         await self._stopping.wait()
         await self._stop(watches)
         await front.drain(1.0)
         self._layout.running.unlink(missing_ok=True)
         return self._failure
 
-    async def _tell_of_sandboxes(self) -> None:
+    async def _log_missing_sandboxes(self) -> None:
         """Say once in the log what this platform does not keep from a process taken over."""
         if not self._hsm.sandbox:
             Log().error("trouble", part="sandbox", why="the HSM may open files and sockets here")
@@ -275,7 +275,7 @@ class Supervisor:
 
     def _admit_trail(self) -> None:
         """Admit the followers' process to the HSM: it may have digests signed."""
-        with contextlib.suppress(HsmRefused, OSError):  # a new HSM is told again
+        with contextlib.suppress(HsmRefused, OSError):  # a new HSM is asked again
             self._ask_hsm(AdmitFollower(self._trail.process.pid))
 
     async def _keep_trail(self) -> None:

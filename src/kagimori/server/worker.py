@@ -1,7 +1,7 @@
 """One API worker: assembles its parts, serves and drains. Started by the supervisor.
 
 Over the control socket (framed messages) it says when it serves, answers what it has counted, and
-is told to drain. When the socket closes, the supervisor is gone, and so is the worker, at once:
+is asked to drain. When the socket closes, the supervisor is gone, and so is the worker, at once:
 nobody would restart the HSM, and another server may already want the folder.
 """
 
@@ -162,7 +162,7 @@ class Worker:
         return [name for name, serves in parts.items() if not serves]
 
     async def run(self) -> None:
-        """Serve until told to drain."""
+        """Serve until the supervisor asks to drain."""
         loop = asyncio.get_running_loop()
         hsm = loop.create_task(self._hsm.run())
         reader, writer = await asyncio.open_unix_connection(
@@ -311,7 +311,7 @@ class Worker:
 
 
 def refusal_of(damaged: JournalDamaged) -> bytes:
-    """Return what the supervisor is told instead of that we serve."""
+    """Return the reason for not serving, as it goes to the supervisor."""
     why = (
         f"the audit journal lacks records that were acknowledged: {damaged}; what to do stands "
         "in docs/do/go-on-after-a-damaged-journal.md"

@@ -1,4 +1,4 @@
-"""A worker's process, seen from the supervisor: started, asked, and told to drain."""
+"""A worker's process, seen from the supervisor: started, asked, and drained."""
 
 import asyncio
 import contextlib
@@ -77,12 +77,12 @@ class WorkerChild:
         return None
 
     def drain(self) -> None:
-        told = frame(Question(0, "drain"))
+        message = frame(Question(0, "drain"))
         with contextlib.suppress(OSError, RuntimeError):
             if self._writer is None:
-                self._socket.send(told)
+                self._socket.send(message)
             else:
-                self._writer.write(told)
+                self._writer.write(message)
 
 
 async def snapshots_of(workers: Iterable[WorkerChild]) -> list[Snapshot]:

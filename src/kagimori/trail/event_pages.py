@@ -115,7 +115,7 @@ class _Cursor:
         return None if self._head is None else self._head[0]
 
     def take(self) -> Event:
-        """Return the event that `head` told of, and go on after it."""
+        """Return the event that `head` showed, and go on after it."""
         if self._head is None:
             raise LookupError(self.stream)
         event, self.place = self._head

@@ -64,7 +64,7 @@ def missing(
             return []
         text = (
             "neither digests nor a public key are here, and no store beside them says whether any "
-            "should be: the chain alone holds these records, and whoever wrote them could have "
+            "should be: the chain alone holds these records, and anybody who wrote them could have "
             "made another"
         )
         return [Finding(kinds.MISSING, text, PLACE)]

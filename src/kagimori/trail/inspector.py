@@ -61,11 +61,11 @@ class TrailInspector:
         return found
 
     def try_policy(
-        self, asker: Asker, key: str, policy: str, since: float, told_to: str | None
+        self, asker: Asker, key: str, policy: str, since: float, visible_to: str | None
     ) -> Replayed:
         """Return what a key policy would change. Raises as `search`."""
         found: Replayed = self._result(
-            self._slow, asker, lambda: replay(self._data, key, policy, since, told_to=told_to)
+            self._slow, asker, lambda: replay(self._data, key, policy, since, visible_to=visible_to)
         )
         return found
 
@@ -118,7 +118,7 @@ class TrailInspector:
 
 
 def _refusal(failure: Exception) -> Exception:
-    """Return what a caller is told; where files lie is no caller's business."""
+    """Return a failure as a refusal; the place of files is no caller's business."""
     if isinstance(failure, Unusable | OSError):
         return ServiceUnavailableException("The audit trail cannot be read now.")
     return failure

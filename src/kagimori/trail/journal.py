@@ -220,7 +220,7 @@ class Journal:
         except OSError as failure:
             if failure.errno != errno.ENOSPC or not self._reserve.give_up():
                 raise
-            self._tell_full()
+            self._alarm_full()
             self._write_once(group)
         else:
             self._reserve.take_back()
@@ -247,7 +247,7 @@ class Journal:
             with contextlib.suppress(OSError):  # then it lags, and says less than it could
                 self._mark.write(group.end)
 
-    def _tell_full(self) -> None:
+    def _alarm_full(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has closed
             self._loop.call_soon_threadsafe(self._on_failed, OSError(errno.ENOSPC, "reserve used"))
 

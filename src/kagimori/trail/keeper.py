@@ -26,7 +26,7 @@ class Keeper:
         record: bytes,
         afterwards: Command | None = None,
     ) -> None:
-        """Return once the changes and the record are durable; `afterwards` is told to the HSM.
+        """Return once the changes and the record are durable; `afterwards` goes to the HSM.
 
         Raises:
             StoreConflict: somebody else has changed what this was decided upon.

@@ -1,4 +1,4 @@
-"""Reads the HSM's journal, and the records that must tell of what it made."""
+"""Reads the HSM's journal, and the records that must exist for its credentials."""
 
 import time
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def hsm_journal_of(audit: Path) -> Path:
 
 
 def hold_minted(audit: Path, *, growing: bool) -> list[Finding]:
-    """Return what the HSM made and no record tells of, and what is wrong with its journal.
+    """Return credentials of the HSM without a record, and faults of its journal.
 
     Raises:
         OSError: something cannot be read.
@@ -95,8 +95,8 @@ def _first_time(files: list[Path]) -> float:
         if line.startswith(b'{"sequence":1,'):
             return 0.0
         try:
-            told = _decode_time(line).record["eventTime"]
-            return datetime.fromisoformat(told).timestamp()
+            recorded = _decode_time(line).record["eventTime"]
+            return datetime.fromisoformat(recorded).timestamp()
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
             continue
     return 0.0

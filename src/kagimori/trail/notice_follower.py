@@ -1,4 +1,4 @@
-"""The follower that tells a receiver of events: a webhook, or a command."""
+"""The follower that notifies a receiver of events: a webhook, or a command."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from kagimori.trail.source import Source
 
 
 class NoticeFollower:
-    """Tells one receiver; the keys and the notifier are opened when they are first needed."""
+    """Notifies one receiver; the keys and the notifier are opened when they are first needed."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kagimori.machinery.files import write_whole
@@ -62,7 +62,7 @@ class NotifierState(Struct):
     """The progress of a notifier, and the approaching events it has announced."""
 
     places: dict[str, Place] = {}
-    told: dict[str, float] = {}
+    announced: dict[str, float] = field(default_factory=dict, name="told")
 
 
 class Notifier:
@@ -96,7 +96,7 @@ class Notifier:
         self._failing_since: float | None = None
         self._pause = TURN_SECONDS
         state = self._read_state()
-        self._places, self._told = state.places, state.told
+        self._places, self._announced = state.places, state.announced
 
     def turn(self, ends: Mapping[str, int]) -> float:
         """Send new notices; return the seconds until the next turn.
@@ -107,10 +107,10 @@ class Notifier:
         is_more = False
         if not self._queue:
             is_more = self._gather(ends)
-        told = bool(self._queue)
+        had_notices = bool(self._queue)
         if not self._send_all():
             return self._pause
-        if told or self._now() - self._noted_at >= NOTE_SECONDS:
+        if had_notices or self._now() - self._noted_at >= NOTE_SECONDS:
             self.note()
         return 0.0 if is_more else TURN_SECONDS
 
@@ -126,7 +126,7 @@ class Notifier:
             return
         self._noted_at = self._now()
         self._places |= {stream: tail.place for stream, tail in self._tails.items()}
-        content = msgspec.json.encode(NotifierState(self._places, self._told))
+        content = msgspec.json.encode(NotifierState(self._places, self._announced))
         if content != self._noted:
             write_whole(self._file, content)
             self._noted = content
@@ -159,7 +159,7 @@ class Notifier:
         self._trouble(f"event {notice.id} ({notice.detail_type}) is given up: {why}")
         return True
 
-    # --- what there is to tell ----------------------------------------------------------------
+    # --- notices to come ----------------------------------------------------------------------
 
     def _gather(self, ends: Mapping[str, int]) -> bool:
         """Fill the queue; return whether there is more to read than was read."""
@@ -192,7 +192,7 @@ class Notifier:
                     if left <= 0:
                         return pieces, True
             except TrailBroken as broken:
-                self._trouble(f"some records were never told of: {broken}")
+                self._trouble(f"some records were never announced: {broken}")
                 self._tails[folder.name] = self._source.tail(
                     folder, _end_or_place(folder, tail.place)
                 )
@@ -204,7 +204,7 @@ class Notifier:
             (one.entry, one.record)
             for lines in pieces
             for one in lines.decoded
-            if one.entry is not None  # `audit verify` tells of it
+            if one.entry is not None  # `audit verify` reports it
             and any(needle in one.record for needle in self._needles)
         ]
         return sorted(found, key=lambda one: one[0].event_time)
@@ -215,13 +215,13 @@ class Notifier:
 
     def _look_ahead(self, now: float) -> None:
         self._looked_at = now
-        told = self._told
-        for gone in [one for one, over in told.items() if over < now - REMEMBERED_SECONDS]:
-            del told[gone]
+        announced = self._announced
+        for gone in [one for one, over in announced.items() if over < now - REMEMBERED_SECONDS]:
+            del announced[gone]
         for kms_key in self._keys.due_before(now + self._ahead):
             for notice, at in approaching(kms_key, now, self._ahead):
-                if notice.id not in told:
-                    told[notice.id] = at
+                if notice.id not in announced:
+                    announced[notice.id] = at
                     self._queue.append(notice)
 
     def _begin(self, folder: Path) -> StreamTail:
@@ -234,7 +234,7 @@ class Notifier:
             begin_at_end(self._audit, self._file)
             return msgspec.json.decode(self._file.read_bytes(), type=NotifierState)
         except ValueError:
-            self._trouble(f"{self._file.name} is damaged; events are told of from now on")
+            self._trouble(f"{self._file.name} is damaged; events are announced from now on")
             self._file.unlink()
             begin_at_end(self._audit, self._file)
             return msgspec.json.decode(self._file.read_bytes(), type=NotifierState)
@@ -274,7 +274,7 @@ def notified_up_to(audit: Path, name: str) -> dict[str, int]:
 
 
 def _once_for_each_touch(notices: list[Notice]) -> list[Notice]:
-    """Return the notices with touches of one canary by one caller told once, and their number."""
+    """Return the notices, with touches of one canary by one caller put together and counted."""
     kept: dict[Any, Notice] = {}
     times: dict[Any, int] = {}
     for notice in notices:

@@ -79,11 +79,11 @@ def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
 
 
 def replay(
-    data: Path, key: str, policy: str, since: float | None, *, told_to: str | None = None
+    data: Path, key: str, policy: str, since: float | None, *, visible_to: str | None = None
 ) -> Replayed:
     """Return the same with the key's ARN.
 
-    Of callers of other accounts, and their policies, the account `told_to` is told nothing but
+    Of callers of other accounts, and their policies, the account `visible_to` sees nothing but
     what its own trail has of them.
 
     Raises:
@@ -99,7 +99,7 @@ def replay(
             kms_key = _key_named(view, key)
             proposed = _compiled(view, kms_key, policy)
             settings = Settings(tracking_started_at=created_at)
-            tally = _Replay(view, kms_key, proposed, settings, told_to).run(
+            tally = _Replay(view, kms_key, proposed, settings, visible_to).run(
                 audit_folder(data), since
             )
             return Replayed(kms_key.arn, tally)
@@ -155,10 +155,10 @@ class _Replay:
         kms_key: KmsKey,
         proposed: CompiledPolicy,
         settings: Settings,
-        told_to: str | None,
+        visible_to: str | None,
     ) -> None:
         self._view = view
-        self._told_to = told_to
+        self._visible_to = visible_to
         self._key = kms_key
         self._policies = (kms_key.compiled_policy, proposed)
         self._settings = settings
@@ -176,7 +176,7 @@ class _Replay:
                 self._made[made[0]] = made[1]
         for _, _, line in matching(audit, RecordFilter(key=self._key.arn, since=since)):
             record = json.loads(line)
-            if _is_decided(record) and self._is_told(record):
+            if _is_decided(record) and self._is_visible(record):
                 self.tally.request(record["eventTime"])
                 self._try(record)
         return self.tally
@@ -184,7 +184,7 @@ class _Replay:
     def _try(self, record: Mapping[str, Any]) -> None:
         identity = record["userIdentity"]
         if self._is_foreign(record):
-            self._tell_foreign(record, identity)
+            self._count_foreign(record, identity)
             return
         name = identity.get("arn") or identity.get("invokedBy", "?")
         credentials, caller = self._caller(identity)
@@ -198,10 +198,10 @@ class _Replay:
 
     def _is_foreign(self, record: Mapping[str, Any]) -> bool:
         """Return whether the caller is of another account than the one that asks."""
-        account_id = record["userIdentity"].get("accountId", self._told_to)
-        return self._told_to is not None and account_id != self._told_to
+        account_id = record["userIdentity"].get("accountId", self._visible_to)
+        return self._visible_to is not None and account_id != self._visible_to
 
-    def _tell_foreign(self, record: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    def _count_foreign(self, record: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         """Count a request of another account; how its policies decide is not this account's."""
         name, at = identity.get("accountId", "?"), record["eventTime"]
         for asking in askings(record, self._key.arn):
@@ -209,7 +209,7 @@ class _Replay:
                 Change.UNCERTAIN, caller=name, action=asking.action, why=_FOREIGN_WHY, at=at
             )
 
-    def _is_told(self, record: Mapping[str, Any]) -> bool:
+    def _is_visible(self, record: Mapping[str, Any]) -> bool:
         """Return whether the record is in the trail of the account that asks."""
         return not self._is_foreign(record) or record.get("errorCode") != _DENIED
 
@@ -288,7 +288,7 @@ class _Replay:
         )
 
     def _helped(self, policy: CompiledPolicy, values: RecordedValues) -> CompiledPolicy:
-        name = (policy, values.untold)
+        name = (policy, values.unrecorded_keys)
         if name not in self._favourable:
             self._favourable[name] = favourable(policy, values.is_unknown)
         return self._favourable[name]

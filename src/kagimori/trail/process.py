@@ -95,7 +95,7 @@ class TrailProcess:
     def _trouble(self, part: str, why: str) -> None:
         self._log.error("trouble", part=part, why=why)
 
-    def _telling(self, part: str) -> Callable[[str], None]:
+    def _reporting(self, part: str) -> Callable[[str], None]:
         return lambda why: self._trouble(part, why)
 
     # --- the followers ------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class TrailProcess:
                 minutes=options.digest_minutes,
                 proposals=proposals,
                 checkpoints=self._checkpoints,
-                trouble=self._telling("audit"),
+                trouble=self._reporting("audit"),
             )
         if options.deliver is not None:
             yield DeliveryFollower(
@@ -121,7 +121,7 @@ class TrailProcess:
                 place=options.deliver,
                 minutes=options.deliver_minutes,
                 digest_minutes=options.digest_minutes,
-                trouble=self._telling("delivery"),
+                trouble=self._reporting("delivery"),
             )
         if options.retain_days is not None and options.digest_minutes > 0:
             names = tuple(receiver.name for receiver in receivers)
@@ -130,7 +130,7 @@ class TrailProcess:
         yield from receivers
 
     def _receivers(self) -> Iterator[NoticeFollower]:
-        """Yield who is told of events, each under the name that its place is noted under."""
+        """Yield the receivers of events, each under the name that its place is noted under."""
         options = self._options
         if options.notify_url is not None:
             secret = secret_in(Path(options.webhook_secret or ""))
@@ -143,7 +143,7 @@ class TrailProcess:
     def _receiver(self, name: str, post: Callable[[bytes, str], None]) -> NoticeFollower:
         audit = self._source.audit
         try:
-            # Before anybody is told that we serve: what comes from then on is told of.
+            # Before anybody hears that we serve: events from then on are announced.
             begin_at_end(audit, state_file(audit, name))
         except OSError as problem:
             self._trouble(name, str(problem))
@@ -157,7 +157,7 @@ class TrailProcess:
                 ahead_seconds=self._options.notify_days * DAY_SECONDS,
                 storm_denials=self._options.denial_storm,
                 now=time.time,
-                trouble=self._telling(name),
+                trouble=self._reporting(name),
                 source=self._source,
             )
 

@@ -118,7 +118,7 @@ def prove_unused(
         kind = held.findings[0].kind
         return Proof(None, f"the trail is not intact ({kind}); see `audit verify`")
     if held.newest_digest_time is None:
-        return Proof(None, "no digest signs this trail: whoever can write it could replace it")
+        return Proof(None, "no digest signs this trail: anybody who can write it could replace it")
     signed_until = epoch_of(held.newest_digest_time)
     end = signed_until if until is None else until
     audit = audit_folder(data)

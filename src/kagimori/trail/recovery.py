@@ -1,4 +1,4 @@
-"""Finds the end of a journal at start, and tells what was acknowledged from what was not.
+"""Finds the end of a journal at start, and separates acknowledged records from others.
 
 The journal writes one group of records at a time, and the next one only once that is synced. So
 what a power cut can damage is the last group alone, whose records nobody was answered for: unless

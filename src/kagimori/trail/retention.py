@@ -38,7 +38,7 @@ class Proposals:
             self._begins |= begins
 
     def take(self) -> Beginnings:
-        """Return what was proposed, which nobody else is told then."""
+        """Return the proposals, and forget them."""
         with self._lock:
             begins, self._begins = self._begins, {}
         return begins

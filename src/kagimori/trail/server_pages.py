@@ -59,8 +59,8 @@ def metrics_summary(data: Path) -> dict[str, Any]:
             if sample.name in _GAUGES:
                 members[_GAUGES[sample.name]] = int(value)
             elif sample.name == "kagimori_requests_total":
-                told = {name.capitalize(): text for name, text in labels.items()}
-                requests.append({**told, "Count": int(value)})
+                labelled = {name.capitalize(): text for name, text in labels.items()}
+                requests.append({**labelled, "Count": int(value)})
             elif sample.name == "kagimori_restarts_total":
                 restarts[labels["process"]] = int(value)
             elif sample.name in ("kagimori_stage_seconds_count", "kagimori_stage_seconds_sum"):

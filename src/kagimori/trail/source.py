@@ -77,7 +77,7 @@ class Source:
         return folders if known is None else [one for one in folders if one.name in known]
 
     def strangers(self) -> list[str]:
-        """Return the names of folders that look like streams and are none that we know.
+        """Return the names of folders that look like streams and that the deployment does not know.
 
         Raises:
             OSError: the audit folder cannot be read.

@@ -37,7 +37,7 @@ class Place(Struct, frozen=True):
 
 
 class Decoded(Struct, frozen=True, gc=False):
-    """A record, and what it is found by; no entry if it is none of a form that we know."""
+    """A record, and its searchable entry; no entry if its form is unknown."""
 
     sequence: int
     offset: int

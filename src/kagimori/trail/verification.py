@@ -191,7 +191,7 @@ def _notes(
     if unsigned > 0:
         notes.append(
             f"{unsigned} records are newer than the newest signature: the chain alone holds them, "
-            "and whoever can write these files could have made another"
+            "and anybody who can write these files could have made another"
         )
     if key is not None and not given:
         notes.append(
@@ -201,7 +201,7 @@ def _notes(
     if not copies:
         notes.append(
             "without checkpoints kept elsewhere (--checkpoints), an older state of the whole "
-            "folder cannot be told from the newest"
+            "folder looks like the newest"
         )
     return notes
 

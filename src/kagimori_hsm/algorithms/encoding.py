@@ -1,7 +1,7 @@
 """The little of ASN.1 that the library does not do: write DER, read a sequence, turn BER into DER.
 
 It carries no cryptography. The parsers of keys are the library's; this only puts in front of them
-what they refuse to look at (BER) or do not tell (whether a curve was named).
+what they refuse to look at (BER) or do not show (whether a curve was named).
 
 Source: ITU-T X.690 sections 8 (BER), 10 (DER).
 """

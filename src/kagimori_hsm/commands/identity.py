@@ -126,7 +126,7 @@ class IdentityCommands:
     def _minted(
         self, account_id: str, access_key_id: str, holder: str, asker: Asker | None
     ) -> NewSecret:
-        """Return a new secret that the journal tells of before the answer leaves."""
+        """Return a new secret, which is in the journal before the answer leaves."""
         self._journal.add(
             {
                 "made": "secret access key",

@@ -1,6 +1,6 @@
 """The condition values of a recorded request: those that its record shows.
 
-A key whose value the record does not tell counts as one that cannot be had, and is noted.
+A key whose value is not in the record counts as one that cannot be had, and is noted.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,16 @@ from kagimori.rules.request import Call, RawRequest, TlsDetails
 
 PRINCIPAL_TAGS: Final = "aws:principaltag/"
 # Not in records at all, or not as they were then.
-_NEVER_TOLD: Final = frozenset({"aws:referer", "kms:trailingdayswithoutkeyusage", "kms:validto"})
-_NEVER_TOLD_FAMILIES: Final = ("kms:recipientattestation:",)
+_NEVER_RECORDED: Final = frozenset(
+    {"aws:referer", "kms:trailingdayswithoutkeyusage", "kms:validto"}
+)
+_NEVER_RECORDED_FAMILIES: Final = ("kms:recipientattestation:",)
 
 
 class RecordedValues(RequestValues):
-    """Notes in `touched` which unknown keys were asked about; `untold` are all there are."""
+    """Notes in `touched` which unknown keys were asked about; `unrecorded_keys` are all."""
 
-    __slots__ = ("_unknown", "_unknown_families", "touched", "untold")
+    __slots__ = ("_unknown", "_unknown_families", "touched", "unrecorded_keys")
 
     def __init__(
         self, asked: Asked, need: Need, unknown: frozenset[str], families: tuple[str, ...]
@@ -35,11 +37,11 @@ class RecordedValues(RequestValues):
         super().__init__(asked, need)
         self._unknown = unknown
         self._unknown_families = families
-        self.untold = unknown.union(families)
+        self.unrecorded_keys = unknown.union(families)
         self.touched: set[str] = set()
 
     def is_unknown(self, key: str) -> bool:
-        """Return whether the record does not tell a folded key."""
+        """Return whether the record lacks the value of a folded key."""
         return key in self._unknown or key.startswith(self._unknown_families)
 
     def _given(self, key: str) -> Given:
@@ -81,7 +83,7 @@ def recorded_asked(
 def values_of(asked: Asked, need: Need, credentials: Recorded | None) -> RecordedValues:
     """Return the values for one need; without `credentials` a service asked for itself."""
     caller = asked.caller
-    unknown, families = set(_NEVER_TOLD), list(_NEVER_TOLD_FAMILIES)
+    unknown, families = set(_NEVER_RECORDED), list(_NEVER_RECORDED_FAMILIES)
     if caller.via is not None or caller.service is not None:
         unknown |= {"aws:sourceip", "aws:useragent"}
     if caller.service is not None:

@@ -1,7 +1,7 @@
 """The store as everything but the API workers uses it: facts, reading, and recorded commits.
 
 Every method blocks. The command line, the supervisor and its threads open the store here; no other
-file outside this folder knows which database it is. A commit takes the record that tells of it, so
+file outside this folder knows which database it is. A commit takes the record of the change, so
 a change without one cannot be written down.
 """
 
@@ -32,7 +32,7 @@ class StoreUnusable(Exception):
 
 
 class Change(Struct, frozen=True):
-    """Writes that belong together, and the record that tells of them."""
+    """Writes that belong together, and their record."""
 
     writes: Sequence[Write | Fact]
     record: ServiceRecord

@@ -40,11 +40,11 @@ class WorkerThread:
             try:
                 value = function()
             except Exception as failure:  # noqa: BLE001 - handed to whoever waits
-                self._tell(pending.fail, failure)
+                self._settle(pending.fail, failure)
             else:
-                self._tell(pending.settle, value)
+                self._settle(pending.settle, value)
 
-    def _tell(self, settle: Callable[[Any], None], value: Any) -> None:
+    def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(settle, value)
         except RuntimeError:  # the loop has closed: nobody waits any more

@@ -161,7 +161,7 @@ class LastUse(Facts, kw_only=True):
 
 
 class GetAccessKeyLastUsed(IamOperation[LastUse, None]):
-    """Of any access key of the account, whoever's it is."""
+    """Shows the newest use of any access key of the account, of every user."""
 
     read_only = True
 
@@ -181,7 +181,7 @@ class GetAccessKeyLastUsed(IamOperation[LastUse, None]):
         return LastUse((need,), access_key=key)
 
     def read(self, asked: Asked, facts: LastUse) -> LastUse:
-        # A page: never from memory, since uses are noted without telling anybody.
+        # A page: never from memory, since uses are noted without a notice to other workers.
         name = (facts.access_key.access_key_id,)
         uses: Sequence[AccessKeyUse] = asked.view.page(ACCESS_KEY_USES, name, None, 1)
         return replace(facts, use=uses[0] if uses else None)

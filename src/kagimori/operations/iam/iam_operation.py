@@ -1,6 +1,6 @@
 """The base of IAM's operations: naming, permissions, refusals and pages.
 
-The need is decided before it is told whether the named one exists, as on AWS.
+The need is decided before the answer shows whether the named one exists, as on AWS.
 Source: Service Authorization Reference, "IAM"; IAM API Reference.
 """
 
@@ -70,7 +70,7 @@ class AboutNamed(IamOperation[O, R], Generic[N, O, R]):
         return name
 
     def missing(self, asked: Request) -> Refusal:
-        """Return what is told of one that does not exist."""
+        """Return the refusal of a name that does not exist."""
         return not_found(self.kind, self.named(asked))
 
     def values(self, asked: Request, entity: N | None) -> dict[str, str]:

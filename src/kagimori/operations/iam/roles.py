@@ -33,7 +33,7 @@ from kagimori_boundary.commands import Command
 
 
 def read_trust(asked: Asked, text: str) -> dict[str, str]:
-    """Return the pins of a trust policy. It says who exists: only who may write it is told.
+    """Return the pins of a trust policy. It shows who exists: only who may write it sees that.
 
     Raises:
         MalformedPolicyDocument, LimitExceeded: it cannot be one.

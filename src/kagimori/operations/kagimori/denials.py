@@ -14,7 +14,7 @@ from kagimori.rules.authorization.authorization_message import (
 )
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.authorization.denial import Denial
-from kagimori.rules.authorization.denial_told import denial_members
+from kagimori.rules.authorization.denial_view import denial_members
 from kagimori_boundary.commands import Command, SealClaims
 from kagimori_boundary.replies import Bytes
 
@@ -37,12 +37,12 @@ class GetDenial(Operation[FoundDenial, Bytes | None]):
 
     def read(self, asked: Asked, facts: FoundDenial) -> FoundDenial:
         request_id = asked.call.input.RequestId
-        told = denial_of_request(asked, request_id, _ACTION)
-        if told is None:  # the same whether there is none, or it is another account's
+        denial = denial_of_request(asked, request_id, _ACTION)
+        if denial is None:  # the same whether there is none, or it is another account's
             raise ResourceNotFoundException(
                 f"No denial of request {request_id} is known; the last 10,000 are kept."
             )
-        return FoundDenial(facts.needs, denial=told)
+        return FoundDenial(facts.needs, denial=denial)
 
     def ask(self, asked: Request, allowed: Allowed, facts: FoundDenial) -> Command | None:
         if facts.denial is None or not asked.call.input.IncludeEncodedMessage:

@@ -1,4 +1,4 @@
-"""An access key that was just made, as the one answer that tells its secret shows it."""
+"""A new access key in the one answer that shows its secret."""
 
 from kagimori.rules.identity.account import AccessKey
 

@@ -31,7 +31,7 @@ class TriedPolicy(Facts):
 
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:
-        """The key: its owner is told that somebody of another account has tried a policy."""
+        """The key: its owner's trail shows that another account has tried a policy."""
         arn = self.key if self.replayed is None else self.replayed.key_arn
         return ((arn.split(":")[4], arn),) if arn.startswith("arn:") else ()
 

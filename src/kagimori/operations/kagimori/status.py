@@ -11,36 +11,36 @@ from kagimori.rules.chain.audit_status import AuditStatus
 from kagimori.rules.records.times import epoch_of
 
 
-class Told(Facts):
+class SupervisorStatus(Facts):
     """The supervisor's status, in the members of the answer."""
 
     members: Mapping[str, Any] | None = None
 
 
-class GetStatus(Inspecting[Told]):
-    def look_up(self, asked: Asked) -> Told:
+class GetStatus(Inspecting[SupervisorStatus]):
+    def look_up(self, asked: Asked) -> SupervisorStatus:
         check_operator(asked, "kagimori:GetStatus")
-        return Told((Need("kagimori:GetStatus"),))
+        return SupervisorStatus((Need("kagimori:GetStatus"),))
 
-    def read(self, asked: Asked, facts: Told) -> Told:
+    def read(self, asked: Asked, facts: SupervisorStatus) -> SupervisorStatus:
         found = self.inspector.server_status(asker(asked))
-        return Told(facts.needs, members=found)
+        return SupervisorStatus(facts.needs, members=found)
 
-    def finish(self, asked: Request, facts: Told, reply: None) -> Outcome:
+    def finish(self, asked: Request, facts: SupervisorStatus, reply: None) -> Outcome:
         operators = asked.settings.operator_account_id
         return Outcome({**(facts.members or {}), "OperatorAccountId": operators})
 
 
-class GetMetricsSummary(Inspecting[Told]):
-    def look_up(self, asked: Asked) -> Told:
+class GetMetricsSummary(Inspecting[SupervisorStatus]):
+    def look_up(self, asked: Asked) -> SupervisorStatus:
         check_operator(asked, "kagimori:GetMetricsSummary")
-        return Told((Need("kagimori:GetMetricsSummary"),))
+        return SupervisorStatus((Need("kagimori:GetMetricsSummary"),))
 
-    def read(self, asked: Asked, facts: Told) -> Told:
+    def read(self, asked: Asked, facts: SupervisorStatus) -> SupervisorStatus:
         found = self.inspector.metrics_summary(asker(asked))
-        return Told(facts.needs, members=found)
+        return SupervisorStatus(facts.needs, members=found)
 
-    def finish(self, asked: Request, facts: Told, reply: None) -> Outcome:
+    def finish(self, asked: Request, facts: SupervisorStatus, reply: None) -> Outcome:
         return Outcome(dict(facts.members or {}))
 
 

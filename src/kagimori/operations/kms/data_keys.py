@@ -1,4 +1,4 @@
-"""Data keys and random bytes: made in the HSM for whoever asks."""
+"""Data keys and random bytes, made in the HSM for the caller."""
 
 from typing import Any, ClassVar, Final
 

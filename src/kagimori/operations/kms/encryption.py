@@ -57,7 +57,7 @@ class Encrypt(Cryptographic[Bytes]):
 
 
 class Decryption(KeyFacts):
-    """`material_id` is None for asymmetric keys; `fits` tells whether the named key made it."""
+    """`material_id` is None for asymmetric keys; `fits` says whether the named key made it."""
 
     material_id: str | None = None
     fits: bool = True

@@ -68,7 +68,7 @@ class CreateGrant(Operation[Granting, None]):
         return Granting((need,), kms_key=kms_key, planned=planned, drawn=asked.draw())
 
     def read(self, asked: Asked, facts: Granting) -> Granting:
-        """Read what would tell of the key and of principals, now that the caller may know."""
+        """Read facts about the key and about principals, now that the caller may know them."""
         kms_key, planned = facts.kms_key, facts.planned
         check_state(self.name, kms_key.state, kms_key.arn)
         check_terms(planned.terms, kms_key)
@@ -181,7 +181,7 @@ class RetireGrant(Operation[Retiring, None]):
             raise ValidationException("Specify a grant token, or a key ID and a grant ID.")
         if grant is None and kms_key.account_id == asked.caller.account_id:
             raise NotFoundException("The grant is not found.")
-        if grant is None:  # of another account, which nobody is told more than a denial of
+        if grant is None:  # of another account, which gets no more than a denial
             retires = Grant("", kms_key.arn, "", GrantTerms(frozenset()), "")
             need = Need("kms:RetireGrant", kms_key, retires=retires)
             return Retiring((need,), kms_key=kms_key, grant=None)

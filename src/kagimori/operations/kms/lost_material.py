@@ -40,7 +40,7 @@ def writes_of_loss(
 
 
 def forgetting(kms_key: KmsKey, material_ids: Iterable[str]) -> ForgetMaterial | None:
-    """Return what the HSM must be told once a key has lost these materials; None if it had none."""
+    """Return the notice to the HSM that a key has lost these materials; None if it had none."""
     lost = [key for key in kms_key.backing_keys if key.material_id in set(material_ids)]
     if not lost:
         return None

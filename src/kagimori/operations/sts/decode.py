@@ -22,7 +22,7 @@ INVALID = "Message is not valid: it was not made here, or not for this account."
 
 
 class DecodeAuthorizationMessage(Operation[Facts, Bytes]):
-    """Tells the account that owns a resource why somebody was denied."""
+    """Explains a denial to the account that owns the resource."""
 
     service = "sts"
     read_only = True

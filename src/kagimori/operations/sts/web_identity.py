@@ -66,14 +66,14 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
         identity = self._verified(asked, account_id)
         provider = oidc_arn(asked.partition, account_id, identity.issuer)
         tags = session_tags(identity)
-        told = source_identity(identity)
+        source = source_identity(identity)
         values = condition_values(identity, provider)
         values["sts:rolesessionname"] = given.RoleSessionName
         if tags.tags:
             values["aws:tagkeys"] = list(tags.tags)
             values |= {f"aws:requesttag/{fold(key)}": tag for key, tag in tags.tags.items()}
-        if told is not None:
-            values["sts:sourceidentity"] = told
+        if source is not None:
+            values["sts:sourceidentity"] = source
         role = role_across(asked, given.RoleArn)
         needs = tuple(
             Need(
@@ -82,7 +82,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
                 assumes=role_rules(given.RoleArn, role),
                 values=values,
             )
-            for action in actions_for("sts:AssumeRoleWithWebIdentity", tags, told)
+            for action in actions_for("sts:AssumeRoleWithWebIdentity", tags, source)
         )
         return Vouched(
             needs,
@@ -90,7 +90,7 @@ class AssumeRoleWithWebIdentity(IssueCredentials[Vouched]):
             role=role,
             tags=tags,
             narrowing=narrowing_of(given.Policy, given.PolicyArns),
-            source_identity=told,
+            source_identity=source,
             identity=identity,
             provider=provider,
         )

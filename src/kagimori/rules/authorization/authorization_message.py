@@ -1,6 +1,6 @@
 """A denial as sts:DecodeAuthorizationMessage shows it, and the form in which it is sealed.
 
-It belongs to the account that owns the resource. Of a caller of another account it tells neither
+It belongs to the account that owns the resource. Of a caller of another account it shows neither
 the policies nor the values that those ask about.
 
 Source: STS API Reference, DecodeAuthorizationMessage.
@@ -36,7 +36,7 @@ _decode = msgspec.msgpack.Decoder(Message).decode
 
 def message_claims(denial: Denial) -> bytes:
     """Return the content of the message that is sealed for a denial."""
-    text = json.dumps(_told(denial), separators=(",", ":"))
+    text = json.dumps(_shown(denial), separators=(",", ":"))
     return zlib.compress(_encode(Message(denial.owner or denial.account_id, text)))
 
 
@@ -58,7 +58,7 @@ def message_bytes(text: str) -> bytes | None:
         return None
 
 
-def _told(denial: Denial) -> dict[str, Any]:
+def _shown(denial: Denial) -> dict[str, Any]:
     is_own = denial.owner in ("", denial.account_id)
     matched = [one for one in denial.matched if is_own or one["policy"] in _OF_RESOURCE]
     name = denial.caller.rpartition("/")[2] if "/" in denial.caller else denial.account_id

@@ -115,11 +115,11 @@ def decide(
     )
     decision = findings.denied(found) or _by_key(findings, key_rules, found, presented, proposed)
     lets_in = found.effect is Effect.ALLOW
-    return decision if lets_in else _as_told(findings, decision, key_rules.named_as)
+    return decision if lets_in else _as_shown(findings, decision, key_rules.named_as)
 
 
-def _as_told(findings: CallerFindings, decision: Decision, named_as: str | None) -> Decision:
-    """Return a decision as it may be told to the caller of another account, who is not let in.
+def _as_shown(findings: CallerFindings, decision: Decision, named_as: str | None) -> Decision:
+    """Return a decision as a caller of another account, who is not let in, may see it.
 
     Whatever denies, the text is that of a key which does not exist.
     """
@@ -174,7 +174,7 @@ def decide_retire(
     decision = findings.denied() or _by_grant(findings, grant, named, key_account_id)
     names = {principal.account_id, *(name for _, name in principal.names)}
     lets_in = not names.isdisjoint((*named, grant.issuing_account))
-    return decision if lets_in else _as_told(findings, decision, named_as)
+    return decision if lets_in else _as_shown(findings, decision, named_as)
 
 
 def _by_grant(

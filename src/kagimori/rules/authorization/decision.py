@@ -80,8 +80,8 @@ TOO_COSTLY: Final = "because the policies that apply take too long to evaluate"
 class Decision(Struct, frozen=True, gc=False):
     """The result of authorization, and the kind of policy that made it.
 
-    `explicit` tells a Deny from a missing Allow; `statement_by` is the finding that decided and
-    `grant` the grant that did.
+    `explicit` is true of a Deny, false of a missing Allow; `statement_by` is the finding that
+    decided, and `grant` the grant that did.
     """
 
     allowed: bool
@@ -99,19 +99,19 @@ class Decision(Struct, frozen=True, gc=False):
             return self.whole_message
         action, resource = self.question.action, self.question.resource
         where = f" on resource: {resource}" if resource else ""
-        told = f"User: {self.principal.arn} is not authorized to perform: {action}{where}"
-        if self.side is Side.TRUST:  # whether the role exists is not told
-            return told
+        text = f"User: {self.principal.arn} is not authorized to perform: {action}{where}"
+        if self.side is Side.TRUST:  # whether the role exists is not shown
+            return text
         if self.explicit:
             article = "an" if self.side is Side.IDENTITY else "a"
-            return f"{told} with an explicit deny in {article} {self.side.value}"
-        return f"{told} because no {self.side.value} allows the {action} action"
+            return f"{text} with an explicit deny in {article} {self.side.value}"
+        return f"{text} because no {self.side.value} allows the {action} action"
 
 
 def too_costly(principal: Principal, question: Question, named_as: str | None = None) -> Decision:
     """Return the refusal of what would cost more steps to decide than a request has.
 
-    Of a key of another account (`named_as`) that is not told: it would say that there is one.
+    Of a key of another account (`named_as`) this is not shown: it would say that there is one.
     """
     action = question.action
     text = (
@@ -134,9 +134,9 @@ def text_for_strangers(principal: Principal, action: str, named_as: str) -> str:
 
     It says what the caller has said, and nothing of the key.
     """
-    told = f"User: {principal.arn} is not authorized to perform: {action} on"
+    text = f"User: {principal.arn} is not authorized to perform: {action} on"
     if named_as == CIPHERTEXT:
-        return f"{told} {_UNKNOWN_CIPHERTEXT}"
+        return f"{text} {_UNKNOWN_CIPHERTEXT}"
     return (
-        f"{told} resource: {named_as} because no resource-based policy allows the {action} action"
+        f"{text} resource: {named_as} because no resource-based policy allows the {action} action"
     )

@@ -1,6 +1,6 @@
 """A denial as stored for `kagimori why`: the policies that were evaluated, and what was missing.
 
-The caller learns no more than AWS tells; this is for the key's administrators, offline.
+The caller learns no more than on AWS; this is for the key's administrators, offline.
 """
 
 from typing import Any, Final

@@ -1,6 +1,6 @@
 """Replays recorded requests against a proposed key policy, and groups the changes.
 
-Where a record does not tell enough, a decision has two bounds: what is denied even if everything
+Where a record does not hold enough, a decision has two bounds: what is denied even if everything
 unknown turned out well is denied; what is allowed though nothing unknown helped is allowed.
 """
 
@@ -31,7 +31,7 @@ class Bounds(Struct, frozen=True):
 
     @property
     def allows(self) -> bool | None:
-        """Return whether it is allowed; None if that cannot be told."""
+        """Return whether it is allowed; None if that is unknown."""
         if self.lower.allowed:
             return True
         return None if self.upper.allowed else False
@@ -91,7 +91,7 @@ class Tally:
         return sorted(found, key=lambda group: (-group.count, group.caller, group.action))
 
     def as_json(self) -> dict[str, Any]:
-        """Return what changes and what cannot be told, as a JSON object."""
+        """Return what changes and what stays unknown, as a JSON object."""
         shown: dict[str, Any] = {
             "requests": self.requests,
             "first": self.first,
@@ -117,7 +117,7 @@ def _shown(group: Group) -> dict[str, Any]:
 def change_of(recorded: bool | None, now: bool | None, proposed: bool | None) -> Change:  # noqa: FBT001
     """Return the change, from the results when recorded, today and under the new policy.
 
-    None is: cannot be told.
+    None is: unknown.
     """
     if recorded:
         if now is False:

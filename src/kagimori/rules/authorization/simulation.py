@@ -179,10 +179,10 @@ def _matched(
         return
     has_boundary = scene.boundary is not None
     for policy in considered:
-        told = explain(policy.compiled, question, scene.principal, has_boundary=has_boundary)
+        explanation = explain(policy.compiled, question, scene.principal, has_boundary=has_boundary)
         applying = [
             trace
-            for trace in told.statements
+            for trace in explanation.statements
             if not trace.misfits and trace.allows is (verdict is Verdict.allowed)
         ]
         question.values.steps.take(len(policy.text) // _CHARACTERS_OF_STEP)
@@ -218,10 +218,10 @@ def _by_policy_type(
     rules: IdentityRules,
 ) -> dict[str, Verdict]:
     has_boundary = rules.boundary is not None
-    told = {"IAM Policy": _of_effects([findings.identity.effect])}
+    effects = {"IAM Policy": _of_effects([findings.identity.effect])}
     if written is not None:
         found = evaluate(written, question, findings.principal, has_boundary=has_boundary)
-        told["Resource Policy"] = _of_effects([found.effect])
+        effects["Resource Policy"] = _of_effects([found.effect])
     if findings.boundary is not None:
-        told["Permissions Boundary Policy"] = _of_effects([findings.boundary.effect])
-    return told
+        effects["Permissions Boundary Policy"] = _of_effects([findings.boundary.effect])
+    return effects

@@ -1,7 +1,7 @@
 """The chain: each line of a journal names the hash of the line before it.
 
 A line is `{"sequence":N,"previous":"HEX","record":{...}}`; its hash is the SHA-256 of the line
-without its newline. Whoever holds one hash can tell whether anything before it was touched.
+without its newline. With one hash, anybody can see whether a line before it was changed.
 """
 
 import re

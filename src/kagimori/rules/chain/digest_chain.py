@@ -1,6 +1,6 @@
 """Verifies digests and checkpoints against each other, and derives what journals must contain.
 
-A checkpoint is a digest that was copied elsewhere when it was made. It is what still tells when
+A checkpoint is a digest that was copied elsewhere when it was made. It still shows when
 somebody put an older state of everything, digests included, in place.
 """
 

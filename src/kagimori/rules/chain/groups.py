@@ -2,7 +2,7 @@
 
 The marks are white space inside the JSON of the first and the last record, which no reader minds:
 a space after the first brace, and before the last one a checksum of the group as 32 blanks and
-tabs. So it can be told after a power cut whether the last group is whole.
+tabs. So a start after a power cut can see whether the last group is whole.
 """
 
 import re

@@ -86,7 +86,7 @@ def unrecorded(
 
 
 def findings_of(unrecorded: list[Minted], when: Mapping[str, str]) -> list[Finding]:
-    """Return a finding for each; `when` tells the time of each access key in words."""
+    """Return a finding for each; `when` holds the time of each access key in words."""
     return [
         Finding(
             kinds.UNRECORDED_CREDENTIALS,

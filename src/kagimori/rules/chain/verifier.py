@@ -1,7 +1,7 @@
 """Verifies one stream of the audit journal: lines in, findings out.
 
 Nearly every line is the next one of its chain, and costs a comparison and a hash. Only a line
-that is not gets a closer look, which tells what was done there and finds the place to go on from,
+that is not gets a closer look, which names the change and finds the place to go on from,
 so that one change is one finding.
 """
 

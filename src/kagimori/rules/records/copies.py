@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 def owners_copy(record: bytes, owner: str) -> bytes:
     """Return the copy of a cross-account event that the trail of the key's owner has.
 
-    It tells the caller's account, not who there it was. Source: CloudTrail User Guide, "CloudTrail
+    It shows the caller's account, not who there it was. Source: CloudTrail User Guide, "CloudTrail
     record contents"; KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail".
     """
     event: dict[str, Any] = json.loads(record)

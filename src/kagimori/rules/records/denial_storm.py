@@ -11,7 +11,7 @@ from kagimori.rules.records.notice import DENIAL_STORM, OWN_SOURCE, Notice, noti
 from kagimori.rules.records.times import epoch_of
 
 WINDOW_SECONDS: Final = 60
-QUIET_SECONDS: Final = 300  # after a storm was told of, before another is
+QUIET_SECONDS: Final = 300  # after a storm was announced, before another is
 ACCOUNTS_MAX: Final = 1000
 NAMED_MAX: Final = 5
 # Refused for what the caller may not do, or could not prove to be.
@@ -38,7 +38,7 @@ class DenialStorms:
         """Report `threshold` denials within a minute; 0 turns this off."""
         self._threshold = threshold
         self._recent: dict[str, deque[_Denial]] = {}
-        self._told_at: dict[str, int] = {}
+        self._announced_at: dict[str, int] = {}
 
     def add(self, entry: Entry) -> Notice | None:
         """Count a record; return a notice if it completes a storm of denials."""
@@ -54,11 +54,11 @@ class DenialStorms:
         oldest = min(denial[0] for denial in (recent[0], recent[-1]))
         if len(recent) < self._threshold or at - oldest > WINDOW_SECONDS:
             return None
-        if at - self._told_at.get(account, at - QUIET_SECONDS) < QUIET_SECONDS:
+        if at - self._announced_at.get(account, at - QUIET_SECONDS) < QUIET_SECONDS:
             return None
-        if len(self._told_at) >= ACCOUNTS_MAX:
-            self._told_at.clear()
-        self._told_at[account] = at
+        if len(self._announced_at) >= ACCOUNTS_MAX:
+            self._announced_at.clear()
+        self._announced_at[account] = at
         notice = _storm(entry, at - oldest, recent)
         recent.clear()
         return notice

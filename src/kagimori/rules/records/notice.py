@@ -1,6 +1,6 @@
 """Notices for webhooks and commands, in EventBridge's shape, made from records and keys.
 
-AWS's own events have the source `aws.kms`; what only we tell has `kagimori`.
+AWS's own events have the source `aws.kms`; events that AWS does not have, `kagimori`.
 Source: KMS Developer Guide, "Monitor KMS keys with Amazon EventBridge"; EventBridge User Guide,
 "event structure".
 """

@@ -1,6 +1,6 @@
 """HTTP receivers of notices and digests: permitted addresses, and the signature of a request.
 
-In the clear only to this machine: what is told names keys and callers.
+In the clear only to this machine: notices name keys and callers.
 """
 
 import hmac

@@ -65,7 +65,7 @@ def record_of(progress: Progress, ending: Ending, event_id: str, now: float) -> 
         record["additionalEventData"] = ending.additional
     account_id = "" if caller is None else caller.principal.account_id
     if refusal is not None and account_id and error_code(refusal) == DENIED:
-        # A denial tells of nothing that is another account's, not even in the caller's record.
+        # A denial shows nothing that is another account's, not even in the caller's record.
         resources = [named for named in resources if named[0] == account_id]
     record["requestID"] = raw.request_id
     record["eventID"] = event_id

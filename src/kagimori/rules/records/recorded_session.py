@@ -1,6 +1,6 @@
 """Rebuilds the caller of a recorded request: its credentials, and its session's policies and tags.
 
-A record of a request does not tell the session's policies and tags; the record of the AssumeRole or
+A record of a request does not hold the session's policies and tags; the record of the AssumeRole or
 GetFederationToken that made the session does. Source: CloudTrail User Guide, "CloudTrail record
 contents"; STS API Reference, AssumeRole.
 """

@@ -1,7 +1,7 @@
 """How many refusals of callers that could not be identified are recorded one by one.
 
 Anybody who reaches the port can send such requests, so each address, and all together, have a
-rate. What goes beyond it is counted, and told of in one record.
+rate. Those beyond it are counted in one record.
 """
 
 from collections import Counter

@@ -42,7 +42,7 @@ class Forwarded(Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """The access key id and signature, which tell the request from every other."""
+        """The access key id and signature, which no other request has."""
         return f"{self.claim.scope.access_key_id}/{self.claim.signature}"
 
     def check_signature(self, signing_key: hmac.HMAC) -> None:

@@ -1,7 +1,7 @@
 """The part of a denial that an account is shown: its own side of the decision, no other's.
 
 A denial weighs the policies of the caller's account and those of the resource's. Only where both
-are the same, and for operators of the deployment, is all of it told.
+are the same, and for operators of the deployment, is all of it shown.
 """
 
 from typing import Any, Final
@@ -18,10 +18,10 @@ _RENAMED: Final = {"at": "EventTime", "owner": "ResourceAccountId"}
 _LEFT_OUT: Final = frozenset({"slot", "version"})
 
 
-def told_to(denial: Denial, account_id: str | None) -> Denial | None:
-    """Return what an account is told of a denial; None if it has no part in it.
+def visible_to(denial: Denial, account_id: str | None) -> Denial | None:
+    """Return the part of a denial that an account may see; None if it has no part in it.
 
-    `account_id` None is for operators: they are told everything.
+    `account_id` None is for operators, who see everything.
     """
     owner = denial.owner or denial.account_id
     if account_id is None or account_id == denial.account_id == owner:
@@ -65,8 +65,8 @@ def _grant_in_texts(grant: dict[str, Any]) -> dict[str, Any]:
     return {**grant, "shortfalls": lacks}
 
 
-def _is_of_resource(told: dict[str, Any]) -> bool:
-    return told["policy"] in RESOURCE_POLICIES
+def _is_of_resource(finding: dict[str, Any]) -> bool:
+    return finding["policy"] in RESOURCE_POLICIES
 
 
 def _shown(name: str, value: Any) -> Any:

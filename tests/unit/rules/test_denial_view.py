@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from answers import misfits_of
 from kagimori.front.json11 import encode
 from kagimori.rules.authorization.denial import Denial
-from kagimori.rules.authorization.denial_told import denial_members, told_to
+from kagimori.rules.authorization.denial_view import denial_members, visible_to
 
 CALLERS, OWNERS, OTHERS = "111111111111", "222222222222", "333333333333"
 
@@ -40,22 +40,22 @@ def denial(owner=OWNERS):
 @pytest.mark.parametrize("account_id", [None, CALLERS])
 def test_within_one_account_all_is_told(account_id):
     whole = denial(owner=CALLERS)
-    assert told_to(whole, account_id) == whole
+    assert visible_to(whole, account_id) == whole
 
 
 def test_operators_are_told_all():
-    assert told_to(denial(), None) == denial()
+    assert visible_to(denial(), None) == denial()
 
 
 def test_the_caller_is_told_of_its_own_policies():
-    told = told_to(denial(), CALLERS)
+    told = visible_to(denial(), CALLERS)
     assert [one["policy"] for one in told.policies] == ["identity policy p"]
     assert told.explicit is True
     assert (told.grants, told.conditions, told.suggestion, told.alternatives) == ([], {}, "", [])
 
 
 def test_the_owner_is_told_of_the_key():
-    told = told_to(denial(), OWNERS)
+    told = visible_to(denial(), OWNERS)
     assert [one["policy"] for one in told.policies] == ["key policy"]
     assert told.matched == []
     assert told.explicit is False
@@ -65,7 +65,7 @@ def test_the_owner_is_told_of_the_key():
 
 @pytest.mark.parametrize("owner", [CALLERS, OWNERS, ""])
 def test_others_are_told_nothing(owner):
-    assert told_to(denial(owner=owner), OTHERS) is None
+    assert visible_to(denial(owner=owner), OTHERS) is None
 
 
 def test_members_have_the_wires_names_and_data_keeps_its_own():

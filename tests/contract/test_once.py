@@ -1,7 +1,10 @@
 """What is good only once: of all workers of a machine one is first."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 from kagimori.machinery import once
 from kagimori.machinery.once import PERIOD_SECONDS, Once
@@ -78,4 +81,29 @@ def test_when_there_are_too_many_to_remember_no_more_are_taken(tmp_path, monkeyp
     monkeypatch.setattr(once, "SEEN_MAX", 2)
     seen = Once(tmp_path)
     assert [seen.is_first(name, AT) for name in "abcd"] == [True, True, False, False]
+    seen.close()
+
+
+def test_a_part_of_one_does_not_hide_those_that_follow(tmp_path):
+    """As a worker leaves it that is killed while it writes."""
+    one = Once(tmp_path)
+    assert one.is_first("a", AT)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes() + b"part")
+    other = Once(tmp_path)
+    assert other.is_first("b", AT)
+    for seen in (one, other, Once(tmp_path)):
+        assert not seen.is_first("a", AT)
+        assert not seen.is_first("b", AT)
+        seen.close()
+
+
+def test_what_cannot_be_written_down_is_not_taken(tmp_path, monkeypatch):
+    seen, write = Once(tmp_path), os.write
+    monkeypatch.setattr(os, "write", lambda file, digest: write(file, digest[:5]))
+    with pytest.raises(OSError, match="No space left"):
+        seen.is_first("a", AT)
+    monkeypatch.setattr(os, "write", write)
+    assert seen.is_first("a", AT)
+    assert not Once(tmp_path).is_first("a", AT)
     seen.close()

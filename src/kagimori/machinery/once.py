@@ -6,6 +6,7 @@ it outlives the end of every process, but after a power cut what was seen in the
 be good once more.
 """
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -37,11 +38,30 @@ class _Period:
             self._catch_up()
             if digest in self.seen or len(self.seen) >= SEEN_MAX:
                 return False
-            os.write(self._file, digest)
+            self._append(digest)
             self._catch_up()
             return True
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _append(self, digest: bytes) -> None:
+        """Write a digest, or nothing: what follows a part of one could never be found again.
+
+        Raises:
+            OSError: it could not be written, on a full disk for example.
+        """
+        size = os.fstat(self._file).st_size
+        whole = size - size % _DIGEST_BYTES
+        if whole != size:  # its worker was killed, and has answered nothing
+            os.ftruncate(self._file, whole)
+        written = 0
+        try:
+            written = os.write(self._file, digest)
+        finally:
+            if written != len(digest):
+                os.ftruncate(self._file, whole)
+        if written != len(digest):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _catch_up(self) -> None:
         size = os.fstat(self._file).st_size

@@ -144,7 +144,7 @@ class Path:
     def _decide(
         self, operation: AnyOperation, asked: Asked, progress: Progress
     ) -> tuple[Request, Facts, Command | None]:
-        """Return what was found, and the command for the HSM: only if all of it is allowed.
+        """Return the facts, and the command for the HSM: only if all needs are allowed.
 
         Raises:
             Absent: what is needed is not in memory yet; look up and decide again.

@@ -99,7 +99,7 @@ class Absent(BaseException):
 
 
 async def resolved(look: Callable[P, L], *args: P.args, **kwargs: P.kwargs) -> L:
-    """Return what a look finds: whatever it says is absent is loaded, and it looks again.
+    """Return the result of a look: an absent entity is loaded, and it looks again.
 
     A look begins anew each time, so that everything it returns is of one moment.
     """
@@ -206,7 +206,7 @@ class Trail(Protocol):
         """
 
     def public_key(self, request_id: str) -> bytes | None:
-        """Return what digests are verified with (PEM), once it was made; once for each request.
+        """Return the public key of digests (PEM), once it was made; once for each request.
 
         Raises `Absent` for what must be looked for first.
         """
@@ -247,4 +247,4 @@ class Inspector(Protocol):
         """Return how the server is, in the members of GetStatus."""
 
     def metrics_summary(self, asker: Asker) -> Mapping[str, Any]:
-        """Return what the server has counted, in the members of GetMetricsSummary."""
+        """Return the server's counters, in the members of GetMetricsSummary."""

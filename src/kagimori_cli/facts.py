@@ -51,7 +51,7 @@ def env(data: Data) -> None:
 
 
 def _trusting(ca_bundle: str | None) -> dict[str, str]:
-    """Return what makes clients trust the deployment's own authority; each kind has its variable.
+    """Return the variables that make clients trust the deployment's authority, one for each kind.
 
     Where a variable replaces what a client trusts, its file holds the system's roots as well.
     """
@@ -98,7 +98,7 @@ def status(
 def metrics(
     data: Folder = None, endpoint: EndpointUrl = None, output: OutputOption = Output.TEXT
 ) -> None:
-    """Print what the server has counted since it started. Exit code 1 if it is not running."""
+    """Print the server's counters since its start. Exit code 1 if it is not running."""
     server = server_for(data, endpoint)
     if server is None:
         give_up(f"{data} is not being served")
@@ -124,7 +124,7 @@ def metrics(
 
 
 def _of_folder(data: Path) -> dict[str, Any] | None:
-    """Return what the supervisor says, which answers also when no worker does."""
+    """Return the status of the supervisor, which answers also when no worker does."""
     running = running_server(data)
     if running is None:
         return None

@@ -62,7 +62,7 @@ def settings_from(
     flags: dict[str, Any],
     texts: list[str] | None,
 ) -> Loaded:
-    """Return what all sources come to, checked; end with a line that says what is wrong."""
+    """Return the settings from all sources, checked; end with one line about the first fault."""
     by_argument = {_argument(setting): setting.name for setting in all_settings()}
     try:
         loaded = load_settings(

@@ -41,7 +41,7 @@ class ForwardedRequest:
 
 
 def forwarded_from(request: Request, payload_hash: str) -> ForwardedRequest:
-    """Return what is shown of a request that was received, with its Authorization header.
+    """Return the form in which a received request is shown, with its Authorization header.
 
     `payload_hash` is the client's `x-amz-content-sha256`, or the SHA-256 of the body in hex.
 
@@ -68,7 +68,7 @@ def forwarded_from(request: Request, payload_hash: str) -> ForwardedRequest:
 
 
 def forwarded_of(signed: Signed, security_token: str | None = None) -> ForwardedRequest:
-    """Return what is shown of a request that was signed here."""
+    """Return the form in which a request that was signed here is shown."""
     return ForwardedRequest(
         signed.authorization, signed.date, signed.canonical_request, security_token
     )

@@ -113,7 +113,7 @@ class Module:
         return Role.FOLLOWER if process_id == self._follower else Role.WORKER
 
     def perform(self, role: Role, command: Command) -> Reply:
-        """Return what comes of a command; never raises."""
+        """Return the reply to a command; never raises."""
         function = self._open[role].get(type(command))
         if function is None:
             return self._not_now(role, command)
@@ -142,7 +142,7 @@ class Module:
         return Failed(Failure.NOT_OPERATIONAL)
 
     def _open_for_state(self) -> None:
-        """Have ready what each role may ask in this state: one look for each command."""
+        """Prepare the commands of each role in this state: one look for each command."""
         allowed = ALLOWED[self._state]
         self._open = {
             role: {kind: self._functions[kind] for kind in kinds & allowed & set(self._functions)}

@@ -35,7 +35,7 @@ def key_identity(account_id: str, key_id: str) -> bytes:
 
 
 def token_binding(bound: BoundToken) -> bytes:
-    """Return what the token of a backing key is bound to: every other field of `bound`."""
+    """Return the binding of a backing key's token: every other field of `bound`."""
     return binding_of(
         "backing key",
         bound.account_id,

@@ -106,7 +106,7 @@ def confine(
 
 
 def runtime_paths() -> list[Path]:
-    """Return what a Python process needs to read for as long as it runs."""
+    """Return the paths that a Python process reads for as long as it runs."""
     system = ("/usr", "/lib", "/lib64", "/etc", "/dev/null", "/dev/urandom", "/proc/self", "/sys")
     trusted = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     # Not all of sys.path: the working folder stands in it, wherever that is.

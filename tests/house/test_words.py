@@ -17,7 +17,9 @@ NO_TELLING = re.compile(r"\.tell\(\)|name=\"told\"")
 # Words of first lines and messages that make a riddle of a noun.
 VAGUE = re.compile(r"\b(?:[Ww]ho(?:m?)ever|(?:it|what|that|which|they) (?:is|are) none)\b")
 # A first line that begins so needs the file to be understood.
-RIDDLE = re.compile(r"(?:What|Whether|Whoever|Whose|Whom|Who|Which|Where|Why|Tell|Say whether)\b")
+RIDDLE = re.compile(
+    r"(?:\w+ (?:\w+ )?what|What|Whether|Whoever|Whose|Whom|Who|Which|Where|Why|Tell|Say whether)\b"
+)
 
 
 def documented(file):

@@ -19,7 +19,7 @@ _READERS: Final = stat.S_IROTH | stat.S_IXOTH
 
 
 def check_private_files(layout: Layout, settings: Settings) -> list[str]:
-    """Return what is to be warned of, one line each.
+    """Return the warnings, one line each.
 
     Raises:
         Unusable: a file that others may read or change; a warning if `serve.check_modes` is off.

@@ -91,7 +91,7 @@ def plain_kind(setting: Setting) -> Any:
 
 
 def value_of(settings: Settings, setting: Setting) -> Any:
-    """Return what a setting is."""
+    """Return the description of a setting."""
     return getattr(getattr(settings, setting.section), setting.member)
 
 
@@ -246,7 +246,7 @@ def _refusal(setting: Setting, place: str) -> Unusable:
 
 
 def wanted(setting: Setting) -> str:
-    """Return what a setting takes, in words: `a number, 0 or more`."""
+    """Return the values that a setting takes, in words: `a number, 0 or more`."""
     least, most = setting.about.least, setting.about.most
     words = _KINDS[_base(setting.kind)]
     if setting.about.metavar == "FILE":

@@ -24,7 +24,7 @@ _FOREIGN: Final = (b"cross-site", b"same-site")
 
 
 class OtherSites:
-    """Refuses what a page of another site makes a browser send, and hands on the rest."""
+    """Refuses requests that a page of another site makes a browser send, and hands on the rest."""
 
     def __init__(self, others: Handler, hosts: Iterable[str]) -> None:
         self._others = others

@@ -47,7 +47,7 @@ class Received(Struct, frozen=True, gc=False):
         return "sts" if self.raw.method == b"GET" else "kms"
 
     def progress(self) -> Progress:
-        """Return what the request's record can say so far."""
+        """Return the facts that the request's record can hold so far."""
         claim, service = self.claim, self.service
         name = self.target.operation if self.target is not None else "Unknown"
         if claim is None:

@@ -1,4 +1,4 @@
-"""Reads what a request asks for, and decodes and encodes in its protocol."""
+"""Finds the action of a request, and decodes and encodes in its protocol."""
 
 from collections.abc import Mapping
 from typing import Any, Final

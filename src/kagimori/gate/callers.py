@@ -150,7 +150,7 @@ def _is_holders(access_key: AccessKey) -> bool:
 
 
 def _rules(entities: tuple[Any, ...]) -> IdentityRules:
-    """Return what the entities of an identity say; without any, nothing."""
+    """Return the rules that the entities of an identity make; without any, none."""
     if not entities:
         return IdentityRules()
     gathered = read_entities(entities)

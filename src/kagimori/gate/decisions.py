@@ -62,7 +62,7 @@ def _weighed(
 
 
 def question_of(asked: Asked, need: Need) -> Question:
-    """Return what a need asks of the policies."""
+    """Return the question that a need puts to the policies."""
     resource = need.resource if need.kms_key is None else need.kms_key.arn
     return Question(
         need.action,

@@ -58,7 +58,7 @@ def entities_of(view: View, bearer: Bearer) -> tuple[Any, ...]:
 
 
 def read_entities(entities: tuple[Any, ...]) -> Gathered:
-    """Return what `entities_of` has found, taken apart."""
+    """Return the entities of `entities_of`, sorted by their kind."""
     rest = iter(entities)
     first = next(rest)
     holders = [Holder(first, _existing(rest, len(first.attached)))]

@@ -160,7 +160,7 @@ def is_account(view: Principals, account_id: str) -> bool:
 
 
 def renamed_since(view: Principals, pins: dict[str, str]) -> dict[str, str]:
-    """Return what pinned ARNs are shown as now, where that is another text.
+    """Return the texts that stand for pinned ARNs now, where they differ.
 
     That is the new ARN of who was renamed, and the unique id of who was deleted.
     """
@@ -173,7 +173,7 @@ def renamed_since(view: Principals, pins: dict[str, str]) -> dict[str, str]:
 
 
 def shown_as(view: Principals, arn: str, pin: str) -> str:
-    """Return what a principal is shown as that was written as `arn`, and had this unique id then.
+    """Return the text for a principal that was written as `arn` and had this unique id then.
 
     That is its ARN as it is now, and the unique id once the principal was deleted.
     """

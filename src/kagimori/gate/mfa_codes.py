@@ -18,7 +18,7 @@ def mfa_device(view: View, account_id: str, serial_number: str) -> MfaDevice | N
 
 
 def one_code(device: MfaDevice, code: str, now: float) -> OneCode:
-    """Return what the HSM is to check, with the command that it guards (`CreateSession.code`)."""
+    """Return the code that the HSM checks before the command it guards (`CreateSession.code`)."""
     return OneCode(
         device.serial_number, device.sealed_seed, code, device.last_step, device.drift, now
     )

@@ -23,7 +23,7 @@ def recipient_key(asked: Request, recipient: Any) -> bytes:
 
 
 def attested_recipient(asked: Request, recipient: Any) -> Attested | None:
-    """Return what the recipient's document proves; None if no recipient was named.
+    """Return the facts that the recipient's document proves; None if no recipient was named.
 
     Raises:
         ValidationException: it proves nothing, or no root is configured.

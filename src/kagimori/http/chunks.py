@@ -73,7 +73,7 @@ class ChunkedBody:
             self._trailers = True
 
     def _take_data(self, data: bytes, position: int) -> int:
-        """Take what has come of the open chunk, and the line end that closes it."""
+        """Take the bytes that have come of the open chunk, and the line end that closes it."""
         piece = data[position : position + self._left]
         if not piece:
             return -1

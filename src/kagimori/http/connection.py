@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         self.turn()
 
     def eof_received(self) -> bool:
-        """Answer what was whole, then close; a part of a message is dropped."""
+        """Answer the whole requests, then close; a part of a message is dropped."""
         secure = self._tls is not None
         if self._line:
             self._end_with_line()
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
     # --- what the front and the exchanges say ----------------------------------------------------
 
     def answered(self) -> None:
-        """Write what has become writable, and go on; within a turn, its end does it."""
+        """Write the answers that are ready, and go on; within a turn, its end does it."""
         if not self._turning and not self._lost and not self._transport.is_closing():
             self._write_ready()
             if self._unread:
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def retire(self) -> None:
-        """Close after what is in flight; a message begun is still read, and is the last one."""
+        """Close after the requests in flight; a message begun is still read, as the last one."""
         if self._ended or self._has_begun() or self._transport.is_closing():
             return
         if self._line:
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
             self._settle(held=held)
 
     def _count_body(self) -> None:
-        """Count what is held of an unfinished body; refuse it when too much is held."""
+        """Count the bytes held of an unfinished body; refuse it when too many are held."""
         held = self._reader.held if self._reader.in_body else 0
         if not self._hold(max(0, held - FREE_BYTES)):
             self._hold(0)

@@ -103,7 +103,7 @@ class Front:
             self._next_sweep = None
 
     def sweep(self, now: float) -> None:
-        """End what is past its deadline at `now` (the loop's time), and take the date anew."""
+        """End connections past their deadline at `now` (the loop's time); take the date anew."""
         self._shared.heads.refresh()
         late = [peer for peer in self._shared.connections if peer.deadline <= now]
         for connection in late:

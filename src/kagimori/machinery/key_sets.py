@@ -72,7 +72,7 @@ class KeySets:
         return age > KEPT_SECONDS or (not is_there and age > AGAIN_SECONDS)
 
     def _load(self, issuer: str) -> Pending[None]:
-        """Return what is settled once the issuer has answered, or had its time."""
+        """Return a pending that is settled once the issuer has answered, or had its time."""
         done: Pending[None] = Pending()
         waiting = self._waiting.get(issuer)
         if waiting is not None:
@@ -104,7 +104,7 @@ class KeySets:
         return done
 
     def _take(self, issuer: str, fetch: Fetch, keys: Keys) -> None:
-        """Keep what came, if it is the first that is heard of a fetch, and run on who waits."""
+        """Keep the result of a fetch, if it is its first, and resume those who wait."""
         if fetch.is_heard:
             return
         fetch.is_heard = True

@@ -90,7 +90,7 @@ class Operation(Generic[F, R]):
         cls.name = cls.__name__
 
     def look_up(self, asked: Asked) -> F | Withheld:
-        """Return what the request is about, and what must be allowed.
+        """Return the facts of the request, and the needs that must be allowed.
 
         Raises:
             Refusal: something named does not exist, or cannot; everybody sees it.

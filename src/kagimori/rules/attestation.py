@@ -63,7 +63,7 @@ class Attested:
 
 
 def verify(document: bytes, trust_roots: Iterable[bytes], now: datetime) -> Attested:
-    """Return what the document proves at `now` (aware), by one of the roots (PEM certificates).
+    """Return the facts that the document proves at `now` (aware), by one of the roots (PEM).
 
     Raises:
         ValidationException: it proves nothing: malformed, stale, or not signed from a root.
@@ -151,7 +151,7 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> x509.Cer
 
 
 def _check_extensions(certificate: x509.Certificate, certificates_below: int | None) -> None:
-    """Check what a certificate may be used for; `certificates_below` is None for the last one.
+    """Check the uses of a certificate; `certificates_below` is None for the last one.
 
     It counts the certificates between this authority and the last one, which pathlen bounds.
     """

@@ -48,7 +48,7 @@ def is_key_id(text: str) -> bool:
 
 
 def parse_key_ref(text: str, *, account_id: str, region: str, aliases: bool = True) -> KeyRef:
-    """Return what a `KeyId` member names, as seen by a caller of this account in this region.
+    """Return the key that a `KeyId` member names for a caller of this account in this region.
 
     A bare key id or alias name is the caller's own. `aliases` is whether the operation takes them.
 

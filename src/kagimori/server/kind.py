@@ -26,5 +26,5 @@ class ServerKind:
     unknown_principals: bool = False
 
     def door(self, doors: Handler, turn: Turn, settings: Settings) -> Handler:
-        """Return what answers requests, given what answers them in `serve`."""
+        """Return the handler of requests, given that of `serve`."""
         return doors

@@ -92,7 +92,7 @@ def serve(
 def _certificate_of(
     layout: Layout, facts: Facts, settings: Settings
 ) -> tuple[str | None, str | None]:
-    """Return what TLS is served with, if it is: what is set, or what `init` made."""
+    """Return certificate and key for TLS, if it is served: those of the settings, or of `init`."""
     certificate, private_key = settings.tls.certificate, settings.tls.key
     if facts.tls and certificate is None and private_key is None:
         with contextlib.suppress(OSError):  # a deployment made before there were such files

@@ -103,7 +103,7 @@ class Timekeeper:
             finished.set_result(None)
 
     async def _do_some(self) -> bool:
-        """Try what is due for some keys; return whether there was any.
+        """Try the duties of some keys; return whether there was any.
 
         What fails is put off, each time for longer, so that others that are due get their turn.
         """
@@ -132,7 +132,7 @@ class Timekeeper:
             self._put_off[key] = _PutOff(self._monotonic() + pause, pause)
 
     async def _try(self, kms_key: KmsKey) -> bool:
-        """Do what is due for one key; a fault of ours there must not keep the others waiting."""
+        """Do the duty of one key; a fault of ours there must not keep the others waiting."""
         try:
             return await self._do(kms_key)
         except (HsmGone, JournalFailed, StoreFailed):

@@ -51,7 +51,7 @@ class WorkerChild:
         return self.is_ready
 
     async def snapshot(self) -> Snapshot | None:
-        """Return what the worker has counted; None if it does not answer."""
+        """Return the worker's counters; None if it does not answer."""
         found: Snapshot | None = await self._ask("snapshot")
         return found
 
@@ -86,6 +86,6 @@ class WorkerChild:
 
 
 async def snapshots_of(workers: Iterable[WorkerChild]) -> list[Snapshot]:
-    """Return what those workers have counted that answer."""
+    """Return the counters of the workers that answer."""
     found = await asyncio.gather(*(worker.snapshot() for worker in workers))
     return [snapshot for snapshot in found if snapshot is not None]

@@ -115,7 +115,7 @@ class Digester:
                 self._trouble(f"{stream} cannot be read: {problem.strerror}")
 
     def standing(self) -> str | None:
-        """Return what is not signed any more; None if all is."""
+        """Return the reason why nothing is signed any more; None if all is."""
         broken = ", ".join(sorted(self._broken))
         return f"nothing new is signed of {broken}, which is not intact" if broken else None
 

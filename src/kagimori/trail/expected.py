@@ -30,7 +30,7 @@ class Expected(Struct, frozen=True):
 
 
 def expected_of(audit: Path) -> Expected | None:
-    """Return what the deployment that an audit folder lies in expects; None for a copy without.
+    """Return the expectations of the deployment around an audit folder; None for a copy without.
 
     Raises:
         Unusable: its store cannot be read.
@@ -58,7 +58,7 @@ def missing(
     fingerprint: str | None,
     is_signed: bool,
 ) -> list[Finding]:
-    """Return what should be there and is not; `fingerprint` is that of the key that was used."""
+    """Return findings of missing things; `fingerprint` is that of the key that was used."""
     if expected is None:
         if is_signed or fingerprint is not None:
             return []

@@ -27,7 +27,7 @@ class Follower(Protocol):
     name: str
 
     def turn(self, *, stopping: bool) -> float:
-        """Take in what is new; return after how many seconds to take the next turn.
+        """Take in new records; return after how many seconds to take the next turn.
 
         Raises:
             Exception: it could not; the next turn goes on from what was noted.

@@ -63,7 +63,7 @@ class TrailInspector:
     def try_policy(
         self, asker: Asker, key: str, policy: str, since: float, visible_to: str | None
     ) -> Replayed:
-        """Return what a key policy would change. Raises as `search`."""
+        """Return the changes that a key policy would make. Raises as `search`."""
         found: Replayed = self._result(
             self._slow, asker, lambda: replay(self._data, key, policy, since, visible_to=visible_to)
         )

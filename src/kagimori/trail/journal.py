@@ -136,7 +136,7 @@ class Journal:
             self._send_group()
 
     async def close(self) -> None:
-        """Wait for what is under way, then end the thread."""
+        """Wait for the present write, then end the thread."""
         deadline = self._loop.time() + WAIT_SECONDS_MAX
         while (self._group or self._gathering) and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
@@ -146,7 +146,7 @@ class Journal:
             self._file = -1
 
     def give_up_waiting(self) -> None:
-        """Fail what waits behind a disk that has not answered for too long; called by a timer."""
+        """Fail records that wait behind a disk that is silent for too long; called by a timer."""
         if not self._hangs():
             return
         stuck, self._gathering = self._gathering, []

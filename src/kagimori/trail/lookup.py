@@ -29,7 +29,7 @@ class AuditLookup:
         self._results: dict[str, Any] = {}
 
     def events(self, request_id: str, query: EventQuery) -> list[FoundEvent]:
-        """Return what was found for this request, one more than asked for if there is more.
+        """Return the events found for this request, one more than asked for if there is more.
 
         Raises:
             Absent: not looked for yet.
@@ -93,7 +93,7 @@ class EventFinder:
         return found[: query.limit + 1]
 
     def public_key(self) -> bytes | None:
-        """Return what lies beside the trail to verify its digests with.
+        """Return the public key beside the trail, which verifies its digests.
 
         Raises:
             OSError: it cannot be read.

@@ -134,7 +134,7 @@ class Notifier:
     # --- sending ------------------------------------------------------------------------------
 
     def _send_all(self) -> bool:
-        """Send what waits, in order; return whether nothing waits any more."""
+        """Send the waiting notices, in order; return whether none waits any more."""
         while self._queue:
             notice = self._queue[0]
             try:

@@ -89,7 +89,7 @@ async def recover_closed(
 
 
 def not_journalled(rows: list[Row], folder: Path) -> tuple[list[tuple[str, bytes]], list[str]]:
-    """Return what of one stream's rows its journal does not have, and the ids that it has.
+    """Return the rows of one stream that its journal lacks, and the ids that it has.
 
     The journal's end must have been recovered before.
 

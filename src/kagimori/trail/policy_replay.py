@@ -64,7 +64,7 @@ _FOREIGN_WHY: Final = "requests of other accounts are tried for operators of the
 
 
 def try_policy(data: Path, key: str, policy: str, since: float | None) -> Tally:
-    """Return what a key policy (JSON text) would change; `key` is an id, ARN or alias.
+    """Return the changes that a key policy (JSON text) would make; `key` is an id, ARN or alias.
 
     Raises:
         Unusable: no deployment, no such key, a policy that could not be set, or a trail or store
@@ -269,7 +269,7 @@ class _Replay:
         return Bounds(lower, upper)
 
     def _rules(self, caller: Caller, *, is_narrowed: bool) -> tuple[IdentityRules, IdentityRules]:
-        """Return what the caller's account says at least, and at most."""
+        """Return the least and the most that the caller's account allows."""
         rules = caller.identity_rules
         if not is_narrowed:
             return rules, rules
@@ -321,7 +321,7 @@ class _Replay:
         return found, caller
 
     def _user_name(self, identity: Mapping[str, Any]) -> str | None:
-        """Return what a recorded user is called now; nothing anybody is called if it is gone."""
+        """Return the present name of a recorded user; one that nobody has if it is gone."""
         if identity.get("type") != "IAMUser":
             return None
         users = self._view.group(USERS, "by_id", (identity.get("principalId", ""),))

@@ -140,7 +140,7 @@ def _check_unacknowledged(
 
 
 def _link_before(files: list[Path], content: bytes) -> Link:
-    """Return what the first line of the last file must follow."""
+    """Return the link that the first line of the last file must follow."""
     last, first = files[-1], first_sequence_of(files[-1])
     if first is None:
         raise JournalDamaged(f"{last.name} is not the name of a journal's file")

@@ -45,7 +45,7 @@ class Proposals:
 
 
 class RetentionFollower:
-    """Proposes what may go to the next digest, and removes what the newest one says is gone."""
+    """Proposes removals to the next digest, and makes those that the newest one names."""
 
     name = "retention"
 

@@ -198,7 +198,7 @@ class StreamTail:
                     return
 
     def _found(self, up_to: int) -> Lines | None:
-        """Return what another reader has read of what comes next here, if all of it may be read."""
+        """Return the next lines as another reader has read them, if all of them may be read."""
         if self._shared is None:
             return None
         found = self._shared.find(self.stream, self.place)

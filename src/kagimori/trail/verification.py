@@ -160,7 +160,7 @@ def _verify(
 
 
 def demands_of(audit: Path, checkpoints: Path | None, public_key: Path | None) -> Demands:
-    """Return what digests and checkpoints demand of the journals.
+    """Return the demands of digests and checkpoints on the journals.
 
     Raises:
         Unusable: there is no checkpoint where some are said to be, or no such public key.

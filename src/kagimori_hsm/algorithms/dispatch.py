@@ -47,7 +47,7 @@ def generate(spec: str) -> bytes:
 
 
 def load(spec: str, material: bytes) -> Loaded:
-    """Return what the other functions take as `loaded`.
+    """Return the key in the form that the other functions take as `loaded`.
 
     Raises:
         Refused: INCORRECT_KEY_MATERIAL, not of this spec; UNSUPPORTED, an unknown spec.

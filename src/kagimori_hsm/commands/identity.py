@@ -227,7 +227,7 @@ class IdentityCommands:
         return Asker(session.account_id, proof.access_key_id, session.principal_id, session.kind)
 
     def _session(self, access_key_id: str, token: bytes) -> _Session:
-        """Return what is in a session token.
+        """Return the content of a session token.
 
         Raises:
             TokenRefused: it does not open.
@@ -260,7 +260,7 @@ def _signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
 
 
 def secret_binding(account_id: str, access_key_id: str, holder: str) -> bytes:
-    """Return what the sealed secret of an access key is bound to."""
+    """Return the binding of an access key's sealed secret."""
     if holder == UNKNOWN_HOLDER:  # as it was before holders were sealed with their access keys
         return binding_of("secret access key", account_id, access_key_id)
     return binding_of("secret access key of", account_id, access_key_id, holder)

@@ -95,7 +95,7 @@ class KeepCommands:
         return self._new_key(command, material, [command.region], origin=ORIGIN_EXTERNAL)
 
     def _replicate(self, command: commands.ReplicateMaterial) -> Reply:
-        """Wrap what one region's domain holds for another's; it is never plain outside."""
+        """Wrap key material of one region's domain for another's; it is never plain outside."""
         tokens = []
         for bound_token in command.bound_tokens:
             bound = self._keys.bound(bound_token)

@@ -91,5 +91,5 @@ class MfaCommands:
 
 
 def seed_binding(serial_number: str) -> bytes:
-    """Return what the sealed seed of a virtual MFA device is bound to."""
+    """Return the binding of a virtual MFA device's sealed seed."""
     return binding_of("mfa seed", serial_number)

@@ -58,7 +58,7 @@ class Passwords:
 
 
 def password_binding(account_id: str, user_id: str) -> bytes:
-    """Return what the sealed hashes of a user's passwords are bound to."""
+    """Return the binding of the sealed hashes of a user's passwords."""
     return binding_of("password", account_id, user_id)
 
 

@@ -81,7 +81,7 @@ class BackingKeys:
         return backing_key if backing_key is not None else self._open_anew(bound_token)
 
     def bound(self, bound_token: bytes) -> BoundToken:
-        """Return what a bound token is bound to.
+        """Return the binding of a bound token.
 
         Raises:
             TokenRefused: not the encoding of one.
@@ -116,13 +116,13 @@ class BackingKeys:
         self._before.clear()
 
     def drop_under(self, key_ids: Collection[bytes]) -> None:
-        """Drop what was opened of tokens under these domain keys, which are destroyed."""
+        """Drop keys opened from tokens under these domain keys, which are destroyed."""
         for bound_token in list(self._opened):
             if domain_key_id(self.bound(bound_token).key_token) in key_ids:
                 del self._opened[bound_token]
 
     def forget(self, material_ids: Iterable[bytes], key_tokens: Iterable[bytes]) -> None:
-        """Drop what was opened of destroyed materials; refuse their tokens from now on.
+        """Drop keys opened of destroyed materials; refuse their tokens from now on.
 
         Of a token that was wrapped anew, the one before it is refused as well.
         """
@@ -139,7 +139,7 @@ class BackingKeys:
                 del self._destroyed[next(iter(self._destroyed))]
 
     def _presented(self, bound_token: bytes) -> BoundToken:
-        """Return what a bound token is bound to, unless its material was destroyed."""
+        """Return the binding of a bound token, unless its material was destroyed."""
         bound = self.bound(bound_token)
         if self._destroyed and _digest(bound.key_token) in self._destroyed:
             raise TokenRefused

@@ -211,7 +211,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn what the database says into a line for a person."""
+    """Turn errors of the database into a line for a person."""
     try:
         yield
     except StoreConflict:

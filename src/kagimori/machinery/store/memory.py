@@ -91,7 +91,7 @@ class Memory:
             _keep(self._entities[write.table.name], key, entity)
 
     def forget(self, cache_keys: Iterable[Key] | None) -> None:
-        """Drop what a change made stale; None drops everything."""
+        """Drop entries that a change made stale; None drops everything."""
         self.epoch += 1
         self._pages.clear()
         if cache_keys is None:

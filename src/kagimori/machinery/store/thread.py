@@ -26,12 +26,12 @@ class WorkerThread:
         return pending
 
     def close(self) -> None:
-        """Finish what is queued, then end."""
+        """Finish the queued work, then end."""
         self._jobs.put(None)
         self._thread.join()
 
     def leave(self) -> None:
-        """End after what is being done; nobody waits for it."""
+        """End after the present work; nobody waits for it."""
         self._jobs.put(None)
 
     def _run(self) -> None:

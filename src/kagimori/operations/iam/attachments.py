@@ -53,7 +53,7 @@ def _values(asked: Request, entity: Bearer | None) -> dict[str, str]:
 
 
 class _AttachPolicy(AboutNamed[B, Attaching[B], None]):
-    """Attaching what is attached already is no failure."""
+    """Attaches a policy; attaching it again is no failure."""
 
     def values(self, asked: Request, entity: B | None) -> dict[str, str]:
         return _values(asked, entity)

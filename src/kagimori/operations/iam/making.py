@@ -36,7 +36,7 @@ class New(Facts):
 
 
 def one_more(account_id: str, table: Table, count: int, quota: Quota) -> ExpectAtMost:
-    """Return what to expect when one more is written, so that no two make the last together.
+    """Return the expectation of one more write, so that no two make the last together.
 
     Raises:
         LimitExceeded: there is no room for one more.

@@ -124,7 +124,7 @@ class ListOpenIDConnectProviders(IamOperation[Answered, None]):
 
 
 class DeleteOpenIDConnectProvider(IamOperation[On[OidcProvider | None], None]):
-    """Deleting what is not there is no failure (IAM API Reference)."""
+    """Deletes a provider; an absent one is no failure (IAM API Reference)."""
 
     def look_up(self, asked: Asked) -> On[OidcProvider | None]:
         arn = asked.call.input.OpenIDConnectProviderArn
@@ -137,7 +137,7 @@ class DeleteOpenIDConnectProvider(IamOperation[On[OidcProvider | None], None]):
 
 
 class AddClientIDToOpenIDConnectProvider(_OnProvider):
-    """Adding what is there already is no failure."""
+    """Adds a client id; adding it again is no failure."""
 
     def ask(self, asked: Request, allowed: Allowed, facts: On[OidcProvider]) -> Command | None:
         if asked.call.input.ClientID not in facts.entity.client_ids:
@@ -152,7 +152,7 @@ class AddClientIDToOpenIDConnectProvider(_OnProvider):
 
 
 class RemoveClientIDFromOpenIDConnectProvider(_OnProvider):
-    """Removing what is not there is no failure."""
+    """Removes a client id; an absent one is no failure."""
 
     def finish(self, asked: Request, facts: On[OidcProvider], reply: None) -> Outcome:
         provider, client_id = facts.entity, asked.call.input.ClientID

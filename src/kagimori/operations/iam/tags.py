@@ -1,4 +1,4 @@
-"""Tags of what IAM has: the same three operations for each kind."""
+"""Tags of IAM's entities: the same three operations for each kind."""
 
 from typing import Generic, TypeVar
 

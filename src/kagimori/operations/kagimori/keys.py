@@ -10,7 +10,7 @@ from kagimori.rules.refusal import NotFoundException
 
 
 def key_ref(asked: Asked, action: str, *, aliases: bool) -> KeyRef:
-    """Return what `KeyId` names.
+    """Return the key that `KeyId` names.
 
     What another account owns is refused before anything is looked up.
 

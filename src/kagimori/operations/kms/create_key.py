@@ -112,7 +112,7 @@ def _plan(asked: Asked) -> KmsKey:
 
 
 def _spec_usage_origin(given: Any) -> tuple[str, str, str]:
-    """Return what kind of key is asked for."""
+    """Return spec, usage and origin of the key that is asked for."""
     if given.KeySpec is not None and given.CustomerMasterKeySpec is not None:
         raise ValidationException(
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "

@@ -53,12 +53,12 @@ class Duty:
         return None
 
     def finish(self, due: Due, reply: Any) -> Done:
-        """Return what is to be changed."""
+        """Return the changes to make."""
         raise NotImplementedError
 
 
 def duty_of(kms_key: KmsKey, now: float) -> Duty | None:
-    """Return what is due for a key now; None if nothing is."""
+    """Return the duty that is due for a key now; None if there is none."""
     if kms_key.due_at is None or kms_key.due_at > now:
         return None
     if kms_key.state is KeyState.PENDING_DELETION and (kms_key.deletion_at or 0.0) <= now:

@@ -216,7 +216,7 @@ def decryption_token(kms_key: KmsKey, material_id: str | None) -> bytes:
 
 
 def material_used(kms_key: KmsKey, material_id: str | None) -> dict[str, Any] | None:
-    """Return what the record says of the material; only symmetric keys have it there."""
+    """Return the material for the record; only symmetric keys have it there."""
     if kms_key.key_spec != SYMMETRIC_DEFAULT or material_id is None:
         return None
     return {"keyMaterialId": material_id}

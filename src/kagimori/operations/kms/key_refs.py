@@ -1,4 +1,4 @@
-"""From what a caller writes as `KeyId` to the KMS key it names.
+"""Resolves the `KeyId` that a caller writes to the KMS key it names.
 
 A key of another account is handed out whether it exists or not: who may not use it gets the
 same (`gate/across.py`). Source: KMS Developer Guide, "Key identifiers (KeyId)".

@@ -44,7 +44,7 @@ def key_policy_pins(asked: Asked, document: Document) -> dict[str, str]:
 
 
 def new_party(asked: Asked, written: str) -> str:
-    """Return what a new grant keeps of its grantee or retiring principal.
+    """Return the form in which a new grant keeps its grantee or retiring principal.
 
     Raises:
         InvalidArnException: not an ARN of a principal, or nobody has it.
@@ -58,7 +58,7 @@ def new_party(asked: Asked, written: str) -> str:
 
 
 def listed_party(asked: Asked, written: str) -> str:
-    """Return what grants to this principal have kept of it; nobody's name finds none.
+    """Return the forms in which grants to this principal keep it; an unknown name has none.
 
     Raises:
         InvalidArnException: not an ARN of a principal.

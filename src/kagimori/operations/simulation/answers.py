@@ -29,7 +29,7 @@ _TEMPLATES: Final = {
 def shown_result(
     action: str, folded: str, results: Sequence[tuple[Resource, Simulated]]
 ) -> dict[str, Any]:
-    """Return what one action comes to on all resources together, and on each."""
+    """Return the result of one action on all resources together, and on each."""
     verdict = max(result.verdict for _, result in results)
     deciding = [result for _, result in results if result.verdict is verdict]
     default = _KEY if folded.startswith("kms:") else EVERYTHING

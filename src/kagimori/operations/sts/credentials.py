@@ -102,7 +102,7 @@ def credentials(facts: Issue, reply: NewSession) -> dict[str, Any]:
 
 
 def writes_of(facts: Issue, reply: NewSession) -> tuple[Write, ...]:
-    """Return what keeps a code that was right from being taken again."""
+    """Return the writes that keep a right code from being taken again."""
     if facts.device is None or reply.taken is None:
         return ()
     return (code_taken(facts.device, reply.taken),)

@@ -53,7 +53,7 @@ def role_rules(role_arn: str, role: Role | None) -> RoleRules:
 
 
 def actions_for(action: str, tags: SessionTags, source_identity: str | None) -> list[str]:
-    """Return what must be allowed: the action, and what comes with it."""
+    """Return the actions that must be allowed: the one asked for, and those that come with it."""
     actions = [action]
     if tags.tags:
         actions.append("sts:TagSession")
@@ -70,7 +70,7 @@ def role_claims(
     provider: str | None = None,
     subject: str | None = None,
 ) -> SessionClaims:
-    """Return what the session token will say; its times come when it is sealed."""
+    """Return the claims of the session token; its times come when it is sealed."""
     return SessionClaims(
         partition=role.partition,
         kind=ROLE,

@@ -91,7 +91,7 @@ class Tally:
         return sorted(found, key=lambda group: (-group.count, group.caller, group.action))
 
     def as_json(self) -> dict[str, Any]:
-        """Return what changes and what stays unknown, as a JSON object."""
+        """Return the changes and the unknown results, as a JSON object."""
         shown: dict[str, Any] = {
             "requests": self.requests,
             "first": self.first,

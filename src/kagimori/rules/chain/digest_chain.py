@@ -37,7 +37,7 @@ def hold_digests(
     checkpoints: Sequence[tuple[str, bytes]],
     public_key: AuditPublicKey,
 ) -> Demands:
-    """Return what digests and checkpoints require of the journals; both by file name, in order."""
+    """Return the demands of digests and checkpoints, both by file name, on the journals."""
     findings: list[Finding] = []
     digests = _follow(files, public_key, findings)
     held = list(digests)

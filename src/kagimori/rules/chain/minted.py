@@ -52,7 +52,7 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 
 def read_minted(lines: Iterable[bytes]) -> tuple[list[Minted], list[Finding]]:
-    """Return what the HSM made, and where its journal is not the chain that it wrote."""
+    """Return the credentials of the HSM, and the faults of its journal's chain."""
     link: Link = START
     minted: list[Minted] = []
     for number, line in enumerate(lines, start=1):
@@ -81,7 +81,7 @@ def given_out(line: bytes) -> str | None:
 def unrecorded(
     minted: Iterable[Minted], recorded: Mapping[str, object], since: float
 ) -> list[Minted]:
-    """Return what was made after `since` and stands in no record."""
+    """Return the credentials that were made after `since` and stand in no record."""
     return [one for one in minted if one.at >= since and one.access_key_id not in recorded]
 
 

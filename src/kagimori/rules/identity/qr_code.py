@@ -158,7 +158,7 @@ def _places(size: int) -> Iterator[tuple[int, int]]:
 
 
 def _patterns(version: int, size: int) -> _Modules:
-    """Return what is the same for every content: finders, timing, alignment, format, version."""
+    """Return the modules that every content has: finders, timing, alignment, format, version."""
     modules: _Modules = {}
     for place in range(8, size - 8):
         modules[6, place] = modules[place, 6] = place % 2 == 0

@@ -64,7 +64,7 @@ class Reading(Struct, frozen=True):
 
 
 def read_operator(name: str) -> Reading | None:
-    """Return what an operator's name means, or None for no operator."""
+    """Return the operator that a name means, or None for no operator."""
     quantifier = next((q for q in (_FOR_ALL, _FOR_ANY) if name.startswith(q)), "")
     bare = name[len(quantifier) :]
     if_exists = bare.endswith(_IF_EXISTS)
@@ -162,7 +162,7 @@ def _test(key: str, reading: Reading, make: Make, cost: Cost, *, denies: bool) -
 def _compile_operands(
     condition: Condition, found: Operator, *, variables: bool
 ) -> tuple[Make, Cost]:
-    """Return what makes the test for a request, and what the test costs for one value.
+    """Return the maker of the test for a request, and the cost of the test for one value.
 
     Without variables it is always the same test; with them it takes its steps itself.
     """

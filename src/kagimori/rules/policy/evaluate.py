@@ -201,7 +201,7 @@ def evaluate(
     *,
     has_boundary: bool = False,
 ) -> Finding:
-    """Return what a policy says: a Deny if one applies, else its strongest Allow, else nothing.
+    """Return a policy's finding: a Deny if one applies, else its strongest Allow, else nothing.
 
     Identity policies have no Principal element and need no `principal`.
 

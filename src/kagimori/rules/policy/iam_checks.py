@@ -117,7 +117,7 @@ def _is_date(text: str) -> bool:
 
 
 def _wrong_resource(statements: Sequence[Statement], partition: str) -> str | None:
-    """Return what is wrong with the resources; of several faults of a statement, the first by text.
+    """Return the fault of the resources; of several faults of a statement, the first by text.
 
     Raises:
         Fault: the older parser would refuse, and no other fault was found before.

@@ -37,7 +37,7 @@ class BadPrincipal(ValueError):
 
 
 def read_principals(element: Any, *, federated: bool, partition: str | None) -> Principals:
-    """Return what a Principal element names.
+    """Return the principals that a Principal element names.
 
     ARNs must be of `partition`. None reads text that was accepted once: it may hold ARNs of any
     partition, and the unique ids of principals that were deleted.

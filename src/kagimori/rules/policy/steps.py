@@ -63,6 +63,6 @@ NOTHING: Final = Cost()
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """Return what several patterns cost together."""
+    """Return the cost of several patterns together."""
     listed = list(costs)
     return Cost(sum(c.each for c in listed), sum(c.per_character for c in listed))

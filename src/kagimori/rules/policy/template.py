@@ -84,7 +84,7 @@ def _with_wilds(text: str) -> Sequence[Piece]:
 
 
 def _variable(inside: str) -> Variable:
-    """Return what stands between `${` and `}`: a name, and perhaps a default in quotes."""
+    """Return the content of `${...}`: a name, and perhaps a default in quotes."""
     name, comma, rest = inside.partition(",")
     name, rest = name.strip(_BLANKS), rest.strip(_BLANKS)
     quoted = rest[1:-1] if len(rest) > 1 and rest[0] == rest[-1] == "'" else None

@@ -34,13 +34,13 @@ class EventSearch(Struct, frozen=True):
     at_end: bool = False
 
     def fingerprint(self, asking: str) -> str:
-        """Return what ties a token to its search, and to the account that asked."""
+        """Return the text that ties a token to its search, and to the account that asked."""
         members = [getattr(self.wanted, name) for name in self.wanted.__struct_fields__]
         text = json.dumps([asking, self.account_id, self.newest_first, members])
         return sha256(text.encode()).hexdigest()[:16]
 
     def needles(self) -> tuple[bytes, ...]:
-        """Return what a line must contain to be worth decoding."""
+        """Return the texts that a line must contain to be worth decoding."""
         account = () if self.account_id is None else (self.account_id.encode(),)
         return (*self.wanted.needles(), *account)
 

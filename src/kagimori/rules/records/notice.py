@@ -109,7 +109,7 @@ def _of_record(
 
 
 def approaching(kms_key: KmsKey, now: float, ahead: float) -> Iterator[tuple[Notice, float]]:
-    """Yield what will happen to a key within so many seconds, and when."""
+    """Yield the events that will come to a key within so many seconds, with their times."""
     if kms_key.state is KeyState.PENDING_DELETION and kms_key.deletion_at is not None:
         at = kms_key.deletion_at
         if now < at <= now + ahead:

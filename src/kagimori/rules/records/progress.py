@@ -33,11 +33,11 @@ class Success(Protocol):
 
     @property
     def response_elements(self) -> Mapping[str, Any] | None:
-        """Return what of the answer is shown."""
+        """Return the part of the answer that is shown."""
 
     @property
     def additional(self) -> Mapping[str, Any] | None:
-        """Return what CloudTrail has as additional event data."""
+        """Return CloudTrail's additional event data."""
 
     @property
     def made(self) -> Resources:

@@ -1,4 +1,4 @@
-"""Records of what no request did: rotation, deletion, expiry, a new deployment or account.
+"""Records of events without a request: rotation, deletion, expiry, a new deployment or account.
 
 Source: CloudTrail User Guide, "AWS service events".
 """

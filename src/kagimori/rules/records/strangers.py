@@ -63,7 +63,7 @@ class Strangers:
         return False
 
     def take(self) -> dict[str, Any] | None:
-        """Return what was left out since the last time, as a record's details; None if nothing."""
+        """Return the refusals left out since the last time, as a record's details, if any."""
         if self._since is None:
             return None
         details = {

@@ -73,14 +73,14 @@ def list_keys(
 
 @service.command(epilog="Example: kagimori service delete AKIA... --data ./kagimori-data")
 def delete(access_key_id: AccessKeyId, data: Folder = None, endpoint: EndpointUrl = None) -> None:
-    """Take an access key of a service away, at once."""
+    """Delete an access key of a service; the next request with it is refused."""
     server = server_for(data, endpoint)
     with refusals_explained():
         if server is None:
             delete_service_key(data or Path(), access_key_id)
         else:
             server.call("DeleteServiceKey", AccessKeyId=access_key_id)
-    typer.echo(f"{access_key_id} is taken away")
+    typer.echo(f"{access_key_id} is deleted")
 
 
 def _created(server: AdminClient, name: str) -> ServiceKey:

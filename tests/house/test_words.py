@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parents[2] / "src"
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "src"
 PACKAGES = sorted(path.name for path in SOURCES.iterdir() if (path / "__init__.py").exists())
 # A verb with six meanings: the field has one for each (show, notify, refuse, explain, log, know).
 # Left are the position of a stream, and a member of a file that earlier versions wrote.
@@ -89,5 +90,25 @@ def test_sources_are_pages_that_readers_have():
         str(file.relative_to(SOURCES))
         for file in sorted(SOURCES.rglob("*.py"))
         if private.search(file.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+# Pages for users; decisions are of their time, and stay as they were written.
+PAGES = [
+    *(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"),
+    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ROOT / "src/kagimori/front/service_models/kagimori/2026-11-01/service-2.json",
+]
+
+
+def test_pages_tell_nothing_but_how_to():
+    """An order to a reader ("Tell the server ...") is none of what `tell` must not stand for."""
+    wrong = re.compile(r"\b(?:told|tells|telling|whoever|tell (?!the server))\b", re.IGNORECASE)
+    found = [
+        f"{page.name}:{number}: {line.strip()[:100]}"
+        for page in PAGES
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+        if wrong.search(re.sub(r"\S*be-told-of-events\S*", "", line))
     ]
     assert found == []

@@ -74,6 +74,12 @@ def init(data, *options):
     return json.loads(run("init", "--data", data, *options, "--output", "json", check=True).stdout)
 
 
+def stream(data, writer="w0"):
+    """Return the audit folder of one of a node's writers: a worker, or `admin`."""
+    node = (data / "node-id").read_text().strip()
+    return data / "audit" / f"{node}-{writer}"
+
+
 @contextmanager
 def temporary_folder():
     """Yield a short-named folder (a Unix socket's path is bounded), gone afterwards."""

@@ -20,7 +20,9 @@ ALL = tuple(TABLES.values())
 
 @pytest.fixture
 def store(tmp_path):
-    with open_store(tmp_path / "x.db", ALL, signal=tmp_path / "run" / "changes") as opened:
+    with open_store(
+        tmp_path / "x.db", ALL, writer="n-admin", signal=tmp_path / "run" / "changes"
+    ) as opened:
         yield opened
 
 
@@ -49,8 +51,18 @@ def test_no_commit_without_a_record(store):
         for name, member in inspect.getmembers(AdminStore, inspect.isfunction)
         if not name.startswith("_")
     ]
-    reading = {"check", "close", "count", "facts", "group", "hold_still", "one", "page"}
-    assert set(writing) - reading == {"commit", "commit_together"}
+    reading = {
+        "check",
+        "close",
+        "count",
+        "facts",
+        "group",
+        "hold_still",
+        "one",
+        "outbox_streams",
+        "page",
+    }
+    assert set(writing) - reading == {"adopt_denials", "commit", "commit_together"}
 
 
 def test_a_change_and_its_record_lie_there_together_in_order(store, tmp_path):
@@ -102,7 +114,7 @@ def test_running_workers_are_told(store, tmp_path):
 
 
 def test_held_still_it_does_not_change(store, tmp_path):
-    with open_store(f"sqlite://{tmp_path / 'x.db'}", ALL, read_only=True) as other:
+    with open_store(f"sqlite://{tmp_path / 'x.db'}", ALL) as other:
         other.hold_still()
         assert other.page(ACCOUNTS, (), None, None) == []
         store.commit([Put(ACCOUNTS, account(1))], record("e1"))
@@ -113,7 +125,7 @@ def test_held_still_it_does_not_change(store, tmp_path):
 
 def test_what_is_only_read_cannot_be_written(store, tmp_path):
     with (
-        open_store(tmp_path / "x.db", ALL, read_only=True) as other,
+        open_store(tmp_path / "x.db", ALL) as other,
         pytest.raises(StoreUnusable, match="readonly"),
     ):
         other.commit([Put(ACCOUNTS, account(1))], record("e1"))
@@ -124,7 +136,7 @@ def test_an_older_store_is_brought_up_to_date_even_to_be_read(tmp_path):
     for number, text in migrations()[:-1]:
         connection.executescript(f"BEGIN;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
     connection.close()
-    with open_store(tmp_path / "x.db", ALL, read_only=True) as store:
+    with open_store(tmp_path / "x.db", ALL) as store:
         assert store.page(ACCOUNTS, (), None, None) == []
 
 

@@ -83,7 +83,7 @@ def test_test_your_software(tmp_path):
 def test_the_chain_of_the_audit_page_can_be_checked_as_it_says(server, kms, tmp_path):
     kms.list_keys()
     (program,) = blocks("docs/look-up/audit.md", "python")
-    journal = next((server.data / "audit" / "w0").glob("*.jsonl"))
+    journal = next(serving.stream(server.data).glob("*.jsonl"))
     (tmp_path / "verify.py").write_text(program)
     copied = shutil.copy(journal, tmp_path)
     command = [os.fspath(serving.sys.executable), tmp_path / "verify.py", copied]

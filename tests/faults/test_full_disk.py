@@ -40,7 +40,7 @@ def fill(path):
 
 def journalled(data):
     return sum(
-        file.read_bytes().count(b"\n") for file in sorted((data / "audit" / "w0").glob("*.jsonl"))
+        file.read_bytes().count(b"\n") for file in sorted(serving.stream(data).glob("*.jsonl"))
     )
 
 
@@ -53,7 +53,7 @@ def test_refusals_are_recorded_on_a_full_disk_and_service_resumes(small_disk):
         kms = server.client()
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.encrypt(KeyId=key, Plaintext=b"x")
-        assert (data / "audit" / "w0" / ".reserve").exists()
+        assert (serving.stream(data) / ".reserve").exists()
         ballast = small_disk / "ballast"
         fill(ballast)
         refused = 0
@@ -76,7 +76,7 @@ def test_refusals_are_recorded_on_a_full_disk_and_service_resumes(small_disk):
         ballast.unlink()
         serving.eventually(lambda: serving.get(server.url + "/readyz")[0] == 200)
         kms.encrypt(KeyId=key, Plaintext=b"x")
-        assert (data / "audit" / "w0" / ".reserve").exists()
+        assert (serving.stream(data) / ".reserve").exists()
         assert [one["KeyId"] for one in kms.list_keys()["Keys"]] == [key], "nothing was changed"
         kms.close()
         found = serving.run("audit", "search", "--data", data, "--failed", "--output", "json")

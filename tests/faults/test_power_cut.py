@@ -24,7 +24,7 @@ def test_the_last_group_may_be_lost_and_what_was_acknowledged_may_not():
             server.client().create_key(Description="kept")
             server.client().create_key(Description="lost?")
             server.kill()
-        stream = data / "audit" / "w0"
+        stream = serving.stream(data)
         end = find_end(stream).end
         records = mark_group(
             end, [b'{"eventID":"%d","a":"%b"}' % (n, b"b" * 300) for n in range(9)]
@@ -48,11 +48,11 @@ def test_the_last_group_may_be_lost_and_what_was_acknowledged_may_not():
         refused = serving.run("serve", "--data", data, "--listen", "127.0.0.1:0")
         assert refused.returncode == 1
         assert "go-on-after-a-damaged-journal" in refused.stderr
-        assert "w0: " in refused.stderr
+        assert f"{stream.name}: " in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
         damaged = file.read_bytes()
         accepted = serving.run("audit", "accept-loss", "--data", data, check=True)
-        assert "Stream w0 is closed" in accepted.stdout
+        assert f"Stream {stream.name} is closed" in accepted.stdout
         with serving.served(data=data) as server:
             server.client().create_key(Description="after")
             serving.eventually(lambda: events(data, "AcceptJournalLoss"))
@@ -60,7 +60,7 @@ def test_the_last_group_may_be_lost_and_what_was_acknowledged_may_not():
             again = serving.run("audit", "accept-loss", "--data", data)
             assert (again.returncode, "in use" in again.stderr) == (1, True)
         assert file.read_bytes() == damaged, "evidence stays"
-        assert journal_files(data / "audit" / "w0-2")
+        assert journal_files(serving.stream(data, "w0-2"))
         assert serving.run("audit", "verify", "--data", data).returncode == 1
         nothing = serving.run("audit", "accept-loss", "--data", data, check=True)
         assert "nothing was changed" in nothing.stdout

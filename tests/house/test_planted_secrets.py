@@ -165,7 +165,7 @@ def plant(server, planting):
         send(server, "kms", "ListKeys", "{}", headers=headers)
     serving.get(f"{server.url}/{planting.secret().decode()}?x={planting.secret().decode()}")
     return sum(
-        file.read_bytes().count(b"\n") for file in (server.data / "audit" / "w0").glob("*.jsonl")
+        file.read_bytes().count(b"\n") for file in serving.stream(server.data).glob("*.jsonl")
     )
 
 

@@ -53,7 +53,7 @@ def verified(data, *options):
 
 
 def busiest(folder):
-    return max(folder.glob("w*/*.jsonl"), key=lambda file: file.stat().st_size)
+    return max(folder.glob("*-w*/*.jsonl"), key=lambda file: file.stat().st_size)
 
 
 def test_intact_and_signed_to_the_end(story):
@@ -114,18 +114,22 @@ def test_what_the_deployment_beside_it_misses(story, tmp_path):
     assert "the public key and all digests are gone" in found["message"]
     (data / "audit" / "public-key.pem").write_bytes(key)
     assert [one["kind"] for one in verified(data)["findings"]] == ["removed digest"]
-    for stream in ("w0", "w1", "admin"):
-        shutil.rmtree(data / "audit" / stream)
+    first, second, admin = (serving.stream(data, name) for name in ("w0", "w1", "admin"))
+    for stream in (first, second, admin):
+        shutil.rmtree(stream)
     found = verified(data)["findings"]
-    assert {one["stream"] for one in found if one["kind"] == "cut tail"} >= {"w0", "admin"}
+    assert {one["stream"] for one in found if one["kind"] == "cut tail"} >= {first.name, admin.name}
     shutil.rmtree(data / "run")
-    assert {one["stream"] for one in verified(data)["findings"]} == {"w0", "w1"}
+    assert {one["stream"] for one in verified(data)["findings"]} == {
+        first.name,
+        second.name,
+    }
 
 
 def test_a_stream_that_nobody_registered(story, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(story[0], data)
-    shutil.copytree(data / "audit" / "w0", data / "audit" / "w9")
+    shutil.copytree(serving.stream(data), data / "audit" / "w9")
     assert [(one["kind"], one["stream"]) for one in verified(data)["findings"]] == [
         ("unknown stream", "w9")
     ]

@@ -344,7 +344,7 @@ def database_gone(data):
 
 
 def damaged_journal(data):
-    stream = data / "audit" / "w0"
+    stream = serving.stream(data)
     stream.mkdir(parents=True, exist_ok=True)
     (stream / f"{1:020}.jsonl").write_text("no record\n")
 

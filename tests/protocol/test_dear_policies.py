@@ -31,7 +31,7 @@ def test_a_key_policy_that_costs_too_much_denies_and_is_recorded(server, kms):
     request_id = refused.value.response["ResponseMetadata"]["RequestId"]
     records = [
         json.loads(line)["record"]
-        for file in (server.data / "audit").glob("w*/*.jsonl")
+        for file in (server.data / "audit").glob("*-w*/*.jsonl")
         for line in file.read_text().splitlines()
         if request_id in line
     ]

@@ -27,7 +27,7 @@ def folder():
 def journalled(data):
     """The records that the command line's own journal has."""
     found = []
-    for file in sorted((data / "audit" / "admin").glob("*.jsonl")):
+    for file in sorted(serving.stream(data, "admin").glob("*.jsonl")):
         found += [json.loads(read_line(line)[2]) for line in file.read_bytes().splitlines()]
     return found
 
@@ -53,7 +53,13 @@ def test_the_first_records_of_a_deployment_tell_of_init(folder):
     assert len(audit_key["serviceEventDetails"]["publicKeyFingerprint"]) == 64
     assert pem.startswith("-----BEGIN PUBLIC KEY-----")
     assert streams["eventName"] == "RegisterStreams"
-    assert streams["serviceEventDetails"] == {"streams": ["admin", "w0"], "signs": True}
+    node = (folder / "d" / "node-id").read_text().strip()
+    assert streams["serviceEventDetails"] == {
+        "node": node,
+        "streams": [f"{node}-admin", f"{node}-w0"],
+        "closed": [],
+        "signs": True,
+    }
     for record in (created, account, audit_key, streams):
         assert record["recipientAccountId"] == made["account_id"]
         assert record["awsRegion"] == "eu-central-1"

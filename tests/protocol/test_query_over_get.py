@@ -9,7 +9,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from serving import refused, run
+from serving import refused, run, stream
 
 
 def get(server, query, service="iam", credentials=None):
@@ -61,7 +61,7 @@ def test_a_record_has_the_code_that_was_answered(server):
     request_id = caught.value.response["ResponseMetadata"]["RequestId"]
     lines = [
         line
-        for file in (server.data / "audit" / "w0").glob("*.jsonl")
+        for file in stream(server.data).glob("*.jsonl")
         for line in file.read_text().splitlines()
         if request_id in line
     ]

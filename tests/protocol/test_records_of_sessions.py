@@ -69,7 +69,7 @@ class Story:
         request_id = self.calls[label]["ResponseMetadata"]["RequestId"]
         lines = [
             line
-            for file in (self.server.data / "audit" / "w0").glob("*.jsonl")
+            for file in serving.stream(self.server.data).glob("*.jsonl")
             for line in file.read_text().splitlines()
             if request_id in line
         ]

@@ -317,7 +317,7 @@ def test_every_mismatch_is_recorded(server, gateway, alice, via_s3):
     def recorded():
         return [
             line
-            for file in (server.data / "audit").glob("w*/*.jsonl")
+            for file in (server.data / "audit").glob("*-w*/*.jsonl")
             for line in file.read_text().splitlines()
             if request_id in line and "not signed for the region" in line
         ]

@@ -138,7 +138,7 @@ def test_the_record(world, issuer, main_only):
     request_id = assume(world, main_only, token)["ResponseMetadata"]["RequestId"]
     records = [
         json.loads(line)["record"]
-        for file in (world.data / "audit" / "w0").glob("*.jsonl")
+        for file in serving.stream(world.data).glob("*.jsonl")
         for line in file.read_text().splitlines()
     ]
     (record,) = [one for one in records if one["requestID"] == request_id]

@@ -2,6 +2,7 @@
 
 kagimori.db         the store
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
+node-id             the id of this node, in the names of what it writes
 audit/STREAM/       the audit journals
 hsm/                the HSM's own journal: what credentials it made
 tls/                certificate, key and CA file, if `init --tls` made them
@@ -41,6 +42,10 @@ class Layout(Struct, frozen=True):
     @property
     def seal_key(self) -> Path:
         return self.data / "seal.key"
+
+    @property
+    def node_id(self) -> Path:
+        return self.data / "node-id"
 
     @property
     def hsm_journal(self) -> Path:

@@ -68,7 +68,7 @@ def make_deployment(
     try:
         with _new_hsm(layout) as ask:
             made = _fill(layout, account_id, regions, tls_hosts, ask, audit_key=audit_key)
-    except (OSError, StoreUnusable, HsmRefused) as problem:
+    except (OSError, StoreUnusable, HsmRefused, Unusable) as problem:
         _clear(data)
         raise Unusable(f"cannot make a deployment in {data}: {problem}") from None
     return made

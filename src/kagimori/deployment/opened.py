@@ -14,9 +14,11 @@ from msgspec import Struct
 
 from kagimori.deployment.facts import Facts, facts_from
 from kagimori.deployment.folder import Layout, Unusable, check_exists
+from kagimori.deployment.node import node_id
 from kagimori.entities.tables import TABLES
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.store.admin import AdminStore, StoreUnusable, open_store
+from kagimori.rules.chain.stream_names import admin_stream
 from kagimori_boundary.commands import Command, CreateSecret
 from kagimori_boundary.replies import NewSecret, Reply
 
@@ -58,9 +60,11 @@ def new_store(layout: Layout, *, read_only: bool = False) -> AdminStore:
 
     Raises:
         StoreUnusable: it cannot be opened.
+        Unusable: this node's id cannot be read or made.
     """
     tables = tuple(TABLES.values())
-    return open_store(layout.database, tables, signal=layout.changes, read_only=read_only)
+    writer = None if read_only else admin_stream(node_id(layout))
+    return open_store(layout.database, tables, writer=writer, signal=layout.changes)
 
 
 def read_facts(layout: Layout) -> Facts:

@@ -41,7 +41,7 @@ STATEMENTS_SHOWN_MAX: Final = 100
 CONDITIONS_SHOWN_MAX: Final = 50
 
 
-def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
+def denial_of(asked: Asked, needs: Iterable[Need]) -> Denial | None:
     """Return the first need that is denied, with everything that was weighed; None if none is.
 
     Raises:
@@ -59,7 +59,6 @@ def denial_of(asked: Asked, needs: Iterable[Need], slot: str) -> Denial | None:
         grants = _grants(asked, need, question)
         advice = _advice(asked, need, decision, considered)
         return Denial(
-            slot=slot,
             request_id=asked.raw.request_id,
             account_id=caller.account_id,
             owner=considered.resource_account or caller.account_id,
@@ -85,7 +84,7 @@ def remember_denial(denials: Denials, asked: Asked, needs: Iterable[Need]) -> No
     if denials.is_full:
         return
     try:
-        denial = denial_of(asked, needs, denials.next_slot())
+        denial = denial_of(asked, needs)
     except (Absent, OutOfSteps):
         return  # explaining more would need more reading or weighing than a denial is worth
     if denial is not None:

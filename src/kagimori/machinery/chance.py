@@ -5,6 +5,8 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Final
 
+from kagimori.rules.chain.stream_names import NODE_ID_CHARACTERS, NODE_ID_LETTERS
+
 _DRAWN_TOGETHER: Final = 128
 _VARIANTS: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
@@ -38,6 +40,11 @@ _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 def new_access_key_id() -> str:
     """Return a new long-term access key id: `AKIA` and 16 characters."""
     return "AKIA" + "".join(_BASE32[byte & 31] for byte in os.urandom(16))
+
+
+def new_node_id() -> str:
+    """Return a new id of a node: 10 small letters and digits, 50 random bits."""
+    return "".join(NODE_ID_LETTERS[byte & 31] for byte in os.urandom(NODE_ID_CHARACTERS))
 
 
 def new_account_id() -> str:

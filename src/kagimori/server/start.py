@@ -23,7 +23,7 @@ from kagimori.server.supervisor import ServeOptions, Supervisor
 from kagimori.server.worker_config import WebIdentityKeys
 from kagimori.settings import Settings, WebIdentity
 from kagimori.trail.options import signs
-from kagimori.trail.streams import register_streams
+from kagimori.trail.streams import register_node
 
 
 def serve(
@@ -52,13 +52,12 @@ def serve(
         trust_roots = tuple(_read_root(Path(file)) for file in settings.attestation.roots)
         web_identity = _web_identity_keys(settings.web_identity)
         with opened(data) as deployment:  # nothing is changed by a server that cannot start
-            streams, known_streams = register_streams(
+            registered = register_node(
                 deployment, settings.serve.workers, signs=signs(settings.audit)
             )
         options = ServeOptions(
             url=url_of(listener, secure=not is_plain),
-            streams=tuple(streams),
-            known_streams=known_streams,
+            registered=registered,
             settings=settings,
             certificate=certificate,
             private_key=private_key,

@@ -31,7 +31,7 @@ from kagimori.server.worker_child import ANSWER_SECONDS_MAX, WorkerChild, snapsh
 from kagimori.server.worker_config import WebIdentityKeys, WorkerConfig
 from kagimori.settings import Settings
 from kagimori.trail.options import TrailConfig, signs
-from kagimori.trail.streams import Streams
+from kagimori.trail.streams import Registered
 from kagimori_boundary.commands import AdmitFollower, Command
 from kagimori_boundary.replies import Reply
 
@@ -46,8 +46,7 @@ class ServeOptions(Struct, frozen=True):
     """
 
     url: str
-    streams: tuple[str, ...]  # of the workers: one for each
-    known_streams: Streams
+    registered: Registered
     settings: Settings
     certificate: str | None = None
     private_key: str | None = None
@@ -77,7 +76,7 @@ class Supervisor:
         self._hsm_socket = hsm_socket
         self._on_ready = on_ready
         self._workers: dict[str, WorkerChild] = {}
-        self._names = options.streams
+        self._names = tuple(options.registered.workers)
         self._restarts = {"hsm": 0, "trail": 0, "worker": 0}
         self._stopping = asyncio.Event()
         self._failure: str | None = None
@@ -183,11 +182,11 @@ class Supervisor:
     # --- workers ------------------------------------------------------------------------------
 
     async def _start_worker(self, name: str) -> bool:
-        options = self._options
+        options, registered = self._options, self._options.registered
         config = WorkerConfig(
             data=str(self._layout.data),
-            stream=name,
-            streams=self._names,
+            stream=registered.workers[name],
+            streams=tuple(registered.workers.values()),
             hsm_socket=str(self._hsm_socket),
             listen_fd=-1,
             control_fd=-1,
@@ -199,7 +198,7 @@ class Supervisor:
             web_identity=options.web_identity,
             timer=name == self._names[0],  # one worker of a node does what time asks for
             created_at=self._facts.created_at,
-            closed_streams=tuple(name for name, closed in options.known_streams.items() if closed),
+            closed_streams=tuple(name for name, closed in registered.known.items() if closed),
             operator_account_id=self._facts.operator_account_id,
         )
         worker = self._workers[name] = WorkerChild(
@@ -267,7 +266,7 @@ class Supervisor:
             data=str(self._layout.data),
             hsm_socket=str(self._hsm_socket),
             control_fd=-1,
-            streams=self._options.known_streams,
+            streams=self._options.registered.known,
             options=audit,
         )
         self._trail = TrailChild(config, self._lock)
@@ -311,6 +310,7 @@ class Supervisor:
         running: dict[str, Any] = {
             "endpoint_url": self._options.url,
             "admin_url": f"http://{host}:{port}",
+            "node": self._options.registered.node,
             "pid": os.getpid(),
             "processes": {
                 "hsm": self._hsm.process.pid,

@@ -35,7 +35,7 @@ from kagimori.operations.kagimori import registry as admin
 from kagimori.operations.registry import OPERATIONS
 from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
 from kagimori.path import Path as RequestPath
-from kagimori.rules.authorization.denial import Denials
+from kagimori.rules.authorization.denial import Denials, slots_of
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.service_event import journal_event
 from kagimori.rules.records.strangers import Strangers
@@ -50,7 +50,14 @@ from kagimori.trail.journal import Journal, JournalFailed
 from kagimori.trail.lookup import AuditLookup
 from kagimori.trail.mark import MARKS
 from kagimori.trail.outbox import Row, recover_closed, recover_others, recover_own
-from kagimori.trail.recovery import Cut, JournalDamaged
+from kagimori.trail.recovery import (
+    CUT_EVENT,
+    Cut,
+    JournalDamaged,
+    cut_details,
+    cut_text,
+    damage_text,
+)
 from kagimori.trail.reserve import RESERVE_BYTES
 
 SERVICES: Final = ("kms", "iam", "sts", "cloudtrail", "kagimori")
@@ -105,7 +112,8 @@ class Worker:
             operator_account_id=config.operator_account_id,
         )
         self._usages = Usages()
-        self._denials = Denials(config.stream)
+        newest = self._store.newest_version(DENIALS, slots_of(config.stream))
+        self._denials = Denials(config.stream, newest)
         self._strangers = Strangers()
         self._timekeeper = Timekeeper(
             view=self._store.view,
@@ -254,23 +262,13 @@ class Worker:
 
     def _record_cut(self, cut: Cut) -> None:
         """Record and log what was cut off a journal: bytes that nobody was answered for."""
-        self._journal_trouble(
-            f"{cut.length} bytes after record {cut.after_sequence} of {cut.stream} were cut off: "
-            "they were never acknowledged"
-        )
+        self._journal_trouble(cut_text(cut))
         record = journal_event(
             event_id=self._draw(),
             now=self._now(),
-            name="CutJournalTail",
+            name=CUT_EVENT,
             region=self._config.regions[0],
-            details={
-                "stream": cut.stream,
-                "file": cut.file,
-                "offset": cut.offset,
-                "bytes": cut.length,
-                "sha256": cut.content_hash,
-                "afterSequence": cut.after_sequence,
-            },
+            details=cut_details(cut),
         )
         self._archive.append(record.line)
 
@@ -312,8 +310,4 @@ class Worker:
 
 def refusal_of(damaged: JournalDamaged) -> bytes:
     """Return the reason for not serving, as it goes to the supervisor."""
-    why = (
-        f"the audit journal lacks records that were acknowledged: {damaged}; what to do stands "
-        "in docs/do/go-on-after-a-damaged-journal.md"
-    )
-    return frame(Answer(0, refused=why))
+    return frame(Answer(0, refused=damage_text(damaged)))

@@ -12,11 +12,12 @@ from msgspec import Struct
 from kagimori.deployment.audit_key import AuditKey, stored_audit_key
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.opened import new_store
-from kagimori.machinery.store.admin import ADMIN_STREAM, StoreUnusable
+from kagimori.machinery.store.admin import StoreUnusable
 from kagimori.rules.chain import findings as kinds
 from kagimori.rules.chain.chain import Link
 from kagimori.rules.chain.digest_chain import PLACE
 from kagimori.rules.chain.findings import Finding, StreamReport
+from kagimori.rules.chain.stream_names import is_admin_stream
 from kagimori.trail.mark import MARKS, read_mark
 from kagimori.trail.streams import SIGNS, Streams, known_streams
 
@@ -113,7 +114,7 @@ def _missing_streams(expected: Expected, reports: Sequence[StreamReport]) -> lis
             )
             found.append(Finding(kinds.CUT_TAIL, text, stream))
     for stream in sorted(expected.streams or ()):
-        if stream not in newest and stream not in expected.marks and stream != ADMIN_STREAM:
+        if stream not in newest and stream not in expected.marks and not is_admin_stream(stream):
             text = "the deployment has registered this stream, and there is nothing of it"
             found.append(Finding(kinds.MISSING, text, stream))
     return found

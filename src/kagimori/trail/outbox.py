@@ -77,15 +77,28 @@ async def recover_closed(
     Raises:
         JournalFailed: not all of it; the rest stays in the outbox, for the next start.
     """
-    for event_id, stream, _, record in rows:
-        if stream not in closed:
-            continue
-        # Their lines may be damaged, so this looks for nothing but the event's id.
-        folders = (audit_folder / stream, journal.folder)
-        files = [file for folder in folders for file in journal_files(folder)]
-        if not any(event_id.encode() in file.read_bytes() for file in files):
-            await _as_future(journal.append(record))
-        store.release((event_id,))
+    for stream in closed:
+        theirs = [row for row in rows if row[1] == stream]
+        missing = _without_trace(theirs, [audit_folder / stream, journal.folder])
+        for event_id, _, _, record in theirs:
+            if event_id in missing:
+                await _as_future(journal.append(record))
+            store.release((event_id,))
+
+
+def _without_trace(rows: list[Row], folders: list[Path]) -> set[str]:
+    """Return the ids of the events that no file of the folders names.
+
+    Their lines may be damaged, so this looks for nothing but the ids. Newer files come first.
+    """
+    missing = {row[0] for row in rows}
+    for folder in folders:
+        for file in reversed(journal_files(folder)):
+            if not missing:
+                return missing
+            content = file.read_bytes()
+            missing = {event_id for event_id in missing if event_id.encode() not in content}
+    return missing
 
 
 def not_journalled(rows: list[Row], folder: Path) -> tuple[list[tuple[str, bytes]], list[str]]:

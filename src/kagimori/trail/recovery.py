@@ -9,7 +9,7 @@ loudly: the mark beside the journal, and the beginning of a later group.
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -18,11 +18,20 @@ from kagimori.rules.chain.chain import START, BrokenLine, Link, follow, read_lin
 from kagimori.rules.chain.groups import begins_group, ends_group, groups_in
 from kagimori.trail.files import file_for, first_sequence_of, journal_files
 
+CUT_EVENT: Final = "CutJournalTail"
 END_BYTES: Final = 8 * 1024 * 1024  # more than any line
 
 
 class JournalDamaged(Exception):
     """A journal lacks something that was acknowledged."""
+
+
+def damage_text(damaged: JournalDamaged) -> str:
+    """Return the reason why no server starts, as people read it."""
+    return (
+        f"the audit journal lacks records that were acknowledged: {damaged}; what to do stands "
+        "in docs/do/go-on-after-a-damaged-journal.md"
+    )
 
 
 class Cut(Struct, frozen=True):
@@ -34,6 +43,26 @@ class Cut(Struct, frozen=True):
     length: int
     content_hash: str
     after_sequence: int
+
+
+def cut_text(cut: Cut) -> str:
+    """Return the log's line about bytes that were cut off."""
+    return (
+        f"{cut.length} bytes after record {cut.after_sequence} of {cut.stream} were cut off: "
+        "they were never acknowledged"
+    )
+
+
+def cut_details(cut: Cut) -> dict[str, Any]:
+    """Return the details in the record of bytes that were cut off."""
+    return {
+        "stream": cut.stream,
+        "file": cut.file,
+        "offset": cut.offset,
+        "bytes": cut.length,
+        "sha256": cut.content_hash,
+        "afterSequence": cut.after_sequence,
+    }
 
 
 class Recovered(Struct, frozen=True):

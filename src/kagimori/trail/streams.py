@@ -2,27 +2,43 @@
 
 A folder beside them that nobody registered is not the service's: it is followed by nothing, signed
 by nothing, and reported. A closed stream is one whose journal lost something: it stays as it is,
-and its worker goes on in another.
+and its worker goes on in another. So do the streams of a version without node ids, whose names
+stand in signed digests: they are known for good, and a node goes on in streams of its own.
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from msgspec import Struct
+
 from kagimori.deployment.folder import Unusable
+from kagimori.deployment.node import node_id
 from kagimori.deployment.opened import Opened
 from kagimori.machinery.chance import new_uuid
-from kagimori.machinery.store.admin import ADMIN_STREAM, AdminStore
+from kagimori.machinery.store.admin import AdminStore, Change
 from kagimori.machinery.store.sqlite import Fact
 from kagimori.ports import StoreConflict
-from kagimori.rules.records.service_event import journal_event
+from kagimori.rules.chain.stream_names import admin_stream, worker_stream
+from kagimori.rules.records.service_event import ServiceRecord, journal_event
+from kagimori.trail.carry_over import settle_ends, streams_to_close
 from kagimori.trail.reader import stream_folders
+from kagimori.trail.recovery import CUT_EVENT, cut_details
 
 FACT: Final = "streams"
 SIGNS: Final = "signs"  # the fact that digests were made, from the first server on that makes some
+TIMER: Final = "timer"  # the lease of what time asks for: the id of the node that has it
 ATTEMPTS_MAX: Final = 5
 Streams = dict[str, bool]  # whether each is closed, by name
+
+
+class Registered(Struct, frozen=True):
+    """This node's id, its workers' streams by worker, and all streams that are known now."""
+
+    node: str
+    workers: Mapping[str, str]
+    known: Streams
 
 
 def known_streams(store: AdminStore) -> Streams | None:
@@ -34,34 +50,48 @@ def known_streams(store: AdminStore) -> Streams | None:
     return _decode(store.facts().get(FACT))
 
 
-def register_streams(deployment: Opened, workers: int, *, signs: bool) -> tuple[list[str], Streams]:
-    """Return the names of the workers' streams, and all that are known now, these included.
+def register_node(deployment: Opened, workers: int, *, signs: bool) -> Registered:
+    """Register this node: its streams, and that it does what time asks for.
 
+    The store is this folder's alone, whose lock we hold. So what another node had (this folder
+    before it had an id, or before it was restored without one) is carried over to this one.
     `signs`: this server makes digests, so that some must be there from now on.
 
     Raises:
         StoreUnusable, OSError: the store or the audit folder cannot be read or written.
-        Unusable: others register all the time.
+        Unusable: others register all the time, the node's id is none, or a stream lacks something
+            that was acknowledged.
     """
+    node = node_id(deployment.layout)
+    deployment.store.adopt_denials(node)
     for _ in range(ATTEMPTS_MAX):
         facts = deployment.store.facts()
-        before = facts.get(FACT)
-        known = _decode(before)
-        if known is None:  # of a version that registered none: what is there is what it wrote
-            audit = deployment.layout.audit
-            folders = stream_folders(audit) if audit.is_dir() else []
-            known = {folder.name: False for folder in folders}
-        names = [_open_name(f"w{number}", known) for number in range(workers)]
-        registered = {**known}
-        for name in (*names, ADMIN_STREAM):
+        before = _decode(facts.get(FACT))
+        known = _known_or_found(deployment, before)
+        # A restored store may have records on their way to streams that were never registered.
+        on_the_way = dict.fromkeys(deployment.store.outbox_streams(), False)
+        leaving = streams_to_close(on_the_way | known, node)
+        names = [f"w{number}" for number in range(workers)]
+        own = {name: _open_name(worker_stream(node, name), known) for name in names}
+        registered = known | dict.fromkeys(leaving, True)
+        for name in (*own.values(), admin_stream(node)):
             registered.setdefault(name, False)
-        further = [Fact(SIGNS, "true")] if signs and SIGNS not in facts else []
-        if registered == _decode(before) and not further:
-            return names, registered
-        new = sorted(set(registered) - set(_decode(before) or {}))
-        details = {"streams": new, "signs": signs}
-        if _keep(deployment, registered, before, "RegisterStreams", details, further=further):
-            return names, registered
+        further = _further(facts, node, signs=signs)
+        if registered == before and not further:
+            return Registered(node, own, registered)
+        details = {
+            "node": node,
+            "streams": sorted(set(registered) - set(before or {})),
+            "closed": sorted(leaving),
+            "signs": signs,
+        }
+        records = [_record(deployment, "RegisterStreams", details)]
+        records += [
+            _record(deployment, CUT_EVENT, cut_details(cut))
+            for cut in settle_ends(deployment, leaving)
+        ]
+        if _keep(deployment, registered, facts.get(FACT), records, further=further):
+            return Registered(node, own, registered)
     raise Unusable("the streams cannot be registered: others do all the time")
 
 
@@ -69,16 +99,25 @@ def close_stream(deployment: Opened, stream: str, reason: str) -> None:
     """Note, and record, that nothing is added to a stream any more.
 
     Raises:
-        StoreUnusable: the store cannot be written.
+        StoreUnusable, OSError: the store or the audit folder cannot be read or written.
         Unusable: others register all the time.
     """
     for _ in range(ATTEMPTS_MAX):
         before = deployment.store.facts().get(FACT)
-        closed = {**(_decode(before) or {}), stream: True}
-        details = {"stream": stream, "reason": reason}
-        if _keep(deployment, closed, before, "AcceptJournalLoss", details):
+        closed = {**_known_or_found(deployment, _decode(before)), stream: True}
+        record = _record(deployment, "AcceptJournalLoss", {"stream": stream, "reason": reason})
+        if _keep(deployment, closed, before, [record]):
             return
     raise Unusable(f"{stream} cannot be closed: others register all the time")
+
+
+def _known_or_found(deployment: Opened, known: Streams | None) -> Streams:
+    """Return the streams; where a version registered none, those that it wrote."""
+    if known is not None:
+        return known
+    audit = deployment.layout.audit
+    folders = stream_folders(audit) if audit.is_dir() else []
+    return {folder.name: False for folder in folders}
 
 
 def _open_name(name: str, known: Streams) -> str:
@@ -89,17 +128,14 @@ def _open_name(name: str, known: Streams) -> str:
     return wanted
 
 
-def _keep(
-    deployment: Opened,
-    streams: Streams,
-    before: str | None,
-    event: str,
-    details: dict[str, Any],
-    *,
-    further: Sequence[Fact] = (),
-) -> bool:
-    """Keep the streams and record why; return whether they were still as they were before."""
-    record = journal_event(
+def _further(facts: Mapping[str, Any], node: str, *, signs: bool) -> list[Fact]:
+    further = [Fact(SIGNS, "true")] if signs and SIGNS not in facts else []
+    lease, had = json.dumps(node), facts.get(TIMER)
+    return further if had == lease else [*further, Fact(TIMER, lease, had)]
+
+
+def _record(deployment: Opened, event: str, details: dict[str, Any]) -> ServiceRecord:
+    return journal_event(
         event_id=new_uuid(),
         now=round(time.time(), 3),
         name=event,
@@ -107,8 +143,22 @@ def _keep(
         details=details,
         account_id=deployment.facts.operator_account_id,
     )
+
+
+def _keep(
+    deployment: Opened,
+    streams: Streams,
+    before: str | None,
+    records: Sequence[ServiceRecord],
+    *,
+    further: Sequence[Fact] = (),
+) -> bool:
+    """Keep the streams, and records of why; return whether they were still as before."""
+    facts = [Fact(FACT, json.dumps(streams), before), *further]
+    first, *others = records
+    changes = [Change(facts, first), *(Change((), record) for record in others)]
     try:
-        deployment.store.commit([Fact(FACT, json.dumps(streams), before), *further], record)
+        deployment.store.commit_together(changes)
     except StoreConflict:
         return False
     return True

@@ -15,12 +15,12 @@ from typing import Any, Final, Self
 from msgspec import Struct
 
 from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
+from kagimori.machinery.store.denial_slots import adopt_denials
 from kagimori.machinery.store.migrations import NewerSchema, is_current
 from kagimori.machinery.store.sqlite import Commit, Database, Fact, connect, open_database
 from kagimori.ports import Key, StoreConflict, Table, Write
 from kagimori.rules.records.service_event import ServiceRecord
 
-ADMIN_STREAM: Final = "admin"
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _SCHEME: Final = "sqlite:"
 # Subtracted from a time in nanoseconds, which leaves a negative number in the same order.
@@ -42,13 +42,14 @@ def open_store(
     place: str | Path,
     tables: Sequence[Table],
     *,
+    writer: str | None = None,
     signal: Path | None = None,
-    read_only: bool = False,
 ) -> "AdminStore":
     """Open a store, with its schema brought to the newest version.
 
-    `place` is a file, or a URL that begins with `sqlite:`. `signal` is the file through which
-    running workers learn of commits.
+    `place` is a file, or a URL that begins with `sqlite:`. `writer` is the stream whose journal
+    the records of commits go to; without one the store is only read. `signal` is the file through
+    which running workers learn of commits.
 
     Raises:
         StoreUnusable: it cannot be opened, or was made by a newer version.
@@ -58,8 +59,8 @@ def open_store(
         raise StoreUnusable(f"{text.partition(':')[0]} is no kind of store that this version has")
     path = Path(text.removeprefix(f"{_SCHEME}//").removeprefix(_SCHEME))
     with _explained(path):
-        connection = _read_only(path) if read_only else open_database(path)
-    return AdminStore(path, connection, tables, signal)
+        connection = _read_only(path) if writer is None else open_database(path)
+    return AdminStore(path, connection, tables, writer=writer or "", signal=signal)
 
 
 class AdminStore:
@@ -70,10 +71,12 @@ class AdminStore:
         path: Path,
         connection: sqlite3.Connection,
         tables: Sequence[Table],
+        *,
+        writer: str,
         signal: Path | None,
     ) -> None:
         self._path, self._connection, self._signal = path, connection, signal
-        self._database = Database(connection, ADMIN_STREAM, tables)
+        self._database = Database(connection, writer, tables)
 
     def __enter__(self) -> Self:
         return self
@@ -190,6 +193,24 @@ class AdminStore:
         with _explained(self._path):
             self._database.commit_all(commits, (), together=True)
             self._signal_change()
+
+    def adopt_denials(self, node: str) -> None:
+        """Give all stored denials to the streams of this node, while no worker runs.
+
+        Raises:
+            StoreUnusable: the store cannot be written; nothing was changed.
+        """
+        with _explained(self._path):
+            adopt_denials(self._connection, node)
+
+    def outbox_streams(self) -> set[str]:
+        """Return the streams whose journals may lack records that were committed.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        with _explained(self._path):
+            return {name for (name,) in self._connection.execute("SELECT stream FROM outbox")}
 
     def _signal_change(self) -> None:
         if self._signal is None:

@@ -112,6 +112,10 @@ class EmbeddedStore:
         """Return the records that a crash may have kept from the journal; called once, at start."""
         return self._reader.outbox()
 
+    def newest_version(self, table: Table, beginning: str) -> int:
+        """Return the greatest version among the entities whose key begins so; called at start."""
+        return self._reader.newest_version(table, beginning)
+
     def close(self) -> None:
         if self._release_timer is not None:
             self._release_timer.cancel()

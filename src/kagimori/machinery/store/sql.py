@@ -27,6 +27,10 @@ class Statements:
         self.update = f"UPDATE {table.name} SET {sets} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.delete = f"DELETE FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.expect = f"SELECT 1 FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
+        self.newest = (
+            f"SELECT max(version) FROM {table.name} "  # noqa: S608
+            f"WHERE {table.key[0]} >= ? AND {table.key[0]} < ?"
+        )
         self.select = f"SELECT body FROM {table.name} WHERE {self._is_this}"  # noqa: S608
 
     def row(self, entity: Any) -> tuple[Any, ...]:

@@ -123,6 +123,12 @@ class Database:
         text, parameters = self._statements[table.name].count(values, group)
         return int(self._connection.execute(text, parameters).fetchone()[0])
 
+    def newest_version(self, table: Table, beginning: str) -> int:
+        """Return the greatest version among the entities whose key begins so; 0 without any."""
+        text = self._statements[table.name].newest
+        bounds = (beginning, beginning + chr(0x10FFFF))
+        return int(self._connection.execute(text, bounds).fetchone()[0] or 0)
+
     def due(self, table: Table, now: float, limit: int) -> list[Any]:
         statements = self._statements[table.name]
         rows = self._connection.execute(statements.due, (now, limit))

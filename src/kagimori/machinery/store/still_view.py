@@ -17,7 +17,7 @@ class StillView:
         Raises:
             StoreUnusable: it cannot be read; every method raises it as well.
         """
-        self._source = open_store(database, tables, read_only=True)
+        self._source = open_store(database, tables)
         # One transaction for all reads: what a server changes meanwhile is not seen.
         self._source.hold_still()
         self._entities: dict[tuple[str, Key], Any] = {}

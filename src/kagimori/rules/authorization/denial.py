@@ -6,21 +6,23 @@ The caller learns no more than on AWS; this is for the key's administrators, off
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 SLOTS: Final = 10_000
 UNWRITTEN_MAX: Final = 200
 
 
 class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One refused authorization, by the id of its request. `slot` is its place among the last.
+    """One refused authorization, by the id of its request.
 
+    `slot` is its place among the last of its stream, `version` its number among all of them.
     `owner` is the account of the resource, the caller's (`account_id`) where that has none;
     `matched` are the Deny statements that applied, `conditions` the values of the keys that
     policies asked about. `suggestion` is all that would have to change, `alternatives` what fell
     short by one thing.
     """
 
-    slot: str
+    slot: str = ""
     request_id: str
     account_id: str
     owner: str = ""
@@ -41,28 +43,39 @@ class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Denials:
-    """Denials that wait to be written; their number in a second is bounded."""
+    """Denials that wait to be written; their number in a second is bounded.
 
-    __slots__ = ("_next_slot", "_stream", "_unwritten")
+    They are numbered on from `newest`, the last one that the stream has stored.
+    """
 
-    def __init__(self, stream: str) -> None:
+    __slots__ = ("_newest", "_stream", "_unwritten")
+
+    def __init__(self, stream: str, newest: int = 0) -> None:
         self._stream = stream
-        self._next_slot = 0
+        self._newest = newest
         self._unwritten: list[Denial] = []
 
     @property
     def is_full(self) -> bool:
         return len(self._unwritten) >= UNWRITTEN_MAX
 
-    def next_slot(self) -> str:
-        """Return the place of the next denial: that of the oldest, once all are taken."""
-        self._next_slot = (self._next_slot + 1) % SLOTS
-        return f"{self._stream}/{self._next_slot:05}"
-
     def add(self, denial: Denial) -> None:
-        self._unwritten.append(denial)
+        """Give a denial its number, and its slot: that of the oldest, once all are taken."""
+        self._newest += 1
+        slot = slot_of(self._stream, self._newest)
+        self._unwritten.append(replace(denial, slot=slot, version=self._newest))
 
     def take(self) -> list[Denial]:
         """Return the denials to write, and clear the list."""
         taken, self._unwritten = self._unwritten, []
         return taken
+
+
+def slots_of(stream: str) -> str:
+    """Return the common beginning of a stream's slots."""
+    return f"{stream}/"
+
+
+def slot_of(stream: str, number: int) -> str:
+    """Return the slot of a stream's denial with this number."""
+    return f"{slots_of(stream)}{number % SLOTS:05}"

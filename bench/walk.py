@@ -188,7 +188,8 @@ class World:
             stream="w0",
             tables=tuple(TABLES.values()),
         )
-        self.journal = Journal(data / "audit" / "w0")
+        telemetry = Telemetry(services=SERVICES)
+        self.journal = Journal(data / "audit" / "w0", on_synced=telemetry.synced)
         self.store.journal_sequence = lambda: self.journal.end.sequence
         draw, clock = uuids(), Clock()
         path = RequestPath(
@@ -201,7 +202,7 @@ class World:
             archive=AuditArchive(self.journal, self.store),
             now=clock.now,
             draw=draw,
-            telemetry=Telemetry(services=SERVICES),
+            telemetry=telemetry,
             settings=Settings(regions=frozenset((REGION,)), home_region=REGION),
             usages=Usages(),
             denials=Denials("w0"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
 
-from kagimori.front.received import Received
+from kagimori.front.received import Received, Target
 from kagimori.front.wire import Wire
 from kagimori.gate.account_view import AccountView
 from kagimori.gate.asked import Asked, Request, Settings
@@ -20,7 +20,7 @@ from kagimori.gate.who import Who
 from kagimori.gate.why import remember_denial
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.machinery.turns import Turn, Turns
-from kagimori.operations.operation import AnyOperation, Facts, Outcome, Withheld
+from kagimori.operations.operation import AnyOperation, Facts, Withheld
 from kagimori.pending import start
 from kagimori.ports import Absent, Archive, Ask, KeyHolder, Store, StoreConflict, View, resolved
 from kagimori.rules.authorization.denial import Denials
@@ -101,6 +101,45 @@ class Path:
     async def _serve(
         self, received: Received, progress: Progress, marks: list[tuple[str, float]]
     ) -> RawAnswer:
+        operation, target, asked = await self._asked(received, progress)
+        marks.append(("who", perf_counter()))
+        turn = Turn(self.turns)
+        try:
+            for _ in range(ATTEMPTS_MAX):
+                request, facts, command = await resolved(self._decide, operation, asked, progress)
+                marks.append(("decide", perf_counter()))
+                reply: Any = None
+                if command is not None:
+                    reply = await self.key_holder.perform(Ask(facts.key_store_id, command))
+                    marks.append(("hsm", perf_counter()))
+                    if reply.__class__ is Failed:
+                        raise operation.refusal(request, facts, reply.failure)
+                outcome = operation.finish(request, facts, reply)
+                answer = self.wire.encode(target, outcome.answer, request.raw.request_id)
+                event_id = self.draw()
+                record = record_of(progress, outcome, event_id, request.now)
+                try:
+                    if outcome.writes:
+                        turn.check(outcome.writes)
+                    await self.keeper.keep(outcome.writes, event_id, record, outcome.afterwards)
+                except StoreConflict:  # decided on what is no longer so: look again, in turn
+                    await turn.come()
+                    continue
+                if outcome.writes:
+                    self.on_due(request.now)
+                elif operation.uses_keys:
+                    note_uses(self.usages, request, facts.needs, event_id)
+                marks.append(("record", perf_counter()))
+                return answer
+        finally:
+            if turn.is_held:
+                turn.give_back()
+        raise KMSInternalException
+
+    async def _asked(
+        self, received: Received, progress: Progress
+    ) -> tuple[AnyOperation, Target, Asked]:
+        """Return the operation, and what it is asked by whom: the signature has held."""
         raw, target, now = received.raw, received.target, round(self.now(), 3)
         if not self.store.is_fresh():
             await self.store.refresh()
@@ -115,31 +154,10 @@ class Path:
         given = self.wire.decode(target, raw)
         region = progress.region = progress.region or self.settings.home_region
         call = progress.call = Call(progress.service, progress.name, region, given)
-        caller, settings = progress.caller or nobody(), self.settings
-        view = AccountView(self.view, caller.account_id)
-        asked = Asked(call, caller, raw, now, settings, view, self.draw, self.usages)
-        marks.append(("who", perf_counter()))
-        with Turn(self.turns) as turn:
-            for _ in range(ATTEMPTS_MAX):
-                request, facts, command = await resolved(self._decide, operation, asked, progress)
-                marks.append(("decide", perf_counter()))
-                reply: Any = None
-                if command is not None:
-                    reply = await self.key_holder.perform(Ask(facts.key_store_id, command))
-                    marks.append(("hsm", perf_counter()))
-                    if reply.__class__ is Failed:
-                        raise operation.refusal(request, facts, reply.failure)
-                outcome = operation.finish(request, facts, reply)
-                answer = self.wire.encode(target, outcome.answer, raw.request_id)
-                try:
-                    turn.check(outcome.writes)
-                    await self._keep(operation, request, facts, outcome, progress)
-                except StoreConflict:  # decided on what is no longer so: look again, in turn
-                    await turn.come()
-                    continue
-                marks.append(("record", perf_counter()))
-                return answer
-        raise KMSInternalException
+        caller = progress.caller or nobody()
+        view = AccountView(self.view, caller.principal.account_id)
+        asked = Asked(call, caller, raw, now, self.settings, view, self.draw, self.usages)
+        return operation, target, asked
 
     def _decide(
         self, operation: AnyOperation, asked: Asked, progress: Progress
@@ -165,23 +183,6 @@ class Path:
         facts = operation.read(asked, facts)
         request = Request(asked.call, asked.caller, asked.raw, asked.now, asked.settings)
         return request, facts, operation.ask(request, allowed, facts)
-
-    async def _keep(
-        self,
-        operation: AnyOperation,
-        request: Request,
-        facts: Facts,
-        outcome: Outcome,
-        progress: Progress,
-    ) -> None:
-        """Make the changes and the record durable, together."""
-        event_id = self.draw()
-        record = record_of(progress, outcome, event_id, request.now)
-        await self.keeper.keep(outcome.writes, event_id, record, outcome.afterwards)
-        if outcome.writes:
-            self.on_due(request.now)
-        elif operation.uses_keys:
-            note_uses(self.usages, request, facts.needs, event_id)
 
     async def _refuse(self, received: Received, progress: Progress, refusal: Refusal) -> RawAnswer:
         refusal = self.wire.in_protocol(received, refusal)

@@ -131,6 +131,14 @@ class View(Protocol):
         """Return how many entities a group has."""
 
 
+class CountingView(View, Protocol):
+    """A view that counts the changes of the store that it has seen."""
+
+    @property
+    def epoch(self) -> int:
+        """Return the count: as long as it is the same, looking again finds the same."""
+
+
 class Store(Protocol):
     """The durable store of all entities."""
 
@@ -161,6 +169,9 @@ class Archive(Protocol):
 
     def check(self) -> None:
         """Check that records can be taken; raise if not, so that no change is made."""
+
+    def take(self, record: bytes) -> Pending[None]:
+        """Append the record of a success without changes; raise if records cannot be taken."""
 
     def append(self, record: bytes) -> Pending[None]:
         """Settle once the record is durable; fail if it cannot be made so."""

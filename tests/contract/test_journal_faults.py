@@ -141,7 +141,7 @@ def test_a_group_that_was_given_up_does_not_stay_when_it_comes_through(folder, m
         for _ in range(100):  # nothing gathers behind it
             with pytest.raises(JournalFailed):
                 await future_of(journal.append(record("late")))
-        assert not journal._gathering
+        assert not journal._waiting
         gate.open.set()
         await until(lambda: journal._group is None)
         assert not journal.healthy

@@ -18,14 +18,15 @@ def test_each_that_lost_comes_to_its_turn_in_order():
     turns, served = Turns(), []
 
     async def change(number):
-        with Turn(turns) as turn:
-            try:
-                turn.check(CHANGE)
-                raise StoreConflict  # as if another had been faster
-            except StoreConflict:
-                await turn.come()
+        turn = Turn(turns)
+        try:
             turn.check(CHANGE)
-            served.append(number)
+            raise StoreConflict  # as if another had been faster
+        except StoreConflict:
+            await turn.come()
+        turn.check(CHANGE)
+        served.append(number)
+        turn.give_back()
 
     async def all_of_them():
         for number in range(40):
@@ -42,14 +43,15 @@ def test_who_comes_new_does_not_overtake_those_who_wait():
     turns = Turns()
     name = ("kms_keys", *KMS_KEYS.key_of(KEY))
     assert turns.take(name).result() is None
-    with Turn(turns) as turn, pytest.raises(StoreConflict):
-        turn.check(CHANGE)
+    with pytest.raises(StoreConflict):
+        Turn(turns).check(CHANGE)
 
 
 def test_what_is_new_is_fought_over_by_nobody():
     turns = Turns()
-    with Turn(turns) as turn:
-        turn.check(())
-        turn.check((Put(KMS_KEYS, KEY), ExpectAtMost(KMS_KEYS, "by_id", ("1", "k"))))
-        start(turn.come())
+    turn = Turn(turns)
+    turn.check(())
+    turn.check((Put(KMS_KEYS, KEY), ExpectAtMost(KMS_KEYS, "by_id", ("1", "k"))))
+    start(turn.come())
+    turn.give_back()
     assert not turns.is_taken(("kms_keys", *KMS_KEYS.key_of(KEY)))

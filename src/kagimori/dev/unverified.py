@@ -25,14 +25,16 @@ class UnverifiedDevCallers(Who):
     the clock was moved.
     """
 
-    def identify(self, received: Received, claim: Claim, now: float) -> Caller:
+    def identify(
+        self, received: Received, claim: Claim, now: float, signing_time: float | None = None
+    ) -> Caller:
         access_key_id, region = claim.scope.access_key_id, claim.scope.region
         if region not in self._regions.get(received.service, self._served):
             raise ValidationException(
                 f"There is no region '{region}': `kagimori dev` serves the regions that AWS has."
             )
         if self._is_ours(received, claim):
-            return self._signer(received, claim, now, time.time())
+            return super().identify(received, claim, now, signing_time or time.time())
         named = ACCOUNT_ID.fullmatch(access_key_id)
         return root_caller(
             AccessKey(

@@ -41,7 +41,8 @@ class Wire:
         is_presigned = authorization is None and SIGNATURE in raw.target
         if is_presigned or raw.method == b"GET":  # the form is in the URL
             headers = {**headers, b"content-type": FORM}
-        form = _is_form(headers)
+        action = headers.get(b"x-amz-target")
+        form = action is None and _is_form(headers)
         claim: Claim | None = None
         try:
             if is_presigned:
@@ -49,34 +50,35 @@ class Wire:
             elif authorization is None and form:
                 unsigned = self._unsigned(raw)
                 if unsigned is not None:
-                    return Received(raw, headers, form, None, unsigned)
+                    return Received(raw, headers, unsigned.model.service, form, None, unsigned)
             if claim is None:
                 claim = read_claim(authorization)
-            target = self._target(raw, headers, claim.scope.service, form=form)
+            if action is not None:
+                target = self._targets.get(action) or self._json_target(action)
+            else:
+                target = self._form_target(raw, claim.scope.service, form=form)
         except Exception as problem:  # noqa: BLE001 - the path answers and records it
-            return Received(raw, headers, form, claim, None, problem)
-        return Received(raw, headers, form, claim, target)
+            if claim is not None:
+                service = claim.scope.service
+            else:
+                service = "sts" if raw.method == b"GET" else "kms"
+            return Received(raw, headers, service, form, claim, None, problem)
+        return Received(raw, headers, target.model.service, form, claim, target)
 
-    def _target(
-        self, raw: RawRequest, headers: Mapping[bytes, bytes], service: str, *, form: bool
-    ) -> Target:
-        """Return the action asked for; `service` is what the signature is scoped to.
+    def _form_target(self, raw: RawRequest, service: str, *, form: bool) -> Target:
+        """Return the action that a form asks for; `service` is what the signature is scoped to.
 
         Raises:
             UnknownOperationException, InvalidAction: there is no such action.
             MalformedQueryString: the form cannot be read.
         """
-        name = headers.get(b"x-amz-target")
-        if name is not None:
-            return self._targets.get(name) or self._json_target(name)
         if not form:
             raise UnknownOperationException
         fields = query.parse_form(raw.target.partition(b"?")[2], raw.body)
         model = self._models.get(service)
         if model is None or model.protocol != "query":
             raise UnknownOperationException
-        operation = model.operation(fields.get("Action", ""))
-        return Target(model, operation.name, fields)
+        return Target(model, model.operation(fields.get("Action", "")), fields)
 
     def _unsigned(self, raw: RawRequest) -> Target | None:
         """Return the action of a form that needs no signature; None if it needs one.
@@ -85,8 +87,8 @@ class Wire:
             MalformedQueryString: the form cannot be read.
         """
         fields = query.parse_form(raw.target.partition(b"?")[2], raw.body)
-        operation = fields.get("Action", "")
-        return Target(self._models["sts"], operation, fields) if operation in UNSIGNED else None
+        operation, sts = fields.get("Action", ""), self._models["sts"]
+        return Target(sts, sts.operation(operation), fields) if operation in UNSIGNED else None
 
     def decode(self, target: Target, raw: RawRequest) -> Any:
         """Return the members of the request, held to the service model.
@@ -95,18 +97,16 @@ class Wire:
             SerializationException, ValidationException: they are not as the model says.
             MalformedInput, ValidationError: likewise, of a Query service.
         """
-        operation = target.model.operation(target.operation)
         if target.fields is not None:
-            return query.decode(target.model, operation, target.fields)
-        return json11.decode(target.model, operation, raw.body)
+            return query.decode(target.model, target.operation, target.fields)
+        return json11.decode(target.model, target.operation, raw.body)
 
     def encode(
         self, target: Target, answer: Mapping[str, Any] | None, request_id: str
     ) -> RawAnswer:
         if target.fields is None:
             return RawAnswer(200, json11.encode(answer))
-        operation = target.model.operation(target.operation)
-        body = query.encode(target.model, operation, answer, request_id)
+        body = query.encode(target.model, target.operation, answer, request_id)
         return RawAnswer(200, body, b"text/xml")
 
     def in_protocol(self, received: Received, refusal: Refusal) -> Refusal:
@@ -128,7 +128,7 @@ class Wire:
         if model is None:
             raise UnknownOperationException
         compiled = model.operation(operation.decode("latin-1"))
-        target = self._targets[name] = Target(model, compiled.name)
+        target = self._targets[name] = Target(model, compiled)
         return target
 
 
@@ -142,8 +142,6 @@ def _names(target_prefix: str) -> tuple[str, str]:
 
 
 def _is_form(headers: Mapping[bytes, bytes]) -> bool:
-    """Return whether a request speaks the Query protocol."""
-    if b"x-amz-target" in headers:
-        return False
+    """Return whether a request without a target of its own speaks the Query protocol."""
     media_type = headers.get(b"content-type", b"").partition(b";")[0].strip(b" \t")
     return media_type.lower() == FORM

@@ -8,7 +8,7 @@ that they hand out, and `may_they.py` lets nobody on without a need that names t
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS
 from kagimori.ports import Key, Table, View
@@ -18,7 +18,7 @@ from kagimori.rules.keys.kms_key import KmsKey
 _OWNER: Final = "account_id"
 
 
-class AccountView:
+class AccountView(Struct, eq=False):
     """A `View` of one account's things, and of KMS keys that were handed out.
 
     `whole` is the store as it is, for the gate alone. `handed_out` are the entities of other
@@ -26,12 +26,9 @@ class AccountView:
     with how the caller named it.
     """
 
-    __slots__ = ("account_id", "handed_out", "whole")
-
-    def __init__(self, whole: View, account_id: str) -> None:
-        self.whole = whole
-        self.account_id = account_id
-        self.handed_out: dict[Key, str] = {}
+    whole: View
+    account_id: str
+    handed_out: dict[Key, str] = field(default_factory=dict)
 
     @property
     def principals(self) -> "PrincipalNames":

@@ -27,38 +27,30 @@ def decision_on(
         Absent: what decides is not in memory yet.
     """
     question = question or question_of(asked, need)
-    try:
-        return _weighed(asked, need, presented, question)
-    except OutOfSteps:
-        key = need.kms_key
-        named_as = None if key is None else asked.view.named_as(key)
-        return too_costly(asked.caller.principal, question, named_as)
-
-
-def _weighed(
-    asked: Asked, need: Need, presented: tuple[Grant, ...], question: Question
-) -> Decision:
     caller, kms_key = asked.caller, need.kms_key
     principal, rules = caller.principal, caller.identity_rules
-    if kms_key is None:
-        if need.assumes is not None:
-            return decide_assume_role(principal, rules, need.assumes, question)
-        return decide(principal, rules, None, question)
-    named_as = asked.view.named_as(kms_key)
-    if need.retires is not None:
-        return decide_retire(
-            principal, rules, need.retires, kms_key.account_id, question, named_as=named_as
+    named_as = None if kms_key is None else asked.view.named_as(kms_key)
+    try:
+        if kms_key is None:
+            if need.assumes is not None:
+                return decide_assume_role(principal, rules, need.assumes, question)
+            return decide(principal, rules, None, question)
+        if need.retires is not None:
+            return decide_retire(
+                principal, rules, need.retires, kms_key.account_id, question, named_as=named_as
+            )
+        key_rules = KeyRules(
+            kms_key.arn,
+            kms_key.account_id,
+            kms_key.compiled_policy,
+            GrantsOfKey(asked, kms_key),
+            named_as,
         )
-    key_rules = KeyRules(
-        kms_key.arn,
-        kms_key.account_id,
-        kms_key.compiled_policy,
-        GrantsOfKey(asked, kms_key),
-        named_as,
-    )
-    return decide(
-        principal, rules, key_rules, question, presented=presented, proposed=need.proposed
-    )
+        return decide(
+            principal, rules, key_rules, question, presented=presented, proposed=need.proposed
+        )
+    except OutOfSteps:
+        return too_costly(principal, question, named_as)
 
 
 def question_of(asked: Asked, need: Need) -> Question:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from kagimori.entities.tables import GRANTS
 from kagimori.gate.asked import Asked
 from kagimori.rules.keys.grant import Grant
@@ -16,19 +18,17 @@ _FEW: Final = 8
 _INDEXES_MAX: Final = 1000
 
 
-class GrantsOfKey:
-    """Finds the grants to one grantee that may cover a question."""
+class GrantsOfKey(Struct, frozen=True):
+    """Finds the grants of a key to one grantee that may cover a question."""
 
-    __slots__ = ("_asked", "_key")
-
-    def __init__(self, asked: Asked, kms_key: KmsKey) -> None:
-        self._asked = asked
-        self._key = (kms_key.account_id, kms_key.region, kms_key.key_id)
+    asked: Asked
+    kms_key: KmsKey
 
     def candidates(self, name: str, question: Question) -> Iterable[Grant]:
         """Return the grants to a grantee that may cover a question, and few others."""
-        group = (*self._key, name)
-        stored: Sequence[StoredGrant] = self._asked.view.whole.group(GRANTS, "by_grantee", group)
+        key = self.kms_key
+        group = (key.account_id, key.region, key.key_id, name)
+        stored: Sequence[StoredGrant] = self.asked.view.whole.group(GRANTS, "by_grantee", group)
         if len(stored) <= _FEW:
             return [grant.grant for grant in stored]
         return _index_of(group, stored).candidates(name, question)

@@ -25,14 +25,15 @@ def authorize_all(asked: Asked, needs: tuple[Need, ...]) -> Allowed:
     handed_out = asked.view.handed_out
     if handed_out:
         _check_named(handed_out, needs)
-    call = asked.call
-    check_session_limits(asked.caller, call.service, call.operation)
-    if asked.caller.via is not None:
-        check_service_limits(asked.caller, asked.caller.via, call)
+    caller, call = asked.caller, asked.call
+    if caller.session is not None or caller.service is not None:
+        check_session_limits(caller, call.service, call.operation)
+    if caller.via is not None:
+        check_service_limits(caller, caller.via, call)
     presented = presented_grants(asked)
     allowed = permission(*[decision_on(asked, need, presented) for need in needs])
-    if asked.caller.shown is not None:
-        asked.caller.shown.use()
+    if caller.shown is not None:
+        caller.shown.use()
     return allowed
 
 

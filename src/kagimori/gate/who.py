@@ -6,14 +6,17 @@ again from the start.
 
 import hmac
 from collections.abc import Callable
+from math import inf
 from typing import Final
+
+from msgspec import Struct
 
 from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.front.received import Received
 from kagimori.gate.acting_for import acting, forwarded_by
 from kagimori.gate.callers import Callers
 from kagimori.gate.signing_keys import EXPIRED, INVALID, REMEMBERED_MAX, SigningKeys
-from kagimori.ports import KeyHolder, View
+from kagimori.ports import CountingView, KeyHolder
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.session import SessionClaims
@@ -30,12 +33,24 @@ TOKEN_HEADER: Final = b"x-amz-security-token"
 Credential = AccessKey | SessionClaims
 
 
+class Known(Struct, frozen=True):
+    """One whose signature has held: good while the store is as it was at `epoch`, and `until` then.
+
+    A signature is verified for every request; who a valid one belongs to is found only once.
+    """
+
+    epoch: int
+    signing_key: hmac.HMAC
+    caller: Caller
+    until: float = inf
+
+
 class Who:
     """Verifies signatures, and says whose they are."""
 
     def __init__(
         self,
-        view: View,
+        view: CountingView,
         key_holder: KeyHolder,
         regions: frozenset[str],
         on_use: Callable[[AccessKeyUse], None] = lambda _: None,
@@ -49,10 +64,13 @@ class Who:
         self._is_first = is_first
         self._callers = Callers(view)
         self._signing_keys = SigningKeys(key_holder)
+        self._known: dict[tuple[Scope, bytes | None], Known] = {}
         self._used_at: dict[Scope, float] = {}
 
-    def identify(self, received: Received, claim: Claim, now: float) -> Caller:
-        """Return the caller.
+    def identify(
+        self, received: Received, claim: Claim, now: float, signing_time: float | None = None
+    ) -> Caller:
+        """Return the caller; the signature is judged by the time of signing, if it is not `now`.
 
         Raises:
             InvalidSignatureException, IncompleteSignatureException: not signed for here and now.
@@ -60,27 +78,35 @@ class Who:
             ExpiredTokenException: the session is over.
             Absent: not in memory yet.
         """
-        return self._signer(received, claim, now, now)
-
-    def _signer(self, received: Received, claim: Claim, now: float, signing_time: float) -> Caller:
-        """Return the caller; the signature is judged by the time of signing."""
         headers, scope, service = received.headers, claim.scope, received.service
         regions = self._regions.get(service, self._served)
-        date = check_claim(claim, headers, service=service, regions=regions, now=signing_time)
+        at = now if signing_time is None else signing_time
+        date = check_claim(claim, headers, service=service, regions=regions, now=at)
         presigned = claim.presigned
         token = headers.get(TOKEN_HEADER) if presigned is None else presigned.security_token
-        signing_key, credential = self._credential(scope, token, now)
-        verify(received.raw, claim, headers, date, signing_key)
-        caller = self._owner(scope, credential, now)
+        known = self._known.get((scope, token))
+        if known is not None and known.epoch == self._view.epoch and now < known.until:
+            verify(received.raw, claim, headers, date, known.signing_key)
+            caller = known.caller
+        else:
+            signing_key, credential = self._credential(scope, token, now)
+            verify(received.raw, claim, headers, date, signing_key)
+            caller = self._owner(scope, credential)
+            until = inf if isinstance(credential, AccessKey) else credential.expires_at
+            self._remember(scope, token, Known(self._view.epoch, signing_key, caller, until))
+        if token is None and now - self._used_at.get(scope, 0.0) >= USE_SECONDS:
+            self._note_use(scope, now)
         if caller.service is None:
             return caller
-        shown = forwarded_by(caller, caller.service, received, claim, signing_time)
+        shown = forwarded_by(caller, caller.service, received, claim, at)
         if isinstance(shown, Caller):
             return shown
-        scope = shown.claim.scope
-        signing_key, credential = self._credential(scope, shown.security_token, now)
+        scope, token = shown.claim.scope, shown.security_token
+        signing_key, credential = self._credential(scope, token, now)
         shown.check_signature(signing_key)
-        behind = self._owner(scope, credential, now)
+        behind = self._owner(scope, credential)
+        if token is None and now - self._used_at.get(scope, 0.0) >= USE_SECONDS:
+            self._note_use(scope, now)
         return acting(behind, caller.service, shown, self._is_first)
 
     def _credential(
@@ -97,11 +123,9 @@ class Who:
             raise UnrecognizedClientException(INVALID)
         return self._signing_keys.of_access_key(scope, access_key), access_key
 
-    def _owner(self, scope: Scope, credential: Credential, now: float) -> Caller:
+    def _owner(self, scope: Scope, credential: Credential) -> Caller:
         """Return whose credential it is, whose signature has been found to hold."""
         if isinstance(credential, AccessKey):
-            if now - self._used_at.get(scope, 0.0) >= USE_SECONDS:
-                self._note_use(scope, now)
             caller = self._callers.of_access_key(credential, partition_of(scope.region).name)
         else:
             caller = self._callers.of_session(scope.access_key_id, credential)
@@ -109,7 +133,13 @@ class Who:
             raise UnrecognizedClientException(INVALID)
         return caller
 
+    def _remember(self, scope: Scope, token: bytes | None, known: Known) -> None:
+        if len(self._known) >= REMEMBERED_MAX:
+            self._known.clear()
+        self._known[scope, token] = known
+
     def _note_use(self, scope: Scope, now: float) -> None:
+        """Write down that an access key was used."""
         if len(self._used_at) >= REMEMBERED_MAX:
             self._used_at.clear()
         self._used_at[scope] = now

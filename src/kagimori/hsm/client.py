@@ -63,12 +63,14 @@ class HsmClient(asyncio.Protocol):
             lost.fail(HsmGone("the HSM is not connected"))
             return lost
         self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
-        until = self._loop.time() + self._seconds_for(command)
+        is_fast = command.lane is Lane.FAST
+        settings = self._settings
+        seconds = settings.answer_seconds if is_fast else settings.slow_answer_seconds
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(frame_of(correlation_id, command))
         pending: Pending[Reply] = Pending()
-        self._in_flight[correlation_id] = (until, pending)
+        self._in_flight[correlation_id] = (self._loop.time() + seconds, pending)
         return pending
 
     async def run(self) -> None:
@@ -146,10 +148,6 @@ class HsmClient(asyncio.Protocol):
         if self._transport is not None and self._unsent:
             self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
-
-    def _seconds_for(self, command: Command) -> float:
-        is_fast = command.lane is Lane.FAST
-        return self._settings.answer_seconds if is_fast else self._settings.slow_answer_seconds
 
     def close(self) -> None:
         self._closed = True

@@ -27,10 +27,6 @@ class Histogram:
         self.counts = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
 
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.seconds += seconds
-
 
 class Telemetry:
     """Counters and histograms of one worker, and its structured log."""
@@ -63,7 +59,7 @@ class Telemetry:
         for name, at in (*marks[1:], ("whole", ended)):
             seconds = at - (began if name == "whole" else before)
             histogram = self.stages[name]
-            histogram.counts[bisect_left(BUCKETS, seconds)] += 1  # as `add` does, without the call
+            histogram.counts[bisect_left(BUCKETS, seconds)] += 1
             histogram.seconds += seconds
             before = at
 
@@ -82,7 +78,9 @@ class Telemetry:
 
     def synced(self, records: int, seconds: float) -> None:
         self.records_synced += records
-        self.stages["sync"].add(seconds)
+        histogram = self.stages["sync"]
+        histogram.counts[bisect_left(BUCKETS, seconds)] += 1
+        histogram.seconds += seconds
 
     def trouble(self, what: str, why: str) -> None:
         """Log something outside that failed."""

@@ -7,7 +7,8 @@ change one thing, each comes to it. Other processes are not waited for: one trie
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Self
+
+from msgspec import Struct
 
 from kagimori.pending import Pending
 from kagimori.ports import ExpectAtMost, Key, Put, StoreConflict, Write
@@ -43,15 +44,12 @@ class Turns:
             del self._queues[name]
 
 
-class Turn:
-    """One request's place: none until it meets others, and given back when it ends."""
+class Turn(Struct, eq=False):
+    """One request's place: none until it meets others, and to be given back when it ends."""
 
-    __slots__ = ("_has_it", "_name", "_turns")
-
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
-        self._name: Key | None = None
-        self._has_it = False
+    turns: Turns
+    is_held: bool = False
+    name: Key | None = None
 
     def check(self, writes: Sequence[Write]) -> None:
         """Check that nobody who came before waits to change the same.
@@ -59,24 +57,23 @@ class Turn:
         Raises:
             StoreConflict: somebody does.
         """
-        if self._has_it or not writes:
+        if self.is_held:
             return
-        self._name = _fought_over(writes)
-        if self._name is not None and self._turns.is_taken(self._name):
+        self.name = _fought_over(writes)
+        if self.name is not None and self.turns.is_taken(self.name):
             raise StoreConflict
 
     async def come(self) -> None:
         """Wait for the turn; who has it, or can have none, goes on at once."""
-        if not self._has_it and self._name is not None:
-            await self._turns.take(self._name)
-            self._has_it = True
+        if not self.is_held and self.name is not None:
+            await self.turns.take(self.name)
+            self.is_held = True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._has_it and self._name is not None:
-            self._turns.give_back(self._name)
+    def give_back(self) -> None:
+        """Let the next one come, if this one had come."""
+        if self.is_held and self.name is not None:
+            self.is_held = False
+            self.turns.give_back(self.name)
 
 
 def _fought_over(writes: Sequence[Write]) -> Key | None:

@@ -5,6 +5,7 @@ answered with).
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -43,6 +44,7 @@ def root_arn(account_id: str, partition: str) -> str:
     return f"arn:{partition}:iam::{account_id}:root"
 
 
+@lru_cache(maxsize=1024)
 def is_key_id(text: str) -> bool:
     return bool(_UUID.fullmatch(text) or _MULTI_REGION_ID.fullmatch(text))
 

@@ -37,6 +37,16 @@ class AuditArchive:
             self._journal.probe()
             raise JournalFailed("the journal does not take records")
 
+    def take(self, record: bytes) -> Pending[None]:
+        """Append a record if the journal takes records of what succeeds.
+
+        Raises:
+            JournalFailed: it does not.
+        """
+        if not self._journal.healthy:
+            self.check()
+        return self._journal.append(record)
+
     def append(self, record: bytes) -> Pending[None]:
         return self._journal.append(record)
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from msgspec import Struct
+
 from kagimori.machinery.files import sync_folder
 from kagimori.pending import Pending
 from kagimori.rules.chain.chain import Link, join
@@ -34,29 +36,17 @@ class JournalFailed(Exception):
     """The record is not on disk; nothing may be answered on the strength of it."""
 
 
-class _Group:
+class _Group(Struct, eq=False):
     """Records on their way to the disk together."""
 
-    __slots__ = (
-        "content",
-        "end",
-        "failure",
-        "given_up",
-        "is_marked",
-        "records",
-        "sync_seconds",
-        "waiting",
-    )
-
-    def __init__(self, content: bytes, end: Link, waiting: list[Pending[None]]) -> None:
-        self.content = content
-        self.end = end
-        self.waiting = waiting
-        self.records = content.count(b"\n")
-        self.failure: OSError | None = None
-        self.given_up = False
-        self.is_marked = False
-        self.sync_seconds = 0.0
+    content: bytes
+    end: Link
+    waiting: list[Pending[None]]
+    records: int
+    failure: OSError | None = None
+    given_up: bool = False
+    is_marked: bool = False
+    sync_seconds: float = 0.0
 
 
 class Journal:
@@ -91,7 +81,9 @@ class Journal:
             self._mark.settle(self._end)
         self._reserve = Reserve(folder, reserve_bytes)
         self._loop = asyncio.get_running_loop()
-        self._gathering: list[tuple[bytes, Pending[None]]] = []
+        # What gathers while a group is on its way, and who waits for it (a probe has no record).
+        self._records: list[bytes] = []
+        self._waiting: list[Pending[None]] = []
         self._group: _Group | None = None
         self._group_since = 0.0
         self._giving_up = threading.Lock()  # a group is given up or marked as synced, never both
@@ -105,7 +97,8 @@ class Journal:
     @property
     def healthy(self) -> bool:
         """Return whether the last write succeeded, none hangs, and no reserve is being used up."""
-        return self._healthy and self._reserve.held and not self._hangs()
+        hangs = self._group is not None and self._hangs()
+        return self._healthy and self._reserve.held and not hangs
 
     @property
     def end(self) -> Link:
@@ -118,27 +111,28 @@ class Journal:
         INVARIANT(record-before-release): the pending settles after fdatasync, never before.
         Fails with `JournalFailed` when the disk refuses, or lets us wait too long.
         """
-        if self._hangs():
+        if self._group is not None and self._hangs():
             refused: Pending[None] = Pending()
             refused.fail(JournalFailed("the disk does not answer"))
             return refused
-        if self._group is None and not self._gathering:
+        if self._group is None and not self._waiting:
             # With the others of this turn of the loop.
             self._loop.call_soon(self._send_group)
         pending: Pending[None] = Pending()
-        self._gathering.append((record, pending))
+        self._records.append(record)
+        self._waiting.append(pending)
         return pending
 
     def probe(self) -> None:
         """Try the disk again with nothing to write, so that service resumes when room returns."""
-        if self._group is None and not self._gathering:
-            self._gathering.append((b"", Pending()))
+        if self._group is None and not self._waiting:
+            self._waiting.append(Pending())
             self._send_group()
 
     async def close(self) -> None:
         """Wait for the present write, then end the thread."""
         deadline = self._loop.time() + WAIT_SECONDS_MAX
-        while (self._group or self._gathering) and self._loop.time() < deadline:
+        while (self._group or self._waiting) and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
         self._groups.put(None)
         if self._file >= 0:  # none, if no record ever came
@@ -149,8 +143,7 @@ class Journal:
         """Fail records that wait behind a disk that is silent for too long; called by a timer."""
         if not self._hangs():
             return
-        stuck, self._gathering = self._gathering, []
-        waiting = [pending for _, pending in stuck]
+        waiting, self._waiting, self._records = self._waiting, [], []
         with self._giving_up:
             group = self._group
             if group is not None and not group.is_marked:  # else it has come through just now
@@ -168,12 +161,11 @@ class Journal:
     def _send_group(self) -> None:
         if self._group is not None:
             return  # what gathers goes when that is done; two on their way would fork the chain
-        gathered, self._gathering = self._gathering, []
-        if not gathered:
+        if not self._waiting:
             return
-        records = [record for record, _ in gathered if record]  # a probe has none
-        content, link = join(self._end, *mark_group(self._end, records))
-        self._group = _Group(content, link, [pending for _, pending in gathered])
+        content, link = join(self._end, *mark_group(self._end, self._records))
+        self._group = _Group(content, link, self._waiting, len(self._records))
+        self._records, self._waiting = [], []
         self._group_since = self._loop.time()
         self._groups.put(self._group)
 
@@ -195,7 +187,7 @@ class Journal:
             reason = os.strerror(group.failure.errno or 0)
             for pending in group.waiting:
                 pending.fail(JournalFailed(reason))
-        if self._gathering and self._group is None:
+        if self._waiting and self._group is None:
             self._send_group()
 
     # --- the thread's side --------------------------------------------------------------------

@@ -51,7 +51,7 @@ def received(body, service, **headers):
 @pytest.mark.parametrize(("target", "service", "action"), JSON_TARGETS)
 def test_a_json_action_is_found_by_each_of_its_names(target, service, action, content_type):
     found = received(b"{}", service, x_amz_target=target, content_type=content_type).target
-    assert (found.model.service, found.operation, found.fields) == (service, action, None)
+    assert (found.model.service, found.operation.name, found.fields) == (service, action, None)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_no_other_name_is_taken(target):
 def test_a_query_action_is_found_whatever_the_charset(service, action, version, content_type):
     body = f"Action={action}&Version={version}".encode()
     found = received(body, service, content_type=content_type).target
-    assert (found.model.service, found.operation) == (service, action)
+    assert (found.model.service, found.operation.name) == (service, action)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_headers_for_other_protocols_change_nothing(extra):
         content_type=CONTENT_TYPES[0],
         **extra,
     )
-    assert found.target.operation == "Encrypt"
+    assert found.target.operation.name == "Encrypt"
     answer = WIRE.refuse(found, ValidationException("no"))
     assert json.loads(answer.body) == {"__type": "ValidationException", "message": "no"}
     assert answer.content_type == b"application/x-amz-json-1.1"

@@ -26,6 +26,8 @@ TOO_EARLY_OR_LATE = "Signature expired|Signature not yet current"
 class World:
     """A view with one access key, and a key holder."""
 
+    epoch = 0
+
     def one(self, table, key):
         return MADE
 

@@ -15,7 +15,9 @@ class ValuesOfRequest(Values):
     __slots__ = ("_folded", "asked", "need")
 
     def __init__(self, asked: Asked, need: Need) -> None:
-        super().__init__({}, steps=asked.steps)
+        # As Values does, which has providers: here `_given` answers.
+        self.steps = asked.steps
+        self._known = {}
         self._folded: dict[str, dict[str, list[str]]] = {}
         self.asked = asked
         self.need = need

@@ -43,11 +43,12 @@ class Cryptographic(AboutKey[KeyFacts, R]):
 
     def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         kms_key = facts.kms_key
-        check_ready(self.name, kms_key, self.usage)
+        if kms_key.state is not KeyState.ENABLED or kms_key.key_usage != self.usage:
+            check_ready(self.name, kms_key, self.usage)
         self.check(asked, kms_key)
         if asked.call.input.DryRun:
             recipient_key(asked, getattr(asked.call.input, "Recipient", None))
-        check_dry_run(asked.call.input)
+            check_dry_run(asked.call.input)
         return self.command(asked, kms_key)
 
     def check(self, asked: Request, kms_key: KmsKey) -> None:

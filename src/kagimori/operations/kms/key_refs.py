@@ -17,7 +17,7 @@ def key_named(asked: Asked, text: str, *, aliases: bool = True) -> tuple[KmsKey,
     Raises:
         NotFoundException, InvalidArnException: nothing of the caller's account has this name.
     """
-    account_id, region = asked.caller.account_id, asked.call.region
+    account_id, region = asked.view.account_id, asked.call.region
     ref = parse_key_ref(text, account_id=account_id, region=region, aliases=aliases)
     if ref.key_id is not None:
         kms_key = key_across(asked, ref.account_id, ref.region, ref.key_id)

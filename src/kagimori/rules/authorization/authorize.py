@@ -240,7 +240,7 @@ def _missing_side(findings: CallerFindings, way: Way, *, is_local: bool) -> Side
     if way is Way.NONE:
         return Side.RESOURCE
     if is_local and way is not Way.ACCOUNT:  # only the limits could be missing
-        return Side.SESSION if findings.boundary_allows() else Side.BOUNDARY
+        return Side.SESSION if findings.boundary_allows else Side.BOUNDARY
     return findings.by_account().side
 
 

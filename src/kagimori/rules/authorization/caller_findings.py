@@ -16,7 +16,17 @@ from kagimori.rules.policy.question import Question
 class CallerFindings:
     """The results of the caller's policies, and the decisions that follow from them."""
 
-    __slots__ = ("boundary", "identity", "is_root", "principal", "question", "session")
+    __slots__ = (
+        "boundary",
+        "boundary_allows",
+        "identity",
+        "identity_allows",
+        "is_root",
+        "principal",
+        "question",
+        "session",
+        "session_allows",
+    )
 
     def __init__(self, principal: Principal, rules: IdentityRules, question: Question) -> None:
         self.principal = principal
@@ -29,6 +39,9 @@ class CallerFindings:
         if sessions is None and principal.kind is PrincipalKind.FEDERATED_USER:
             sessions = ()  # a federated user without a session policy has no rights of its own
         self.session = None if sessions is None else _of_all(sessions, question)
+        self.identity_allows = self.is_root or self.identity.effect is Effect.ALLOW
+        self.boundary_allows = self.boundary is None or self.boundary.effect is Effect.ALLOW
+        self.session_allows = self.session is None or self.session.effect is Effect.ALLOW
 
     def allow(self, side: Side, found: Finding = NOTHING, grant: Grant | None = None) -> Decision:
         return Decision(True, self.principal, self.question, side, False, found, grant)  # noqa: FBT003
@@ -58,22 +71,13 @@ class CallerFindings:
             return self.deny(Side.RESOURCE)
         return None
 
-    def identity_allows(self) -> bool:
-        return self.is_root or self.identity.effect is Effect.ALLOW
-
-    def boundary_allows(self) -> bool:
-        return self.boundary is None or self.boundary.effect is Effect.ALLOW
-
-    def session_allows(self) -> bool:
-        return self.session is None or self.session.effect is Effect.ALLOW
-
     def by_account(self) -> Decision:
         """Return the decision of the caller's own account."""
-        if not self.identity_allows():
+        if not self.identity_allows:
             return self.deny(Side.IDENTITY)
-        if not self.boundary_allows():
+        if not self.boundary_allows:
             return self.deny(Side.BOUNDARY)
-        if not self.session_allows():
+        if not self.session_allows:
             return self.deny(Side.SESSION)
         return self.allow(Side.ROOT if self.is_root else Side.IDENTITY, self.identity)
 
@@ -84,9 +88,9 @@ class CallerFindings:
         """
         if way is Way.NONE:
             return False
-        limits_allow = self.boundary_allows() and self.session_allows()
+        limits_allow = self.boundary_allows and self.session_allows
         if not is_local or way is Way.ACCOUNT:
-            return limits_allow and self.identity_allows()
+            return limits_allow and self.identity_allows
         if way is Way.ROLE:
             return limits_allow
         if way is Way.USER:

@@ -118,7 +118,7 @@ def simulate(
         verdict,
         matched,
         without_repeats(_missing(considered, question)),
-        None if scene.boundary is None else findings.boundary_allows(),
+        None if scene.boundary is None else findings.boundary_allows,
         None if organization is None else organization is Verdict.allowed,
         {} if is_local else _by_policy_type(findings, written, question, rules),
     )

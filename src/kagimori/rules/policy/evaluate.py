@@ -66,10 +66,10 @@ class CompiledStatement:
     """One statement as tests; `resource` None stands for every resource."""
 
     __slots__ = (
-        "_findings",
         "_has_action",
         "action_cost",
         "allows",
+        "findings",
         "index",
         "policy_name",
         "principals",
@@ -97,7 +97,7 @@ class CompiledStatement:
             )
             for condition in written.conditions
         )
-        self._findings: dict[Way, Finding] = {}
+        self.findings: dict[Way, Finding] = {}
 
     def concerns(self, action: str) -> bool:
         """Return whether the statement speaks about an action."""
@@ -119,11 +119,8 @@ class CompiledStatement:
 
     def finding(self, way: Way) -> Finding:
         """Return the finding that this statement decided; one object for each way."""
-        try:
-            return self._findings[way]
-        except KeyError:
-            effect = Effect.ALLOW if self.allows else Effect.DENY
-            return self._findings.setdefault(way, Finding(effect, self, way))
+        effect = Effect.ALLOW if self.allows else Effect.DENY
+        return self.findings.setdefault(way, Finding(effect, self, way))
 
 
 class Applicable(Struct, frozen=True):
@@ -227,7 +224,7 @@ def evaluate(
             if not holds(values):
                 break
         else:
-            best = statement.finding(way)
+            best = statement.findings.get(way) or statement.finding(way)
             if way is _EVERYONE or not statement.allows:
                 return best
     return best

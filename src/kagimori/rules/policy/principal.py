@@ -7,8 +7,9 @@ Source: IAM User Guide, reference_policies_elements_principal and …_notprincip
 Guide, "Key policies in AWS KMS".
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -117,19 +118,21 @@ def way_of(named: Principals, caller: Principal, *, denies: bool) -> Way:
         return Way.EVERYONE
     best = Way.NONE
     for kind, name in caller.names:
-        if name in _listed(named, kind) and WAY_OF_NAME[kind] > best:
+        if name in _LISTED[kind](named) and WAY_OF_NAME[kind] > best:
             best = WAY_OF_NAME[kind]
     if best is Way.NONE and has_account and caller.account_id in named.accounts:
         return Way.ACCOUNT
     return best
 
 
-def _listed(named: Principals, kind: NameKind) -> frozenset[str]:
-    if kind is NameKind.SERVICE:
-        return named.services
-    if kind is NameKind.FEDERATED:
-        return named.federated
-    return named.names
+# Where in an element each kind of name is listed.
+_LISTED: Final[Mapping[NameKind, Callable[[Principals], frozenset[str]]]] = {
+    NameKind.USER: attrgetter("names"),
+    NameKind.ROLE: attrgetter("names"),
+    NameKind.SESSION: attrgetter("names"),
+    NameKind.SERVICE: attrgetter("services"),
+    NameKind.FEDERATED: attrgetter("federated"),
+}
 
 
 def is_spared(named: Principals, caller: Principal, *, has_boundary: bool) -> bool:
@@ -146,6 +149,6 @@ def is_spared(named: Principals, caller: Principal, *, has_boundary: bool) -> bo
     if caller.kind not in _NO_ACCOUNT and caller.account_id not in named.accounts:
         return False
     kinds = {kind for kind, _name in caller.names}
-    spared = {kind for kind, name in caller.names if name in _listed(named, kind)}
+    spared = {kind for kind, name in caller.names if name in _LISTED[kind](named)}
     # A service without a name is nobody's exception.
     return kinds == spared and (bool(kinds) or caller.kind is PrincipalKind.ROOT)

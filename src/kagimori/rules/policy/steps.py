@@ -25,13 +25,10 @@ class OutOfSteps(BaseException):
     """
 
 
-class Steps:
+class Steps(Struct, eq=False, gc=False):
     """The steps that are left to one request."""
 
-    __slots__ = ("left",)
-
-    def __init__(self, left: int = REQUEST_STEPS_MAX) -> None:
-        self.left = left
+    left: int = REQUEST_STEPS_MAX
 
     def take(self, count: int) -> None:
         """Use up `count` steps.

@@ -140,7 +140,7 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
     parameters: dict[str, Any] = {}
     for member, name in pairs:
         value = getattr(given, member)
-        if value is None and defaults is not None:
+        if value is None and defaults is not None and member in defaults:
             value = _left_out(given, member, defaults)
         if value is not None:
             parameters[name] = value if value.__class__ in _PLAIN else _lowered(value)
@@ -148,9 +148,7 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
 
 
 def _left_out(given: Any, member: str, defaults: dict[str, Any]) -> Any:
-    """Return the value that is shown for a member that the request left out, or None."""
-    if member not in defaults:
-        return None
+    """Return the value that is shown for a member that the request left out."""
     synonym = _SYNONYMS.get(member)
     said = getattr(given, synonym) if synonym is not None else None
     return defaults[member] if said is None else said

@@ -23,6 +23,7 @@ TEXT_BYTES_MAX: Final = 1024
 STRANGER_BYTES_MAX: Final = 256  # of each text that somebody who was not identified has sent
 DENIED: Final = "AccessDenied"
 _DATES: Final = ("Date", "Expiration")  # how the names of members end that are points in time
+_KEY, _ROLE = "AWS::KMS::Key", "AWS::IAM::Role"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -71,7 +72,11 @@ def record_of(progress: Progress, ending: Ending, event_id: str, now: float) -> 
     record["eventID"] = event_id
     record["readOnly"] = progress.read_only
     record["resources"] = [
-        {"accountId": account_id, "type": _type_of(arn), "ARN": arn}
+        {
+            "accountId": account_id,
+            "type": _KEY if arn.split(":", 3)[2:3] == ["kms"] else _ROLE,
+            "ARN": arn,
+        }
         for account_id, arn in resources
     ]
     record["eventType"] = "AwsApiCall"
@@ -94,10 +99,6 @@ def record_of(progress: Progress, ending: Ending, event_id: str, now: float) -> 
 def _owner(resources: Sequence[tuple[str, str]]) -> str:
     """Return the account of the resources that a service, which has no account, acted upon."""
     return resources[0][0] if resources else ""
-
-
-def _type_of(arn: str) -> str:
-    return "AWS::KMS::Key" if arn.split(":", 3)[2:3] == ["kms"] else "AWS::IAM::Role"
 
 
 def is_shared(

@@ -51,7 +51,7 @@ def canonical_request(
     layout = _LAYOUTS.get(signed_headers) or _layout(signed_headers)
     names = layout.names
     try:
-        signed = [values[name] for name in names]
+        signed = tuple(map(values.__getitem__, names))
     except KeyError as absent:
         raise InvalidSignatureException(
             f"'{absent.args[0].decode('latin-1')}' is a signed header but is not in the request."
@@ -65,7 +65,7 @@ def canonical_request(
         raise InvalidSignatureException(
             "SignedHeaders must be lower-case, sorted, and name each header once."
         )
-    path, query = _path_and_query(raw.target)
+    path, query = (b"/", b"") if raw.target == b"/" else _path_and_query(raw.target)
     tail = layout.tail % (*signed, payload_hash.encode())
     if b"  " in tail:
         tail = layout.tail % (*map(_single_spaced, signed), payload_hash.encode())
@@ -100,8 +100,6 @@ def _single_spaced(value: bytes) -> bytes:
 
 
 def _path_and_query(target: bytes) -> tuple[bytes, bytes]:
-    if target == b"/":
-        return b"/", b""
     path, _, query = target.partition(b"?")
     return _canonical_path(path), _canonical_query(query)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.rules.partitions import region_of_call
 from kagimori.rules.refusal import (
     IncompleteSignatureException,
     InvalidSignatureException,
@@ -35,6 +36,11 @@ class Scope(Struct, frozen=True, dict=True, cache_hash=True):
     @cached_property
     def text(self) -> str:
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
+
+    @cached_property
+    def call_region(self) -> str:
+        """The region in which a call that is signed for this takes place."""
+        return region_of_call(self.service, self.region)
 
 
 class Presigned(Struct, frozen=True, gc=False):

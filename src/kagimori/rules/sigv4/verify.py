@@ -54,8 +54,9 @@ def check_time(scope: Scope, values: Mapping[bytes, bytes], now: float) -> str:
         IncompleteSignatureException: there is no date, or none that can be read.
         InvalidSignatureException: too old, too new, or of another day than the scope.
     """
-    date, signed_at = _signing_date(values)
-    _check_day(scope, date)
+    date, signed_at = _DATES.get(values.get(b"x-amz-date", b"")) or _signing_date(values)
+    if date[:8] != scope.date:
+        raise _of_another_day(scope, date)
     window = WINDOW_SECONDS.get(scope.service, WINDOW_SECONDS_DEFAULT)
     if abs(now - signed_at) > window:
         raise InvalidSignatureException(_out_of_window(date, signed_at, now, window))
@@ -70,7 +71,8 @@ def check_lifetime(scope: Scope, presigned: Presigned, now: float) -> str:
         InvalidSignatureException: over, not begun, or of another day than the scope.
     """
     date, signed_at = _signing_date({b"x-amz-date": presigned.date.encode("latin-1", "replace")})
-    _check_day(scope, date)
+    if date[:8] != scope.date:
+        raise _of_another_day(scope, date)
     ends_at = signed_at + presigned.expires_seconds
     if now > ends_at:
         raise InvalidSignatureException(
@@ -111,12 +113,11 @@ def verify(
         raise InvalidSignatureException(MISMATCH)
 
 
-def _check_day(scope: Scope, date: str) -> None:
-    if date[:8] != scope.date:
-        raise InvalidSignatureException(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-            f"HTTP: '{scope.date}' != '{date[:8]}', from '{date}'."
-        )
+def _of_another_day(scope: Scope, date: str) -> InvalidSignatureException:
+    return InvalidSignatureException(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+        f"HTTP: '{scope.date}' != '{date[:8]}', from '{date}'."
+    )
 
 
 def _signing_date(values: Mapping[bytes, bytes]) -> tuple[str, float]:

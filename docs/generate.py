@@ -24,6 +24,8 @@ from kagimori.deployment.settings_sources import wanted
 from kagimori.entities import tables
 from kagimori.front.shapes import model_text
 from kagimori.gate.conditions import aws_values, kms_values
+from kagimori.http import life
+from kagimori.http.life import Event, State
 from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.authorization import authorize
 from kagimori.rules.identity import refusals as identity_refusals
@@ -136,6 +138,34 @@ def key_state_diagram() -> str:
 def _works(operation: str, state: str) -> bool:
     column = "PD" if state.startswith("Pending") and state != "PendingImport" else state
     return STATES[operation][COLUMNS.index(column)] == OK
+
+
+def connection_life() -> str:
+    taking = [state for state in State if state < State.LAST]
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.FRESH.name}"]
+    lines += ["    state TAKES_REQUESTS {", *(f"        {s.name}" for s in taking), "    }"]
+    drawn: dict[tuple[str, str], dict[str, None]] = {}
+    for move in life.MOVES:
+        if move.event in (Event.LOST, Event.TURNED_AWAY):  # they would hide the rest
+            continue
+        names = [state.name for state in move.states if state is not move.after]
+        if len(names) >= len(taking) - 2:
+            names = ["TAKES_REQUESTS"]
+        for name in names:
+            drawn.setdefault((name, move.after.name), {})[move.event.name] = None
+    lines += [
+        f"    {before} --> {after}: {', '.join(events)}"
+        for (before, after), events in drawn.items()
+    ]
+    lines += ["```", "", "| state | | lasts at most (`front.`) |", "|---|---|---|"]
+    for state in State:
+        clock = f"`{life.CLOCKS[state]}`" if state in life.CLOCKS else ""
+        lines.append(f"| {state.name} | {life.ABOUT[state]} | {clock} |")
+    lines += ["", "| in | when | then | and |", "|---|---|---|---|"]
+    for move in life.MOVES:
+        states = ", ".join(state.name for state in move.states)
+        lines.append(f"| {states} | {move.event.name} | {move.after.name} | {move.act} |")
+    return "\n".join(lines)
 
 
 def key_state_matrix() -> str:
@@ -437,6 +467,7 @@ def hsm_commands() -> str:
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "command-line": command_line,
+    "connection-life": connection_life,
     "key-state-diagram": key_state_diagram,
     "key-state-matrix": key_state_matrix,
     "key-state-codes": key_state_codes,

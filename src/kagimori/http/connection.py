@@ -2,7 +2,8 @@
 
 A turn takes whole requests from what has been read, hands each over, and writes in one piece
 what is answered by then. Nothing is read while too much is in flight, or while the peer does not
-read its answers. No timer of its own: the front's sweep looks at `deadline`.
+read its answers. Which state follows on what is in `life.py`. No timer of its own: the front's
+sweep looks at `deadline`.
 """
 
 import asyncio
@@ -15,19 +16,10 @@ from kagimori.http.answers import CONTINUE, HTTP_1_1_REQUIRED
 from kagimori.http.bodies import FREE_BYTES
 from kagimori.http.exchange import Exchange, Notice, Shared
 from kagimori.http.head import Refused
+from kagimori.http.life import LIFE, Act, Event, State
 from kagimori.http.message import MessageReader
 from kagimori.http.peer import network_of, source_ip, tls_details
 from kagimori.http.room import Place
-from kagimori.http.waits import (
-    A_BODY,
-    A_HEAD,
-    A_REQUEST,
-    ANSWERS,
-    ITS_READER,
-    THE_END,
-    UNKNOWN,
-    seconds,
-)
 from kagimori.rules.request import RawAnswer, RawRequest, TlsDetails
 
 EMPTY_LINE_BEGUN: Final = (b"", b"\r", b"\r\n")
@@ -37,12 +29,10 @@ class Connection(asyncio.Protocol):
     """The protocol object of one accepted socket."""
 
     __slots__ = (
-        "_ended",
         "_handler",
         "_held",
         "_line",
         "_loop",
-        "_lost",
         "_paused",
         "_reader",
         "_stuffed",
@@ -56,7 +46,7 @@ class Connection(asyncio.Protocol):
         "place",
         "shared",
         "source_ip",
-        "waits_for",
+        "state",
     )
 
     _transport: asyncio.Transport
@@ -68,14 +58,12 @@ class Connection(asyncio.Protocol):
         self._reader = MessageReader(shared.limits)
         self._line: deque[Exchange | Notice] = deque()
         self._unread = b""
-        self.waits_for = A_HEAD
+        self.state = State.FRESH
         self.source_ip = self.peer = ""
         self.place = Place.NONE
         self._handler: Callable[[RawRequest, Exchange], None] = shared.handler
         self._held = 0  # bytes of an unfinished body that are counted
         self._tls: TlsDetails | None = None
-        # No more requests are taken; no more answers can be written.
-        self._ended = self._lost = False
         # Reading is paused; the peer's side of the socket is full; a turn is under way.
         self._paused = self._stuffed = self._turning = False
         self.is_leaving = False
@@ -91,37 +79,34 @@ class Connection(asyncio.Protocol):
         if not shared.draining:
             self.place = shared.places.admit(self, shared.connections)
         if self.place is Place.NONE:
-            self._ended = True
             self._note(503)
             transport.write(shared.heads.refusal(503))
-            transport.close()
+            self._on(Event.TURNED_AWAY)
             return
         if self.place is Place.RESERVE:
             self._handler = self._handle_in_reserve
         shared.connections.add(self)
         self._tls = tls_details(transport)
-        self.deadline = self._loop.time() + shared.limits.header_seconds
+        self.deadline = self._loop.time() + shared.seconds[State.FRESH]
 
     def data_received(self, data: bytes) -> None:
         """Take the bytes; answer the whole requests among them."""
-        if self._ended:
+        if self.state >= State.LAST:
             return
         self._unread = self._unread + data if self._unread else data
         self.turn()
 
     def eof_received(self) -> bool:
         """Answer the whole requests, then close; a part of a message is dropped."""
-        secure = self._tls is not None
-        if self._line:
-            self._end_with_line()
+        is_owed = bool(self._line)
+        self._on(Event.PEER_ENDED_OWED if is_owed else Event.PEER_ENDED)
         # asyncio cannot keep one half of a TLS connection open.
-        return bool(self._line) and not secure
+        return is_owed and self._tls is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the peer; answers still to come are dropped."""
         shared = self.shared
-        self._ended = self._lost = True
-        self.deadline = inf
+        self._on(Event.LOST)
         self._line.clear()
         self._unread = b""
         self._hold(0)
@@ -144,43 +129,38 @@ class Connection(asyncio.Protocol):
 
     def answered(self) -> None:
         """Write the answers that are ready, and go on; within a turn, its end does it."""
-        if not self._turning and not self._lost and not self._transport.is_closing():
+        if self._turning or self.state is State.GONE or self._transport.is_closing():
+            return
+        if self._line[0].out is not None:
             self._write_ready()
-            if self._unread:
-                self.turn()
-            elif not self._ended:
-                self._settle(held=False)
+        if self._unread:
+            self.turn()
+        elif self.state < State.LAST:
+            self._settle(held=False)
 
     def expire(self) -> None:
         """The deadline has passed: 408 for a message begun, else a close without a word."""
-        if self.waits_for in (ITS_READER, THE_END) or self._transport.is_closing():
-            self._transport.abort()
-        elif self.waits_for == A_BODY or (self.waits_for == A_HEAD and self._has_begun()):
-            self._refuse(408)
-            self._write_ready()
+        if self._transport.is_closing():
+            self.abort()
         else:
-            self._close()
+            self._on(Event.EXPIRED)
 
     def retire(self) -> None:
         """Close after the requests in flight; a message begun is still read, as the last one."""
-        if self._ended or self._has_begun() or self._transport.is_closing():
-            return
-        if self._line:
-            self._end_with_line()
-        else:
-            self._close()
+        if not self._has_begun() and not self._transport.is_closing():
+            self._on(Event.RETIRED_OWING if self._line else Event.RETIRED)
 
     def may_give_way(self) -> bool:
         """Return whether nothing is being done for the peer that it would still read."""
-        reads = self.waits_for not in (ITS_READER, THE_END)
+        reads = self.state < State.LAST and self.state is not State.STUFFED
         return not self.is_leaving and not (reads and self._line)
 
     def give_way(self) -> None:
         """End for another peer's sake: a connection that waits for its next request is closed."""
         self.is_leaving = True
         self.shared.places.release(self)
-        if self.waits_for == A_REQUEST and self._tls is None:
-            self._close()
+        if self._tls is None:
+            self._on(Event.PUSHED)
         else:
             self.abort()
 
@@ -192,16 +172,16 @@ class Connection(asyncio.Protocol):
 
     def turn(self) -> None:
         """Take requests until bytes, room or this turn's share run out; write; set the clock."""
-        if self._turning or self._ended or self._transport.is_closing():
+        if self._turning or self.state >= State.LAST or self._transport.is_closing():
             return
         self._turning = True
         held = bool(self._unread) and self._take_requests()
         self._turning = False
-        if (self._reader.in_body or self._held) and not self._ended:
+        if (self._reader.in_body or self._held) and self.state < State.LAST:
             self._count_body()
-        if self._line:
+        if self._line and self._line[0].out is not None:
             self._write_ready()
-        if not self._ended:
+        if self.state < State.LAST:
             self._settle(held=held)
 
     def _count_body(self) -> None:
@@ -227,7 +207,7 @@ class Connection(asyncio.Protocol):
         room_max = share = self.shared.limits.pipelined
         held = False
         try:
-            while position < size and not self._ended:
+            while position < size and self.state < State.LAST:
                 if not reader.in_body and (share == 0 or self._stuffed or len(line) >= room_max):
                     held = True
                     break
@@ -240,7 +220,6 @@ class Connection(asyncio.Protocol):
                     self._hand_over(reader)
                 elif reader.awaits_continue:
                     reader.awaits_continue = False
-                    self._restart_clock()
                     # A client that has already sent some of the body does not wait.
                     if position == size:
                         line.append(Notice(CONTINUE, keep=True))
@@ -276,10 +255,7 @@ class Connection(asyncio.Protocol):
             shared.bodies.hold(self.peer, beyond)
         self._line.append(exchange)
         shared.in_flight += 1
-        self._restart_clock()
-        if not keep:
-            self._ended = True
-            self.deadline = inf
+        self._on(Event.REQUEST_TAKEN if keep else Event.LAST_REQUEST_TAKEN)
         try:
             self._handler(request, exchange)
         except Exception as fault:  # noqa: BLE001 - a handler must not raise; if it does, it is one answer
@@ -288,8 +264,7 @@ class Connection(asyncio.Protocol):
     def _handle_in_reserve(self, request: RawRequest, exchange: Exchange) -> None:
         """Answer one health page, or 503: all places are taken by peers that are answered."""
         exchange.keep = False
-        self._ended = True
-        self.deadline = inf
+        self._on(Event.LAST_REQUEST_TAKEN)
         if request.target in self.shared.reserve_pages:
             self.shared.handler(request, exchange)
         else:
@@ -306,8 +281,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, *, speaks_http2: bool = False) -> None:
         """Put a refusal in line, after the answers to what was whole; nothing follows it."""
         self._note(status)
-        self._ended = True
-        self.deadline = inf
+        self._on(Event.REFUSED)
         refusal = HTTP_1_1_REQUIRED if speaks_http2 else self.shared.heads.refusal(status)
         self._line.append(Notice(refusal, keep=False))
 
@@ -318,8 +292,6 @@ class Connection(asyncio.Protocol):
     def _write_ready(self) -> None:
         """Write, in one piece, the answers at the front of the line."""
         line = self._line
-        if not line or line[0].out is None:
-            return
         ready = []
         keep = True
         refused = False
@@ -328,31 +300,38 @@ class Connection(asyncio.Protocol):
             ready.append(out)
             keep = place.keep
             refused = type(place) is Notice
-        if ready:
-            self._transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
-            if not keep and not self._transport.is_closing():
-                self._finish(linger=refused or bool(self._unread))
+        self._transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+        if not keep and not self._transport.is_closing():
+            may_come = (refused or self._unread) and self._tls is None
+            self._on(Event.LAST_WRITTEN_UNREAD if may_come else Event.LAST_WRITTEN)
 
-    # --- clock and end ---------------------------------------------------------------------------
+    # --- the life of the connection --------------------------------------------------------------
 
-    def _restart_clock(self) -> None:
-        """Let the next `_settle` set a new deadline, even for the same kind of wait."""
-        self.waits_for = UNKNOWN
+    def _on(self, event: Event) -> None:
+        """Go where the table leads, and act: a state that is entered sets its own deadline."""
+        state, act = LIFE[self.state][event]
+        if state is not self.state:
+            self.state = state
+            if act is not Act.KEEP_CLOCK:
+                seconds = self.shared.seconds[state]
+                self.deadline = inf if seconds == inf else self._loop.time() + seconds
+        if act is not Act.NONE and act is not Act.KEEP_CLOCK:
+            _ACTS[act](self)
 
     def _settle(self, *, held: bool) -> None:
-        """Pause or go on reading, and set the deadline of what is waited for now."""
+        """End a turn: tell what is waited for now, and pause or go on reading."""
         if self._stuffed:
-            waits_for = ITS_READER
+            self._on(Event.PEER_IS_FULL)
         elif held:
-            waits_for = ANSWERS
+            self._on(Event.BYTES_HELD_BACK)
             if len(self._line) < self.shared.limits.pipelined:
                 self._loop.call_soon(self.turn)
         elif self._reader.in_body:
-            waits_for = A_BODY
-        elif self._has_begun():
-            waits_for = A_HEAD
+            self._on(Event.BODY_BEGUN)
+        elif self._unread not in EMPTY_LINE_BEGUN:
+            self._on(Event.HEAD_BEGUN)
         else:
-            waits_for = ANSWERS if self._line else A_REQUEST
+            self._on(Event.ANSWERS_OWED if self._line else Event.NOTHING_OWED)
         pause = held or self._stuffed
         if pause != self._paused and not self._transport.is_closing():
             self._paused = pause
@@ -360,33 +339,27 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
-        if waits_for != self.waits_for:
-            self.waits_for = waits_for
-            self.deadline = self._loop.time() + seconds(self.shared.limits, waits_for)
 
     def _has_begun(self) -> bool:
         """Return whether a message has begun; one empty line before it does not count."""
         return self._reader.in_body or self._unread not in EMPTY_LINE_BEGUN
 
-    def _end_with_line(self) -> None:
+    def _mark_last(self) -> None:
         """Make the last place in line the last answer."""
-        self._ended = True
         self._line[-1].keep = False
-        self.deadline = inf
 
-    def _finish(self, *, linger: bool) -> None:
-        """End the connection; `linger` when more bytes may come.
+    def _time_out(self) -> None:
+        """Answer a message that did not come to its end in time."""
+        self._refuse(408)
+        if self._line[0].out is not None:
+            self._write_ready()
 
-        Closing a socket with unread bytes resets it, and the peer may lose the answer: so our
-        half is closed, and the peer's is read for a moment and dropped.
+    def _linger(self) -> None:
+        """Close our half, and drop what still comes for a moment.
+
+        Closing a socket with unread bytes resets it, and the peer may lose the answer.
         """
-        if not linger or self._tls is not None:
-            self._close()
-            return
-        self._ended = True
         self._unread = b""
-        self.waits_for = THE_END
-        self.deadline = self._loop.time() + self.shared.limits.linger_seconds
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
@@ -394,7 +367,13 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close once everything is written; the deadline is for a peer that does not read it."""
-        self._ended = True
-        self.waits_for = THE_END
-        self.deadline = self._loop.time() + self.shared.limits.idle_seconds
         self._transport.close()
+
+
+_ACTS: Final = {
+    Act.REFUSE: Connection._time_out,  # noqa: SLF001 - the class's own, which the table names
+    Act.MARK_LAST: Connection._mark_last,  # noqa: SLF001
+    Act.CLOSE: Connection._close,  # noqa: SLF001
+    Act.LINGER: Connection._linger,  # noqa: SLF001
+    Act.ABORT: Connection.abort,
+}

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kagimori.http.answers import CLOSE, KEEP_ALIVE, NOTHING, AnswerHeads
 from kagimori.http.bodies import Bodies
+from kagimori.http.life import seconds_of
 from kagimori.http.room import RESERVE, Places
 from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.settings import FrontLimits
@@ -32,6 +35,7 @@ class Shared:
         "on_refused",
         "places",
         "reserve_pages",
+        "seconds",
     )
 
     def __init__(
@@ -54,42 +58,41 @@ class Shared:
         self.on_last_gone: Callable[[], None] | None = None
         self.connections: set[Connection] = set()
         self.bodies = Bodies(limits)
+        self.seconds = seconds_of(limits)
         self.in_flight = 0
         self.draining = False
 
 
-class Exchange:
-    """A place in a connection's line; called with the answer, once. Later calls do nothing."""
+class Exchange(Struct, eq=False):
+    """A place in a connection's line; called with the answer, once. Later calls do nothing.
 
-    __slots__ = ("_bodiless", "_connection", "_modern", "_request_id", "held", "keep", "out")
+    `held` are the bytes of the request's body that count until it is answered.
+    """
 
-    def __init__(
-        self, connection: "Connection", request_id: str, *, bodiless: bool, modern: bool, keep: bool
-    ) -> None:
-        self._connection: Connection | None = connection
-        self._request_id = request_id
-        self._bodiless = bodiless
-        self._modern = modern
-        self.keep = keep
-        self.held = 0  # bytes of the body that count until it is answered
-        self.out: bytes | None = None
+    connection: "Connection | None"
+    request_id: str
+    bodiless: bool
+    modern: bool
+    keep: bool
+    held: int = 0
+    out: bytes | None = None
 
     def __call__(self, answer: RawAnswer) -> None:
         """Write the answer, or hold it until those before it are written.
 
         Harmless when the peer has gone.
         """
-        connection = self._connection
+        connection = self.connection
         if connection is None:
             return
-        self._connection = None
+        self.connection = None
         shared = connection.shared
         shared.in_flight -= 1
         if self.held:
             shared.bodies.hold(connection.peer, -self.held)
-        kept = NOTHING if self._modern else KEEP_ALIVE
+        kept = NOTHING if self.modern else KEEP_ALIVE
         mode = kept if self.keep else CLOSE
-        self.out = shared.heads.answer(answer, self._request_id, mode, bodiless=self._bodiless)
+        self.out = shared.heads.answer(answer, self.request_id, mode, bodiless=self.bodiless)
         connection.answered()
 
 

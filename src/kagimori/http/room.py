@@ -9,7 +9,7 @@ the health pages are answered and everything else is refused.
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Final
 
-from kagimori.http.waits import A_BODY, A_HEAD, A_REQUEST, ITS_READER, THE_END
+from kagimori.http.life import State
 from kagimori.settings import FrontLimits
 
 if TYPE_CHECKING:
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from kagimori.http.connection import Connection
 
 # Who gives way first: who is going anyway, has not asked yet, takes long, might ask again.
-_ORDER: Final = {THE_END: 0, ITS_READER: 0, A_HEAD: 1, A_BODY: 2, A_REQUEST: 3}
+_ORDER: Final = {
+    State.CLOSING: 0,
+    State.LINGERING: 0,
+    State.STUFFED: 0,
+    State.FRESH: 1,
+    State.IN_HEAD: 1,
+    State.IN_BODY: 2,
+    State.IDLE: 3,
+}
 # So many at once, as a part of all places: to look for them costs as much for one.
 _SHARE: Final = 64
 RESERVE: Final = 32
@@ -80,7 +88,7 @@ class Places:
         waiting = [
             one
             for one in connections
-            if one.place is Place.REGULAR and one.waits_for in _ORDER and one.may_give_way()
+            if one.place is Place.REGULAR and one.state in _ORDER and one.may_give_way()
         ]
         going = sorted(waiting, key=_rank)[: max(1, places // _SHARE)]
         for one in going:
@@ -98,4 +106,4 @@ class Places:
 
 def _rank(peer: "Connection") -> tuple[int, float]:
     """Return how soon a peer gives way: among its like, who has waited longest."""
-    return _ORDER[peer.waits_for], peer.deadline
+    return _ORDER[peer.state], peer.deadline

@@ -20,7 +20,10 @@ from kagimori.rules.request import Call, RawRequest
 from kit.in_memory import InMemoryView
 
 ACCOUNT, OTHER, REGION, NOW = "111122223333", "444455556666", "us-east-1", 1_800_000_000.0
-MODELS = {service: ServiceModel.load(service) for service in ("kms", "iam", "sts", "cloudtrail")}
+MODELS = {
+    service: ServiceModel.load(service)
+    for service in ("kms", "iam", "sts", "cloudtrail", "kagimori")
+}
 RAW = RawRequest("request", b"POST", b"/", (), b"", "192.0.2.1")
 
 
@@ -80,6 +83,10 @@ class Trial:
     def root(self, account=ACCOUNT):
         return self._caller(f"AKIAROOT{account}", account, None)
 
+    def caller(self, name, account=ACCOUNT):
+        """Return a user as a caller, judged by what the user may now."""
+        return self._caller(f"AKIA{name.upper()}", account, name)
+
     def _caller(self, access_key_id, account, name):
         key = AccessKey(
             access_key_id=access_key_id,
@@ -117,7 +124,11 @@ class Trial:
             caller,
             RAW,
             self.now,
-            Settings(regions=frozenset((REGION, "eu-west-1")), home_region=REGION),
+            Settings(
+                regions=frozenset((REGION, "eu-west-1")),
+                home_region=REGION,
+                operator_account_id=ACCOUNT,
+            ),
             AccountView(self.view, caller.account_id),
             self.draw,
         )

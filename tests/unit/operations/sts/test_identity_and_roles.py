@@ -8,8 +8,10 @@ from kagimori.gate.may_they import authorize_all
 from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.identity.refusals import ValidationError
 from kagimori.rules.refusal import AccessDeniedException
+from kagimori_boundary.replies import NewSession
 from kit.trial import ACCOUNT, Trial, allow
 
+SESSION = NewSession("secret", b"token")
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 TRUST = {
     "Version": "2012-10-17",
@@ -71,3 +73,21 @@ def test_a_longer_session_than_the_role_allows_is_refused(trial):
             RoleSessionName="session",
             DurationSeconds=43_200,
         )
+
+
+def test_a_user_gets_a_session_of_its_own_and_a_session_gets_none(trial):
+    alice = trial.user("alice")
+    tried = trial.call("GetSessionToken", SESSION, service="sts", by=alice, DurationSeconds=900)
+    assert tried.needs == []
+    made = tried.answer["Credentials"]
+    assert made["SecretAccessKey"] == "secret"
+    assert made["Expiration"] == trial.now + 900
+    assert "secret" not in str(tried.outcome.response_elements)
+
+
+def test_a_federated_user_has_a_name_and_no_more_than_its_maker(trial):
+    alice = trial.user("alice", allow("sts:GetFederationToken"))
+    tried = trial.call("GetFederationToken", SESSION, service="sts", by=alice, Name="bob")
+    assert tried.answer["FederatedUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:federated-user/bob"
+    with pytest.raises(AccessDeniedException):
+        trial.call("GetFederationToken", service="sts", by=trial.user("carol"), Name="bob")

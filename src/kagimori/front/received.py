@@ -25,9 +25,9 @@ class Received(Struct, frozen=True, gc=False):
     """The request, with everything that was read from it.
 
     `headers` has one value for each name. `service` is the one that is asked, as far as the request
-    tells. `form` says that it speaks the Query protocol, so that
-    its refusals are XML. `claim` says who signed it, and is proved by nothing yet. Without `target`
-    it asks for nothing that we know; `problem` says why.
+    shows. `form` says that it speaks the Query protocol, so that its refusals are XML. `claim` says
+    who signed it, and is proved by nothing yet. Without `target` it asks for nothing that we know;
+    `problem` says why.
     """
 
     raw: RawRequest

@@ -319,7 +319,7 @@ class Connection(asyncio.Protocol):
             _ACTS[act](self)
 
     def _settle(self, *, held: bool) -> None:
-        """End a turn: tell what is waited for now, and pause or go on reading."""
+        """End a turn: find what is waited for now, and pause or go on reading."""
         if self._stuffed:
             self._on(Event.PEER_IS_FULL)
         elif held:

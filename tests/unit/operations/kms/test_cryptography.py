@@ -181,12 +181,12 @@ def test_a_ciphertext_names_its_key_and_the_named_key_must_be_that(trial, key_id
 
 
 def test_a_ciphertext_of_another_account_tells_nothing_of_its_key(trial, key_id):
-    told = set()
+    answers = set()
     for blob in (ciphertext(), ciphertext(bytes(31) + b"x")):
         with pytest.raises(AccessDeniedException) as refused:
             trial.call("Decrypt", by=trial.root(OTHER), CiphertextBlob=blob)
-        told.add(refused.value.message)
-    assert len(told) == 1
+        answers.add(refused.value.message)
+    assert len(answers) == 1
 
 
 def test_re_encryption_needs_both_keys(trial, key_id):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer.main
+from typer.core import TyperGroup
 
 from kagimori import settings
 from kagimori.deployment.settings_sources import wanted
@@ -49,15 +50,21 @@ _MARKED: Final = re.compile(
 
 
 def command_line() -> str:
-    return "\n".join(_commands(typer.main.get_command(app), "kagimori"))
+    return "\n".join(line for path, command in commands() for line in _one_command(command, path))
 
 
-def _commands(command: Any, path: str) -> Iterator[str]:
-    children = getattr(command, "commands", {})
-    if not children:
-        yield from _one_command(command, path)
-    for name, child in children.items():
-        yield from _commands(child, f"{path} {name}")
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield each command with the words that call it, `kagimori audit verify`, in order."""
+    return _below(typer.main.get_command(app), "kagimori")
+
+
+def _below(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(command, TyperGroup):
+        yield path, command
+        return
+    context = typer.Context(command)
+    for name in command.list_commands(context):
+        yield from _below(command.get_command(context, name), f"{path} {name}")
 
 
 def _one_command(command: Any, path: str) -> Iterator[str]:

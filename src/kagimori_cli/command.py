@@ -1,68 +1,84 @@
-"""The `kagimori` command: what it can do, and an example of each."""
+"""The `kagimori` command: what it can do, and an example of each.
+
+A command's module is imported when the command is asked for, so that `kagimori env` does not wait
+for what `kagimori audit` needs.
+"""
 
 import sys
-from importlib import metadata
-from typing import Annotated
+from importlib import import_module, metadata
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from kagimori_cli import accounts, audit, deployments, facts, policy, services
-from kagimori_cli import settings as settings_commands
-from kagimori_cli.clock import clock
-from kagimori_cli.model_path import model_path
-from kagimori_cli.why import why
+# name: (module, attribute, example). A `Typer` is a family of commands, a function is one.
+COMMANDS: Final = {
+    "init": (
+        "initialising",
+        "init",
+        "kagimori init --data ./kagimori-data --region eu-central-1",
+    ),
+    "serve": (
+        "serving",
+        "serve",
+        "kagimori serve --data ./kagimori-data --listen 127.0.0.1:8567",
+    ),
+    "dev": ("serving", "dev", "kagimori dev --listen 127.0.0.1:0"),
+    "env": ("facts", "env", 'eval "$(kagimori env --data ./kagimori-data)"; aws kms list-keys'),
+    "status": ("facts", "status", "kagimori status --data ./kagimori-data --output json"),
+    "metrics": ("facts", "metrics", "kagimori metrics --data ./kagimori-data"),
+    "model-path": (
+        "model_path",
+        "model_path",
+        "AWS_DATA_PATH=$(kagimori model-path) aws kagimori list-accounts",
+    ),
+    "why": ("why", "why", "kagimori why 5f0c... --data ./kagimori-data"),
+    "audit": ("audit", "audit", "kagimori audit verify --data ./kagimori-data"),
+    "account": ("accounts", "account", "kagimori account create --data ./kagimori-data"),
+    "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
+    "policy": (
+        "policy",
+        "policy",
+        "kagimori policy test --data ./kagimori-data --key alias/orders --policy new.json",
+    ),
+    "settings": ("settings", "settings", "kagimori settings show --data ./kagimori-data"),
+    "clock": ("clock", "clock", "kagimori clock advance 8d"),
+}
+
+
+class Commands(TyperGroup):
+    """The commands of the table, in its order, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, or None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, example = COMMANDS[cmd_name]
+        found = getattr(import_module(f"kagimori_cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            command: Any = get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name)(found)
+            command = get_command(alone)
+        command.name = cmd_name
+        command.epilog = f"Example: {example}"
+        return command
+
 
 app = typer.Typer(
     name="kagimori",
+    cls=Commands,
     help="AWS KMS as software you run yourself.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-app.command(epilog="Example: kagimori init --data ./kagimori-data --region eu-central-1")(
-    deployments.init
-)
-app.command(epilog="Example: kagimori serve --data ./kagimori-data --listen 127.0.0.1:8567")(
-    deployments.serve
-)
-app.command(epilog="Example: kagimori dev --listen 127.0.0.1:0")(deployments.dev)
-app.command(epilog='Example: eval "$(kagimori env --data ./kagimori-data)"; aws kms list-keys')(
-    facts.env
-)
-app.command(epilog="Example: kagimori status --data ./kagimori-data --output json")(facts.status)
-app.command(epilog="Example: kagimori metrics --data ./kagimori-data")(facts.metrics)
-app.command(
-    epilog="Example: AWS_DATA_PATH=$(kagimori model-path) aws kagimori list-accounts",
-)(model_path)
-app.command(epilog="Example: kagimori why 5f0c... --data ./kagimori-data")(why)
-app.add_typer(
-    audit.audit,
-    name="audit",
-    epilog="Example: kagimori audit verify --data ./kagimori-data",
-)
-app.add_typer(
-    accounts.account,
-    name="account",
-    epilog="Example: kagimori account create --data ./kagimori-data",
-)
-app.add_typer(
-    services.service,
-    name="service",
-    epilog="Example: kagimori service create s3 --data ./kagimori-data",
-)
-app.add_typer(
-    policy.policy,
-    name="policy",
-    epilog="Example: kagimori policy test --data ./kagimori-data --key alias/orders "
-    "--policy new.json",
-)
-app.add_typer(
-    settings_commands.settings,
-    name="settings",
-    epilog="Example: kagimori settings show --data ./kagimori-data",
-)
-app.add_typer(clock, name="clock", epilog="Example: kagimori clock advance 8d")
 
 
 def _print_version(*, asked: bool) -> None:

@@ -160,14 +160,10 @@ def test_no_option_is_documented_that_does_not_exist():
 
 
 def _options():
-    def walk(command, path):
-        children = getattr(command, "commands", {})
-        if not children:
-            yield path, [name for option in command.params for name in option.opts if "-" in name]
-        for name, child in children.items():
-            yield from walk(child, f"{path} {name}")
-
-    return list(walk(generate.typer.main.get_command(generate.app), "kagimori"))
+    return [
+        (path, [name for option in command.params for name in option.opts if "-" in name])
+        for path, command in generate.commands()
+    ]
 
 
 def test_files_that_are_named_exist():

@@ -59,7 +59,7 @@ NUMBERS_READ = {
     "kagimori/rules/chain/unused.py": "numbers",
     "kagimori/rules/identity/login_profile.py": "a password's characters, each of ASCII",
     "kagimori/rules/identity/qr_code.py": "bits of ours",
-    "kagimori/rules/identity/web_identity.py": "numbers that `finite` gave",
+    "kagimori/rules/identity/web_token.py": "numbers that `finite` gave",
     "kagimori/rules/numbers.py": "the one place",
     "kagimori/rules/policy/match.py": "bits of ours",
     "kagimori/rules/policy/operators.py": "texts that _NUMBER, _DATE and _CIDR fit",

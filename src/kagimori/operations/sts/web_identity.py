@@ -39,12 +39,10 @@ from kagimori.rules.identity.session_request import (
 from kagimori.rules.identity.web_identity import (
     WebIdentity,
     condition_values,
-    issuer_and_key,
-    no_key,
     session_tags,
     source_identity,
-    verified,
 )
+from kagimori.rules.identity.web_token import issuer_and_key, no_key, verified
 from kagimori.rules.refusal import AccessDeniedException
 from kagimori_boundary.replies import NewSession
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from kagimori.rules.identity.refusals import ExpiredTokenException, InvalidIdentityToken
 from kagimori.rules.identity.token_json import read_object
-from kagimori.rules.identity.web_identity import issuer_and_key, verified
+from kagimori.rules.identity.web_token import issuer_and_key, verified
 
 NOW = 1_795_681_800.0
 KEY = rsa.generate_private_key(65537, 2048)

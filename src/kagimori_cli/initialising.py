@@ -1,18 +1,15 @@
-"""`kagimori init`, `serve` and `dev`: a deployment is made, and served."""
+"""`kagimori init`: a deployment is made."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.init import DEFAULT_REGION, initialise
-from kagimori.settings import encode_settings
-from kagimori_cli.settings_options import Config, Texts, settings_from, with_settings
 from kagimori_cli.terminal import (
     Data,
     Output,
     OutputOption,
-    become_server,
     give_up,
     print_json,
     without_none,
@@ -63,18 +60,3 @@ def init(
     typer.echo(f"Its seal key is {data / 'seal.key'}: keep a copy elsewhere.")
     typer.echo(f"Start it:  kagimori serve --data {data}")
     typer.echo(f'Use it:    eval "$(kagimori env --data {data})"; aws kms list-keys')
-
-
-@with_settings("serve")
-def serve(*, data: Data, config: Config = None, texts: Texts = None, **flags: Any) -> None:
-    """Serve a deployment until SIGTERM or SIGINT."""
-    loaded = settings_from(config=config, data=data, flags=flags, texts=texts)
-    become_server("kagimori.server.serving", str(data), encode_settings(loaded.settings))
-
-
-@with_settings("dev")
-def dev(*, config: Config = None, texts: Texts = None, **flags: Any) -> None:
-    """Serve for tests. NOT SAFE: nothing is kept, and any credentials are an account's root."""
-    loaded = settings_from(config=config, data=None, flags=flags, texts=texts)
-    typer.echo("kagimori dev is NOT SAFE: nothing is kept, any credentials are accepted", err=True)
-    become_server("kagimori.dev.serving", encode_settings(loaded.settings))

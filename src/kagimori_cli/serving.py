@@ -1,0 +1,24 @@
+"""`kagimori serve` and `dev`: this process becomes the server."""
+
+from typing import Any
+
+import typer
+
+from kagimori.settings import encode_settings
+from kagimori_cli.settings_options import Config, Texts, settings_from, with_settings
+from kagimori_cli.terminal import Data, become_server
+
+
+@with_settings("serve")
+def serve(*, data: Data, config: Config = None, texts: Texts = None, **flags: Any) -> None:
+    """Serve a deployment until SIGTERM or SIGINT."""
+    loaded = settings_from(config=config, data=data, flags=flags, texts=texts)
+    become_server("kagimori.server.serving", str(data), encode_settings(loaded.settings))
+
+
+@with_settings("dev")
+def dev(*, config: Config = None, texts: Texts = None, **flags: Any) -> None:
+    """Serve for tests. NOT SAFE: nothing is kept, and any credentials are an account's root."""
+    loaded = settings_from(config=config, data=None, flags=flags, texts=texts)
+    typer.echo("kagimori dev is NOT SAFE: nothing is kept, any credentials are accepted", err=True)
+    become_server("kagimori.dev.serving", encode_settings(loaded.settings))

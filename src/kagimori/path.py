@@ -8,7 +8,7 @@ One request is one decision, at most one HSM command, one transaction, one audit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from kagimori.front.received import Received, Target
 from kagimori.front.wire import Wire
@@ -41,7 +41,7 @@ from kagimori.trail.journal import JournalFailed
 from kagimori.trail.keeper import Keeper
 from kagimori.trail.troubles import as_refusal
 from kagimori_boundary.commands import Command
-from kagimori_boundary.replies import Failed
+from kagimori_boundary.replies import Failed, Reply
 
 # How often a change is decided anew because another process changed the same thing meanwhile: in
 # one process those who want to change the same thing wait for their turn.
@@ -108,11 +108,11 @@ class Path:
             for _ in range(ATTEMPTS_MAX):
                 request, facts, command = await resolved(self._decide, operation, asked, progress)
                 marks.append(("decide", perf_counter()))
-                reply: Any = None
+                reply: Reply | None = None
                 if command is not None:
                     reply = await self.key_holder.perform(Ask(facts.key_store_id, command))
                     marks.append(("hsm", perf_counter()))
-                    if reply.__class__ is Failed:
+                    if isinstance(reply, Failed):
                         raise operation.refusal(request, facts, reply.failure)
                 outcome = operation.finish(request, facts, reply)
                 answer = self.wire.encode(target, outcome.answer, request.raw.request_id)

@@ -4,12 +4,12 @@ A caller is kept until one of the entities it was made of is another; entities n
 to compare is to see whether they are the same objects.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from kagimori.entities.identity_tables import ROLES, USERS
-from kagimori.gate.gathering import entities_of, read_entities
+from kagimori.gate.gathering import Holder, gathered
 from kagimori.gate.identities import managed_policy
 from kagimori.ports import View
 from kagimori.rules.authorization.authorize import IdentityRules
@@ -25,6 +25,7 @@ from kagimori.rules.identity.caller import (
     service_caller,
     user_caller,
 )
+from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.session import FEDERATED, ROLE, ROOT, SessionClaims
 from kagimori.rules.identity.user import User
 from kagimori.rules.policy.document import Document, Kind
@@ -41,7 +42,7 @@ class Callers:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._known: dict[Any, tuple[tuple[Any, ...], Caller]] = {}
+        self._known: dict[str, tuple[tuple[object, ...], Caller]] = {}
 
     def of_access_key(self, access_key: AccessKey, partition: str) -> Caller | None:
         """Return whose access key it is; None if the user is no more.
@@ -61,7 +62,7 @@ class Callers:
                 proven(service_caller(access_key, service), access_key),
             )
         if name is None:
-            made_of = (access_key, partition)
+            made_of: tuple[object, ...] = (access_key, partition)
             return self._kept(access_key.access_key_id, made_of) or self._keep(
                 access_key.access_key_id,
                 made_of,
@@ -70,11 +71,12 @@ class Callers:
         user: User | None = self._view.one(USERS, (access_key.account_id, fold(name)))
         if user is None or user.name != name or access_key.holder not in ("", user.unique_id):
             return None
-        made_of = (access_key, *entities_of(self._view, user))
+        holders = gathered(self._view, user)
+        made_of = (access_key, *_entities(holders))
         return self._kept(access_key.access_key_id, made_of) or self._keep(
             access_key.access_key_id,
             made_of,
-            proven(user_caller(access_key.access_key_id, user, _rules(made_of[1:])), access_key),
+            proven(user_caller(access_key.access_key_id, user, _rules(holders)), access_key),
         )
 
     def of_session(self, access_key_id: str, session: SessionClaims) -> Caller | None:
@@ -85,7 +87,7 @@ class Callers:
         Raises:
             Absent: not in memory yet.
         """
-        bearer: Any = None
+        bearer: User | Role | None = None
         if session.unique_id:
             table = ROLES if session.kind == ROLE else USERS
             bearer = self._view.one(table, (session.account_id, fold(session.name)))
@@ -95,25 +97,24 @@ class Callers:
             if bearer is None:
                 return None
         managed = [managed_policy(self._view, arn) for arn in session.policy_arns]
-        made_of = (
-            session,
-            *managed,
-            *(entities_of(self._view, bearer) if bearer is not None else ()),
-        )
+        holders = () if bearer is None else gathered(self._view, bearer)
+        made_of = (session, *managed, *_entities(holders))
         known = self._kept(access_key_id, made_of)
         if known is not None:
             return known
-        rules = _rules(made_of[1 + len(managed) :])
+        rules = _rules(holders)
         if session.kind == FEDERATED and bearer is None:
             rules = IdentityRules((administrator_access().compiled,))
         if session.has_policies or session.kind == FEDERATED:
             narrowing = (*session.compiled_policies, *(m.compiled for m in managed if m))
             rules = IdentityRules(rules.identity_policies, rules.boundary, narrowing)
         caller = _caller(access_key_id, bearer, rules, session)
+        if caller is None:
+            return None
         proof = SessionProof(access_key_id, session.token)
         return self._keep(access_key_id, made_of, replace(caller, proof=proof))
 
-    def _kept(self, key: str, made_of: tuple[Any, ...]) -> Caller | None:
+    def _kept(self, key: str, made_of: tuple[object, ...]) -> Caller | None:
         known = self._known.get(key)
         if known is None or len(known[0]) != len(made_of):
             return None
@@ -122,7 +123,7 @@ class Callers:
                 return None
         return known[1]
 
-    def _keep(self, key: str, made_of: tuple[Any, ...], caller: Caller) -> Caller:
+    def _keep(self, key: str, made_of: tuple[object, ...], caller: Caller) -> Caller:
         if len(self._known) >= CALLERS_MAX:
             self._known.clear()
         self._known[key] = (made_of, caller)
@@ -149,29 +150,38 @@ def _is_holders(access_key: AccessKey) -> bool:
     return (access_key.holder == ROOT_HOLDER) is (access_key.user_name is None)
 
 
-def _rules(entities: tuple[Any, ...]) -> IdentityRules:
-    """Return the rules that the entities of an identity make; without any, none."""
-    if not entities:
+def _entities(holders: tuple[Holder, ...]) -> tuple[object, ...]:
+    return tuple(entity for holder in holders for entity in holder.entities)
+
+
+def _rules(holders: tuple[Holder, ...]) -> IdentityRules:
+    """Return the rules that the policies of an identity make; without any, none."""
+    if not holders:
         return IdentityRules()
-    gathered = read_entities(entities)
     policies: list[CompiledPolicy] = []
-    for holder in gathered.holders:
+    for holder in holders:
         policies += holder.bearer.compiled_inline
-        policies += (policy.compiled for policy in holder.attached)
+        policies += (policy.compiled for policy in holder.existing)
     boundary: CompiledPolicy | None = None
-    if gathered.is_bounded:
+    itself = holders[0]
+    if itself.is_bounded:
         # INVARIANT(deny-by-default): a boundary that cannot be read allows nothing.
-        boundary = _NOTHING if gathered.boundary is None else gathered.boundary.compiled
+        boundary = _NOTHING if itself.boundary is None else itself.boundary.compiled
     return IdentityRules(tuple(policies), boundary)
 
 
 def _caller(
-    access_key_id: str, bearer: Any, rules: IdentityRules, session: SessionClaims
-) -> Caller:
+    access_key_id: str, bearer: User | Role | None, rules: IdentityRules, session: SessionClaims
+) -> Caller | None:
+    """Return the caller of a session; None if it is not of the kind that its bearer makes."""
     if session.kind == ROLE:
+        if not isinstance(bearer, Role):
+            return None
         return role_caller(access_key_id, bearer, rules, session)
+    if isinstance(bearer, Role):
+        return None
     if session.kind == FEDERATED:
         return federated_caller(access_key_id, bearer, rules, session)
     if session.kind == ROOT:
         return root_session_caller(access_key_id, session)
-    return user_caller(access_key_id, bearer, rules, session)
+    return None if bearer is None else user_caller(access_key_id, bearer, rules, session)

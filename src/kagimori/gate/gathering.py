@@ -1,11 +1,9 @@
 """Gathers the policies of an identity: its own, those attached to it, and those of its groups.
 
-Deciding and simulating both gather here, so that a simulation says what a decision will be. First
-the entities, by which a caller that was made before is known again; then what they say.
+Deciding and simulating both gather here, so that a simulation says what a decision will be.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -13,69 +11,53 @@ from kagimori.entities.identity_tables import GROUPS, MEMBERSHIPS
 from kagimori.gate.identities import managed_policy
 from kagimori.ports import View
 from kagimori.rules.identity.bearer import Bearer
+from kagimori.rules.identity.group import Group, Membership
 from kagimori.rules.identity.managed_policy import ManagedPolicy
 
 
 class Holder(Struct, frozen=True):
-    """An identity and the managed policies that are attached to it and exist."""
+    """An identity, and the managed policies that it names: None for one that does not exist."""
 
     bearer: Bearer
-    attached: tuple[ManagedPolicy, ...]
+    attached: tuple[ManagedPolicy | None, ...]
+    boundary: ManagedPolicy | None = None
+
+    @property
+    def existing(self) -> tuple[ManagedPolicy, ...]:
+        """The attached policies that exist."""
+        return tuple(policy for policy in self.attached if policy is not None)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Return whether a boundary is set, though it may not exist."""
+        return self.bearer.boundary is not None
+
+    @property
+    def entities(self) -> tuple[object, ...]:
+        """Everything that was looked up: entities never change, so the same are equal."""
+        return (self.bearer, *self.attached, self.boundary)
 
 
-class Gathered(Struct, frozen=True):
-    """The holders of the policies that count for an identity, itself first, and its boundary.
+def gathered(view: View, bearer: Bearer) -> tuple[Holder, ...]:
+    """Return the holders of the policies that count for a user, group or role, itself first.
 
-    `boundary` is None for an identity without one, and for one whose boundary does not exist:
-    `is_bounded` is what differs.
-    """
-
-    holders: tuple[Holder, ...]
-    boundary: ManagedPolicy | None
-    is_bounded: bool
-
-
-def entities_of(view: View, bearer: Bearer) -> tuple[Any, ...]:
-    """Return all that decides what a user, group or role may, the identity first.
-
-    Each identity is followed by its managed policies and its boundary; None stands for one that
-    does not exist.
+    The boundary is the first one's; a group has none.
 
     Raises:
         Absent: not in memory yet.
     """
-    if bearer.noun != "user":
-        return (bearer, *_managed(view, bearer))
-    members = view.group(MEMBERSHIPS, "by_member", (bearer.account_id, bearer.folded))
-    if not members and not bearer.attached and bearer.boundary is None:
-        return (bearer,)
-    found: list[Any] = [bearer, *_managed(view, bearer)]
-    for membership in members:
-        group = view.one(GROUPS, (bearer.account_id, membership.in_group))
-        if group is not None:
-            found += (group, *_managed(view, group))
-    return tuple(found)
+    holders = [_holder(view, bearer)]
+    if bearer.noun == "user":
+        key = (bearer.account_id, bearer.folded)
+        members: Sequence[Membership] = view.group(MEMBERSHIPS, "by_member", key)
+        for membership in members:
+            group: Group | None = view.one(GROUPS, (bearer.account_id, membership.in_group))
+            if group is not None:
+                holders.append(_holder(view, group))
+    return tuple(holders)
 
 
-def read_entities(entities: tuple[Any, ...]) -> Gathered:
-    """Return the entities of `entities_of`, sorted by their kind."""
-    rest = iter(entities)
-    first = next(rest)
-    holders = [Holder(first, _existing(rest, len(first.attached)))]
-    boundary = None if first.boundary is None else next(rest)
-    for group in rest:
-        holders.append(Holder(group, _existing(rest, len(group.attached))))
-        if group.boundary is not None:  # AWS has none for groups; it would limit nobody
-            next(rest)
-    return Gathered(tuple(holders), boundary, first.boundary is not None)
-
-
-def _managed(view: View, bearer: Bearer) -> list[ManagedPolicy | None]:
-    arns = bearer.attached if bearer.boundary is None else (*bearer.attached, bearer.boundary)
-    return [managed_policy(view, arn) for arn in arns]
-
-
-def _existing(entities: Iterator[Any], count: int) -> tuple[ManagedPolicy, ...]:
-    """Return the managed policies among the next `count` entities."""
-    found = [next(entities) for _ in range(count)]
-    return tuple(policy for policy in found if policy is not None)
+def _holder(view: View, bearer: Bearer) -> Holder:
+    attached = tuple(managed_policy(view, arn) for arn in bearer.attached)
+    bound = bearer.boundary
+    return Holder(bearer, attached, None if bound is None else managed_policy(view, bound))

@@ -6,7 +6,7 @@ import pytest
 
 from kagimori.entities.identity_tables import GROUPS, MANAGED_POLICIES, MEMBERSHIPS, USERS
 from kagimori.gate.callers import Callers
-from kagimori.gate.gathering import entities_of, read_entities
+from kagimori.gate.gathering import gathered
 from kagimori.operations.simulation.simulated import boundary_of, policies_of
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.group import Group, Membership
@@ -17,6 +17,15 @@ from kit.in_memory import InMemoryView
 from kit.trial import ACCOUNT, NOW, allow
 
 AWS_MANAGED = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+KEY = AccessKey(
+    access_key_id="AKIAALICE",
+    account_id=ACCOUNT,
+    sealed_secret=b"sealed",
+    created_at=NOW,
+    user_name="alice",
+)
 
 
 def policy_arn(name):
@@ -66,14 +75,7 @@ def user(view, **fields):
 
 
 def decided(view):
-    key = AccessKey(
-        access_key_id="AKIAALICE",
-        account_id=ACCOUNT,
-        sealed_secret=b"sealed",
-        created_at=NOW,
-        user_name="alice",
-    )
-    return Callers(view).of_access_key(key, "aws").identity_rules
+    return Callers(view).of_access_key(KEY, "aws").identity_rules
 
 
 @pytest.mark.parametrize(
@@ -108,12 +110,23 @@ def test_a_boundary_that_does_not_exist_allows_nothing_and_cannot_be_simulated(v
         boundary_of(view, alice)
 
 
-def test_entities_are_gathered_in_an_order_that_can_be_read_back(view):
+def test_the_identity_comes_first_and_what_does_not_exist_is_kept_as_none(view):
     alice = user(view, attached=(policy_arn("Gone"),), boundary=policy_arn("Boundary"))
-    gathered = read_entities(entities_of(view, alice))
-    assert [holder.bearer.name for holder in gathered.holders] == ["alice", "staff"]
-    assert [[one.name for one in holder.attached] for holder in gathered.holders] == [
-        [],
-        ["OfGroup"],
-    ]
-    assert gathered.boundary.name == "Boundary"
+    itself, group = gathered(view, alice)
+    assert (itself.bearer, itself.attached, itself.existing) == (alice, (None,), ())
+    assert itself.boundary.name == "Boundary"
+    assert group.bearer.name == "staff"
+    assert [policy.name for policy in group.existing] == ["OfGroup"]
+
+
+def test_a_caller_is_the_same_until_something_it_was_made_of_is_another(view):
+    user(view, attached=(policy_arn("Attached"), policy_arn("Gone")))
+    callers = Callers(view)
+    before = callers.of_access_key(KEY, "aws")
+    assert callers.of_access_key(KEY, "aws") is before
+    view.put(MANAGED_POLICIES, managed("Gone"))
+    after = callers.of_access_key(KEY, "aws")
+    assert after is not before
+    assert len(after.identity_rules.identity_policies) > len(
+        before.identity_rules.identity_policies
+    )

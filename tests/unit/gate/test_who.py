@@ -1,19 +1,30 @@
-"""Whose time judges a signature: the server's clock; in `dev`, where that is moved, real time."""
+"""Who has signed a request: known again while nothing changes, and verified every time.
+
+The server's clock judges a signature; in `dev`, where that is moved, real time does.
+"""
 
 import asyncio
+import hashlib
+import hmac
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from kagimori.dev.unverified import UnverifiedDevCallers
+from kagimori.entities.identity_tables import USERS
+from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.front.wire import Wire
 from kagimori.gate.who import Who
 from kagimori.pending import Pending
 from kagimori.ports import resolved
 from kagimori.rules.identity.account import AccessKey
-from kagimori.rules.refusal import InvalidSignatureException
+from kagimori.rules.identity.user import User
+from kagimori.rules.refusal import InvalidSignatureException, UnrecognizedClientException
 from kagimori.rules.request import RawRequest
+from kagimori.rules.sigv4.canonical import canonical_request
 from kagimori_boundary.replies import Bytes
+from kit.in_memory import InMemoryView
 
 WIRE = Wire(("kms",))
 WEEK = 7 * 86_400.0
@@ -81,3 +92,113 @@ def test_time_of_a_signature(moved):
     of_time = refusal_at(Who, now + moved)
     assert of_time != of_signature
     assert of_time.startswith(("Signature expired", "Signature not yet current"))
+
+
+class Store:
+    """A view of one user with one access key, which counts what it is asked and its changes."""
+
+    def __init__(self):
+        self.view = InMemoryView()
+        self.epoch = 0
+        self.key = replace(MADE, user_name="alice", holder="AIDAALICE")
+        self.put(ACCESS_KEYS, self.key)
+        self.put(USERS, self.alice())
+
+    def alice(self, **fields):
+        return User(
+            account_id="1" * 12, name="alice", unique_id="AIDAALICE", created_at=0.0, **fields
+        )
+
+    def put(self, table, entity):
+        self.view.put(table, entity)
+        self.epoch += 1
+
+    def one(self, table, key):
+        return self.view.one(table, key)
+
+    def group(self, table, group, values):
+        return self.view.group(table, group, values)
+
+
+def signed_request(now, *, body=b"{}", signed_body=b"{}"):
+    """Return a request that is signed by the key that the key holder derives."""
+    at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    scope = f"{at[:8]}/us-east-1/kms/aws4_request"
+    headers = (
+        (b"host", b"kms"),
+        (b"x-amz-date", at.encode()),
+        (b"x-amz-target", b"TrentService.ListKeys"),
+    )
+    names = "host;x-amz-date;x-amz-target"
+    plain = RawRequest("id", b"POST", b"/", headers, signed_body, "127.0.0.1", None)
+    hashed = hashlib.sha256(signed_body).hexdigest()
+    canonical = canonical_request(plain, dict(headers), names, hashed)
+    text = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{hashlib.sha256(canonical).hexdigest()}"
+    signature = hmac.new(bytes(32), text.encode(), "sha256").hexdigest()
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={MADE.access_key_id}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    pairs = (*headers, (b"authorization", authorization.encode()))
+    return WIRE.receive(RawRequest("id", b"POST", b"/", pairs, body, "127.0.0.1", None))
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def asked(store):
+    """Return a function that asks who has signed a request now."""
+    uses = []
+    who = Who(
+        store, World(), frozenset({"us-east-1"}), on_use=uses.append, is_first=lambda *_: True
+    )
+
+    def ask(now=None, **parts):
+        now = time.time() if now is None else now
+        received = signed_request(now, **parts)
+        return asyncio.run(run(resolved(who.identify, received, received.claim, now)))
+
+    ask.uses = uses
+    return ask
+
+
+def test_a_caller_that_was_found_is_not_looked_for_again_until_the_store_changes(store, asked):
+    alice = asked()
+    looks = store.view.looks
+    assert asked() is alice
+    assert store.view.looks == looks
+    store.put(USERS, store.alice(tags={"team": "red"}))
+    assert asked().tags == {"team": "red"}
+
+
+def test_a_signature_is_verified_however_well_its_signer_is_known(asked):
+    asked()
+    with pytest.raises(InvalidSignatureException):
+        asked(body=b'{"Limit": 1}')
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store: store.put(ACCESS_KEYS, replace(store.key, active=False)),
+        lambda store: store.put(USERS, replace(store.alice(), unique_id="AIDANAMESAKE")),
+    ],
+)
+def test_who_was_known_and_may_no_longer_is_refused_at_once(store, asked, change):
+    asked()
+    change(store)
+    with pytest.raises(UnrecognizedClientException):
+        asked()
+
+
+def test_the_use_of_a_key_is_written_down_once_a_minute_and_only_when_proved(asked):
+    now = time.time()
+    with pytest.raises(InvalidSignatureException):
+        asked(now, body=b"other")
+    assert asked.uses == []
+    for seconds in (0, 1, 59, 61):
+        asked(now + seconds)
+    assert [round(use.at - now) for use in asked.uses] == [0, 61]

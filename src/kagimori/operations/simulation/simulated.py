@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
 from kagimori.gate.asked import Asked
-from kagimori.gate.gathering import Holder, entities_of, read_entities
+from kagimori.gate.gathering import Holder, gathered
 from kagimori.gate.identities import (
     BEARERS,
     identity_named,
@@ -95,8 +95,7 @@ def policies_of(view: View, bearer: Bearer) -> list[SourcedPolicy]:
         PolicyEvaluation: one that is stored cannot be read.
         Absent: not in memory yet.
     """
-    gathered = read_entities(entities_of(view, bearer))
-    return [policy for holder in gathered.holders for policy in _of_holder(holder)]
+    return [policy for holder in gathered(view, bearer) for policy in _of_holder(holder)]
 
 
 def boundary_of(view: View, bearer: Bearer) -> SourcedPolicy | None:
@@ -106,10 +105,10 @@ def boundary_of(view: View, bearer: Bearer) -> SourcedPolicy | None:
         PolicyEvaluation: there is one that cannot be read.
         Absent: not in memory yet.
     """
-    gathered = read_entities(entities_of(view, bearer))
-    if gathered.is_bounded and gathered.boundary is None:
+    itself = gathered(view, bearer)[0]
+    if itself.is_bounded and itself.boundary is None:
         _cannot_evaluate(bearer.boundary or "")
-    return None if gathered.boundary is None else _managed(gathered.boundary)
+    return None if itself.boundary is None else _managed(itself.boundary)
 
 
 def _of_holder(holder: Holder) -> Iterator[SourcedPolicy]:
@@ -122,7 +121,7 @@ def _of_holder(holder: Holder) -> Iterator[SourcedPolicy]:
         policy_id = f"{bearer.noun}_{bearer.name}_{name}"
         named = (bearer.noun, bearer.name, name)
         yield SourcedPolicy(policy_id, bearer.noun, text, policy, holder=named)
-    yield from map(_managed, holder.attached)
+    yield from map(_managed, holder.existing)
 
 
 def _managed(policy: ManagedPolicy) -> SourcedPolicy:

@@ -2,7 +2,8 @@
 
 `--endpoint` (or AWS_ENDPOINT_URL) names a server, and the credentials are those that the AWS CLI
 would use. `--data` names a folder: if a server runs there, it is asked, with the root access key
-that lies in the folder; else the command reads or changes the folder itself.
+that lies in the folder (or, once that was moved away, with the credentials of the AWS CLI); else
+the command reads or changes the folder itself.
 """
 
 import contextlib
@@ -13,8 +14,8 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from kagimori.deployment.folder import Unusable
-from kagimori.deployment.running import root_access_key, running_server
+from kagimori.deployment.folder import Layout, Unusable
+from kagimori.deployment.running import root_access_key, running_endpoint
 from kagimori_cli.terminal import EXIT_UNREADABLE, complain
 from kagimori_client.admin import AdminClient, ServiceError
 from kagimori_client.connection import Endpoint, Unreachable, endpoint_in
@@ -63,8 +64,12 @@ def server_for(
 
 
 def _served_there(data: Path) -> AdminClient | None:
-    if running_server(data) is None:
+    running = running_endpoint(data)
+    if running is None:
         return None
+    if not Layout(data).credentials.exists():  # moved to where fewer people can read it
+        endpoint = Endpoint(*running)
+        return AdminClient(endpoint, find_credentials(), find_region(), seconds=SECONDS_MAX)
     made = root_access_key(data)
     return AdminClient(
         Endpoint(made.endpoint_url, made.ca_bundle),

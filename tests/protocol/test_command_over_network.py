@@ -220,6 +220,22 @@ def test_what_names_no_server_says_so_in_a_line(words, variables, said):
     assert said in done.stderr
 
 
+def test_without_its_root_access_key_a_served_folder_is_asked_as_the_aws_cli_would(
+    server, variables
+):
+    file = server.data / "root-access-key.json"
+    moved = file.rename(file.with_suffix(".moved"))
+    try:
+        credentials = {name: one for name, one in variables.items() if name != "AWS_ENDPOINT_URL"}
+        command = ("account", "list", "--data", server.data, *KEYS)
+        assert server.account in {one["account_id"] for one in told(run(*command, **credentials))}
+        without = run(*command)
+        assert without.returncode == 1
+        assert "no AWS credentials" in without.stderr
+    finally:
+        moved.rename(file)
+
+
 def test_over_tls_the_folders_authority_is_trusted():
     with serving.served(init_options=("--tls",)) as server:
         assert told(run("account", "list", "--data", server.data, *KEYS))

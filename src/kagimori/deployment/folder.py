@@ -71,6 +71,11 @@ class Layout(Struct, frozen=True):
         return self.data / "tls"
 
     @property
+    def authority(self) -> Path:
+        """The file (PEM) of the deployment's own authority, if `init --tls` made one."""
+        return self.tls / "ca.pem"
+
+    @property
     def run(self) -> Path:
         return self.data / "run"
 

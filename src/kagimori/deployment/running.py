@@ -41,6 +41,16 @@ def root_access_key(data: Path) -> RootAccessKey:
     return msgspec.structs.replace(made, endpoint_url=_reachable(running["endpoint_url"]))
 
 
+def running_endpoint(data: Path) -> tuple[str, str | None] | None:
+    """Return the URL of the running server, and the file (PEM) of its authority if it has one."""
+    running = running_server(data)
+    if running is None:
+        return None
+    authority = Layout(data).authority.resolve()
+    bundle = str(authority) if authority.is_file() else None
+    return _reachable(running["endpoint_url"]), bundle
+
+
 def running_server(data: Path) -> dict[str, str] | None:
     """Return the facts of the server that uses this folder; None if there is none."""
     layout = Layout(data)

@@ -363,6 +363,25 @@ def test_a_suite_without_forward_secrecy_is_refused(files):
     on_uvloop(run())
 
 
+def test_peers_that_never_shake_hands_keep_nobody_out(files):
+    """They are counted from the first moment, or they would take every open file."""
+
+    async def run():
+        context = client(files, ssl.TLSVersion.TLSv1_3)
+        tls = server_context(files.certificate, files.key)
+        async with served(FrontLimits(connections=8), tls=tls) as place:
+            silent = [await asyncio.open_connection("127.0.0.1", place.port) for _ in range(40)]
+            reader, writer = await connect(place, ssl=context, server_hostname="localhost")
+            writer.write(GET)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            assert place.front.connections_open <= 8
+            for _, one in (*silent, (reader, writer)):
+                one.close()
+            await place.until(lambda: place.front.connections_open == 0)
+
+    on_uvloop(run())
+
+
 def test_a_refusal_and_a_close_over_tls(files):
     async def run():
         context = client(files, ssl.TLSVersion.TLSv1_3)

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from kagimori.http.answers import CONTINUE, HTTP_1_1_REQUIRED
 from kagimori.http.bodies import FREE_BYTES
@@ -22,6 +22,9 @@ from kagimori.http.peer import network_of, source_ip, tls_details
 from kagimori.http.room import Place
 from kagimori.rules.request import RawAnswer, RawRequest, TlsDetails
 
+if TYPE_CHECKING:
+    from kagimori.http.handshake import Handshake
+
 EMPTY_LINE_BEGUN: Final = (b"", b"\r", b"\r\n")
 
 
@@ -30,6 +33,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_handler",
+        "_handshake",
         "_held",
         "_line",
         "_loop",
@@ -51,8 +55,11 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, shared: Shared, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, shared: Shared, loop: asyncio.AbstractEventLoop, handshake: "Handshake | None" = None
+    ) -> None:
         self.shared = shared
+        self._handshake = handshake
         self.deadline = inf
         self._loop = loop
         self._reader = MessageReader(shared.limits)
@@ -76,7 +83,9 @@ class Connection(asyncio.Protocol):
         shared = self.shared
         self.source_ip = source_ip(transport)
         self.peer = network_of(self.source_ip)
-        if not shared.draining:
+        if self._handshake is not None:  # which has been admitted
+            self._take_over(self._handshake)
+        elif not shared.draining:
             self.place = shared.places.admit(self, shared.connections)
         if self.place is Place.NONE:
             self._note(503)
@@ -88,6 +97,11 @@ class Connection(asyncio.Protocol):
         shared.connections.add(self)
         self._tls = tls_details(transport)
         self.deadline = self._loop.time() + shared.seconds[State.FRESH]
+
+    def _take_over(self, handshake: "Handshake") -> None:
+        self._handshake = None
+        self.shared.places.hand_over(handshake, self)
+        self.shared.connections.discard(handshake)
 
     def data_received(self, data: bytes) -> None:
         """Take the bytes; answer the whole requests among them."""

@@ -14,6 +14,7 @@ from kagimori.settings import FrontLimits
 
 if TYPE_CHECKING:
     from kagimori.http.connection import Connection
+    from kagimori.http.handshake import Handshake
 
 Respond = Callable[[RawAnswer], None]
 Handler = Callable[[RawRequest, Respond], None]
@@ -56,7 +57,7 @@ class Shared:
         self.new_request_id = new_request_id
         self.on_refused = on_refused
         self.on_last_gone: Callable[[], None] | None = None
-        self.connections: set[Connection] = set()
+        self.connections: set[Connection | Handshake] = set()
         self.bodies = Bodies(limits)
         self.seconds = seconds_of(limits)
         self.in_flight = 0

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from kagimori.http.answers import AnswerHeads
 from kagimori.http.connection import Connection
 from kagimori.http.exchange import Handler, Respond, Shared
+from kagimori.http.handshake import BACKLOG, TlsListener
 from kagimori.settings import FrontLimits
 
 __all__ = ["Front", "Handler", "Respond"]
-
-BACKLOG = 1024
 
 
 class Front:
@@ -45,7 +44,7 @@ class Front:
             on_refused=on_refused,
             reserve_pages=reserve_pages,
         )
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsListener] = []
         self._next_sweep: asyncio.TimerHandle | None = None
 
     @property
@@ -69,16 +68,15 @@ class Front:
             OSError: the socket cannot be listened on.
         """
         loop = asyncio.get_running_loop()
-        seconds = self._shared.limits.header_seconds if ssl is not None else None
-        server = await loop.create_server(
-            lambda: self.connection(loop),
-            sock=sock,
-            ssl=ssl,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=seconds,
-            ssl_shutdown_timeout=seconds,
-        )
-        self._servers.append(server)
+        if ssl is None:
+            server = await loop.create_server(
+                lambda: self.connection(loop), sock=sock, backlog=BACKLOG
+            )
+            self._servers.append(server)
+        else:
+            listener = TlsListener(self._shared, sock, ssl)
+            listener.begin()
+            self._servers.append(listener)
         if self._next_sweep is None:
             self._sweep_later(loop)
 

@@ -8,8 +8,12 @@ from kagimori.rules.request import TlsDetails
 
 def source_ip(transport: asyncio.Transport) -> str:
     """Return the peer's address; an IPv4 one in IPv4's form on a dual-stack socket too."""
-    peer = transport.get_extra_info("peername")
-    if not isinstance(peer, tuple):
+    return address_of(transport.get_extra_info("peername"))
+
+
+def address_of(peer: object) -> str:
+    """Return the address in a socket's name of its peer; none for other kinds of sockets."""
+    if not isinstance(peer, tuple) or not peer:
         return ""
     address = str(peer[0])
     mapped = address.removeprefix("::ffff:")

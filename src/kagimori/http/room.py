@@ -6,16 +6,12 @@ being answered never gives way; when all places are taken by such, there is stil
 the health pages are answered and everything else is refused.
 """
 
+from collections.abc import Iterable
 from enum import Enum, unique
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from kagimori.http.life import State
 from kagimori.settings import FrontLimits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kagimori.http.connection import Connection
 
 # Who gives way first: who is going anyway, has not asked yet, takes long, might ask again.
 _ORDER: Final = {
@@ -41,6 +37,19 @@ class Place(Enum):
     NONE = "none"
 
 
+class Peer(Protocol):
+    """A connection, or one whose handshake is not done, as far as its place is concerned."""
+
+    peer: str
+    place: Place
+    state: State
+    deadline: float
+
+    def may_give_way(self) -> bool: ...
+
+    def give_way(self) -> None: ...
+
+
 class Places:
     """The places of one front, and the connections that have them."""
 
@@ -53,9 +62,9 @@ class Places:
         self._taken = 0
         self._taken_by: dict[str, int] = {}
         self._reserve = reserve
-        self._reserved: dict[Connection, None] = {}  # the oldest first
+        self._reserved: dict[Peer, None] = {}  # the oldest first
 
-    def admit(self, newcomer: "Connection", others: "Iterable[Connection]") -> Place:
+    def admit(self, newcomer: Peer, others: Iterable[Peer]) -> Place:
         """Return the place of a new connection, after others have given way if need be."""
         if self._has_room_for(newcomer.peer, others):
             self._taken += 1
@@ -66,7 +75,15 @@ class Places:
             return Place.RESERVE
         return Place.NONE
 
-    def release(self, connection: "Connection") -> None:
+    def hand_over(self, before: Peer, after: Peer) -> None:
+        """Give the place of one to another, which is the same peer."""
+        after.place, after.peer = before.place, before.peer
+        before.place = Place.NONE
+        if after.place is Place.RESERVE:
+            del self._reserved[before]
+            self._reserved[after] = None
+
+    def release(self, connection: Peer) -> None:
         """Take the place of a connection back, which has none then."""
         place, connection.place = connection.place, Place.NONE
         if place is Place.RESERVE:
@@ -79,12 +96,12 @@ class Places:
             else:
                 del self._taken_by[connection.peer]
 
-    def _has_room_for(self, peer: str, others: "Iterable[Connection]") -> bool:
+    def _has_room_for(self, peer: str, others: Iterable[Peer]) -> bool:
         if self._taken_by.get(peer, 0) >= self._most_of_one:
             return self._make_room([one for one in others if one.peer == peer], self._most_of_one)
         return self._taken < self._most or self._make_room(others, self._most)
 
-    def _make_room(self, connections: "Iterable[Connection]", places: int) -> bool:
+    def _make_room(self, connections: Iterable[Peer], places: int) -> bool:
         waiting = [
             one
             for one in connections
@@ -104,6 +121,6 @@ class Places:
         return oldest is not None
 
 
-def _rank(peer: "Connection") -> tuple[int, float]:
+def _rank(peer: Peer) -> tuple[int, float]:
     """Return how soon a peer gives way: among its like, who has waited longest."""
     return _ORDER[peer.state], peer.deadline

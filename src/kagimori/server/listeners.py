@@ -4,7 +4,7 @@ import ipaddress
 import socket
 
 from kagimori.deployment.folder import Unusable
-from kagimori.http.front import BACKLOG
+from kagimori.http.handshake import BACKLOG
 from kagimori.rules.numbers import whole
 
 

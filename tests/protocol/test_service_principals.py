@@ -14,6 +14,8 @@ import serving
 from kagimori.rules.sigv4.forwarded import shown
 from serving import refused
 
+USED = "The forwarded request has been used already."
+
 
 class S3Gateway:
     """What a gateway does: it takes a request signed for S3, and shows it when it asks for keys."""
@@ -297,8 +299,33 @@ def test_a_request_is_good_once(server, gateway, alice, via_s3):
     forwarded = shown(*signed_for(alice))
     assert gateway.client(forwarded).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
     for _ in range(5):  # whichever worker it comes to
-        with refused("InvalidSignatureException", "The forwarded request has been used already."):
+        with refused("InvalidSignatureException", USED):
             gateway.client(forwarded).generate_data_key(KeyId=via_s3, KeySpec="AES_256")
+
+
+def test_a_request_is_good_once_on_every_worker_and_after_a_restart():
+    with serving.temporary_folder() as folder:
+        serving.init(folder / "d")
+        with serving.served("--workers", "2", data=folder / "d") as server:
+            gateway, alice = S3Gateway(server), user_with(server, "alice")
+            policy = {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}],
+            }
+            server.client("iam").put_user_policy(
+                UserName="alice", PolicyName="p", PolicyDocument=json.dumps(policy)
+            )
+            key = server.client().create_key()["KeyMetadata"]["KeyId"]
+            forwarded = shown(*signed_for(alice))
+            assert gateway.client(forwarded).generate_data_key(KeyId=key, KeySpec="AES_256")
+            for _ in range(8):  # each on a connection of its own, at either worker
+                with refused("InvalidSignatureException", USED):
+                    gateway.client(forwarded).generate_data_key(KeyId=key, KeySpec="AES_256")
+        with serving.served("--workers", "2", data=folder / "d") as server:
+            gateway.server = server
+            for _ in range(4):
+                with refused("InvalidSignatureException", USED):
+                    gateway.client(forwarded).generate_data_key(KeyId=key, KeySpec="AES_256")
 
 
 def test_what_was_refused_does_not_use_a_request_up(gateway, alice, via_s3):

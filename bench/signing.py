@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 JSON = "application/x-amz-json-1.1"
+VERSIONS = {"iam": "2010-05-08", "sts": "2011-06-15"}
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 # As long as the headers of the real thing, since they are parsed for every request.
 USER_AGENT = (
@@ -36,9 +37,9 @@ class Signer:
         return self.query("iam", operation, **members)
 
     def query(self, service: str, operation: str, **members: str) -> bytes:
-        """Return a whole request for an IAM action."""
-        body = urlencode({"Action": operation, "Version": "2010-05-08", **members})
-        return self._signed("iam", {"content-type": FORM}, body)
+        """Return a whole request for an action of IAM or STS."""
+        body = urlencode({"Action": operation, "Version": VERSIONS[service], **members})
+        return self._signed(service, {"content-type": FORM}, body)
 
     def _signed(self, service: str, headers: dict[str, str], body: str) -> bytes:
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -101,6 +101,7 @@ class Path:
     async def _serve(
         self, received: Received, progress: Progress, marks: list[tuple[str, float]]
     ) -> RawAnswer:
+        """Return the answer that may leave: decided, done, and recorded."""
         operation, target, asked = await self._asked(received, progress)
         marks.append(("who", perf_counter()))
         turn = Turn(self.turns)

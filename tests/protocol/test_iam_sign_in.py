@@ -1,8 +1,10 @@
 """boto3 and IAM: passwords and MFA devices. Reference: 23.1, 23.2 (MFA)."""
 
 import base64
+import json
 import time
 
+import boto3
 import pytest
 
 from kagimori.rules.identity.qr_code import qr_png
@@ -172,8 +174,48 @@ def test_devices_are_named_once(iam, device):
         iam.create_virtual_mfa_device(VirtualMFADeviceName="Phone")
 
 
-def test_the_root_user_has_no_device(iam):
+def test_the_root_user_has_a_device_and_policies_ask_for_it(iam, own_server, device):
     assert iam.list_mfa_devices()["MFADevices"] == []
+    serial_number, seed = device
+    now = time.time()
+    codes = {
+        "AuthenticationCode1": code(seed, now - 60),
+        "AuthenticationCode2": code(seed, now - 30),
+    }
+    iam.enable_mfa_device(UserName="root", SerialNumber=serial_number, **codes)
+    kms, sts = own_server.client("kms"), own_server.client("sts")
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    without = {
+        **everything,
+        "Effect": "Deny",
+        "Action": "kms:ListResourceTags",
+        "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everything, without]})
+    key = kms.create_key(Policy=policy)["KeyMetadata"]["KeyId"]
+    given = {"SerialNumber": serial_number, "TokenCode": code(seed, time.time())}
+    sessions = [sts.get_session_token(**given), sts.get_session_token()]
+    with refused("AccessDenied", status=403):
+        sts.get_session_token(**given)  # a code is taken once
+    for made, is_allowed in zip(sessions, (True, False), strict=True):
+        secret = made["Credentials"]
+        session = boto3.client(
+            "kms",
+            endpoint_url=own_server.url,
+            region_name=own_server.region,
+            aws_access_key_id=secret["AccessKeyId"],
+            aws_secret_access_key=secret["SecretAccessKey"],
+            aws_session_token=secret["SessionToken"],
+        )
+        if is_allowed:
+            assert session.list_resource_tags(KeyId=key)["Tags"] == []
+        else:
+            with refused("AccessDeniedException"):
+                session.list_resource_tags(KeyId=key)
+        session.close()
+    iam.deactivate_mfa_device(SerialNumber=serial_number)
+    for client in (kms, sts):
+        client.close()
 
 
 def test_tags_of_a_device(iam, device):

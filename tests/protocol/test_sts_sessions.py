@@ -165,6 +165,20 @@ class TestAssumeRole:
         with refused("ValidationError", "arn:aws:iam::nobody:role/x is invalid"):
             assume(world, alice, {"Arn": "arn:aws:iam::nobody:role/x"})
 
+    def test_a_role_shows_when_and_where_its_sessions_worked_last(self, world, alice):
+        role = world.role("worker", trusting(world.arn("user", "alice")), ANY)
+
+        def last():
+            return world.iam.get_role(RoleName="worker")["Role"]["RoleLastUsed"]
+
+        session = assume(world, alice, role)["Credentials"]
+        assert last() == {}
+        world.client("kms", session).list_keys()
+        serving.eventually(lambda: last() != {})
+        used = last()
+        assert used["Region"] == "us-east-1"
+        assert abs((used["LastUsedDate"] - dt.datetime.now(dt.UTC)).total_seconds()) < 60
+
     def test_the_root_user_assumes_no_role(self, world, keeper):
         sts = world.server.client("sts")
         with refused("AccessDenied", "Roles may not be assumed by root accounts.", 403):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS
+from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS, ROLES
 from kagimori.ports import Key, Table, View
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.keys.kms_key import KmsKey
@@ -66,7 +66,7 @@ class AccountView(Struct, eq=False):
         if fields[0] == _OWNER:
             is_open = prefix[0] == self.account_id or prefix[:3] in self.handed_out
             return self.whole.page(table, prefix, after, limit, group) if is_open else ()
-        if table is ACCESS_KEY_USES and self.one(ACCESS_KEYS, prefix) is None:
+        if table is ACCESS_KEY_USES and not self._is_used_by_own(prefix):
             return ()
         found = self.whole.page(table, prefix, after, limit, group)
         return [one for one in found if table is ACCESS_KEY_USES or self._is_open(one)]
@@ -77,6 +77,11 @@ class AccountView(Struct, eq=False):
         if is_own or values[:3] in self.handed_out:
             return self.whole.count(table, group, values)
         return 0
+
+    def _is_used_by_own(self, prefix: Key) -> bool:
+        """Return whether the account has this access key, or the role with this unique id."""
+        is_key = self.one(ACCESS_KEYS, prefix) is not None
+        return is_key or bool(self.group(ROLES, "by_id", prefix))
 
     def _is_open(self, entity: Any) -> bool:
         """Return whether an entity is the account's, or stands on a key that was handed out."""

@@ -19,13 +19,13 @@ from kagimori.gate.signing_keys import EXPIRED, INVALID, REMEMBERED_MAX, Signing
 from kagimori.ports import CountingView, KeyHolder
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse
 from kagimori.rules.identity.caller import Caller
-from kagimori.rules.identity.session import SessionClaims
+from kagimori.rules.identity.session import ROLE, SessionClaims
 from kagimori.rules.partitions import GLOBAL_SERVICES, partition_of, signable_regions
 from kagimori.rules.refusal import ExpiredTokenException, UnrecognizedClientException
 from kagimori.rules.sigv4.claim import Claim, Scope
 from kagimori.rules.sigv4.verify import check_claim, verify
 
-# How often the newest use of an access key is written down.
+# How often the newest use of an access key or role is written down.
 USE_SECONDS: Final = 60.0
 TOKEN_HEADER: Final = b"x-amz-security-token"
 
@@ -65,7 +65,7 @@ class Who:
         self._callers = Callers(view)
         self._signing_keys = SigningKeys(key_holder)
         self._known: dict[tuple[Scope, bytes | None], Known] = {}
-        self._used_at: dict[Scope, float] = {}
+        self._used_at: dict[Scope | str, float] = {}
 
     def identify(
         self, received: Received, claim: Claim, now: float, signing_time: float | None = None
@@ -94,8 +94,8 @@ class Who:
             caller = self._owner(scope, credential)
             until = inf if isinstance(credential, AccessKey) else credential.expires_at
             self._remember(scope, token, Known(self._view.epoch, signing_key, caller, until))
-        if token is None and now - self._used_at.get(scope, 0.0) >= USE_SECONDS:
-            self._note_use(scope, now)
+        if token is not None or now - self._used_at.get(scope, 0.0) >= USE_SECONDS:
+            self._note_use(scope, caller, now)
         if caller.service is None:
             return caller
         shown = forwarded_by(caller, caller.service, received, claim, at)
@@ -105,8 +105,7 @@ class Who:
         signing_key, credential = self._credential(scope, token, now)
         shown.check_signature(signing_key)
         behind = self._owner(scope, credential)
-        if token is None and now - self._used_at.get(scope, 0.0) >= USE_SECONDS:
-            self._note_use(scope, now)
+        self._note_use(scope, behind, now)
         return acting(behind, caller.service, shown, self._is_first)
 
     def _credential(
@@ -138,14 +137,20 @@ class Who:
             self._known.clear()
         self._known[scope, token] = known
 
-    def _note_use(self, scope: Scope, now: float) -> None:
-        """Write down that an access key was used."""
+    def _note_use(self, scope: Scope, caller: Caller, now: float) -> None:
+        """Write down that an access key or, by its unique id, a role was used, if that is due."""
+        session = caller.session
+        if session is not None and session.kind != ROLE:
+            return
+        used = scope if session is None else session.unique_id
+        if now - self._used_at.get(used, 0.0) < USE_SECONDS:
+            return
         if len(self._used_at) >= REMEMBERED_MAX:
             self._used_at.clear()
-        self._used_at[scope] = now
+        self._used_at[used] = now
         self._on_use(
             AccessKeyUse(
-                access_key_id=scope.access_key_id,
+                access_key_id=scope.access_key_id if session is None else session.unique_id,
                 at=now,
                 region=scope.region,
                 service=scope.service,

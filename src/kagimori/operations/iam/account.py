@@ -29,6 +29,7 @@ from kagimori.rules.identity.documents import (
     TRUST_CHARACTERS_MAX,
 )
 from kagimori.rules.identity.managed_policy import VERSIONS_MAX
+from kagimori.rules.identity.mfa_device import ROOT_USER
 from kagimori.rules.identity.refusals import EntityAlreadyExists, NoSuchEntity
 from kagimori_boundary.commands import Command
 
@@ -55,7 +56,6 @@ _QUOTAS: Final = {
     "SigningCertificatesPerUserQuota": 0,
     "AccountSigningCertificatesPresent": 0,
     "AccountPasswordPresent": 0,
-    "AccountMFAEnabled": 0,
     "GlobalEndpointTokenVersion": 2,
 }
 
@@ -87,6 +87,7 @@ class GetAccountSummary(IamOperation[Answered, None]):
             "PolicyVersionsInUse": versions,
             "PolicyVersionsInUseQuota": quotas.MANAGED_POLICIES.most * VERSIONS_MAX,
             "MFADevices": len(devices),
+            "AccountMFAEnabled": int(any(device.holder == ROOT_USER for device in devices)),
             "MFADevicesInUse": sum(bool(device.holder) for device in devices),
             "AccountAccessKeysPresent": int(bool(root_keys)),
         }

@@ -6,7 +6,7 @@ Source: IAM API Reference, data types and each action's remarks.
 from typing import Any
 from urllib.parse import quote
 
-from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.group import Group
 from kagimori.rules.identity.instance_profile import InstanceProfile
@@ -34,6 +34,11 @@ def shown_user(user: User, *, whole: bool = True) -> dict[str, Any]:
         "CreateDate": user.created_at,
     }
     return {**shown, **(_more(user) if whole else {})}
+
+
+def shown_root(account: Account, arn: str) -> dict[str, Any]:
+    """Return an account's root user, as GetUser shows it."""
+    return {"UserId": account.account_id, "Arn": arn, "CreateDate": account.created_at}
 
 
 def shown_group(group: Group) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Virtual MFA devices: made, enabled for a user, resynchronized, taken away.
-
-DIFFERS(aws): the root user has no device.
-"""
+"""Virtual MFA devices: made, enabled for a holder, resynchronized, taken away."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,15 +6,21 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from kagimori.entities.identity_tables import ACCOUNT_ALIASES, MFA_DEVICES, USERS
+from kagimori.entities.identity_tables import ACCOUNT_ALIASES, ACCOUNTS, MFA_DEVICES, USERS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.gate.identities import USER
 from kagimori.gate.mfa_codes import code_taken, mfa_device
-from kagimori.operations.iam.answers import shown_tags, shown_user
-from kagimori.operations.iam.iam_operation import AboutNamed, Answered, On, page, page_entries
+from kagimori.operations.iam.answers import shown_root, shown_tags, shown_user
+from kagimori.operations.iam.iam_operation import Answered, On, page, page_entries
 from kagimori.operations.iam.making import New, count_of, new_tags, one_more
+from kagimori.operations.iam.mfa_holders import (
+    HolderAndDevices,
+    OnHolder,
+    device_not_found,
+    held_device,
+    named_device,
+    shown_device,
+)
 from kagimori.operations.iam.tags import ListTags, Tag, Untag
-from kagimori.operations.iam.users import is_root
 from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Outcome, R, Withheld
 from kagimori.ports import Delete, Put
@@ -25,17 +28,17 @@ from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.folding import fold
 from kagimori.rules.identity import quotas
-from kagimori.rules.identity.account import AccountAlias
+from kagimori.rules.identity.account import Account, AccountAlias
 from kagimori.rules.identity.bearer import identity_arn
-from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.identity.mfa_device import ROOT_USER, MfaDevice
 from kagimori.rules.identity.qr_code import qr_png
 from kagimori.rules.identity.refusals import (
     DeleteConflict,
     EntityAlreadyExists,
-    NoSuchEntity,
     ValidationError,
 )
 from kagimori.rules.identity.user import User
+from kagimori.rules.names import root_arn
 from kagimori_boundary.commands import Command, CreateMfaSeed, TakeCodes
 from kagimori_boundary.replies import NewSeed, TakenCode
 
@@ -122,10 +125,6 @@ class _OnDevice(IamOperation[On[MfaDevice], None]):
         return On((need,), entity=device)
 
 
-def device_not_found(serial_number: str) -> NoSuchEntity:
-    return NoSuchEntity(f"VirtualMFADevice with serial number {serial_number} doesn't exist.")
-
-
 class DeleteVirtualMFADevice(_OnDevice):
     def ask(self, asked: Request, allowed: Allowed, facts: On[MfaDevice]) -> Command | None:
         if facts.entity.holder:
@@ -136,54 +135,10 @@ class DeleteVirtualMFADevice(_OnDevice):
         return Outcome(writes=(Delete(MFA_DEVICES, facts.entity, destroys=True),))
 
 
-class UserAndDevice(On[User]):
-    """The device that is named, and all devices of the user."""
-
-    device: MfaDevice | None = None
-    holding: Sequence[MfaDevice] = ()
-
-
-class _OnUsersDevice(AboutNamed[User, UserAndDevice, R]):
-    kind = USER
-    is_self_default = True
-
-    def look_up(self, asked: Asked) -> UserAndDevice | Withheld:
-        return self.found(asked, UserAndDevice)
-
-    def read(self, asked: Asked, facts: UserAndDevice) -> UserAndDevice:
-        user = facts.entity
-        return replace(
-            facts,
-            device=mfa_device(asked.view, user.account_id, asked.call.input.SerialNumber),
-            holding=asked.view.group(MFA_DEVICES, "by_holder", (user.account_id, user.folded)),
-        )
-
-    def ask(self, asked: Request, allowed: Allowed, facts: UserAndDevice) -> Command | None:
-        _enabled(asked, facts)
+class _OnHeldDevice(OnHolder[R]):
+    def ask(self, asked: Request, allowed: Allowed, facts: HolderAndDevices) -> Command | None:
+        held_device(asked, facts)
         return None
-
-
-def _there(asked: Request, facts: UserAndDevice) -> MfaDevice:
-    """Return the device that is named.
-
-    Raises:
-        NoSuchEntity: there is none.
-    """
-    if facts.device is None:
-        raise device_not_found(asked.call.input.SerialNumber)
-    return facts.device
-
-
-def _enabled(asked: Request, facts: UserAndDevice) -> MfaDevice:
-    """Return the device that is named, if it is enabled for the user.
-
-    Raises:
-        NoSuchEntity: it is not, or there is none.
-    """
-    device = _there(asked, facts)
-    if device.holder != facts.entity.folded:
-        raise NoSuchEntity("MFA Device invalid for user.")
-    return device
 
 
 def _two_codes(asked: Request, device: MfaDevice) -> TakeCodes:
@@ -198,88 +153,57 @@ def _two_codes(asked: Request, device: MfaDevice) -> TakeCodes:
     )
 
 
-class EnableMFADevice(_OnUsersDevice[TakenCode]):
+class EnableMFADevice(_OnHeldDevice[TakenCode]):
     """Two codes in a row show that the user has the device, and how its clock goes."""
 
-    def ask(self, asked: Request, allowed: Allowed, facts: UserAndDevice) -> Command | None:
-        device = _there(asked, facts)
+    def ask(self, asked: Request, allowed: Allowed, facts: HolderAndDevices) -> Command | None:
+        device = named_device(asked, facts)
         if device.holder:
             raise EntityAlreadyExists("MFA Device is already in use.")
         quotas.MFA_DEVICES.check(len(facts.holding))
         return _two_codes(asked, device)
 
-    def finish(self, asked: Request, facts: UserAndDevice, reply: TakenCode) -> Outcome:
-        user, device = facts.entity, _there(asked, facts)
+    def finish(self, asked: Request, facts: HolderAndDevices, reply: TakenCode) -> Outcome:
+        device = named_device(asked, facts)
         after = changed(
             device,
-            holder=user.folded,
+            holder=facts.holder,
             enabled_at=asked.now,
             last_step=reply.step,
             drift=reply.drift,
         )
-        # The user is written too, so that it is neither deleted nor renamed meanwhile.
-        writes = (Put(MFA_DEVICES, after, device), Put(USERS, changed(user), user))
-        return Outcome(writes=writes)
+        return Outcome(writes=(Put(MFA_DEVICES, after, device), facts.kept()))
 
 
-class ResyncMFADevice(_OnUsersDevice[TakenCode]):
-    def ask(self, asked: Request, allowed: Allowed, facts: UserAndDevice) -> Command | None:
-        return _two_codes(asked, _enabled(asked, facts))
+class ResyncMFADevice(_OnHeldDevice[TakenCode]):
+    def ask(self, asked: Request, allowed: Allowed, facts: HolderAndDevices) -> Command | None:
+        return _two_codes(asked, held_device(asked, facts))
 
-    def finish(self, asked: Request, facts: UserAndDevice, reply: TakenCode) -> Outcome:
-        return Outcome(writes=(code_taken(_enabled(asked, facts), reply),))
+    def finish(self, asked: Request, facts: HolderAndDevices, reply: TakenCode) -> Outcome:
+        return Outcome(writes=(code_taken(held_device(asked, facts), reply),))
 
 
-class DeactivateMFADevice(_OnUsersDevice[None]):
-    def finish(self, asked: Request, facts: UserAndDevice, reply: None) -> Outcome:
-        device = _enabled(asked, facts)
+class DeactivateMFADevice(_OnHeldDevice[None]):
+    def finish(self, asked: Request, facts: HolderAndDevices, reply: None) -> Outcome:
+        device = held_device(asked, facts)
         after = changed(device, holder="", enabled_at=None)
         return Outcome(writes=(Put(MFA_DEVICES, after, device),))
 
 
-class GetMFADevice(_OnUsersDevice[None]):
+class GetMFADevice(_OnHeldDevice[None]):
     """Without a UserName, the caller's own."""
 
     read_only = True
 
-    def finish(self, asked: Request, facts: UserAndDevice, reply: None) -> Outcome:
-        return Outcome(_shown(_enabled(asked, facts), facts.entity.name))
+    def finish(self, asked: Request, facts: HolderAndDevices, reply: None) -> Outcome:
+        return Outcome(shown_device(held_device(asked, facts), facts.name))
 
 
-def _shown(device: MfaDevice, user_name: str) -> dict[str, Any]:
-    return {
-        "UserName": user_name,
-        "SerialNumber": device.serial_number,
-        "EnableDate": device.enabled_at,
-    }
-
-
-class WithDevices(On[User | None]):
-    """The devices of a user; the root user has none."""
-
-    devices: Sequence[MfaDevice] = ()
-
-
-class ListMFADevices(AboutNamed[User, WithDevices, None]):
+class ListMFADevices(OnHolder[None]):
     read_only = True
-    kind = USER
-    is_self_default = True
 
-    def look_up(self, asked: Asked) -> WithDevices | Withheld:
-        if asked.call.input.UserName is None and is_root(asked):
-            return WithDevices((self.need(asked.caller.principal.arn),), entity=None)
-        return self.found(asked, WithDevices)
-
-    def read(self, asked: Asked, facts: WithDevices) -> WithDevices:
-        user = facts.entity
-        if user is None:
-            return facts
-        holder = (user.account_id, user.folded)
-        return replace(facts, devices=asked.view.group(MFA_DEVICES, "by_holder", holder))
-
-    def finish(self, asked: Request, facts: WithDevices, reply: None) -> Outcome:
-        name = facts.entity.name if facts.entity is not None else ""
-        entries = [(one.folded, _shown(one, name)) for one in facts.devices]
+    def finish(self, asked: Request, facts: HolderAndDevices, reply: None) -> Outcome:
+        entries = [(one.folded, shown_device(one, facts.name)) for one in facts.holding]
         return Outcome(page(asked, "MFADevices", entries, asked.call.input.UserName or ""))
 
 
@@ -307,10 +231,12 @@ class ListVirtualMFADevices(IamOperation[Answered, None]):
     @staticmethod
     def _shown(asked: Asked, device: MfaDevice) -> dict[str, Any]:
         shown: dict[str, Any] = {"SerialNumber": device.serial_number}
-        user = None
-        if device.holder:
-            user = asked.view.one(USERS, (device.account_id, device.holder))
-        if user is not None:
+        if device.holder == ROOT_USER:
+            account: Account = asked.view.one(ACCOUNTS, (device.account_id,))
+            root = shown_root(account, root_arn(device.account_id, device.partition))
+            shown |= {"User": root, "EnableDate": device.enabled_at}
+        elif device.holder:
+            user: User = asked.view.one(USERS, (device.account_id, device.holder))
             shown |= {"User": shown_user(user, whole=False), "EnableDate": device.enabled_at}
         return shown
 

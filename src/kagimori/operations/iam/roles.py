@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kagimori.entities.identity_tables import ATTACHMENTS, INSTANCE_PROFILES, ROLES
+from kagimori.entities.identity_tables import ACCESS_KEY_USES, ATTACHMENTS, INSTANCE_PROFILES, ROLES
 from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import (
     ROLE,
@@ -23,6 +23,7 @@ from kagimori.operations.operation import Outcome, Withheld
 from kagimori.ports import Delete, ExpectAtMost
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity import quotas, unique_ids
+from kagimori.rules.identity.account import AccessKeyUse
 from kagimori.rules.identity.documents import TRUST_CHARACTERS_MAX, check_size, read_policy
 from kagimori.rules.identity.instance_profile import InstanceProfile
 from kagimori.rules.identity.managed_policy import Attachment
@@ -97,11 +98,31 @@ class _OnTrusting(AboutNamed[Role, Trusting, None]):
         return replace(facts, trust=trust_text(asked.view.principals, facts.entity))
 
 
-class GetRole(_OnTrusting):
-    read_only = True
+class Used(Trusting):
+    """The newest use of the role's sessions, if there was one."""
 
-    def finish(self, asked: Request, facts: Trusting, reply: None) -> Outcome:
-        return Outcome({"Role": shown_role(facts.entity, facts.trust)})
+    use: AccessKeyUse | None = None
+
+
+class GetRole(AboutNamed[Role, Used, None]):
+    read_only = True
+    kind = ROLE
+
+    def look_up(self, asked: Asked) -> Used | Withheld:
+        return self.found(asked, Used)
+
+    def read(self, asked: Asked, facts: Used) -> Used:
+        role = facts.entity
+        # A page: never from memory, since uses are noted without telling anybody.
+        uses: Sequence[AccessKeyUse] = asked.view.page(ACCESS_KEY_USES, (role.unique_id,), None, 1)
+        trust = trust_text(asked.view.principals, role)
+        return replace(facts, trust=trust, use=uses[0] if uses else None)
+
+    def finish(self, asked: Request, facts: Used, reply: None) -> Outcome:
+        shown = shown_role(facts.entity, facts.trust)
+        if facts.use is not None:
+            shown["RoleLastUsed"] = {"LastUsedDate": facts.use.at, "Region": facts.use.region}
+        return Outcome({"Role": shown})
 
 
 class ListRoles(ListIdentities[Role]):

@@ -16,7 +16,7 @@ from kagimori.entities.identity_tables import (
 )
 from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import USER
-from kagimori.operations.iam.answers import shown_user
+from kagimori.operations.iam.answers import shown_root, shown_user
 from kagimori.operations.iam.boundaries import uses_of
 from kagimori.operations.iam.iam_operation import AboutNamed, On
 from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewIdentity
@@ -71,12 +71,7 @@ class GetUser(AboutNamed[User, On[User | Account], None]):
         entity = facts.entity
         if isinstance(entity, User):
             return Outcome({"User": shown_user(entity)})
-        root = {
-            "UserId": asked.caller.account_id,
-            "Arn": asked.caller.principal.arn,
-            "CreateDate": entity.created_at,
-        }
-        return Outcome({"User": root})
+        return Outcome({"User": shown_root(entity, asked.caller.principal.arn)})
 
 
 class ListUsers(ListIdentities[User]):

@@ -13,11 +13,12 @@ from kagimori.operations.operation import Facts, Operation
 from kagimori.ports import Write
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.folding import fold
-from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.identity.mfa_device import ROOT_USER, MfaDevice
 from kagimori.rules.identity.refusals import ValidationError
 from kagimori.rules.identity.session import SessionClaims, encode_claims, token_text
 from kagimori.rules.identity.session_request import Narrowing
 from kagimori.rules.identity.unique_ids import TEMPORARY_ACCESS_KEY, access_key_id
+from kagimori.rules.policy.principal import PrincipalKind
 from kagimori.rules.refusal import AccessDeniedException, KMSInternalException
 from kagimori_boundary.commands import Command, CreateSession
 from kagimori_boundary.commands.identity import ROOT_HOLDER
@@ -49,10 +50,13 @@ def device_of(asked: Asked) -> MfaDevice | None:
     given, caller = asked.call.input, asked.caller
     if given.SerialNumber is None and given.TokenCode is None:
         return None
-    if given.SerialNumber is None or given.TokenCode is None or caller.user_name is None:
+    holder = "" if caller.user_name is None else fold(caller.user_name)
+    if caller.principal.kind is PrincipalKind.ROOT:
+        holder = ROOT_USER
+    if given.SerialNumber is None or given.TokenCode is None or not holder:
         raise AccessDeniedException(NO_MFA)
     device = mfa_device(asked.view, caller.account_id, given.SerialNumber)
-    if device is None or device.holder != fold(caller.user_name):
+    if device is None or device.holder != holder:
         raise AccessDeniedException(NO_MFA)
     return device
 

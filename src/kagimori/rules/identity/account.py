@@ -36,7 +36,10 @@ class AccessKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AccessKeyUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """When, where and for what an access key was last used; noted at most once a minute."""
+    """When, where and for what an access key was last used; noted at most once a minute.
+
+    Roles have such uses as well, under their unique id.
+    """
 
     access_key_id: str
     at: float

@@ -1,6 +1,7 @@
 """Virtual MFA devices, as stored."""
 
 from functools import cached_property
+from typing import Final
 
 from msgspec import Struct
 
@@ -8,11 +9,14 @@ from kagimori.rules.folding import fold
 from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.partitions import AWS
 
+ROOT_USER: Final = "<root_account>"  # as AWS's credential reports call it
+
 
 class MfaDevice(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """A virtual device; its seed is sealed by the HSM, which alone checks codes.
 
-    `holder` is the folded name of the user it is enabled for; empty while it is for nobody.
+    `holder` is the folded name of the user it is enabled for, or `ROOT_USER`, which no name of a
+    user can be; empty while it is for nobody.
     `last_step` is the 30-second step of the newest code taken: neither it nor an older one is
     taken again. `drift` is by how many steps the device's clock was ahead then.
     """

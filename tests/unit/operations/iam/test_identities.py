@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from kagimori.entities.identity_tables import USERS
+from kagimori.entities.identity_tables import ACCESS_KEY_USES, USERS
+from kagimori.gate.account_view import AccountView
+from kagimori.rules.identity.account import AccessKeyUse
 from kagimori.rules.identity.refusals import (
     DeleteConflict,
     EntityAlreadyExists,
@@ -12,7 +14,7 @@ from kagimori.rules.identity.refusals import (
     NoSuchEntity,
 )
 from kagimori.rules.refusal import AccessDeniedException
-from kit.trial import Trial, allow
+from kit.trial import OTHER, Trial, allow
 
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [allow("kms:Encrypt")]})
 TRUST = json.dumps(
@@ -112,3 +114,14 @@ def test_a_denied_caller_causes_no_further_reading(trial, iam, monkeypatch):
     iam("DeleteUser", UserName="bob")
     assert denied < trial.view.looks - looks
     assert [user.name for user in trial.view.all(USERS)] == ["alice"]
+
+
+def test_a_role_shows_its_last_use_to_its_own_account(trial, iam):
+    role = iam("CreateRole", RoleName="r", AssumeRolePolicyDocument=TRUST).answer["Role"]
+    assert iam("GetRole", RoleName="r").answer["Role"]["RoleLastUsed"] == {}
+    use = {"at": trial.now, "region": "eu-west-1", "service": "kms"}
+    trial.view.put(ACCESS_KEY_USES, AccessKeyUse(access_key_id=role["RoleId"], **use))
+    shown = iam("GetRole", RoleName="r").answer["Role"]["RoleLastUsed"]
+    assert shown == {"LastUsedDate": trial.now, "Region": "eu-west-1"}
+    foreign = AccountView(trial.view, OTHER)
+    assert foreign.page(ACCESS_KEY_USES, (role["RoleId"],), None, 1) == ()

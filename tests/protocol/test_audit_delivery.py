@@ -39,6 +39,9 @@ def delivered():
                     key = kms.create_key()["KeyMetadata"]["KeyId"]
                     for _ in range(3):
                         kms.encrypt(KeyId=key, Plaintext=b"x")
+                    if region == REGIONS[0]:
+                        multi = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+                        kms.replicate_key(KeyId=multi, ReplicaRegion=REGIONS[1])
                     kms.close()
                 seen = len(objects(bucket, "Digest"))
                 serving.eventually(lambda n=seen: len(objects(bucket, "Digest")) >= n + 2, 30)
@@ -85,7 +88,9 @@ def test_every_record_once_where_it_belongs(delivered, region):
     assert len({event["eventID"] for event in events}) == len(events)
     listed = 2 if region == REGIONS[0] else 0  # ListPublicKeys, in each of two lives
     of_deployment = 4 if region == REGIONS[0] else 0  # init's three, and the streams' registration
-    assert len(events) == 8 + listed + of_deployment
+    # In each life a key is made and replicated, and in the other region there is a new key.
+    of_replicas = 4 if region == REGIONS[0] else 2
+    assert len(events) == 8 + of_replicas + listed + of_deployment
     assert {event["awsRegion"] for event in events} == {region}
     assert {event["recipientAccountId"] for event in events} == {account}
 

@@ -206,3 +206,27 @@ def test_public_keys(trail, server):
         trail.list_public_keys(StartTime=now, EndTime=now - dt.timedelta(1))
     with refused("InvalidTokenException"):
         trail.list_public_keys(NextToken="x")
+
+
+def test_what_happens_in_two_regions_is_found_in_both(server, trail):
+    kms = server.client()
+    key = kms.create_key(MultiRegion=True)["KeyMetadata"]
+    kms.replicate_key(KeyId=key["KeyId"], ReplicaRegion="eu-central-1")
+    kms.update_primary_region(KeyId=key["KeyId"], PrimaryRegion="eu-central-1")
+    kms.close()
+    arn = key["Arn"].replace("us-east-1", "eu-central-1")
+    there = server.client("cloudtrail", region="eu-central-1")
+    serving.eventually(lambda: len(look(there, "ResourceName", arn)) == 2)
+    moved, created = look(there, "ResourceName", arn)
+    assert (moved["EventName"], created["EventName"]) == ("UpdatePrimaryRegion", "CreateKey")
+    assert json.loads(created["CloudTrailEvent"])["awsRegion"] == "eu-central-1"
+    for event in (moved, created):
+        assert [one["EventId"] for one in look(there, "EventId", event["EventId"])] == [
+            event["EventId"]
+        ]
+    assert created["EventId"] in [one["EventId"] for one in look(there, "EventName", "CreateKey")]
+    assert look(there, "EventName", "ReplicateKey") == []
+    here = [one["EventName"] for one in look(trail, "ResourceName", key["Arn"])]
+    assert here == ["UpdatePrimaryRegion", "ReplicateKey", "CreateKey"]
+    assert all(one["EventId"] != created["EventId"] for one in look(trail))
+    there.close()

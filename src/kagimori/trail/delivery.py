@@ -25,7 +25,7 @@ from kagimori.rules.chain.delivered import (
     log_name,
 )
 from kagimori.rules.chain.digest import SIGNATURE_ALGORITHM, ToSign
-from kagimori.rules.records.copies import owners_copy
+from kagimori.rules.records.copies import copy_in_other_region, owners_copy
 from kagimori.rules.records.times import epoch_of, iso_time
 from kagimori.trail.source import Source
 from kagimori.trail.tail import EVERYTHING, Decoded, Lines, Place, TrailBroken
@@ -168,10 +168,14 @@ class Delivery:
             return []  # of no account
         full = []
         account_id = entry.recipient_account_id
-        copies = [(account_id, record)] if account_id else []
-        copies += [(owner, owners_copy(record, owner)) for owner in entry.owners]
-        for owner, copy in copies:
-            area = Area(owner, entry.aws_region)
+        region = entry.aws_region
+        copies = [(account_id, region, record)] if account_id else []
+        copies += [(owner, region, owners_copy(record, owner)) for owner in entry.owners]
+        if account_id and entry.other_region:
+            other = copy_in_other_region(record, entry.other_region)
+            copies.append((account_id, entry.other_region, other))
+        for owner, where, copy in copies:
+            area = Area(owner, where)
             some = gathered.get(area) or gathered.setdefault(area, _Gathered())
             some.add(copy, entry.event_time)
             if some.length > FILE_BYTES_MAX:

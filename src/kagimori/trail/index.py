@@ -11,7 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from kagimori.rules.records.entry import Entry
+from kagimori.rules.records.copies import copy_in_other_region
+from kagimori.rules.records.entry import Entry, decode_entry
 from kagimori.rules.records.facets import Facet, event_ids, facets
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.source import Source
@@ -26,7 +27,7 @@ FACET_BYTES: Final = 6
 ID_BYTES: Final = 4  # of each event's id, for finding its block
 # What is raised when the index cannot be read or written, for those who know no database.
 IndexUnusable: Final = sqlite3.Error
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _SCHEMA: Final = f"""
 BEGIN;
 CREATE TABLE positions (
@@ -135,6 +136,11 @@ class AuditIndex:
                     continue  # nothing to find it by
                 try:
                     block.take(one.entry, self._facets_of(one.entry))
+                    if one.entry.other_region:
+                        copy = decode_entry(
+                            copy_in_other_region(one.record, one.entry.other_region)
+                        )
+                        block.take(copy, self._facets_of(copy))
                 except ValueError:
                     continue
             self._add_block(block, place.offset)

@@ -11,6 +11,7 @@ from kagimori.pending import Pending
 from kagimori.ports import Absent
 from kagimori.rules.chain.chain import read_line
 from kagimori.rules.chain.groups import unmarked
+from kagimori.rules.records.copies import copy_in_other_region
 from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.facets import is_asked_for
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
@@ -135,7 +136,12 @@ class EventFinder:
         except ValueError:
             return None
         if not is_asked_for(entry, at, query):
-            return None
+            if entry.other_region not in query.regions:
+                return None
+            record = copy_in_other_region(record, entry.other_region)
+            entry = decode_entry(record)
+            if not is_asked_for(entry, at, query):
+                return None
         is_own = entry.recipient_account_id == query.account_id
         return at, record, None if is_own else query.account_id
 
@@ -147,4 +153,6 @@ def _needle(query: EventQuery) -> bytes:
         return b'"readOnly":' + value.encode()
     if name == "EventId" or not value.isascii() or json.dumps(value) != f'"{value}"':
         return b""
+    if (name, value) == ("EventName", "CreateKey"):
+        return b"teKey"  # a ReplicateKey is a CreateKey in the replica's region
     return b"" if value == "root" else value.encode()

@@ -113,7 +113,7 @@ class GetRole(AboutNamed[Role, Used, None]):
 
     def read(self, asked: Asked, facts: Used) -> Used:
         role = facts.entity
-        # A page: never from memory, since uses are noted without telling anybody.
+        # A page: never from memory, since no change says that a use was noted.
         uses: Sequence[AccessKeyUse] = asked.view.page(ACCESS_KEY_USES, (role.unique_id,), None, 1)
         trust = trust_text(asked.view.principals, role)
         return replace(facts, trust=trust, use=uses[0] if uses else None)

@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct, field
 
+KMS_SOURCE: Final = "kms.amazonaws.com"
+
 
 class Resource(Struct, frozen=True, gc=False, rename="camel"):
     arn: str = field(name="ARN", default="")
@@ -34,6 +36,13 @@ class Identity(Struct, frozen=True, gc=False, rename="camel"):
         return self.invoked_by
 
 
+class Regions(Struct, frozen=True, gc=False, rename="camel"):
+    """The regions that the parameters of a request may name beside its own."""
+
+    replica_region: str = ""
+    primary_region: str = ""
+
+
 class Entry(Struct, frozen=True, gc=False, rename="camel"):
     """The members of a record by which it is looked up."""
 
@@ -48,6 +57,19 @@ class Entry(Struct, frozen=True, gc=False, rename="camel"):
     error_code: str | None = None
     source_ip_address: str = field(name="sourceIPAddress", default="")
     resources: Sequence[Resource] | None = None
+    request_parameters: Regions | None = None
+
+    @property
+    def other_region(self) -> str:
+        """The other region in whose trail the event is as well; empty if it is in one alone."""
+        named = self.request_parameters
+        if named is None or self.error_code is not None or self.event_source != KMS_SOURCE:
+            return ""
+        if self.event_name == "ReplicateKey":
+            return named.replica_region
+        if self.event_name == "UpdatePrimaryRegion" and named.primary_region != self.aws_region:
+            return named.primary_region
+        return ""
 
     @property
     def owners(self) -> set[str]:

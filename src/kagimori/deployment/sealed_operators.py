@@ -13,7 +13,9 @@ from kagimori.deployment.folder import Layout
 from kagimori.deployment.opened import opened
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_uuid
+from kagimori.machinery.logs import Log
 from kagimori.machinery.store.sqlite import Fact
+from kagimori.ports import StoreConflict
 from kagimori.rules.records.service_event import operators_sealed
 from kagimori_boundary.commands import CreateDomains
 from kagimori_boundary.replies import SealedDomains
@@ -29,6 +31,9 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
         Unusable: the store cannot be written.
     """
     if hsm.operator_account_id:
+        if hsm.operator_account_id != facts.operator_account_id:
+            why = "the store names other operators than the HSM has sealed; the HSM is believed"
+            Log().error("trouble", part="operators", why=why)
         return replace(facts, operator_account_id=hsm.operator_account_id)
     sealed = hsm.ask(CreateDomains([], facts.operator_account_id))
     if not isinstance(sealed, SealedDomains):
@@ -40,6 +45,9 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
         region=facts.home_region,
     )
     fact = Fact("sealed_domains", sealed.sealed_domains, facts.sealed_domains)
-    with opened(layout.data) as deployment:
-        deployment.store.commit((fact,), record)
+    try:
+        with opened(layout.data) as deployment:
+            deployment.store.commit((fact,), record)
+    except StoreConflict:
+        raise HsmRefused("the sealed domains were changed meanwhile: start again") from None
     return replace(facts, sealed_domains=sealed.sealed_domains)

@@ -7,6 +7,7 @@ from kagimori.deployment.facts import Facts, new_facts
 from kagimori.deployment.folder import make_folder
 from kagimori.deployment.opened import new_store, opened
 from kagimori.deployment.sealed_operators import with_sealed_operators
+from kagimori.hsm.process import HsmRefused
 from kagimori.rules.records.service_event import deployment_created
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Role
@@ -56,12 +57,13 @@ def stored(layout, sealed_domains):
     return facts
 
 
-def test_the_hsm_is_believed_and_not_the_store(layout):
+def test_the_hsm_is_believed_and_not_the_store(layout, capfd):
     new = InProcess(layout).ask(commands.CreateDomains(["identity"], OTHER))
     facts = stored(layout, new.sealed_domains)
     found = with_sealed_operators(layout, facts, InProcess(layout, facts.sealed_domains))
     assert found.operator_account_id == OTHER
     assert found.sealed_domains == facts.sealed_domains
+    assert "the HSM is believed" in capfd.readouterr().err
 
 
 def test_an_older_deployment_has_it_sealed_at_its_next_start(layout):
@@ -75,3 +77,12 @@ def test_an_older_deployment_has_it_sealed_at_its_next_start(layout):
     forged = msgspec.structs.replace(found, operator_account_id=OTHER)
     again = with_sealed_operators(layout, forged, InProcess(layout, found.sealed_domains))
     assert again == found
+
+
+def test_what_was_changed_meanwhile_is_not_written_over(layout):
+    facts = stored(layout, sealed_as_before(layout))
+    older = msgspec.structs.replace(facts, sealed_domains=sealed_as_before(layout))
+    with pytest.raises(HsmRefused, match="start again"):
+        with_sealed_operators(layout, older, InProcess(layout, older.sealed_domains))
+    with opened(layout.data) as deployment:
+        assert deployment.facts == facts

@@ -26,6 +26,10 @@ class Pending(Struct, Generic[T], eq=False):
     _failure: BaseException | None = None
     _value: T | None = None
 
+    def __repr__(self) -> str:
+        # INVARIANT(no-secret-in-sight): the value may be a plaintext.
+        return f"<Pending, {'settled' if self._settled else 'not settled'}>"
+
     def settle(self, value: T) -> None:
         """Set the value and resume the waiting coroutine. A second call changes nothing."""
         if not self._settled:

@@ -39,6 +39,12 @@ def test_a_failure_is_raised_in_whoever_waits():
         pending.result()
 
 
+def test_no_text_of_a_pending_shows_its_value():
+    pending = Pending()
+    pending.settle(b"planted secret")
+    assert f"{pending} {pending!r}" == "<Pending, settled> <Pending, settled>"
+
+
 @pytest.mark.parametrize("again", ["settle", "fail"])
 def test_only_the_first_outcome_counts(again):
     pending = Pending()

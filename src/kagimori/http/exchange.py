@@ -78,6 +78,10 @@ class Exchange(Struct, eq=False):
     held: int = 0
     out: bytes | None = None
 
+    def __repr__(self) -> str:
+        # INVARIANT(no-secret-in-sight): the answer may hold a plaintext.
+        return f"<Exchange {self.request_id}>"
+
     def __call__(self, answer: RawAnswer) -> None:
         """Write the answer, or hold it until those before it are written.
 

@@ -823,3 +823,11 @@ def test_further_headers_stand_before_the_body():
     head, body = door.transport.out.split(b"\r\n\r\n")
     assert b"\r\nX-More: 1\r\n" in head
     assert body == b"body"
+
+
+def test_no_text_of_an_exchange_shows_its_answer():
+    door = Door(hold=True)
+    door.feed(post(b"Content-Length: 0"))
+    door.feed(post(b"Content-Length: 0"))
+    door.held[1](RawAnswer(200, b"planted secret"))
+    assert repr(door.held[1]) == "<Exchange id-2>"

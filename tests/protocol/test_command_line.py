@@ -43,7 +43,7 @@ def deployment(pristine, folder):
 
 
 def _content_of_file(file):
-    """The rows of a store, but for the list of streams and its record; the hash of another file."""
+    """The rows of a store, but for what a node registers and its record; the hash of another file."""
     if file.name == "kagimori.db":
         with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file)) as store:
             return [
@@ -53,6 +53,7 @@ def _content_of_file(file):
                 and "sqlite_sequence" not in line
                 and "'streams'" not in line
                 and "'signs'" not in line
+                and "'timer'" not in line
                 and "'audit_key'" not in line
             ]
     return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -61,7 +62,7 @@ def _content_of_file(file):
 def content_of(data):
     """What is in a folder, but for what a start may touch.
 
-    That is its lock, run/, the HSM's journal, the public key, and in the store the list of streams.
+    That is its lock, run/, the HSM's journal, the public key, and in the store what a node registers.
     """
     return {
         str(file.relative_to(data)): _content_of_file(file)

@@ -35,6 +35,8 @@ class Table(Struct, frozen=True):
     groups: Mapping[str, tuple[str, ...]] = {}
     # Whether entities have a `due_at`, by which the timer finds them.
     has_due: bool = False
+    # Finds the tokens in an entity that are under a domain key, where it has any.
+    tokens: Callable[[Any], Sequence[bytes]] | None = None
 
     def key_of(self, entity: Any) -> Key:
         return tuple(getattr(entity, field) for field in self.key)
@@ -151,11 +153,21 @@ class Store(Protocol):
     def commit(self, writes: Sequence[Write], event_id: str, record: bytes) -> Pending[None]:
         """Make all changes and keep the record of them beside, or change nothing.
 
-        Fails with `StoreConflict` or `StoreFailed`.
+        Fails with `StoreConflict` or `StoreFailed`. It is a conflict as well if a change brings in
+        a token of a domain key that is closed (`rules/keys/domains.py`).
         """
 
     def due(self, table: Table, now: float, limit: int) -> Pending[Sequence[Any]]:
         """Settle with up to `limit` entities whose time has come, the longest due first."""
+
+    def search(
+        self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
+    ) -> Pending[tuple[Sequence[Any], Key | None]]:
+        """Settle with the entities in whose stored form one of the texts stands.
+
+        Looked through are so many rows after the key `after`, in key order; the second value is the
+        key of the last one, None once there are no more.
+        """
 
     def note(self, table: Table, entities: Sequence[Any]) -> None:
         """Write entities that need no record (uses, denials) later, replacing older ones."""

@@ -188,6 +188,31 @@ class Hsm(_Section, frozen=True):
     ] = 10.0
 
 
+class DomainKeys(_Section, frozen=True):
+    """The keys that wrap all stored keys and secrets, one ring of them for each region."""
+
+    rotation_hours: Annotated[
+        float,
+        About("Between rotations of domain keys; 0: only when an operator asks.", least=0),
+    ] = 24.0
+    keep_days: Annotated[
+        float,
+        About(
+            "How long a domain key is kept after its rotation, for the tokens that clients carry; "
+            "then it is destroyed, once no stored token needs it.",
+            least=2,
+        ),
+    ] = 3.0
+    rewraps_per_second: Annotated[
+        int,
+        About(
+            "Keys and other entities whose tokens are wrapped anew in a second, at most.",
+            least=1,
+            most=10_000,
+        ),
+    ] = 100
+
+
 class AuditOptions(_Section, frozen=True):
     """Settings of the audit trail: digests, copies, log files and notices."""
 
@@ -351,6 +376,7 @@ class Settings(_Section, frozen=True):
     tls: Tls = Tls()
     front: FrontLimits = FrontLimits()
     hsm: Hsm = Hsm()
+    domains: DomainKeys = DomainKeys()
     audit: AuditOptions = AuditOptions()
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()

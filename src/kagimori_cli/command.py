@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "audit": ("audit", "audit", "kagimori audit verify --data ./kagimori-data"),
     "account": ("accounts", "account", "kagimori account create --data ./kagimori-data"),
     "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
+    "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
     "policy": (
         "policy",
         "policy",

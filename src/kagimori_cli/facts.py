@@ -28,6 +28,8 @@ _MEMBERS: Final = {
     "pid": "ProcessId",
     "version": "Version",
     "operator_account_id": "OperatorAccountId",
+    "domain_keys": "DomainKeys",
+    "rewrapping": "Rewrapping",
 }
 
 
@@ -142,7 +144,7 @@ def _of(data: Path | None, endpoint: str | None) -> dict[str, Any] | None:
         return None
     with refusals_explained():
         answer = server.call("GetStatus")
-    return {name: answer.get(member) for name, member in _MEMBERS.items()}
+    return {name: plain_members(answer.get(member)) for name, member in _MEMBERS.items()}
 
 
 def _flat(value: Any) -> str:

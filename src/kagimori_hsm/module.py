@@ -78,7 +78,9 @@ class Module:
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **IdentityCommands(self._rings, mfa, journal or Journal(), world).functions(),
             **mfa.functions(),
-            **DomainCommands(self._rings, self._keys, self._seal, world).functions(),
+            **DomainCommands(
+                self._rings, self._keys, self._seal, self._unsealed, world
+            ).functions(),
         }
         self._functions = functions if world.dev else _without(functions, _FOR_DEV)
         self._open: Mapping[Role, Mapping[type[HsmCommand], Function]] = {}
@@ -183,10 +185,7 @@ class Module:
 
     def _adopt_domains(self, command: commands.AdoptDomains) -> Reply:
         """Put the rings in a blob in force, and forget what was opened with keys that are gone."""
-        unsealed = unseal(command.sealed_domains, self._seal_key)
-        if unsealed.operator_account_id != self._rings.operator_account_id:
-            raise Refused(Reason.FORBIDDEN)
-        gone = self._rings.succeed(unsealed.rings)
+        gone = self._rings.succeed(self._unsealed(command.sealed_domains))
         if gone:
             self._keys.drop_under(gone)
             self._audit.drop_under(gone)
@@ -194,6 +193,18 @@ class Module:
 
     def _seal(self, rings: Mapping[str, Ring]) -> bytes:
         return seal(rings, self._seal_key, self._rings.operator_account_id)
+
+    def _unsealed(self, sealed_domains: bytes) -> Mapping[str, Ring]:
+        """Return the rings in a blob of this deployment.
+
+        Raises:
+            SealRefused: it does not open.
+            Refused: FORBIDDEN, it names other operators.
+        """
+        unsealed = unseal(sealed_domains, self._seal_key)
+        if unsealed.operator_account_id != self._rings.operator_account_id:
+            raise Refused(Reason.FORBIDDEN)
+        return unsealed.rings
 
     def _admit_follower(self, command: commands.AdmitFollower) -> Reply:
         self._follower = command.process_id

@@ -28,7 +28,8 @@ _TOKEN_HEAD_BYTES: Final = TOKEN_MARK_BYTES + _IV_BYTES
 # A domain key rests so long before it can be destroyed: clients carry session tokens for up to 36
 # hours and import tokens for 24, and nobody can wrap those anew.
 REST_SECONDS_MIN: Final = 37 * 3600.0
-DOMAIN_KEYS_MAX: Final = 400
+# All rings of a deployment go through one frame.
+DOMAIN_KEYS_MAX: Final = 100
 
 
 class KeyLife(NamedTuple):

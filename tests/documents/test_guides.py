@@ -48,6 +48,14 @@ def test_try_a_policy_before_you_set_it(tmp_path):
     assert "1 would newly pass:" in said
 
 
+def test_look_after_domain_keys(tmp_path):
+    with serving.served() as server:
+        page = "docs/do/look-after-domain-keys.md"
+        said = run(page, tmp_path, serving.environment(), data=server.data)
+    assert said.splitlines()[-1].startswith("wrapping anew: done")
+    assert "RETIRED" in said
+
+
 def test_back_up_and_restore():
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed")

@@ -157,9 +157,12 @@ OPERATORS_ALONE = {
     "DeleteServiceKey": {"AccessKeyId": "AKIAAAAAAAAAAAAAAAAA"},
     "GetAuditStatus": {},
     "GetMetricsSummary": {},
+    "GetDomainStatus": {},
     "GetStatus": {},
     "ListAccounts": {},
     "ListServiceKeys": {},
+    "RewrapTokens": {},
+    "RotateDomainKey": {},
 }
 
 
@@ -315,6 +318,9 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.get_status()
     client.get_metrics_summary()
     client.get_audit_status()
+    client.rotate_domain_key()
+    client.rewrap_tokens()
+    client.get_domain_status()
     assert answered == set(describe("kagimori").operations)
 
 

@@ -1,8 +1,7 @@
 """The audit key of a deployment: made by `init`, kept as a token, its public half shown.
 
-deployment.audit_key            the token, which the HSM alone opens
-deployment.audit_public_key     DER
-audit/public-key.pem            the same in PEM, for whoever verifies a copy of the folder
+audit_keys in the store         the token, which the HSM alone opens, and the public half
+audit/public-key.pem            the public half in PEM, for whoever verifies a copy of the folder
 """
 
 import base64
@@ -16,13 +15,14 @@ from msgspec import Struct
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.opened import opened
+from kagimori.entities.tables import AUDIT_KEYS
 from kagimori.hsm.process import HsmRefused
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.files import write_whole
 from kagimori.machinery.store.admin import AdminStore, Change
-from kagimori.machinery.store.sqlite import Fact
-from kagimori.ports import StoreConflict
+from kagimori.ports import Put, StoreConflict
 from kagimori.rules.chain.digest import ToSign
+from kagimori.rules.keys.audit_key import NAME, StoredAuditKey
 from kagimori.rules.records.service_event import audit_key_created
 from kagimori_boundary.commands import Command, CreateAuditKey, SignDigest
 from kagimori_boundary.replies import NewKey, Reply
@@ -79,11 +79,11 @@ def stored_audit_key(store: AdminStore) -> AuditKey | None:
     Raises:
         StoreUnusable: it cannot be read.
     """
-    facts = store.facts()
-    if "audit_key" not in facts or "audit_public_key" not in facts:
+    stored: StoredAuditKey | None = store.one(AUDIT_KEYS, (NAME,))
+    if stored is None:
         return None
-    public_key = facts["audit_public_key"]
-    return AuditKey(facts["audit_key"], _pem(public_key), sha256(public_key).hexdigest())
+    public_key = stored.public_key
+    return AuditKey(stored.token, _pem(public_key), sha256(public_key).hexdigest())
 
 
 def new_audit_key(facts: Facts, ask: Callable[[Command], Reply], now: float) -> Change:
@@ -96,7 +96,7 @@ def new_audit_key(facts: Facts, ask: Callable[[Command], Reply], now: float) -> 
     if not isinstance(made, NewKey) or made.public_key is None:
         raise HsmRefused("the HSM answered something else")
     return Change(
-        [Fact("audit_key", made.key_token), Fact("audit_public_key", made.public_key)],
+        [Put(AUDIT_KEYS, StoredAuditKey(token=made.key_token, public_key=made.public_key))],
         audit_key_created(
             event_id=new_uuid(),
             now=now,

@@ -19,9 +19,12 @@ from kagimori.deployment.opened import new_store
 from kagimori.deployment.regions import check_regions
 from kagimori.deployment.running import RootAccessKey
 from kagimori.deployment.trust_files import write_trust_files
+from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_account_id, new_uuid
 from kagimori.machinery.store.admin import Change, StoreUnusable
+from kagimori.ports import Put
+from kagimori.rules.keys.domains import Domains, first_domains
 from kagimori.rules.records.service_event import deployment_created
 from kagimori.settings import DEFAULT_PORT
 from kagimori_boundary.commands import IDENTITY_DOMAIN, Command, CreateDomains
@@ -105,7 +108,8 @@ def _fill(
         operator_account_id=account_id,
     )
     planned = plan_account(account_id, ask, now)
-    changes = [_creation(facts), planned.change(facts.home_region)]
+    domains = first_domains(sealed.sealed_domains, sealed.keys)
+    changes = [_creation(facts, domains), planned.change(facts.home_region)]
     if audit_key:
         changes.append(new_audit_key(facts, ask, now))
     with new_store(layout) as store:
@@ -115,14 +119,14 @@ def _fill(
     return made
 
 
-def _creation(facts: Facts) -> Change:
+def _creation(facts: Facts, domains: Domains) -> Change:
     record = deployment_created(
         event_id=new_uuid(),
         now=facts.created_at,
         account_id=facts.operator_account_id,
         regions=facts.regions,
     )
-    return Change(new_facts(facts), record)
+    return Change([*new_facts(facts), Put(DOMAINS, domains)], record)
 
 
 def _endpoint_url(tls_hosts: tuple[str, ...] | None) -> str:

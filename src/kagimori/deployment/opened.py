@@ -48,7 +48,7 @@ def opened(data: Path, *, read_only: bool = False) -> Iterator[Opened]:
         with new_store(layout, read_only=read_only) as store:
             if not read_only:
                 store.check()
-            yield Opened(layout, facts_from(store.facts(), layout.database), store)
+            yield Opened(layout, facts_from(store, layout.database), store)
     except StoreUnusable as reason:
         raise Unusable(str(reason)) from None
     except (OSError, HsmRefused) as problem:

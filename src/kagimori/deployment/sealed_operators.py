@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout
 from kagimori.deployment.opened import opened
+from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.logs import Log
-from kagimori.machinery.store.sqlite import Fact
-from kagimori.ports import StoreConflict
+from kagimori.ports import Put, StoreConflict
+from kagimori.rules.keys.domains import ALL, Domains, succeeded
 from kagimori.rules.records.service_event import operators_sealed
 from kagimori_boundary.commands import CreateDomains
 from kagimori_boundary.replies import SealedDomains
@@ -44,10 +45,14 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
         account_id=facts.operator_account_id,
         region=facts.home_region,
     )
-    fact = Fact("sealed_domains", sealed.sealed_domains, facts.sealed_domains)
+    changed_meanwhile = "the sealed domains were changed meanwhile: start again"
     try:
         with opened(layout.data) as deployment:
-            deployment.store.commit((fact,), record)
+            before: Domains | None = deployment.store.one(DOMAINS, (ALL,))
+            if before is None or before.sealed != facts.sealed_domains:
+                raise HsmRefused(changed_meanwhile)
+            after = succeeded(before, sealed.sealed_domains, sealed.keys)
+            deployment.store.commit((Put(DOMAINS, after, before),), record)
     except StoreConflict:
-        raise HsmRefused("the sealed domains were changed meanwhile: start again") from None
+        raise HsmRefused(changed_meanwhile) from None
     return replace(facts, sealed_domains=sealed.sealed_domains)

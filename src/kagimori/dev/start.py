@@ -36,7 +36,12 @@ def serve_dev(settings: Settings) -> str | None:
             _plant(Layout(data), Path(wanted.seed), wanted)
         return serve(
             data,
-            replace(settings, audit=AuditOptions(digest_minutes=0)),
+            # Nothing is kept, so domain keys rotate only when somebody asks for it.
+            replace(
+                settings,
+                audit=AuditOptions(digest_minutes=0),
+                domains=replace(settings.domains, rotation_hours=0.0),
+            ),
             worker_module="kagimori.dev",
             dev_hsm=True,
         )

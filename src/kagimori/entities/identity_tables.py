@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from kagimori.entities.stored_tokens import tokens_of
 from kagimori.ports import Table
 from kagimori.rules.identity.account import AccessKey, AccessKeyUse, Account, AccountAlias
 from kagimori.rules.identity.group import Group, Membership
@@ -18,7 +19,11 @@ _GROUPS: Final = {"by_account": ("account_id",), "by_id": ("unique_id",)}
 
 ACCOUNTS: Final = Table("accounts", Account, ("account_id",))
 ACCESS_KEYS: Final = Table(
-    "access_keys", AccessKey, ("access_key_id",), {"by_owner": ("account_id", "owner")}
+    "access_keys",
+    AccessKey,
+    ("access_key_id",),
+    {"by_owner": ("account_id", "owner")},
+    tokens=tokens_of,
 )
 ACCESS_KEY_USES: Final = Table("access_key_uses", AccessKeyUse, ("access_key_id",))
 USERS: Final = Table("iam_users", User, _NAMED, _GROUPS)
@@ -50,13 +55,16 @@ INSTANCE_PROFILES: Final = Table(
     _NAMED,
     {"by_account": ("account_id",), "by_role": ("account_id", "role")},
 )
-LOGIN_PROFILES: Final = Table("iam_login_profiles", LoginProfile, ("account_id", "member"))
+LOGIN_PROFILES: Final = Table(
+    "iam_login_profiles", LoginProfile, ("account_id", "member"), tokens=tokens_of
+)
 PASSWORD_POLICIES: Final = Table("iam_password_policies", PasswordPolicy, ("account_id",))
 MFA_DEVICES: Final = Table(
     "iam_mfa_devices",
     MfaDevice,
     _NAMED,
     {"by_account": ("account_id",), "by_holder": ("account_id", "holder")},
+    tokens=tokens_of,
 )
 OIDC_PROVIDERS: Final = Table(
     "iam_oidc_providers", OidcProvider, ("account_id", "url"), {"by_account": ("account_id",)}

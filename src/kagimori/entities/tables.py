@@ -3,8 +3,11 @@
 from typing import Final
 
 from kagimori.entities.identity_tables import ACCESS_KEYS, ACCOUNTS, IDENTITY_TABLES
+from kagimori.entities.stored_tokens import tokens_of
 from kagimori.ports import Table
 from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.keys.audit_key import StoredAuditKey
+from kagimori.rules.keys.domains import ClosedDomainKey, Domains
 from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
 from kagimori.rules.keys.stored_grant import StoredGrant
 from kagimori.rules.keys.usage_record import KeyUsageRecord
@@ -15,6 +18,7 @@ KMS_KEYS: Final = Table(
     ("account_id", "region", "key_id"),
     {"by_id": ("account_id", "key_id")},
     has_due=True,
+    tokens=tokens_of,
 )
 MATERIALS: Final = Table("materials", Material, ("region", "material_id"))
 ALIASES: Final = Table(
@@ -37,20 +41,40 @@ GRANTS: Final = Table(
         "by_claim": ("claim",),
     },
 )
+DOMAINS: Final = Table("domains", Domains, ("name",))
+CLOSED_DOMAIN_KEYS: Final = Table("closed_domain_keys", ClosedDomainKey, ("key_id",))
+AUDIT_KEYS: Final = Table("audit_keys", StoredAuditKey, ("name",), tokens=tokens_of)
 
 TABLES: Final = {
     table.name: table
-    for table in (*IDENTITY_TABLES, KMS_KEYS, MATERIALS, ALIASES, GRANTS, KEY_USAGES, DENIALS)
+    for table in (
+        *IDENTITY_TABLES,
+        KMS_KEYS,
+        MATERIALS,
+        ALIASES,
+        GRANTS,
+        KEY_USAGES,
+        DENIALS,
+        DOMAINS,
+        CLOSED_DOMAIN_KEYS,
+        AUDIT_KEYS,
+    )
 }
+# The tables whose entities hold tokens.
+TOKEN_TABLES: Final = tuple(table for table in TABLES.values() if table.tokens is not None)
 
 __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
     "ALIASES",
+    "AUDIT_KEYS",
+    "CLOSED_DOMAIN_KEYS",
     "DENIALS",
+    "DOMAINS",
     "GRANTS",
     "KEY_USAGES",
     "KMS_KEYS",
     "MATERIALS",
     "TABLES",
+    "TOKEN_TABLES",
 ]

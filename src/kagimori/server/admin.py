@@ -6,19 +6,20 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from kagimori.http.front import Front, Respond
 from kagimori.machinery.chance import new_uuid
 from kagimori.rules.request import RawAnswer, RawRequest
-from kagimori.server.metrics import exposition
+from kagimori.server.metrics import domains_in, exposition
 from kagimori.server.trail_child import TrailReport
 from kagimori.server.worker_child import WorkerChild, snapshots_of
 from kagimori.settings import FrontLimits
 
 CONNECTIONS: Final = 64
+_REWRAPPING: Final = ("state", "rewrapped", "refused", "began_at")
 
 
 class AdminPages:
@@ -78,6 +79,7 @@ class AdminPages:
         troubles = sorted({trouble for snapshot in snapshots for trouble in snapshot["troubles"]})
         if len(snapshots) < len(self._workers):
             troubles.append("worker")
+        domains = domains_in(snapshots)
         status = {
             "status": "not ready" if troubles else "ready",
             "troubles": troubles,
@@ -90,11 +92,20 @@ class AdminPages:
                 "workers": all(snapshot["confined"] for snapshot in snapshots),
             },
             "followers": {name: one.state for name, one in report.followers.items()},
-            "alarms": report.alarms(),
+            "alarms": [*report.alarms(), *_alarms_of(domains)],
+            "domain_keys": domains.get("keys", {}),
+            "rewrapping": {name: domains[name] for name in _REWRAPPING if name in domains},
             "records": sum(snapshot["records_synced"] for snapshot in snapshots),
             "pid": os.getpid(),
         }
         return RawAnswer(200, msgspec.json.encode(status), b"application/json")
+
+
+def _alarms_of(domains: Mapping[str, Any]) -> list[str]:
+    refused = domains.get("refused", 0)
+    if not refused:
+        return []
+    return [f"domain keys are kept: {refused} stored keys or secrets under them do not open"]
 
 
 def _page_of(done: asyncio.Task[RawAnswer]) -> RawAnswer:

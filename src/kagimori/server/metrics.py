@@ -34,6 +34,7 @@ class _Workers(Collector):
         )
         yield self._troubles()
         yield from self._followers()
+        yield from self._domains()
         records = CounterMetricFamily("kagimori_audit_records", "Audit records made durable.")
         records.add_metric([], sum(snapshot["records_synced"] for snapshot in self._snapshots))
         yield records
@@ -106,6 +107,23 @@ class _Workers(Collector):
         unknown.add_metric([], len(self._trail.unknown_streams))
         yield unknown
 
+    def _domains(self) -> Iterator[Metric]:
+        reported = domains_in(self._snapshots)
+        keys = GaugeMetricFamily("kagimori_domain_keys", "Domain keys by state.", labels=["state"])
+        for state, count in reported.get("keys", {}).items():
+            keys.add_metric([state], count)
+        yield keys
+        rewrapped = CounterMetricFamily(
+            "kagimori_rewrapped_entities", "Keys and other entities wrapped under new domain keys."
+        )
+        rewrapped.add_metric([], reported.get("rewrapped", 0))
+        yield rewrapped
+        refused = GaugeMetricFamily(
+            "kagimori_rewrap_refused", "Entities with a token that does not open; should be 0."
+        )
+        refused.add_metric([], reported.get("refused", 0))
+        yield refused
+
     def _gauge(self, name: str, text: str, member: str) -> Metric:
         gauge = GaugeMetricFamily(name, text)
         gauge.add_metric([], sum(snapshot[member] for snapshot in self._snapshots))
@@ -117,6 +135,12 @@ def _cumulated(parts: list[dict[str, Any]]) -> Iterable[tuple[str, float]]:
     for position, bound in enumerate((*BUCKETS, float("inf"))):
         total += sum(part["counts"][position] for part in parts)
         yield ("+Inf" if bound == float("inf") else str(bound)), total
+
+
+def domains_in(snapshots: Iterable[Snapshot]) -> dict[str, Any]:
+    """Return the report of the worker that keeps the domain keys; empty if there is none."""
+    reported = (snapshot.get("domains") for snapshot in snapshots)
+    return next((one for one in reported if one is not None), {})
 
 
 def exposition(

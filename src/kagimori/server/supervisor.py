@@ -20,11 +20,13 @@ from msgspec import Struct
 from kagimori.deployment.audit_key import audit_key
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable, write_private
+from kagimori.deployment.opened import read_facts
 from kagimori.deployment.sealed_operators import with_sealed_operators
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
 from kagimori.machinery.logs import Log
 from kagimori.server.admin import AdminPages
+from kagimori.server.adoption import Adoption
 from kagimori.server.heartbeat import until_silent
 from kagimori.server.trail_child import TrailChild, TrailReport
 from kagimori.server.worker_child import ANSWER_SECONDS_MAX, WorkerChild, snapshots_of
@@ -37,6 +39,7 @@ from kagimori_boundary.replies import Reply
 
 STOP_SECONDS: Final = 10.0  # for a worker to end once it has drained
 RESTART_SECONDS_MAX: Final = 5.0
+ADOPT_SECONDS: Final = 0.5  # between looks whether domain keys were rotated
 
 
 class ServeOptions(Struct, frozen=True):
@@ -99,6 +102,7 @@ class Supervisor:
             reasons.append("a worker did not start; its reason stands above")
             return reasons[0]
         watches = [loop.create_task(self._keep_hsm())]
+        watches.append(loop.create_task(self._keep_domains_adopted()))
         watches += [loop.create_task(self._keep_worker(name)) for name in self._names]
         pages = AdminPages(
             endpoint_url=self._options.url,
@@ -137,12 +141,23 @@ class Supervisor:
             dev=self._options.dev_hsm,
         )
         try:
-            hsm.unseal(self._facts.sealed_domains)
-            self._facts = with_sealed_operators(self._layout, self._facts, hsm)
-        except (HsmRefused, Unusable):
+            facts = read_facts(self._layout)  # the newest: domain keys rotate
+            hsm.unseal(facts.sealed_domains)
+            self._facts = with_sealed_operators(self._layout, facts, hsm)
+        except (HsmRefused, Unusable) as problem:
             hsm.end()
-            raise
+            raise HsmRefused(str(problem)) from None
         return hsm
+
+    async def _keep_domains_adopted(self) -> None:
+        """Have the HSM use the domain keys that are kept, soon after each rotation."""
+        adoption = Adoption(self._layout, self._ask_hsm)
+        while not self._stopping.is_set():
+            await asyncio.to_thread(adoption.adopt, self._hsm.process.pid)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ADOPT_SECONDS):
+                    await self._stopping.wait()
+        adoption.close()
 
     async def _keep_hsm(self) -> None:
         pause = 0.0

@@ -40,6 +40,7 @@ from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.service_event import journal_event
 from kagimori.rules.records.strangers import Strangers
 from kagimori.server.confinement import Confinement
+from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.doors import HEALTH_PAGES, Doors
 from kagimori.server.kind import ServerKind
 from kagimori.server.timekeeper import Timekeeper
@@ -47,6 +48,7 @@ from kagimori.server.worker_config import WorkerConfig
 from kagimori.trail.archive import AuditArchive
 from kagimori.trail.inspector import TrailInspector
 from kagimori.trail.journal import Journal, JournalFailed
+from kagimori.trail.keeper import Keeper
 from kagimori.trail.lookup import AuditLookup
 from kagimori.trail.mark import MARKS
 from kagimori.trail.outbox import Row, recover_closed, recover_others, recover_own
@@ -124,6 +126,18 @@ class Worker:
             draw=draw,
             telemetry=self.telemetry,
         )
+        self._domain_keeper = DomainKeeper(
+            view=self._store.view,
+            store=self._store,
+            key_holder=holders,
+            keeper=Keeper(self._store, self._archive, holders, self.telemetry),
+            now=now,
+            draw=draw,
+            telemetry=self.telemetry,
+            settings=config.settings.domains,
+            account_id=config.operator_account_id,
+            region=config.regions[0],
+        )
         self._trail = AuditLookup(data / "audit")
         self._inspector = TrailInspector(data)
         key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
@@ -152,7 +166,7 @@ class Worker:
         )
         doors = Doors(path.handle, self.troubles)
         self._front = Front(
-            kind.door(doors.handle, self._timekeeper.turn, config.settings),
+            kind.door(doors.handle, self._turn, config.settings),
             config.settings.front,
             new_request_id=draw,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
@@ -191,6 +205,7 @@ class Worker:
             await self._front.listen(sock=listener, ssl=self._tls())
             if self._config.timer:
                 tasks.append(loop.create_task(self._timekeeper.run()))
+                tasks.append(loop.create_task(self._domain_keeper.run()))
             writer.write(frame(Answer(0)))
         await obeying
         await self._front.drain(self._config.settings.serve.drain_seconds)
@@ -206,6 +221,11 @@ class Worker:
         hsm.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await hsm
+
+    async def _turn(self) -> None:
+        """Take one turn of the timekeeper, and one of the domain keeper."""
+        await self._timekeeper.turn()
+        await self._domain_keeper.turn()
 
     async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -228,6 +248,7 @@ class Worker:
             "hsm_in_flight": self._hsm.in_flight,
             "confined": self._confinement.keeps_the_seal_hidden,
             "journal_sequence": self._journal.end.sequence,
+            "domains": self._domain_keeper.snapshot() if self._config.timer else None,
         }
 
     async def _journal_outbox(self) -> None:

@@ -15,6 +15,12 @@ from kagimori.rules.refusal import ServiceUnavailableException
 
 SECONDS_MAX: Final = 10.0
 _SILENT: Final = "The supervisor does not answer."
+_REWRAPPING: Final = {
+    "state": "State",
+    "rewrapped": "Rewrapped",
+    "refused": "Refused",
+    "began_at": "BeganAt",
+}
 _GAUGES: Final = {
     "kagimori_connections": "Connections",
     "kagimori_requests_in_flight": "RequestsInFlight",
@@ -40,6 +46,8 @@ def server_status(data: Path) -> dict[str, Any]:
         "Records": found["records"],
         "Restarts": found["restarts"],
         "ProcessId": found["pid"],
+        "DomainKeys": found["domain_keys"],
+        "Rewrapping": {_REWRAPPING[name]: value for name, value in found["rewrapping"].items()},
     }
 
 

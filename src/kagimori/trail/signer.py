@@ -22,19 +22,18 @@ class NotSigned(Exception):
 class Signer:
     """Signs for several threads, one after the other. Connects when needed, and anew after trouble.
 
-    The audit key is read with `key` when it is first needed.
+    The audit key is read with `key` each time: it is wrapped anew when domain keys rotate.
     """
 
     def __init__(self, socket_path: Path, key: Callable[[], AuditKey]) -> None:
         self._path, self._read_key = socket_path, key
-        self._key: AuditKey | None = None
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
         self._asked = 0
 
     @property
     def fingerprint(self) -> str:
-        return self._audit_key().fingerprint
+        return self._read_key().fingerprint
 
     def sign(self, to_sign: ToSign) -> str:
         """Return the signature, lower-case hex.
@@ -42,7 +41,7 @@ class Signer:
         Raises:
             NotSigned: there is none.
         """
-        command = self._audit_key().command(to_sign)
+        command = self._read_key().command(to_sign)
         with self._lock:
             self._asked += 1
             try:
@@ -56,12 +55,6 @@ class Signer:
                 self._hang_up()  # the next connection may be of a process that is admitted
                 raise NotSigned("the HSM refused to sign")
         return reply.value.hex()
-
-    def _audit_key(self) -> AuditKey:
-        with self._lock:
-            if self._key is None:
-                self._key = self._read_key()
-            return self._key
 
     def _connected(self) -> socket.socket:
         if self._connection is None:

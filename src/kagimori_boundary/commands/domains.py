@@ -1,8 +1,8 @@
 """Commands about domain keys: their rotation, their destruction, and tokens wrapped anew.
 
-Rotation and destruction answer all rings as they would be, sealed, and change nothing. They are
-in force once the operator has read them back from the store and has had them adopted: no token is
-made under a domain key that a crash could lose.
+Rotation and destruction take all rings as they are kept, sealed, answer their successors, sealed,
+and change nothing. These are in force once the operator has read them back from the store and has
+had them adopted: no token is made under a domain key that a crash could lose.
 """
 
 from typing import ClassVar
@@ -68,6 +68,7 @@ class RotateDomainKeys(HsmCommand, frozen=True, tag=42):
     `now`: seconds since the epoch; only `dev` goes by it.
     """
 
+    sealed_domains: bytes
     names: list[str]
     now: float
 
@@ -78,6 +79,7 @@ class DestroyDomainKeys(HsmCommand, frozen=True, tag=43):
     Refused for a current one, and for one that has not rested as long as tokens of clients live.
     """
 
+    sealed_domains: bytes
     key_ids: list[bytes]
     now: float
 

@@ -1,7 +1,8 @@
 """Domain keys: rotation and destruction as sealed successors, and tokens wrapped anew.
 
-What is answered here is not in force. The service keeps it first, and the operator has it adopted
-from where it is kept (`module.py`): a domain key that a crash loses has never wrapped a token.
+A successor is made of the rings as they are kept, whatever is in force, and is not in force itself.
+The service keeps it, and the operator has it adopted from where it is kept (`module.py`): a domain
+key that a crash loses has never wrapped a token.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,9 +16,11 @@ from kagimori_hsm.commands.mfa import seed_binding
 from kagimori_hsm.commands.passwords import password_binding
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.ring import Ring, Rings
+from kagimori_hsm.tokens import TokenRefused
 from kagimori_hsm.world import World
 
 Seal = Callable[[Mapping[str, Ring]], bytes]
+Unseal = Callable[[bytes], Mapping[str, Ring]]
 
 
 def sealed(rings: Mapping[str, Ring], seal: Seal) -> SealedDomains:
@@ -37,10 +40,12 @@ def key_facts(rings: Mapping[str, Ring]) -> list[DomainKeyFacts]:
 class DomainCommands:
     """One function for each command about domain keys that a worker may send."""
 
-    def __init__(self, rings: Rings, keys: BackingKeys, seal: Seal, world: World) -> None:
+    def __init__(
+        self, rings: Rings, keys: BackingKeys, seal: Seal, unseal: Unseal, world: World
+    ) -> None:
         self._rings = rings
         self._keys = keys
-        self._seal = seal
+        self._seal, self._unseal = seal, unseal
         self._world = world
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
@@ -56,14 +61,17 @@ class DomainCommands:
 
     def _rotate(self, command: commands.RotateDomainKeys) -> Reply:
         now = self._world.moment(command.now)
-        rotated = {name: self._rings.of(name).rotated(now) for name in command.names}
-        return sealed({**self._rings.all(), **rotated}, self._seal)
+        kept = self._unseal(command.sealed_domains)
+        if not kept.keys() >= set(command.names):
+            raise TokenRefused
+        rotated = {name: kept[name].rotated(now) for name in command.names}
+        return sealed({**kept, **rotated}, self._seal)
 
     def _destroy(self, command: commands.DestroyDomainKeys) -> Reply:
         now, unwanted = self._world.moment(command.now), frozenset(command.key_ids)
         kept = {
             name: ring.without(lost, now) if (lost := unwanted & ring.lives.keys()) else ring
-            for name, ring in self._rings.all().items()
+            for name, ring in self._unseal(command.sealed_domains).items()
         }
         return sealed(kept, self._seal)
 

@@ -119,7 +119,7 @@ class BackingKeys:
         """Drop keys opened from tokens under these domain keys, which are destroyed."""
         for bound_token in list(self._opened):
             if domain_key_id(self.bound(bound_token).key_token) in key_ids:
-                del self._opened[bound_token]
+                self._opened.pop(bound_token, None)  # the slow lane may have dropped it just now
 
     def forget(self, material_ids: Iterable[bytes], key_tokens: Iterable[bytes]) -> None:
         """Drop keys opened of destroyed materials; refuse their tokens from now on.

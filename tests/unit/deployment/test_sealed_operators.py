@@ -7,7 +7,10 @@ from kagimori.deployment.facts import Facts, new_facts
 from kagimori.deployment.folder import make_folder
 from kagimori.deployment.opened import new_store, opened
 from kagimori.deployment.sealed_operators import with_sealed_operators
+from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmRefused
+from kagimori.ports import Put
+from kagimori.rules.keys.domains import first_domains
 from kagimori.rules.records.service_event import deployment_created
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Role
@@ -53,7 +56,8 @@ def stored(layout, sealed_domains):
     facts = Facts(("us-east-1",), "http://x", sealed_domains, False, 1.0, OPERATORS)
     record = deployment_created(event_id="e", now=1.0, account_id=OPERATORS, regions=facts.regions)
     with new_store(layout) as store:
-        store.commit(new_facts(facts), record)
+        kept = Put(DOMAINS, first_domains(sealed_domains, ()))
+        store.commit([*new_facts(facts), kept], record)
     return facts
 
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.memory import Memory
@@ -18,10 +18,12 @@ from kagimori.machinery.store.sqlite import (
 )
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
-from kagimori.ports import Expect, ExpectAtMost, Table, Write
+from kagimori.ports import Expect, ExpectAtMost, Key, Table, Write
 
 COMMITS_TOGETHER_MAX: Final = 256
 RELEASE_SECONDS: Final = 1.0
+
+T = TypeVar("T")
 
 
 class EmbeddedStore:
@@ -96,8 +98,16 @@ class EmbeddedStore:
         self._release_soon()
 
     def due(self, table: Table, now: float, limit: int) -> Pending[Sequence[Any]]:
-        done: Pending[Sequence[Any]] = Pending()
-        job = self._reading.call(lambda: self._reader.due(table, now, limit))
+        return self._read(lambda: self._reader.due(table, now, limit))
+
+    def search(
+        self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
+    ) -> Pending[tuple[Sequence[Any], Key | None]]:
+        return self._read(lambda: self._reader.search(table, texts, after, rows))
+
+    def _read(self, read: Callable[[], T]) -> Pending[T]:
+        done: Pending[T] = Pending()
+        job = self._reading.call(read)
 
         def take() -> None:
             try:

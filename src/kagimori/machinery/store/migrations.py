@@ -1,5 +1,6 @@
 """Numbered, forward-only migrations; each is applied whole, in a transaction of its own."""
 
+import base64
 import sqlite3
 from importlib import resources
 
@@ -40,8 +41,14 @@ def migrate(connection: sqlite3.Connection) -> None:
     at = schema_version(connection)
     if at > known[-1][0]:
         raise NewerSchema(f"schema {at}; this version knows {known[-1][0]}")
+    # What was a fact of its own goes into an entity, whose bytes are base64 as JSON has them.
+    connection.create_function("base64", 1, _base64, deterministic=True)
     for number, text in known:
         if number > at:
             connection.executescript(
                 f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;"
             )
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()

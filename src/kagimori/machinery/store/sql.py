@@ -1,5 +1,6 @@
 """SQL statements for one table, made from its declaration; columns are always named."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -50,6 +51,18 @@ class Statements:
             f"SELECT body FROM {self.table.name} WHERE due_at <= ? "  # noqa: S608
             "ORDER BY due_at LIMIT ?"
         )
+
+    def search(self, texts: Sequence[bytes], after: Key | None, rows: int) -> tuple[str, Any]:
+        """Return the statement for bodies that hold one of the texts, and its parameters.
+
+        Each row of so many after `after` comes, with its key, and without a body if it holds none.
+        """
+        key = ", ".join(self.table.key)
+        found = " OR ".join("instr(body, ?)" for _ in texts) or "0"
+        text = f"SELECT {key}, CASE WHEN {found} THEN body END FROM {self.table.name}"  # noqa: S608
+        if after is not None:
+            text += f" WHERE ({key}) > ({', '.join('?' * len(after))})"
+        return f"{text} ORDER BY {key} LIMIT ?", (*texts, *(after or ()), rows)
 
     def page(
         self, prefix: Key, after: Key | None, limit: int | None, group: str | None

@@ -6,7 +6,7 @@ savepoint of its own, so that one fsync serves them all and one conflict harms n
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,11 +26,13 @@ from kagimori.ports import (
     Table,
     Write,
 )
+from kagimori_boundary.token_form import domain_key_id
 
 BUSY_SECONDS: Final = 5.0
 CHANGES_KEPT: Final = 10_000
 
 CacheKey = tuple[str, ...]
+_IS_CLOSED: Final = "SELECT 1 FROM closed_domain_keys WHERE key_id = ?"
 _ADD_CHANGE: Final = "INSERT INTO changes (stream, cache_keys) VALUES (?, ?)"
 
 
@@ -133,6 +135,16 @@ class Database:
         statements = self._statements[table.name]
         rows = self._connection.execute(statements.due, (now, limit))
         return [statements.decode(body) for (body,) in rows]
+
+    def search(
+        self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
+    ) -> tuple[list[Any], Key | None]:
+        """Return the entities in whose body a text stands, and the last key looked at."""
+        statements = self._statements[table.name]
+        text, parameters = statements.search(texts, after, rows)
+        seen = self._connection.execute(text, parameters).fetchall()
+        found = [statements.decode(body) for *_, body in seen if body is not None]
+        return found, tuple(seen[-1][:-1]) if len(seen) == rows else None
 
     def changes_since(self, sequence: int) -> tuple[int, list[CacheKey] | None]:
         """Return the newest sequence, and the cache keys changed by others since the one given.
@@ -246,6 +258,8 @@ class Database:
                 raise StoreConflict(write.table.name)
             return []
         entity = write.entity
+        if isinstance(write, Put) and write.table.tokens is not None:
+            self._check_tokens(write.table.tokens, write)
         if isinstance(write, Expect):
             if execute(statements.expect, statements.this(entity)).fetchone() is None:
                 raise StoreConflict(write.table.name)
@@ -260,6 +274,20 @@ class Database:
         if done.rowcount != 1:
             raise StoreConflict(write.table.name)
         return cache_keys(write)
+
+    def _check_tokens(self, tokens: Callable[[Any], Sequence[bytes]], write: Put) -> None:
+        """Refuse a token that is new to its entity and under a closed domain key.
+
+        It was made before the key was closed, by a request that was slow: decided again, it gets
+        one of the current key. So no token of a closed key can appear where none was found.
+        """
+        before = () if write.before is None else tokens(write.before)
+        for token in tokens(write.entity):
+            key_id = domain_key_id(token)
+            if token in before or key_id is None:
+                continue
+            if self._connection.execute(_IS_CLOSED, (key_id.hex(),)).fetchone() is not None:
+                raise StoreConflict(f"{write.table.name}: a token of a closed domain key")
 
 
 def _raise_failure(commits: Sequence[Commit]) -> None:

@@ -4,6 +4,11 @@ from typing import Final
 
 from kagimori.operations.kagimori.accounts import CreateAccount, ListAccounts
 from kagimori.operations.kagimori.denials import GetDenial
+from kagimori.operations.kagimori.domains import (
+    GetDomainStatus,
+    RewrapTokens,
+    RotateDomainKey,
+)
 from kagimori.operations.kagimori.events import SearchEvents
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
@@ -24,11 +29,14 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         DeleteServiceKey(),
         GetAuditStatus(inspector),
         GetDenial(),
+        GetDomainStatus(inspector),
         GetMetricsSummary(inspector),
         GetStatus(inspector),
         ListAccounts(),
         ListServiceKeys(),
         ProveKeyUnused(inspector),
+        RewrapTokens(),
+        RotateDomainKey(),
         SearchEvents(inspector),
         TestKeyPolicy(inspector),
     )

@@ -172,6 +172,21 @@ def journal_event(
     )
 
 
+def domain_event(
+    *,
+    event_id: str,
+    now: float,
+    name: str,
+    account_id: str,
+    region: str,
+    details: dict[str, Any],
+) -> ServiceRecord:
+    """Return the record of a step in the life of domain keys; the operators' account keeps it."""
+    return _of_deployment(
+        name, details, event_id=event_id, now=now, account_id=account_id, region=region
+    )
+
+
 def _base(
     service: str, name: str, *, event_id: str, now: float, account_id: str, region: str
 ) -> dict[str, Any]:

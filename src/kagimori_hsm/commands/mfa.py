@@ -1,7 +1,8 @@
 """Virtual MFA devices: their seeds, and whether a code is right.
 
 A code is taken once: whoever asks says which was the newest taken, and keeps the answer. Guessing
-is slowed down here, where all workers' questions meet.
+is slowed down here, where all workers' questions meet. What was guessed before this process
+started is not known, so a device that is not known counts as one that was guessed at.
 """
 
 import base64
@@ -24,13 +25,15 @@ _FAR: Final = sorted(range(-120, 121), key=abs)
 # So many wrong codes in a row are answered; from then on one in each step.
 _WRONG_MAX: Final = 5
 _DEVICES_MAX: Final = 10_000
+_UNKNOWN: Final = (_WRONG_MAX, 0)
 
 
 class MfaCommands:
     def __init__(self, rings: Rings, world: World) -> None:
         self._rings = rings
         self._world = world
-        # Wrong codes in a row, and the step of the last one, by serial number.
+        # Wrong codes in a row, and the step of the last one, by serial number: of devices that were
+        # made, or whose codes came, since this process started.
         self._wrong: dict[str, tuple[int, int]] = {}
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
@@ -49,7 +52,7 @@ class MfaCommands:
         for offset in _NEAR:
             candidate = step + code.drift + offset
             if candidate > code.after and is_code(seed, candidate, code.code):
-                self._wrong.pop(code.serial_number, None)
+                self._note(code.serial_number, 0, step)
                 return TakenCode(candidate, code.drift + offset)
         self._note_wrong(code.serial_number, step)
         raise Refused(Reason.INVALID_CODE)
@@ -57,6 +60,7 @@ class MfaCommands:
     def _create_seed(self, command: CreateMfaSeed) -> Reply:
         seed = os.urandom(_SEED_BYTES)
         sealed = self._rings.identity().wrap(seed, seed_binding(command.serial_number))
+        self._note(command.serial_number, 0, 0)
         return NewSeed(base64.b32encode(seed).decode(), sealed)
 
     def _take_two(self, command: TakeCodes) -> Reply:
@@ -71,7 +75,7 @@ class MfaCommands:
                 and is_code(seed, step, command.first)
                 and is_code(seed, step + 1, command.second)
             ):
-                self._wrong.pop(command.serial_number, None)
+                self._note(command.serial_number, 0, now)
                 return TakenCode(step + 1, offset + 1)
         self._note_wrong(command.serial_number, now)
         raise Refused(Reason.INVALID_CODES)
@@ -80,14 +84,19 @@ class MfaCommands:
         return self._rings.identity().unwrap(sealed_seed, seed_binding(serial_number))
 
     def _is_slowed_down(self, serial_number: str, step: int) -> bool:
-        wrong, last = self._wrong.get(serial_number, (0, 0))
+        wrong, last = self._wrong.get(serial_number, _UNKNOWN)
         return wrong >= _WRONG_MAX and step == last
 
     def _note_wrong(self, serial_number: str, step: int) -> None:
-        wrong, _ = self._wrong.pop(serial_number, (0, 0))
+        wrong, _ = self._wrong.get(serial_number, _UNKNOWN)
+        self._note(serial_number, wrong + 1, step)
+
+    def _note(self, serial_number: str, wrong: int, step: int) -> None:
+        """Note how many codes in a row were wrong; one that is forgotten for it is unknown then."""
+        self._wrong.pop(serial_number, None)
         if len(self._wrong) >= _DEVICES_MAX:
             del self._wrong[next(iter(self._wrong))]
-        self._wrong[serial_number] = (wrong + 1, step)
+        self._wrong[serial_number] = (wrong, step)
 
 
 def seed_binding(serial_number: str) -> bytes:

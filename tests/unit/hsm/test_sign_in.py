@@ -13,10 +13,15 @@ from totp import code
 SERIAL = "arn:aws:iam::111122223333:mfa/phone"
 
 
-@pytest.fixture
-def module():
+def started():
     made = Module(b"s" * 32, memory_locked=False, world=World(dev=True))
     made.self_test()
+    return made
+
+
+@pytest.fixture
+def module():
+    made = started()
     made.perform(Role.OPERATOR, commands.CreateDomains([commands.IDENTITY_DOMAIN]))
     return made
 
@@ -102,6 +107,30 @@ def test_guessing_is_slowed_down(module):
     # Even the right one is not taken in this step; in the next one it is.
     assert session(module, seed, right) == Failed(Failure.INVALID_CODE)
     assert isinstance(session(module, seed, right, now=NOW + 30), NewSession)
+
+
+def wrong_than(right):
+    return "000000" if right != "000000" else "000001"
+
+
+def test_a_restart_of_the_hsm_gives_nobody_more_to_guess():
+    """A device that is not known counts as guessed at, until its next right code."""
+    first, second = started(), started()
+    sealed = first.perform(Role.OPERATOR, commands.CreateDomains([commands.IDENTITY_DOMAIN]))
+    second.perform(Role.OPERATOR, commands.Unseal(sealed.sealed_domains))
+    seed = seeded(first)
+    right = code(seed.base32_seed, NOW)
+    assert session(second, seed, wrong_than(right)) == Failed(Failure.INVALID_CODE)
+    assert session(second, seed, right) == Failed(Failure.INVALID_CODE)
+    codes = [code(seed.base32_seed, NOW + late) for late in (0, 30)]
+    two = TakeCodes(SERIAL, seed.sealed_seed, *codes, 0, NOW)
+    assert second.perform(Role.WORKER, two) == Failed(Failure.INVALID_CODES)
+    later = NOW + 60
+    right = code(seed.base32_seed, later)
+    assert isinstance(session(second, seed, right, now=later), NewSession)
+    for _ in range(4):  # known again, it may be mistyped as any other
+        assert session(second, seed, wrong_than(right), now=later) == Failed(Failure.INVALID_CODE)
+    assert isinstance(session(second, seed, right, now=later), NewSession)
 
 
 def test_a_seed_is_of_one_device(module):

@@ -45,14 +45,13 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
         account_id=facts.operator_account_id,
         region=facts.home_region,
     )
-    changed_meanwhile = "the sealed domains were changed meanwhile: start again"
     try:
         with opened(layout.data) as deployment:
             before: Domains | None = deployment.store.one(DOMAINS, (ALL,))
             if before is None or before.sealed != facts.sealed_domains:
-                raise HsmRefused(changed_meanwhile)
+                raise StoreConflict("domains")
             after = succeeded(before, sealed.sealed_domains, sealed.keys)
             deployment.store.commit((Put(DOMAINS, after, before),), record)
     except StoreConflict:
-        raise HsmRefused(changed_meanwhile) from None
+        raise HsmRefused("the sealed domains were changed meanwhile: start again") from None
     return replace(facts, sealed_domains=sealed.sealed_domains)

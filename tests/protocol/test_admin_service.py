@@ -499,10 +499,13 @@ def test_a_shared_event_does_not_say_who_used_the_key(server, alice, mallory):
 
 def test_a_key_is_proven_used_and_another_unused(alice, key):
     fresh = alice.client().create_key()["KeyMetadata"]["KeyId"]
-    since = time.time() - 3600
+    asked = time.time()
+    since = asked - 3600
 
     def is_signed():
-        return alice.admin.prove_key_unused(KeyId=fresh, Since=since)["Verdict"] == "UNUSED"
+        """A digest that was made before the key was used proves nothing of its use."""
+        proof = alice.admin.prove_key_unused(KeyId=fresh, Since=since)
+        return proof["Verdict"] == "UNUSED" and proof["Until"].timestamp() > asked + 1
 
     eventually(is_signed, seconds=20)
     used = alice.admin.prove_key_unused(KeyId=key["Arn"], Since=since)

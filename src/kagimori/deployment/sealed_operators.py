@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout
-from kagimori.deployment.opened import opened
+from kagimori.deployment.opened import Opened, opened
 from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_uuid
@@ -47,11 +47,21 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
     )
     try:
         with opened(layout.data) as deployment:
-            before: Domains | None = deployment.store.one(DOMAINS, (ALL,))
-            if before is None or before.sealed != facts.sealed_domains:
-                raise StoreConflict("domains")
+            before = _unchanged(deployment, facts)
             after = succeeded(before, sealed.sealed_domains, sealed.keys)
             deployment.store.commit((Put(DOMAINS, after, before),), record)
     except StoreConflict:
         raise HsmRefused("the sealed domains were changed meanwhile: start again") from None
     return replace(facts, sealed_domains=sealed.sealed_domains)
+
+
+def _unchanged(deployment: Opened, facts: Facts) -> Domains:
+    """Return the domains that the facts were read from.
+
+    Raises:
+        StoreConflict: they were changed meanwhile.
+    """
+    found: Domains | None = deployment.store.one(DOMAINS, (ALL,))
+    if found is None or found.sealed != facts.sealed_domains:
+        raise StoreConflict("domains")
+    return found

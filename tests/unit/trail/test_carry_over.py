@@ -8,8 +8,11 @@ import trails
 from kagimori.deployment.facts import Facts, facts_from, new_facts
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.opened import Opened, new_store
+from kagimori.entities.tables import DOMAINS
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.store.sqlite import Fact
+from kagimori.ports import Put
+from kagimori.rules.keys.domains import first_domains
 from kagimori.rules.records.service_event import deployment_created, journal_event
 from kagimori.trail.mark import MARKS, SyncedMark
 from kagimori.trail.streams import TIMER, close_stream, known_streams, register_node
@@ -27,8 +30,8 @@ def deployment(tmp_path):
         record = deployment_created(
             event_id=new_uuid(), now=0.0, account_id=ACCOUNT, regions=facts.regions
         )
-        store.commit(new_facts(facts), record)
-        yield Opened(layout, facts_from(store.facts(), layout.database), store)
+        store.commit([*new_facts(facts), Put(DOMAINS, first_domains(b"", ()))], record)
+        yield Opened(layout, facts_from(store, layout.database), store)
 
 
 @pytest.fixture

@@ -295,7 +295,9 @@ def test_a_denial_across_accounts_is_in_the_callers_trail_alone(world):
 
 
 def test_a_use_across_accounts_is_in_both_trails(world):
-    kms, key = world.theirs.kms, world.names["KeyId"][0][0]
+    kms = world.theirs.kms
+    # A key of its own: it is in the trails of both from now on.
+    key = kms.create_key()["KeyMetadata"]["Arn"]
     root = f"arn:aws:iam::{world.our_id}:root"
     made = kms.create_grant(KeyId=key, GranteePrincipal=root, Operations=["Encrypt"])
     world.ours.kms.encrypt(KeyId=key, Plaintext=b"x", GrantTokens=[made["GrantToken"]])

@@ -27,6 +27,13 @@ def policy(account, condition, action="kms:*"):
 
 
 ROOT = "arn:aws:iam::{account}:root"
+
+
+def owner_of(kms, key):
+    """Return the account of a key."""
+    return kms.describe_key(KeyId=key)["KeyMetadata"]["AWSAccountId"]
+
+
 DENIED = {
     "another context": (
         {"StringNotEquals": {"kms:EncryptionContext:team": "red"}},
@@ -38,7 +45,7 @@ DENIED = {
         {"Bool": {"kms:GrantIsForAWSResource": "false"}},
         "kms:CreateGrant",
         lambda kms, key: kms.create_grant(
-            KeyId=key, GranteePrincipal="111122223333", Operations=["Decrypt"]
+            KeyId=key, GranteePrincipal=owner_of(kms, key), Operations=["Decrypt"]
         ),
         lambda kms, key: kms.list_grants(KeyId=key),
     ),
@@ -46,10 +53,10 @@ DENIED = {
         {"ForAnyValue:StringEquals": {"kms:GrantOperations": ["Encrypt"]}},
         "kms:CreateGrant",
         lambda kms, key: kms.create_grant(
-            KeyId=key, GranteePrincipal="111122223333", Operations=["Decrypt", "Encrypt"]
+            KeyId=key, GranteePrincipal=owner_of(kms, key), Operations=["Decrypt", "Encrypt"]
         ),
         lambda kms, key: kms.create_grant(
-            KeyId=key, GranteePrincipal="111122223333", Operations=["Decrypt"]
+            KeyId=key, GranteePrincipal=owner_of(kms, key), Operations=["Decrypt"]
         ),
     ),
     "a short window": (

@@ -19,7 +19,8 @@ from kagimori.deployment.trust_files import trust_files_in, write_trust_files
 from kagimori.http.tls import server_context
 from kagimori.machinery.key_sets import read_key_set
 from kagimori.server.listeners import listener_at, url_of
-from kagimori.server.supervisor import ServeOptions, Supervisor
+from kagimori.server.serve_options import ServeOptions
+from kagimori.server.supervisor import Supervisor
 from kagimori.server.worker_config import WebIdentityKeys
 from kagimori.settings import Settings, WebIdentity
 from kagimori.trail.options import signs

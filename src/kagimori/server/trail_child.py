@@ -1,16 +1,13 @@
 """The followers' process, seen from the supervisor: started, watched, and ended in order."""
 
 import asyncio
-import contextlib
-import socket
-import subprocess
-import sys
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from kagimori.machinery.control import Answer, BadMessage, Question, frame, read_answer
+from kagimori.machinery.control import Answer, BadMessage, Question, read_answer
+from kagimori.server.child import Child
 from kagimori.trail.follower import ENDED, OK, FollowerState
 from kagimori.trail.options import FINISH_SECONDS, TrailConfig
 
@@ -36,21 +33,11 @@ class TrailReport(Struct, frozen=True):
         return lines
 
 
-class TrailChild:
-    """The process, and what it reported last."""
+class TrailChild(Child):
+    """The followers' process, and its last report."""
 
-    def __init__(self, config: TrailConfig, lock: int) -> None:
-        ours, theirs = socket.socketpair()
-        config = msgspec.structs.replace(config, control_fd=theirs.fileno())
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "kagimori.trail", msgspec.json.encode(config).decode()],
-            pass_fds=(theirs.fileno(), lock),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        theirs.close()
-        self._socket = ours
-        self._writer: asyncio.StreamWriter | None = None
+    def __init__(self, config: TrailConfig, *, inherits: tuple[int, ...]) -> None:
+        super().__init__("kagimori.trail", config, inherits=inherits)
         self._listening: asyncio.Task[None] | None = None
         self._reported = TrailReport()
         self._reported_at = 0.0
@@ -58,10 +45,10 @@ class TrailChild:
     async def begin(self) -> bool:
         """Have it follow; return whether it does."""
         loop = asyncio.get_running_loop()
-        reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        reader = await self._connect()
         try:
             async with asyncio.timeout(BEGIN_SECONDS_MAX):
-                self._writer.write(frame(Question(1, "begin")))
+                self._say(Question(1, "begin"))
                 while (await read_answer(reader)).number != 1:
                     pass
         except (OSError, EOFError, BadMessage):
@@ -85,23 +72,15 @@ class TrailChild:
     async def finish(self) -> None:
         """Have it take in the rest and sign it, then end."""
         if self._writer is not None:
-            with contextlib.suppress(OSError, RuntimeError):
-                self._writer.write(frame(Question(2, "finish")))
-        try:
-            await asyncio.to_thread(self.process.wait, FINISH_SECONDS + 5.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            await asyncio.to_thread(self.process.wait)
+            self._say(Question(2, "finish"))
+        await self.end(FINISH_SECONDS + 5.0)
         self.close()
 
     def close(self) -> None:
         """Let go of the conversation; the process ends with it."""
         if self._listening is not None:
             self._listening.cancel()
-        if self._writer is not None:
-            self._writer.close()
-        else:
-            self._socket.close()
+        super().close()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while True:

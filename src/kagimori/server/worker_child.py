@@ -2,49 +2,30 @@
 
 import asyncio
 import contextlib
-import socket
-import subprocess
-import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 from kagimori.machinery.control import BadMessage, Question, frame, read_answer
+from kagimori.server.child import Child
 from kagimori.server.metrics import Snapshot
 from kagimori.server.worker_config import WorkerConfig
 
 ANSWER_SECONDS_MAX: Final = 2.0
 
 
-class WorkerChild:
+class WorkerChild(Child):
     """A worker's process and the control connection to it."""
 
-    def __init__(
-        self, module: str, config: WorkerConfig, listener: socket.socket, lock: int
-    ) -> None:
-        ours, theirs = socket.socketpair()
-        config = msgspec.structs.replace(
-            config, control_fd=theirs.fileno(), listen_fd=listener.fileno()
-        )
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", module, msgspec.json.encode(config).decode()],
-            # The lock is inherited: it is free only when nobody of this server is left.
-            pass_fds=(theirs.fileno(), listener.fileno(), lock),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        theirs.close()
-        self._socket = ours
+    def __init__(self, module: str, config: WorkerConfig, *, inherits: tuple[int, ...]) -> None:
+        super().__init__(module, config, inherits=inherits)
         self._asking = asyncio.Lock()
         self._asked = 0
-        self._writer: asyncio.StreamWriter | None = None
         self.is_ready = False
         self.refused: str | None = None
 
     async def wait_ready(self) -> bool:
         """Return whether the worker serves; it has ended otherwise."""
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        self._reader = await self._connect()
         with contextlib.suppress(OSError, EOFError, BadMessage):
             self.refused = (await read_answer(self._reader)).refused
             self.is_ready = self.refused is None
@@ -77,12 +58,8 @@ class WorkerChild:
         return None
 
     def drain(self) -> None:
-        message = frame(Question(0, "drain"))
-        with contextlib.suppress(OSError, RuntimeError):
-            if self._writer is None:
-                self._socket.send(message)
-            else:
-                self._writer.write(message)
+        """Have it take no further connections, answer what it has, and end."""
+        self._say(Question(0, "drain"))
 
 
 async def snapshots_of(workers: Iterable[WorkerChild]) -> list[Snapshot]:

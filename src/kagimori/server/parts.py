@@ -1,0 +1,173 @@
+"""The parts of an API worker, made from its configuration: constructors called, nothing decided.
+
+`worker.py` runs them.
+"""
+
+import os
+import time
+from email.utils import formatdate
+from pathlib import Path
+from typing import Final
+
+from kagimori.entities.identity_tables import ACCESS_KEY_USES
+from kagimori.entities.tables import DENIALS, TABLES
+from kagimori.front.wire import Wire
+from kagimori.gate.asked import Settings
+from kagimori.hsm.client import HsmClient
+from kagimori.hsm.holders import Holders
+from kagimori.http.front import Front
+from kagimori.machinery.chance import uuids
+from kagimori.machinery.key_sets import KeySets
+from kagimori.machinery.once import Once
+from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.telemetry import Telemetry
+from kagimori.operations.cloudtrail import registry
+from kagimori.operations.kagimori import registry as admin
+from kagimori.operations.registry import OPERATIONS
+from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
+from kagimori.path import Path as RequestPath
+from kagimori.rules.authorization.denial import Denials, slots_of
+from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.records.strangers import Strangers
+from kagimori.server.domain_keeper import DomainKeeper
+from kagimori.server.doors import HEALTH_PAGES, Doors
+from kagimori.server.kind import ServerKind
+from kagimori.server.timekeeper import Timekeeper
+from kagimori.server.worker_config import WorkerConfig
+from kagimori.trail.archive import AuditArchive
+from kagimori.trail.inspector import TrailInspector
+from kagimori.trail.journal import Journal
+from kagimori.trail.keeper import Keeper
+from kagimori.trail.lookup import AuditLookup
+from kagimori.trail.mark import MARKS
+from kagimori.trail.reserve import RESERVE_BYTES
+
+SERVICES: Final = ("kms", "iam", "sts", "cloudtrail", "kagimori")
+
+
+class Parts:
+    """All parts of one worker. Made on the loop."""
+
+    def __init__(self, config: WorkerConfig, kind: ServerKind) -> None:
+        data = Path(config.data)
+        self.telemetry = Telemetry(services=SERVICES)
+        self.now = now = kind.clock.now
+        draw = self.draw = uuids()
+        self.hsm = HsmClient(config.hsm_socket, config.settings.hsm)
+        holders = Holders(self.hsm)
+        self.store = EmbeddedStore(
+            data / "kagimori.db",
+            ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
+            stream=config.stream,
+            tables=tuple(TABLES.values()),
+        )
+        self.journal = Journal(
+            data / "audit" / config.stream,
+            on_synced=self.telemetry.synced,
+            on_failed=lambda failure: self.telemetry.trouble(
+                "journal", os.strerror(failure.errno or 0)
+            ),
+            reserve_bytes=RESERVE_BYTES,
+            mark=data / MARKS / config.stream,
+        )
+        self.store.journal_sequence = lambda: self.journal.end.sequence
+        self.archive = AuditArchive(self.journal, self.store)
+        who = kind.who(
+            self.store.view,
+            holders,
+            frozenset(config.regions),
+            on_use=lambda use: self.store.note(ACCESS_KEY_USES, (use,)),
+            is_first=Once(data / "run" / "forwarded").is_first,
+        )
+        settings = Settings(
+            regions=frozenset(config.regions),
+            trust_roots=tuple(root.encode() for root in config.trust_roots),
+            new_key_choices=kind.new_key_choices,
+            unknown_principals=kind.unknown_principals,
+            home_region=config.regions[0],
+            tracking_started_at=config.created_at,
+            operator_account_id=config.operator_account_id,
+        )
+        self.usages = Usages()
+        newest = self.store.newest_version(DENIALS, slots_of(config.stream))
+        self.denials = Denials(config.stream, newest)
+        self.strangers = Strangers()
+        self.timekeeper = Timekeeper(
+            view=self.store.view,
+            store=self.store,
+            key_holder=holders,
+            archive=self.archive,
+            now=now,
+            draw=draw,
+            telemetry=self.telemetry,
+        )
+        self.domain_keeper = DomainKeeper(
+            view=self.store.view,
+            store=self.store,
+            key_holder=holders,
+            keeper=Keeper(self.store, self.archive, holders, self.telemetry),
+            now=now,
+            draw=draw,
+            telemetry=self.telemetry,
+            settings=config.settings.domains,
+            account_id=config.operator_account_id,
+            region=config.regions[0],
+        )
+        self.lookup = AuditLookup(data / "audit")
+        self.inspector = TrailInspector(data)
+        key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
+        web_identity = AssumeRoleWithWebIdentity(key_sets)
+        path = RequestPath(
+            wire=Wire(SERVICES),
+            who=who,
+            operations={
+                **OPERATIONS,
+                **registry.over(self.lookup),
+                **admin.over(self.inspector),
+                ("sts", web_identity.name): web_identity,
+            },
+            view=self.store.view,
+            store=self.store,
+            key_holder=holders,
+            archive=self.archive,
+            now=now,
+            draw=draw,
+            telemetry=self.telemetry,
+            settings=settings,
+            usages=self.usages,
+            denials=self.denials,
+            strangers=self.strangers,
+            on_due=self.timekeeper.wake,
+        )
+        doors = Doors(path.handle, self.troubles)
+        self.front = Front(
+            kind.door(doors.handle, self._turn, config.settings),
+            config.settings.front,
+            new_request_id=draw,
+            http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
+            on_refused=self.telemetry.refused,
+            reserve_pages=HEALTH_PAGES,
+        )
+
+    def troubles(self) -> list[str]:
+        """Return which parts do not serve; none of them means ready."""
+        parts = {
+            "store": self.store.healthy,
+            "hsm": self.hsm.operational,
+            "journal": self.journal.healthy,
+        }
+        return [name for name, serves in parts.items() if not serves]
+
+    async def close(self) -> None:
+        """Close files, threads and connections; the journal first."""
+        await self.journal.close()
+        self.lookup.close()
+        self.inspector.close()
+        self.store.close()
+        self.hsm.close()
+
+    async def _turn(self) -> None:
+        """Take one turn of the timekeeper, and one of the domain keeper."""
+        await self.timekeeper.turn()
+        await self.domain_keeper.turn()

@@ -1,0 +1,24 @@
+"""The options of a server whose sockets are bound already."""
+
+from msgspec import Struct
+
+from kagimori.server.worker_config import WebIdentityKeys
+from kagimori.settings import Settings
+from kagimori.trail.streams import Registered
+
+
+class ServeOptions(Struct, frozen=True):
+    """Facts and settings that `start` has checked before there is a supervisor.
+
+    `worker_module` is what a worker is started as; `dev_hsm` makes the HSM one for tests.
+    """
+
+    url: str
+    registered: Registered
+    settings: Settings
+    certificate: str | None = None
+    private_key: str | None = None
+    trust_roots: tuple[str, ...] = ()
+    web_identity: WebIdentityKeys = WebIdentityKeys()
+    worker_module: str = "kagimori"
+    dev_hsm: bool = False

@@ -162,3 +162,14 @@ def test_told_to_stop_while_a_worker_starts_it_stops_in_order():
         assert server.stop() == 0
         assert time.monotonic() - began < 25
         assert not processes_of(data)
+
+
+def test_each_part_comes_back_however_many_workers_there_are():
+    """Waiting for one child must not keep the supervisor from waiting for the others."""
+    with deployed("--workers", "8") as (_, _, server):
+        for part in ("trail", "w7", "hsm"):
+            before = server.pids[part]
+            os.kill(before, signal.SIGKILL)
+            serving.eventually(
+                lambda part=part, old=before: server.pids.get(part) not in (old, None), 60
+            )

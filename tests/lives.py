@@ -172,7 +172,7 @@ async def live(data, batches, points, disk):
         now=lambda: 1_767_225_600.0,
         draw=lambda: str(uuid.uuid4()),
         telemetry=Telemetry(Quiet()),
-        settings=Settings(regions=frozenset((REGION,))),
+        settings=Settings(regions=frozenset((REGION,)), unknown_principals=True),
         usages=Usages(),
         denials=Denials("w0"),
         on_due=lambda now: None,

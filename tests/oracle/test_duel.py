@@ -33,7 +33,7 @@ from oracle.worlds import (
     worlds,
 )
 
-EXAMPLES = int(os.environ.get("KAGIMORI_DUEL_EXAMPLES", "5000"))
+EXAMPLES = int(os.environ.get("KAGIMORI_DUEL_EXAMPLES", "2000"))
 duel = settings(
     max_examples=EXAMPLES,
     deadline=None,

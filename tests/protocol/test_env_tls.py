@@ -26,7 +26,7 @@ class Look {
 }
 """
 NODE = """
-require("https").get(process.argv[1], answer => console.log(answer.statusCode));
+require("https").get(process.argv[1], answer => { console.log(answer.statusCode); answer.resume(); });
 """
 PYTHON = """
 import sys, urllib.request

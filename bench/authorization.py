@@ -42,7 +42,7 @@ KEY = KmsKey(
     region=REGION,
     key_id=KEY_ID,
     created_at=0.0,
-    key_policy=default_key_policy(ACCOUNT),
+    key_policy=default_key_policy(ACCOUNT, REGION),
 )
 
 

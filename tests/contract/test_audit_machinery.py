@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import padding
 import trails
 from kagimori.rules.records.lookup import EventQuery, shown_events
 from kagimori.rules.records.times import iso_time
+from kagimori.trail import lookup
 from kagimori.trail.delivery import Delivery
 from kagimori.trail.digests import Digester
-from kagimori.trail.index import INDEX_NAME, AuditIndex
+from kagimori.trail.index import INDEX_NAME, AuditIndex, IndexUnusable
 from kagimori.trail.lookup import EventFinder
 from kagimori.trail.reading import prove_unused
 from kagimori.trail.receiving import NotTaken
@@ -235,6 +236,29 @@ def test_a_file_that_is_no_index_is_replaced(audit):
     (audit / INDEX_NAME).write_bytes(b"no index" * 1000)
     assert reindex(audit) == 8
     assert len(find(audit, "ResourceName", "k1")) == 8
+
+
+def test_who_looks_while_the_index_is_made_waits_for_it(audit, monkeypatch):
+    """It cannot be read for a moment then; the first look-up of a new server met that."""
+    write(audit, map(event, range(8)))
+    (audit / INDEX_NAME).write_bytes(b"no index" * 1000)
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            reindex(audit)
+
+    monkeypatch.setattr(lookup.time, "sleep", pause)
+    assert len(find(audit, "ResourceName", "k1")) == 8
+    assert pauses == list(lookup.PAUSES_SECONDS[:2])
+
+
+def test_an_index_that_stays_unreadable_is_an_error_after_a_bound(audit, monkeypatch):
+    (audit / INDEX_NAME).write_bytes(b"no index" * 1000)
+    monkeypatch.setattr(lookup.time, "sleep", lambda _: None)
+    with pytest.raises(IndexUnusable):
+        find(audit)
 
 
 def test_the_owner_of_a_foreign_key_sees_its_copy(audit):

@@ -33,6 +33,12 @@ class IndexReader:
         if connection is not None:
             yield from _blocks(connection, query)
 
+    def close(self) -> None:
+        """Let go of the file; the next look opens what is there then."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _current(self) -> sqlite3.Connection | None:
         """Return a connection to the index that is there now; it may have been made anew."""
         path = self._audit / INDEX_NAME
@@ -41,8 +47,7 @@ class IndexReader:
         except FileNotFoundError:
             return None
         if self._connection is None or inode != self._inode:
-            if self._connection is not None:
-                self._connection.close()
+            self.close()
             uri = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=2)
             # Workers may write nothing aside (server/confinement.py).

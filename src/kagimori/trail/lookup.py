@@ -1,6 +1,7 @@
 """Finds events for look-ups: where they lie by the index, what they are from the journals."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +17,12 @@ from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.facets import is_asked_for
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori.rules.records.times import epoch_of
+from kagimori.trail.index import IndexUnusable
 from kagimori.trail.index_reader import IndexReader
 
 LINES_MAX: Final = 1 << 20  # in a block, far more than there can be
+# An index that is just being made, or made anew, cannot be read for some milliseconds.
+PAUSES_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class AuditLookup:
@@ -84,6 +88,15 @@ class EventFinder:
         Raises:
             OSError, IndexUnusable: it cannot be read.
         """
+        for pause in PAUSES_SECONDS:
+            try:
+                return self._find(query)
+            except IndexUnusable:
+                self._index.close()
+                time.sleep(pause)
+        return self._find(query)
+
+    def _find(self, query: EventQuery) -> list[FoundEvent]:
         found: list[FoundEvent] = []  # some of them older than blocks that are still to come
         for number, file, offset, length, newest in self._index.blocks(query):
             before = sum(event.spot[0] > newest for event in found)

@@ -10,17 +10,14 @@ the next step.
     destroy   a whole search after that has found none: the rings are kept without it
 """
 
-import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from kagimori.entities.tables import CLOSED_DOMAIN_KEYS, DOMAINS
-from kagimori.hsm.client import HsmGone
 from kagimori.machinery.telemetry import Telemetry
-from kagimori.pending import start
-from kagimori.ports import Ask, KeyHolder, Put, Store, StoreConflict, StoreFailed, View, resolved
+from kagimori.ports import Ask, KeyHolder, Put, Store, StoreConflict, View, resolved
 from kagimori.rules.keys.domains import (
     ALL,
     CLOSED,
@@ -37,8 +34,8 @@ from kagimori.rules.keys.domains import (
 )
 from kagimori.rules.records.service_event import ServiceRecord, domain_event
 from kagimori.server.rewrapping import Rewrapping
+from kagimori.server.rounds import Rounds
 from kagimori.settings import DomainKeys as DomainSettings
-from kagimori.trail.journal import JournalFailed
 from kagimori.trail.keeper import Keeper
 from kagimori_boundary.commands import (
     Command,
@@ -48,12 +45,11 @@ from kagimori_boundary.commands import (
 )
 from kagimori_boundary.replies import DomainKeys, Failed, Reply, SealedDomains
 
-TURN_SECONDS: Final = 1.0
 _STATES: Final = {"current": CURRENT, "retired": RETIRED, "closed": CLOSED}
 _HOUR, _DAY = 3600.0, 86_400.0
 
 
-class DomainKeeper:
+class DomainKeeper(Rounds):
     """Takes the next step in the life of domain keys, once a second."""
 
     def __init__(
@@ -70,11 +66,11 @@ class DomainKeeper:
         account_id: str,
         region: str,
     ) -> None:
+        super().__init__("domain keys", telemetry)
         self._view, self._store, self._key_holder = view, store, key_holder
         self._keeper, self._now, self._draw = keeper, now, draw
-        self._telemetry, self._settings = telemetry, settings
+        self._settings = settings
         self._account_id, self._region = account_id, region
-        self._lock = asyncio.Lock()
         self._seen: Domains | None = None
         self.rewrapping = Rewrapping(
             view=view,
@@ -94,33 +90,13 @@ class DomainKeeper:
             **progress._asdict(),
         }
 
-    async def run(self) -> None:
-        """Take turns until cancelled."""
-        while True:
-            await self.turn()
-            await asyncio.sleep(TURN_SECONDS)
-
-    async def turn(self) -> None:
-        """Take the steps that can be taken now."""
-        async with self._lock:
-            finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            start(self._take_steps(finished))
-            await finished
-
-    async def _take_steps(self, finished: asyncio.Future[None]) -> None:
-        try:
-            with contextlib.suppress(StoreConflict):  # somebody else has rotated: look again
-                while await self._step():
-                    pass
-        except (HsmGone, JournalFailed, StoreFailed) as trouble:
-            self._telemetry.trouble(f"domain keys: {type(trouble).__name__}", str(trouble))
-        except Exception as problem:  # noqa: BLE001 - the next turn must come
-            self._telemetry.fault(problem)
-        if not finished.done():
-            finished.set_result(None)
+    async def step(self) -> bool:
+        """Take one step; return whether another may follow at once."""
+        with contextlib.suppress(StoreConflict):  # somebody else has rotated: look again
+            return await self._step()
+        return False
 
     async def _step(self) -> bool:
-        """Take one step; return whether another may follow at once."""
         if not self._store.is_fresh():
             await self._store.refresh()
         domains: Domains | None = await resolved(self._view.one, DOMAINS, (ALL,))

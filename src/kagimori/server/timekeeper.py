@@ -4,7 +4,6 @@ Look at the key, ask the HSM at most one thing, commit the change with its recor
 node has it. What cannot be done now is tried again later.
 """
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,6 @@ from kagimori.entities.tables import KMS_KEYS
 from kagimori.hsm.client import HsmGone
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.kms.duties import Due, duty_of
-from kagimori.pending import start
 from kagimori.ports import (
     Archive,
     Ask,
@@ -28,11 +26,11 @@ from kagimori.ports import (
 )
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.records.service_event import service_event
+from kagimori.server.rounds import TURN_SECONDS, Rounds
 from kagimori.trail.journal import JournalFailed
 from kagimori.trail.keeper import Keeper
 from kagimori_boundary.replies import Failed
 
-TURN_SECONDS: Final = 1.0
 KEYS_AT_ONCE: Final = 100
 RETRY_SECONDS_MAX: Final = 300.0
 
@@ -44,7 +42,7 @@ class _PutOff(NamedTuple):
     pause: float
 
 
-class Timekeeper:
+class Timekeeper(Rounds):
     """Performs duties once a second, and whenever it is woken."""
 
     def __init__(
@@ -59,50 +57,15 @@ class Timekeeper:
         telemetry: Telemetry,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__("timer", telemetry)
         self._view, self._store = view, store
         self._key_holder = key_holder
         self._keeper = Keeper(store, archive, key_holder, telemetry)
         self._now, self._draw = now, draw
-        self._telemetry = telemetry
-        self._lock = asyncio.Lock()
-        self._loop = asyncio.get_running_loop()
-        self._awake = False
         self._monotonic = monotonic
         self._put_off: dict[Key, _PutOff] = {}
 
-    async def run(self) -> None:
-        """Take turns until cancelled."""
-        while True:
-            await self.turn()
-            await asyncio.sleep(TURN_SECONDS)
-
-    def wake(self, now: float) -> None:
-        """Take a turn soon: something was changed that may be due by `now`."""
-        if not self._awake:
-            self._awake = True
-            self._loop.call_soon(lambda: self._loop.create_task(self.turn()))
-
-    async def turn(self) -> None:
-        """Do everything that is due by now."""
-        async with self._lock:
-            self._awake = False
-            loop = asyncio.get_running_loop()
-            finished: asyncio.Future[None] = loop.create_future()
-            start(self._do_all(finished))
-            await finished
-
-    async def _do_all(self, finished: asyncio.Future[None]) -> None:
-        try:
-            while await self._do_some():
-                pass
-        except (HsmGone, JournalFailed, StoreFailed) as trouble:
-            self._telemetry.trouble(f"timer: {type(trouble).__name__}", str(trouble))
-        except Exception as problem:  # noqa: BLE001 - the next turn must come
-            self._telemetry.fault(problem)
-        if not finished.done():
-            finished.set_result(None)
-
-    async def _do_some(self) -> bool:
+    async def step(self) -> bool:
         """Try the duties of some keys; return whether there was any.
 
         What fails is put off, each time for longer, so that others that are due get their turn.

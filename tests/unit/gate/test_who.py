@@ -15,15 +15,21 @@ from kagimori.dev.unverified import UnverifiedDevCallers
 from kagimori.entities.identity_tables import USERS
 from kagimori.entities.tables import ACCESS_KEYS
 from kagimori.front.wire import Wire
-from kagimori.gate.who import Who
+from kagimori.gate.who import TOKEN_HEADER, Who
 from kagimori.pending import Pending
 from kagimori.ports import resolved
 from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.session import USER, SessionClaims, encode_claims, token_text
 from kagimori.rules.identity.user import User
-from kagimori.rules.refusal import InvalidSignatureException, UnrecognizedClientException
+from kagimori.rules.refusal import (
+    ExpiredTokenException,
+    InvalidSignatureException,
+    UnrecognizedClientException,
+)
 from kagimori.rules.request import RawRequest
 from kagimori.rules.sigv4.canonical import canonical_request
-from kagimori_boundary.replies import Bytes
+from kagimori_boundary.commands import OpenSession
+from kagimori_boundary.replies import Bytes, OpenedSession
 from kit.in_memory import InMemoryView
 
 WIRE = Wire(("kms",))
@@ -31,7 +37,15 @@ WEEK = 7 * 86_400.0
 MADE = AccessKey(
     access_key_id="AKIAIOSFODNN7EXAMPLE", account_id="1" * 12, sealed_secret=b"s", created_at=0.0
 )
-TOO_EARLY_OR_LATE = "Signature expired|Signature not yet current"
+ENDS = 1_795_681_800
+SESSION = SessionClaims(
+    kind=USER,
+    account_id="1" * 12,
+    unique_id="AIDAALICE",
+    name="alice",
+    issued_at=ENDS - 900,
+    expires_at=ENDS,
+)
 
 
 class World:
@@ -44,7 +58,13 @@ class World:
 
     def perform(self, ask):
         pending = Pending()
-        pending.settle(Bytes(bytes(32)))
+        if isinstance(ask.command, OpenSession):
+            claims = encode_claims(SESSION)
+            times = (SESSION.issued_at, SESSION.expires_at)
+            holder = (USER, SESSION.account_id, SESSION.unique_id)
+            pending.settle(OpenedSession(*holder, *times, claims, bytes(32)))
+        else:
+            pending.settle(Bytes(bytes(32)))
         return pending
 
 
@@ -120,8 +140,8 @@ class Store:
         return self.view.group(table, group, values)
 
 
-def signed_request(now, *, body=b"{}", signed_body=b"{}"):
-    """Return a request that is signed by the key that the key holder derives."""
+def signed_request(now, *, body=b"{}", signed_body=b"{}", token=None):
+    """Return a request that is signed by the key that the key holder derives, or has sealed."""
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     scope = f"{at[:8]}/us-east-1/kms/aws4_request"
     headers = (
@@ -130,6 +150,9 @@ def signed_request(now, *, body=b"{}", signed_body=b"{}"):
         (b"x-amz-target", b"TrentService.ListKeys"),
     )
     names = "host;x-amz-date;x-amz-target"
+    if token is not None:
+        headers = (*headers[:2], (TOKEN_HEADER, token), *headers[2:])
+        names = "host;x-amz-date;x-amz-security-token;x-amz-target"
     plain = RawRequest("id", b"POST", b"/", headers, signed_body, "127.0.0.1", None)
     hashed = hashlib.sha256(signed_body).hexdigest()
     canonical = canonical_request(plain, dict(headers), names, hashed)
@@ -178,6 +201,18 @@ def test_a_signature_is_verified_however_well_its_signer_is_known(asked):
     asked()
     with pytest.raises(InvalidSignatureException):
         asked(body=b'{"Limit": 1}')
+
+
+def test_a_session_that_is_known_ends_at_its_second(asked, store):
+    """It is found once, and ends without any change of the store."""
+    token = token_text(b"sealed").encode()
+    alice = asked(ENDS - 1, token=token)
+    looks = store.view.looks
+    assert asked(ENDS - 0.5, token=token) is alice
+    assert store.view.looks == looks, "known"
+    for late in (ENDS, ENDS + 1):
+        with pytest.raises(ExpiredTokenException):
+            asked(late, token=token)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ run: $(VENV)/.runtime ## Set up, make a deployment in DATA if there is none, and
 	@echo "Use it: eval \"\$$($(BIN)/kagimori env --data $(DATA))\"; aws kms list-keys"
 	@exec $(BIN)/kagimori serve --data $(DATA) --listen $(LISTEN)
 
-test: $(VENV)/.test ## Set up and run the test suite
-	$(BIN)/pytest -n 2
+test: $(VENV)/.test ## Set up and run the test suite; each file on one core, in its own order
+	$(BIN)/pytest -n 2 --dist loadfile -p no:randomly
 
 check: lint types arrows test ## What CI runs
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from kagimori.settings import DEFAULT_LISTEN
+from kagimori.settings.serving import DEFAULT_LISTEN
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
 
 CLOCK_PATH: Final = "/_kagimori/clock"

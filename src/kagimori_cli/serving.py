@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from kagimori.settings import encode_settings
+from kagimori.settings.tree import encode_settings
 from kagimori_cli.settings_options import Config, Texts, settings_from, with_settings
 from kagimori_cli.terminal import Data, become_server
 

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from kagimori.deployment.settings_sources import value_of
-from kagimori.settings import all_settings
+from kagimori.settings.tree import all_settings
 from kagimori_cli.settings_options import Config, Texts, settings_from
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, print_json

@@ -11,7 +11,7 @@ import typer
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.settings_checks import check_settings
 from kagimori.deployment.settings_sources import Loaded, load_settings, plain_kind
-from kagimori.settings import Setting, all_settings
+from kagimori.settings.tree import Setting, all_settings
 from kagimori_cli.terminal import give_up
 
 F = TypeVar("F", bound=Callable[..., None])

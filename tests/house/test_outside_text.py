@@ -80,7 +80,7 @@ NUMBERS_READ = {
 # What only a user's own machine runs, on what that user wrote.
 CLIENTS = ("kagimori_cli/", "kagimori_client/", "kagimori_console/")
 # What only the operator writes: settings, and what is in the data folder.
-OPERATORS = ("kagimori/deployment/", "kagimori/dev/", "kagimori/settings.py")
+OPERATORS = ("kagimori/deployment/", "kagimori/dev/", "kagimori/settings/")
 STORES = ("kagimori/machinery/store/",)
 CASE = {"lower", "upper"}
 CASE_CHANGED = {

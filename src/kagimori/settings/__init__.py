@@ -1,0 +1,35 @@
+"""Every setting of a server, once: its type, bounds, default and meaning. Values only.
+
+The names are those of `kagimori.toml`: section and member. From these definitions come the
+options of the command, the environment variables, and docs/look-up/settings.md; the tree itself
+goes as JSON to every process. A secret is never in it, only the file where it is.
+"""
+
+from kagimori.settings.about import About
+from kagimori.settings.audit import AuditOptions
+from kagimori.settings.dev import Dev
+from kagimori.settings.front import FrontLimits
+from kagimori.settings.hsm import DomainKeys, Hsm
+from kagimori.settings.identities import Attestation, WebIdentity
+from kagimori.settings.serving import DEFAULT_LISTEN, DEFAULT_PORT, Admin, Serve, Tls
+from kagimori.settings.tree import Setting, Settings, all_settings, encode_settings
+
+__all__ = [
+    "DEFAULT_LISTEN",
+    "DEFAULT_PORT",
+    "About",
+    "Admin",
+    "Attestation",
+    "AuditOptions",
+    "Dev",
+    "DomainKeys",
+    "FrontLimits",
+    "Hsm",
+    "Serve",
+    "Setting",
+    "Settings",
+    "Tls",
+    "WebIdentity",
+    "all_settings",
+    "encode_settings",
+]

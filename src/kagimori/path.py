@@ -22,9 +22,20 @@ from kagimori.machinery.telemetry import Telemetry
 from kagimori.machinery.turns import Turn, Turns
 from kagimori.operations.operation import AnyOperation, Facts, Withheld
 from kagimori.pending import start
-from kagimori.ports import Absent, Archive, Ask, KeyHolder, Store, StoreConflict, View, resolved
+from kagimori.ports import (
+    Absent,
+    Archive,
+    Ask,
+    HolderRefused,
+    KeyHolder,
+    Store,
+    StoreConflict,
+    View,
+    resolved,
+)
 from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import nobody
+from kagimori.rules.key_stores.asks import StoreAsk
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.records.progress import Progress
 from kagimori.rules.records.record import record_of
@@ -111,7 +122,10 @@ class Path:
                 marks.append(("decide", perf_counter()))
                 reply: Reply | None = None
                 if command is not None:
-                    reply = await self.key_holder.perform(Ask(facts.key_store_id, command))
+                    try:
+                        reply = await self.key_holder.perform(Ask(facts.outside, command))
+                    except HolderRefused as refused:
+                        raise operation.refusal_outside(request, facts, refused.cause) from None
                     marks.append(("hsm", perf_counter()))
                     if isinstance(reply, Failed):
                         raise operation.refusal(request, facts, reply.failure)
@@ -162,7 +176,7 @@ class Path:
 
     def _decide(
         self, operation: AnyOperation, asked: Asked, progress: Progress
-    ) -> tuple[Request, Facts, Command | None]:
+    ) -> tuple[Request, Facts, Command | StoreAsk | None]:
         """Return the facts, and the command for the HSM: only if all needs are allowed.
 
         Raises:

@@ -12,6 +12,9 @@ from kagimori.pending import Pending
 from kagimori.rules.authorization.replay import Replayed
 from kagimori.rules.chain.audit_status import AuditStatus
 from kagimori.rules.chain.unused import Proof
+from kagimori.rules.key_stores.asks import StoreAsk
+from kagimori.rules.key_stores.causes import Cause
+from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.records.event_search import EventPage, EventSearch, Places
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori_boundary.commands import Command
@@ -192,21 +195,62 @@ class Archive(Protocol):
         """Take a record that the store has committed with its change; settle soon."""
 
 
-class Ask(NamedTuple):
-    """A command, and who holds the key that it is about: a custom key store, or our own HSM (None).
+class Purpose(Struct, frozen=True, gc=False):
+    """The purpose of a request, as holders outside our own HSM are shown it."""
 
-    An operation never asks which it is.
+    operation: str
+    request_id: str = ""
+    principal_arn: str = ""
+    via_service: str | None = None
+
+
+class Place(Struct, frozen=True, gc=False):
+    """The custom key store that holds a key, as it is now, and the key's name there.
+
+    The name is the id of the external key, or of the backing key in a cluster; empty if the request
+    is about the store alone.
     """
 
-    key_store_id: str | None
-    command: Command
+    store: CustomKeyStore
+    key_name: str = ""
+    kms_key_arn: str = ""
+
+
+class Outside(Struct, frozen=True, gc=False):
+    """The places outside our own HSM that hold keys of a command, and the purpose of that.
+
+    `place` holds the key of the command; with ReEncrypt it holds the source and `destination` the
+    other, None for a key that our own HSM holds.
+    """
+
+    purpose: Purpose
+    place: Place | None
+    destination: Place | None = None
+
+
+class Ask(NamedTuple):
+    """A command, and where its keys are held outside: nowhere (None) with keys of our own HSM.
+
+    An operation never asks which kind of holder it is.
+    """
+
+    outside: Outside | None
+    command: Command | StoreAsk
+
+
+class HolderRefused(Exception):
+    """A holder outside our own HSM did not perform a command."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.name)
+        self.cause = cause
 
 
 class KeyHolder(Protocol):
-    """The HSM, which holds the keys."""
+    """The holders of all keys: our own HSM, and those of custom key stores."""
 
     def perform(self, ask: Ask) -> Pending[Reply]:
-        """Settle with the reply; fail with `HsmGone` when nobody is there."""
+        """Settle with the reply; fail with `HsmGone` or `HolderRefused` when there is none."""
 
 
 class KeySets(Protocol):

@@ -17,9 +17,11 @@ from msgspec import Struct
 
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.hsm_failures import refusal_for
-from kagimori.ports import Write
+from kagimori.ports import Outside, Write
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.key_stores.asks import StoreAsk
+from kagimori.rules.key_stores.causes import Cause, refusal_of_use
 from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Failure
@@ -29,13 +31,12 @@ class Facts(Struct, gc=False):
     """The entities that `look_up` found. Operations that find more add their own fields.
 
     `identified` is whose request it turns out to be, where its content proves so and no signature.
+    `outside` is where custom key stores hold keys of the command.
     """
-
-    # Who holds the key of the command: a custom key store, or (None) our own HSM.
-    key_store_id: ClassVar[str | None] = None
 
     needs: tuple[Need, ...] = ()
     identified: Caller | None = None
+    outside: Outside | None = None
 
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:
@@ -107,8 +108,8 @@ class Operation(Generic[F, R]):
         """
         return facts
 
-    def ask(self, asked: Request, allowed: Allowed, facts: F) -> Command | None:
-        """Return the command for the HSM, if there is one.
+    def ask(self, asked: Request, allowed: Allowed, facts: F) -> Command | StoreAsk | None:
+        """Return the command for the HSM, or for a custom key store, if there is one.
 
         Raises:
             Refusal: the key's state, usage or the parameters do not allow it.
@@ -118,6 +119,10 @@ class Operation(Generic[F, R]):
     def refusal(self, asked: Request, facts: F, failure: Failure) -> Refusal:
         """Return the refusal for a failure of the HSM."""
         return refusal_for(failure)
+
+    def refusal_outside(self, asked: Request, facts: F, cause: Cause) -> Refusal:
+        """Return the refusal for a command that a custom key store did not perform."""
+        return refusal_of_use(cause)
 
     def finish(self, asked: Request, facts: F, reply: R) -> Outcome:
         """Return the outcome; `reply` is the HSM's."""

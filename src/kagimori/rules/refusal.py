@@ -191,7 +191,3 @@ class TagException(Refusal):
 
 class UnsupportedOperationException(Refusal):
     pass
-
-
-class CustomKeyStoreNotFoundException(Refusal):
-    pass

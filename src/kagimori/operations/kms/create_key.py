@@ -11,13 +11,13 @@ from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write
 from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.key_stores.refusals import CustomKeyStoreNotFoundException
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.keys.tags import read_tags
 from kagimori.rules.policy.defaults import default_key_policy
 from kagimori.rules.refusal import (
-    CustomKeyStoreNotFoundException,
     UnsupportedOperationException,
     ValidationException,
 )

@@ -9,9 +9,10 @@ from kagimori.operations.kms.encryption import material_used
 from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.rules.authorization.authorize import Allowed
+from kagimori.rules.key_stores.refusals import CustomKeyStoreNotFoundException
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.usage import check_algorithm
-from kagimori.rules.refusal import CustomKeyStoreNotFoundException, ValidationException
+from kagimori.rules.refusal import ValidationException
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import KeyUsage

@@ -31,8 +31,9 @@ from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.journal import Journal
 from kagimori_hsm.refused import Reason, Refused
-from kagimori_hsm.ring import Ring, Rings
-from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
+from kagimori_hsm.ring import Rings
+from kagimori_hsm.roots.contents import Contents, SealRefused
+from kagimori_hsm.roots.root_keys import RootKeys
 from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
 from kagimori_hsm.tokens import ExpiredToken, TokenRefused
 from kagimori_hsm.world import TRUE_WORLD, World
@@ -56,7 +57,7 @@ class Module:
         is_valid_rsa_pair: Callable[[bytes], bool] = rsa.is_valid_pair,
     ) -> None:
         self._state = HsmState.POWER_ON
-        self._seal_key = seal_key
+        self._roots = RootKeys((seal_key,), world.now)
         self._memory_locked = memory_locked
         self._world = world
         self._follower: int | None = None
@@ -78,9 +79,7 @@ class Module:
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **IdentityCommands(self._rings, mfa, journal or Journal(), world).functions(),
             **mfa.functions(),
-            **DomainCommands(
-                self._rings, self._keys, self._seal, self._unsealed, world
-            ).functions(),
+            **DomainCommands(self._rings, self._keys, self._roots, world).functions(),
         }
         self._functions = functions if world.dev else _without(functions, _FOR_DEV)
         self._open: Mapping[Role, Mapping[type[HsmCommand], Function]] = {}
@@ -168,9 +167,10 @@ class Module:
         )
 
     def _unseal(self, command: commands.Unseal) -> Reply:
-        unsealed = unseal(command.sealed_domains, self._seal_key)
-        self._rings.add(unsealed.rings)
-        self._rings.operator_account_id = unsealed.operator_account_id
+        contents = self._roots.unseal(command.sealed_domains)
+        self._rings.add(contents.rings)
+        self._rings.operator_account_id = contents.operator_account_id
+        self._rings.further = contents.further
         self.go_to(HsmState.OPERATIONAL)
         return self._hello(commands.Hello(PROTOCOL_VERSION))
 
@@ -180,31 +180,34 @@ class Module:
             raise Refused(Reason.FORBIDDEN)
         self._rings.operator_account_id = known or named
         self._rings.create(command.names, self._world.now())
+        self._roots.create()
         self.go_to(HsmState.OPERATIONAL)
-        return sealed(self._rings.all(), self._seal)
+        rings = self._rings
+        contents = Contents(
+            operator_account_id=rings.operator_account_id,
+            rings=rings.all(),
+            further=rings.further,
+        )
+        return sealed(self._roots.sealed(contents), contents.rings)
 
     def _adopt_domains(self, command: commands.AdoptDomains) -> Reply:
-        """Put the rings in a blob in force, and forget what was opened with keys that are gone."""
-        gone = self._rings.succeed(self._unsealed(command.sealed_domains))
+        """Put the contents of a blob in force, and forget what was opened with keys that are gone.
+
+        Raises:
+            SealRefused: it does not open.
+            Refused: FORBIDDEN, it names other operators, or does not succeed what is in force.
+        """
+        head, contents = self._roots.opened(command.sealed_domains)
+        if contents.operator_account_id != self._rings.operator_account_id:
+            raise Refused(Reason.FORBIDDEN)
+        self._roots.check_succeeds(head)
+        gone = self._rings.succeed(contents.rings)
+        self._roots.adopt(head, contents)
+        self._rings.further = contents.further
         if gone:
             self._keys.drop_under(gone)
             self._audit.drop_under(gone)
         return DomainKeys(key_facts(self._rings.all()))
-
-    def _seal(self, rings: Mapping[str, Ring]) -> bytes:
-        return seal(rings, self._seal_key, self._rings.operator_account_id)
-
-    def _unsealed(self, sealed_domains: bytes) -> Mapping[str, Ring]:
-        """Return the rings in a blob of this deployment.
-
-        Raises:
-            SealRefused: it does not open.
-            Refused: FORBIDDEN, it names other operators.
-        """
-        unsealed = unseal(sealed_domains, self._seal_key)
-        if unsealed.operator_account_id != self._rings.operator_account_id:
-            raise Refused(Reason.FORBIDDEN)
-        return unsealed.rings
 
     def _admit_follower(self, command: commands.AdmitFollower) -> Reply:
         self._follower = command.process_id
@@ -213,7 +216,7 @@ class Module:
     def _zeroize(self, _: commands.Zeroize) -> Reply:
         """Drop every reference to a key; Python cannot overwrite what it referred to."""
         self.go_to(HsmState.ZEROIZED)
-        self._seal_key = b""
+        self._roots.clear()
         self._rings.clear()
         self._keys.clear()
         self._audit.clear()

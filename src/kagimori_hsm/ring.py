@@ -147,12 +147,14 @@ class Ring:
 class Rings:
     """All rings of the module, by domain name; empty until it is unsealed.
 
-    `operator_account_id` is sealed with them, and never changes once it is there.
+    `operator_account_id` is sealed with them, and never changes once it is there; `further` is what
+    other parts of the HSM seal with them, by name.
     """
 
     def __init__(self) -> None:
         self._rings: dict[str, Ring] = {}
         self.operator_account_id = ""
+        self.further: Mapping[str, bytes] = {}
 
     def of(self, name: str) -> Ring:
         """Return the ring of a domain.

@@ -21,7 +21,8 @@ from kagimori.rules.sigv4.canonical import canonical_request, header_values
 from kagimori.rules.sigv4.claim import read_claim
 from kagimori.rules.sigv4.verify import check_time
 from kagimori_hsm.ring import Ring
-from kagimori_hsm.roots.seal_key import SealRefused, seal, unseal
+from kagimori_hsm.roots.contents import Contents, SealRefused
+from kagimori_hsm.roots.root_keys import RootKeys
 from kagimori_hsm.tokens import TokenRefused
 
 SCOPE = "AKIAIOSFODNN7EXAMPLE/20261124/us-east-1/kms/aws4_request"
@@ -110,20 +111,34 @@ def test_ciphertext_headers(blob):
     assert found is None or len(found) == 64
 
 
-@given(st.binary(max_size=300))
+def roots():
+    return RootKeys((bytes(32),), lambda: 1.0)
+
+
+@given(
+    st.binary(max_size=300)
+    | st.builds(
+        lambda version, length, rest: version + length.to_bytes(4, "big") + rest,
+        st.sampled_from([b"\x01", b"\x02", b"\x03", b"\x04"]),
+        st.integers(0, 300) | st.just(2**32 - 1),
+        st.binary(max_size=300),
+    )
+)
 def test_sealed_domains_and_tokens(blob):
     with pytest.raises(SealRefused):
-        unseal(blob, bytes(32))
+        roots().unseal(blob)
     with pytest.raises(TokenRefused):
         Ring.create().unwrap(blob, b"binding")
 
 
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_an_altered_seal_is_refused(at, bit):
-    sealed = bytearray(seal({"us-east-1": Ring.create()}, bytes(32)))
+    made = roots()
+    made.create()
+    sealed = bytearray(made.sealed(Contents(rings={"us-east-1": Ring.create()})))
     sealed[at % len(sealed)] ^= 1 << bit
     with pytest.raises(SealRefused):
-        unseal(bytes(sealed), bytes(32))
+        roots().unseal(bytes(sealed))
 
 
 @given(st.binary(max_size=300))

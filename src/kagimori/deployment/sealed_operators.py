@@ -1,4 +1,4 @@
-"""The operators' account as the HSM has it: sealed with the domains, where no worker can change it.
+"""Sealed domains brought up to date, and the operators' account as it is sealed with them.
 
 The store names the account as well, for people and for commands without a server; a worker can
 write the store, so that a server believes the HSM alone.
@@ -17,33 +17,39 @@ from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.logs import Log
 from kagimori.ports import Put, StoreConflict
 from kagimori.rules.keys.domains import ALL, Domains, succeeded
-from kagimori.rules.records.service_event import operators_sealed
+from kagimori.rules.records.service_event import domains_sealed_anew
 from kagimori_boundary.commands import CreateDomains
 from kagimori_boundary.replies import SealedDomains
+from kagimori_boundary.seals import seals_in
 
 
 def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Facts:
     """Return the facts with the operators' account that the HSM, which is open, has sealed.
 
-    A deployment that was made before it was sealed has it sealed now, as the store names it.
+    Domains that an earlier version sealed are sealed anew now: under a root key, in a seal of the
+    seal key; and with the operators' account as the store names it, if none was sealed.
 
     Raises:
         HsmRefused: it was not sealed.
         Unusable: the store cannot be written.
     """
-    if hsm.operator_account_id:
-        if hsm.operator_account_id != facts.operator_account_id:
-            why = "the store names other operators than the HSM has sealed; the HSM is believed"
-            Log().error("trouble", part="operators", why=why)
-        return replace(facts, operator_account_id=hsm.operator_account_id)
+    known = hsm.operator_account_id
+    if known and known != facts.operator_account_id:
+        why = "the store names other operators than the HSM has sealed; the HSM is believed"
+        Log().error("trouble", part="operators", why=why)
+    if known:
+        facts = replace(facts, operator_account_id=known)
+    if known and seals_in(facts.sealed_domains):
+        return facts
     sealed = hsm.ask(CreateDomains([], facts.operator_account_id))
     if not isinstance(sealed, SealedDomains):
         raise HsmRefused("the HSM answered something else")
-    record = operators_sealed(
+    record = domains_sealed_anew(
         event_id=new_uuid(),
         now=round(time.time(), 3),
         account_id=facts.operator_account_id,
         region=facts.home_region,
+        seals=[seal.kind for seal in seals_in(sealed.sealed_domains)],
     )
     try:
         with opened(layout.data) as deployment:

@@ -8,6 +8,8 @@ key that a crash loses has never wrapped a token.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from kagimori_boundary import commands
 from kagimori_boundary.replies import DomainKeyFacts, DomainKeys, Reply, SealedDomains, Tokens
 from kagimori_hsm.commands.audit import AUDIT_KEY_BINDING
@@ -15,17 +17,16 @@ from kagimori_hsm.commands.identity import secret_binding
 from kagimori_hsm.commands.mfa import seed_binding
 from kagimori_hsm.commands.passwords import password_binding
 from kagimori_hsm.engines.software import BackingKeys
+from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Ring, Rings
+from kagimori_hsm.roots.root_keys import RootKeys
 from kagimori_hsm.tokens import TokenRefused
 from kagimori_hsm.world import World
 
-Seal = Callable[[Mapping[str, Ring]], bytes]
-Unseal = Callable[[bytes], Mapping[str, Ring]]
 
-
-def sealed(rings: Mapping[str, Ring], seal: Seal) -> SealedDomains:
-    """Return rings as the service keeps them, with the facts about their keys."""
-    return SealedDomains(seal(rings), key_facts(rings))
+def sealed(sealed_domains: bytes, rings: Mapping[str, Ring]) -> SealedDomains:
+    """Return sealed domains as the service keeps them, with the facts about their keys."""
+    return SealedDomains(sealed_domains, key_facts(rings))
 
 
 def key_facts(rings: Mapping[str, Ring]) -> list[DomainKeyFacts]:
@@ -40,12 +41,10 @@ def key_facts(rings: Mapping[str, Ring]) -> list[DomainKeyFacts]:
 class DomainCommands:
     """One function for each command about domain keys that a worker may send."""
 
-    def __init__(
-        self, rings: Rings, keys: BackingKeys, seal: Seal, unseal: Unseal, world: World
-    ) -> None:
+    def __init__(self, rings: Rings, keys: BackingKeys, roots: RootKeys, world: World) -> None:
         self._rings = rings
         self._keys = keys
-        self._seal, self._unseal = seal, unseal
+        self._roots = roots
         self._world = world
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
@@ -61,19 +60,42 @@ class DomainCommands:
 
     def _rotate(self, command: commands.RotateDomainKeys) -> Reply:
         now = self._world.moment(command.now)
-        kept = self._unseal(command.sealed_domains)
-        if not kept.keys() >= set(command.names):
-            raise TokenRefused
-        rotated = {name: kept[name].rotated(now) for name in command.names}
-        return sealed({**kept, **rotated}, self._seal)
+
+        def rotated(kept: Mapping[str, Ring]) -> dict[str, Ring]:
+            if not kept.keys() >= set(command.names):
+                raise TokenRefused
+            return {**kept, **{name: kept[name].rotated(now) for name in command.names}}
+
+        return self._succeeded(command.sealed_domains, rotated)
 
     def _destroy(self, command: commands.DestroyDomainKeys) -> Reply:
         now, unwanted = self._world.moment(command.now), frozenset(command.key_ids)
-        kept = {
-            name: ring.without(lost, now) if (lost := unwanted & ring.lives.keys()) else ring
-            for name, ring in self._unseal(command.sealed_domains).items()
-        }
-        return sealed(kept, self._seal)
+
+        def destroyed(kept: Mapping[str, Ring]) -> dict[str, Ring]:
+            return {
+                name: ring.without(lost, now) if (lost := unwanted & ring.lives.keys()) else ring
+                for name, ring in kept.items()
+            }
+
+        return self._succeeded(command.sealed_domains, destroyed)
+
+    def _succeeded(
+        self,
+        sealed_domains: bytes,
+        change: Callable[[Mapping[str, Ring]], Mapping[str, Ring]],
+    ) -> Reply:
+        """Return the successor of a blob of this deployment with changed rings.
+
+        Raises:
+            SealRefused: it does not open.
+            Refused: FORBIDDEN, it names other operators.
+        """
+        head, contents = self._roots.opened(sealed_domains)
+        if contents.operator_account_id != self._rings.operator_account_id:
+            raise Refused(Reason.FORBIDDEN)
+        rings = change(contents.rings)
+        successor = replace(contents, rings=rings)
+        return sealed(self._roots.sealed(successor, head), rings)
 
     def _rewrap(self, command: commands.RewrapTokens) -> Reply:
         return Tokens([self._rewrapped(token) for token in command.tokens])

@@ -14,9 +14,10 @@ from kagimori.rules.keys.domains import first_domains
 from kagimori.rules.records.service_event import deployment_created
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Role
+from kagimori_boundary.seals import seals_in
 from kagimori_hsm.module import Module
 from kagimori_hsm.ring import Ring
-from kagimori_hsm.roots import seal_key
+from kit.older_domains import version_1, version_2
 
 OPERATORS, OTHER = "111122223333", "444455556666"
 
@@ -39,11 +40,8 @@ class InProcess:
 
 def sealed_as_before(layout):
     """Return domains as they were sealed before the operators' account was among them."""
-    ring = Ring.create(0.0)
-    plain = {"identity": seal_key._SealedRing(*ring.plain())}
-    head = b"\x01" + bytes(28)
-    cipher, iv = seal_key._seal_cipher(head, bytes.fromhex(layout.seal_key.read_text()))
-    return head + cipher.encrypt(iv, msgspec.msgpack.encode(plain), head)
+    rings = {"identity": Ring.create(0.0)}
+    return version_1(rings, bytes.fromhex(layout.seal_key.read_text()))
 
 
 @pytest.fixture
@@ -90,3 +88,16 @@ def test_what_was_changed_meanwhile_is_not_written_over(layout):
         with_sealed_operators(layout, older, InProcess(layout, older.sealed_domains))
     with opened(layout.data) as deployment:
         assert deployment.facts == facts
+
+
+def test_domains_under_the_seal_key_itself_get_a_root_key_at_the_next_start(layout):
+    rings = {"identity": Ring.create(0.0)}
+    blob = version_2(rings, bytes.fromhex(layout.seal_key.read_text()), OPERATORS)
+    facts = stored(layout, blob)
+    assert seals_in(blob) == ()
+    found = with_sealed_operators(layout, facts, InProcess(layout, blob))
+    assert [seal.kind for seal in seals_in(found.sealed_domains)] == ["file"]
+    with opened(layout.data) as deployment:
+        assert deployment.facts == found
+    again = with_sealed_operators(layout, found, InProcess(layout, found.sealed_domains))
+    assert again == found, "it is done once"

@@ -5,6 +5,7 @@ Promises: old-ciphertext-lives, token-binding, plain-keys-stay-inside.
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from kagimori_boundary import commands
 from kagimori_boundary.commands import IDENTITY_DOMAIN, BoundToken, Role
@@ -14,8 +15,9 @@ from kagimori_boundary.token_form import TOKEN_MARK_BYTES, domain_key_id, token_
 from kagimori_hsm import ring as ring_file
 from kagimori_hsm.module import Module
 from kagimori_hsm.ring import DOMAIN_KEYS_MAX, REST_SECONDS_MIN, Ring
-from kagimori_hsm.roots import seal_key
+from kagimori_hsm.roots.root_keys import RootKeys
 from kagimori_hsm.world import World
+from kit.older_domains import version_1
 
 ACCOUNT, REGION, OTHER = "111122223333", "eu-west-1", "us-east-1"
 NAMES = [IDENTITY_DOMAIN, REGION, OTHER]
@@ -234,6 +236,18 @@ def test_an_older_blob_is_not_adopted(hsm):
     hsm.adopt()
 
 
+def opened(sealed_domains):
+    roots = RootKeys((bytes(32),), lambda: 1.0)
+    contents = roots.unseal(sealed_domains)
+    return roots, contents
+
+
+def sealed_anew(sealed_domains, change):
+    """Sealed domains as whoever has the seal key could make them."""
+    roots, contents = opened(sealed_domains)
+    return roots.sealed(replace(contents, rings=change(contents.rings)))
+
+
 def test_a_blob_that_does_not_know_the_newest_domain_key_is_not_adopted(hsm):
     """Two successors of the same rings: whichever is adopted second would lose a key in use."""
     left, right = (hsm.successor([REGION]) for _ in range(2))
@@ -242,9 +256,14 @@ def test_a_blob_that_does_not_know_the_newest_domain_key_is_not_adopted(hsm):
     assert hsm.operator(commands.AdoptDomains(right.sealed_domains)) == FORBIDDEN
     again = hsm.successor([REGION])
     hsm.keep(again)
-    stale = seal_key.unseal(right.sealed_domains, bytes(32)).rings
-    ahead = {name: Ring(*ring.plain(), ring.lives, ring.step + 9) for name, ring in stale.items()}
-    assert hsm.operator(commands.AdoptDomains(seal_key.seal(ahead, bytes(32)))) == FORBIDDEN
+
+    def ahead(rings):
+        return {
+            name: Ring(*ring.plain(), ring.lives, ring.step + 9) for name, ring in rings.items()
+        }
+
+    stale = sealed_anew(right.sealed_domains, ahead)
+    assert hsm.operator(commands.AdoptDomains(stale)) == FORBIDDEN
     hsm.adopt()
 
 
@@ -262,9 +281,11 @@ def test_successors_are_of_the_rings_that_are_kept_and_not_of_those_in_force(hsm
 
 
 def test_a_blob_without_one_of_the_rings_is_not_adopted(hsm):
-    rings = seal_key.unseal(hsm.kept.sealed_domains, bytes(32)).rings
-    del rings[OTHER]
-    assert hsm.operator(commands.AdoptDomains(seal_key.seal(rings, bytes(32)))) == FORBIDDEN
+    def without(rings):
+        return {name: ring for name, ring in rings.items() if name != OTHER}
+
+    less = sealed_anew(hsm.kept.sealed_domains, without)
+    assert hsm.operator(commands.AdoptDomains(less)) == FORBIDDEN
 
 
 def test_a_ring_has_an_end(hsm, monkeypatch):
@@ -277,16 +298,7 @@ def test_a_ring_has_an_end(hsm, monkeypatch):
 
 def test_what_an_older_version_sealed_opens_and_is_rotated(hsm):
     """A blob of rings without times and steps, as they were before."""
-
-    class OldRing(msgspec.Struct, array_like=True):
-        current: bytes
-        keys: dict[bytes, bytes]
-
-    rings = seal_key.unseal(hsm.kept.sealed_domains, bytes(32)).rings
-    old = {name: OldRing(*ring.plain()) for name, ring in rings.items()}
-    head = b"\x01" + bytes(28)
-    cipher, iv = seal_key._seal_cipher(head, bytes(32))
-    blob = head + cipher.encrypt(iv, msgspec.msgpack.encode(old), head)
+    blob = version_1(opened(hsm.kept.sealed_domains)[1].rings, bytes(32))
     token = hsm.secrets()[1]
     hsm.kept = SealedDomains(blob)
     hsm.restart()

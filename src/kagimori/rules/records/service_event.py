@@ -60,11 +60,16 @@ def deployment_created(
     )
 
 
-def operators_sealed(*, event_id: str, now: float, account_id: str, region: str) -> ServiceRecord:
-    """Return the record of the operators' account of an older deployment, sealed by the HSM now."""
-    details = {"operatorAccountId": account_id}
+def domains_sealed_anew(
+    *, event_id: str, now: float, account_id: str, region: str, seals: Sequence[str]
+) -> ServiceRecord:
+    """Return the record of sealed domains of an earlier version that were sealed anew.
+
+    `account_id` is the operators' account that is sealed with them; `seals` are kinds of seals.
+    """
+    details = {"operatorAccountId": account_id, "seals": list(seals)}
     return _of_deployment(
-        "SealOperators",
+        "SealDomainsAnew",
         details,
         event_id=event_id,
         now=now,

@@ -41,6 +41,8 @@ class Failure(IntEnum):
     BUSY = 20  # too much slow work is waiting already
     FORBIDDEN = 21  # credentials or a use of a key that nobody may have
     TOO_OFTEN = 22
+    NOT_APPROVED = 60  # too few operators signed it, or it is over, ended, or of elsewhere
+    TOO_EARLY = 61  # operators can refuse it still
 
 
 class Failed(Struct, frozen=True, array_like=True, tag=7):
@@ -75,11 +77,31 @@ class DomainKeys(Struct, frozen=True, array_like=True, tag=17):
     keys: list[DomainKeyFacts]
 
 
+class RosterFacts(Struct, frozen=True, array_like=True):
+    """The operators as they are sealed: public keys (Ed25519, 32 bytes) by name, and the quorum."""
+
+    deployment_id: str = ""
+    quorum: int = 0
+    operators: dict[str, bytes] = {}
+
+
 class SealedDomains(Struct, frozen=True, array_like=True, tag=2):
-    """All rings, sealed, and the domain keys in them."""
+    """All rings, sealed, with the domain keys in them and the operators."""
 
     sealed_domains: bytes
     keys: list[DomainKeyFacts] = []
+    roster: RosterFacts = RosterFacts()
+
+
+class OpenedApproval(Struct, frozen=True, array_like=True, tag=60):
+    """The part of a new request that is the HSM's; `mac` shows that it made it."""
+
+    request_id: str
+    deployment_id: str
+    made_at: int
+    not_before: int
+    expires_at: int
+    mac: bytes
 
 
 class Bytes(Struct, frozen=True, array_like=True, tag=4):
@@ -184,4 +206,5 @@ Reply = (
     | OpenedSession
     | TakenCode
     | NewSeed
+    | OpenedApproval
 )

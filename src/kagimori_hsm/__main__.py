@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument("--operator-fd", type=int, required=True, help="a connected Unix socket")
     parser.add_argument("--journal-fd", type=int, help="open for reading and appending")
     parser.add_argument(
+        "--refusal-seconds", type=int, help="how long operators can refuse a request"
+    )
+    parser.add_argument(
         "--dev", action="store_true", help="take keys in plain, and a clock that moves"
     )
     options = parser.parse_args()
@@ -39,6 +42,7 @@ def main() -> None:
         operator_fd=options.operator_fd,
         journal_fd=options.journal_fd,
         memory_locked=memory_locked,
+        refusal_seconds=options.refusal_seconds,
         dev=options.dev,
         is_valid_rsa_pair=rsa_checker.is_valid_pair,
     )

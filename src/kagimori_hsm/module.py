@@ -21,6 +21,7 @@ from kagimori_boundary.replies import (
 )
 from kagimori_hsm.algorithms import known_answers, rsa
 from kagimori_hsm.algorithms.pairwise import PairInconsistent
+from kagimori_hsm.commands.approvals import ApprovalCommands
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.domains import DomainCommands, key_facts, sealed
 from kagimori_hsm.commands.identity import IdentityCommands
@@ -34,6 +35,7 @@ from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.roots.contents import Contents, SealRefused
 from kagimori_hsm.roots.root_keys import RootKeys
+from kagimori_hsm.roster import check_successor, roster_in
 from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
 from kagimori_hsm.tokens import ExpiredToken, TokenRefused
 from kagimori_hsm.world import TRUE_WORLD, World
@@ -66,6 +68,7 @@ class Module:
         self._keys = BackingKeys(self._rings)
         self._audit = AuditCommands(self._rings)
         mfa = MfaCommands(self._rings, world)
+        identity = IdentityCommands(self._rings, mfa, journal or Journal(), world)
         functions: dict[type[HsmCommand], Function] = {
             commands.Hello: self._hello,
             commands.Unseal: self._unseal,
@@ -77,9 +80,10 @@ class Module:
             **self._audit.functions(),
             **UseCommands(self._keys).functions(),
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
-            **IdentityCommands(self._rings, mfa, journal or Journal(), world).functions(),
+            **identity.functions(),
             **mfa.functions(),
             **DomainCommands(self._rings, self._keys, self._roots, world).functions(),
+            **ApprovalCommands(self._rings, self._roots, identity.asker, world).functions(),
         }
         self._functions = functions if world.dev else _without(functions, _FOR_DEV)
         self._open: Mapping[Role, Mapping[type[HsmCommand], Function]] = {}
@@ -188,10 +192,12 @@ class Module:
             rings=rings.all(),
             further=rings.further,
         )
-        return sealed(self._roots.sealed(contents), contents.rings)
+        return sealed(self._roots.sealed(contents), contents)
 
     def _adopt_domains(self, command: commands.AdoptDomains) -> Reply:
         """Put the contents of a blob in force, and forget what was opened with keys that are gone.
+
+        If it holds a new order to forget every key, that is done now.
 
         Raises:
             SealRefused: it does not open.
@@ -201,10 +207,14 @@ class Module:
         if contents.operator_account_id != self._rings.operator_account_id:
             raise Refused(Reason.FORBIDDEN)
         self._roots.check_succeeds(head)
+        before, after = roster_in(self._rings.further), roster_in(contents.further)
+        check_successor(before, after)
         gone = self._rings.succeed(contents.rings)
         self._roots.adopt(head, contents)
         self._rings.further = contents.further
-        if gone:
+        if after.zeroized > before.zeroized:
+            self._zeroize(commands.Zeroize())
+        elif gone:
             self._keys.drop_under(gone)
             self._audit.drop_under(gone)
         return DomainKeys(key_facts(self._rings.all()))

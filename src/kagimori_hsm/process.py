@@ -17,7 +17,7 @@ from kagimori_hsm.door import Connection
 from kagimori_hsm.journal import Journal, JournalBroken, JournalWriter
 from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
-from kagimori_hsm.world import World
+from kagimori_hsm.world import REFUSAL_SECONDS, World
 from kagimori_sandbox import landlock, seccomp
 
 
@@ -28,6 +28,7 @@ def serve(
     operator_fd: int,
     memory_locked: bool,
     journal_fd: int | None,
+    refusal_seconds: int | None,
     dev: bool,
     is_valid_rsa_pair: Callable[[bytes], bool],
 ) -> None:
@@ -36,7 +37,7 @@ def serve(
     module = Module(
         _seal_key(seal_key_fd),
         memory_locked=memory_locked,
-        world=World(dev=dev),
+        world=_world(refusal_seconds, dev=dev),
         journal=journal,
         is_valid_rsa_pair=is_valid_rsa_pair,
     )
@@ -62,6 +63,11 @@ async def _serve(module: Module, journal: Journal, path: str, operator: socket.s
     module.sandbox = _confine()
     await operator_gone.wait()
     server.close()
+
+
+def _world(refusal_seconds: int | None, *, dev: bool) -> World:
+    seconds = REFUSAL_SECONDS if refusal_seconds is None else refusal_seconds
+    return World(dev=dev, refusal_seconds=seconds)
 
 
 def _journal(descriptor: int | None) -> Journal:

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     INVALID_CODES = "invalid codes"
     FORBIDDEN = "forbidden"
     TOO_OFTEN = "too often"
+    NOT_APPROVED = "not approved"
+    TOO_EARLY = "too early"
 
 
 class Refused(Exception):

@@ -126,18 +126,35 @@ class Ring:
             self.step + 1,
         )
 
-    def without(self, key_ids: Collection[bytes], now: float) -> "Ring":
+    def without(
+        self, key_ids: Collection[bytes], now: float, at_once: Collection[bytes] = ()
+    ) -> "Ring":
         """Return the successor without these domain keys; what they wrapped opens no more.
+
+        Those in `at_once` need not have rested.
 
         Raises:
             Refused: FORBIDDEN, one of them is current, or has not rested long enough.
         """
         for key_id in key_ids:
             retired_at = self.lives[key_id].retired_at
-            if key_id == self._current or retired_at is None or now < retired_at + REST_SECONDS_MIN:
+            if key_id in at_once:
+                self.check_retired([key_id])
+            elif retired_at is None or now < retired_at + REST_SECONDS_MIN:
                 raise Refused(Reason.FORBIDDEN)
         kept = {key_id: key for key_id, key in self._keys.items() if key_id not in key_ids}
         return Ring(self._current, kept, self.lives, self.step + 1)
+
+    def check_retired(self, key_ids: Collection[bytes]) -> None:
+        """Check that these domain keys wrap nothing new.
+
+        Raises:
+            Refused: FORBIDDEN.
+        """
+        for key_id in key_ids:
+            life = self.lives.get(key_id)
+            if key_id == self._current or life is None or life.retired_at is None:
+                raise Refused(Reason.FORBIDDEN)
 
     def plain(self) -> tuple[bytes, dict[bytes, bytes]]:
         """Return the id of the current key and all keys, for a root to seal."""

@@ -75,6 +75,8 @@ NUMBERS_READ = {
     "kagimori/trail/receiving.py": "numbers",
     "kagimori/trail/server_pages.py": "numbers of our own pages",
     "kagimori_hsm/algorithms/totp.py": "numbers",
+    "kagimori_hsm/approvals.py": "a time that the clock gave",
+    "kagimori_hsm/commands/approvals.py": "digits that _QUORUM fits",
     "kagimori_hsm/memory.py": "the kernel's own file",
 }
 # What only a user's own machine runs, on what that user wrote.

@@ -39,8 +39,10 @@ class HsmProcess:
         seal_key_file: Path,
         *,
         journal_file: Path | None = None,
+        refusal_seconds: int | None = None,
         dev: bool = False,
     ) -> None:
+        """Start it; operators can refuse a request for `refusal_seconds`, if these are given."""
         socket_path.unlink(missing_ok=True)
         ours, theirs = socket.socketpair()
         seal_key = os.open(seal_key_file, os.O_RDONLY | os.O_CLOEXEC)
@@ -53,6 +55,11 @@ class HsmProcess:
                     *("--seal-key-fd", str(seal_key)),
                     *("--operator-fd", str(theirs.fileno())),
                     *(("--journal-fd", str(journal)) if journal is not None else ()),
+                    *(
+                        ("--refusal-seconds", str(refusal_seconds))
+                        if refusal_seconds is not None
+                        else ()
+                    ),
                     *(("--dev",) if dev else ()),
                 ],
                 pass_fds=(seal_key, theirs.fileno(), *(() if journal is None else (journal,))),

@@ -28,11 +28,13 @@ class HsmChild:
         socket_path: Path,
         *,
         silent_seconds: float,
+        refusal_seconds: int,
         dev: bool,
     ) -> None:
         self._layout, self.facts = layout, facts
         self.socket_path = socket_path
         self._silent_seconds = silent_seconds
+        self._refusal_seconds = refusal_seconds
         self._dev = dev
         self._asking = threading.Lock()
 
@@ -46,6 +48,7 @@ class HsmChild:
             self.socket_path,
             self._layout.seal_key,
             journal_file=self._layout.hsm_journal,
+            refusal_seconds=self._refusal_seconds,
             dev=self._dev,
         )
         try:

@@ -28,6 +28,7 @@ from kagimori.server.worker_child import snapshots_of
 from kagimori.server.workers import Workers
 
 THREADS_BESIDE_CHILDREN: Final = 16
+HOUR_SECONDS: Final = 3600
 ADOPT_SECONDS: Final = 0.5  # between looks whether domain keys were rotated
 
 
@@ -55,6 +56,7 @@ class Supervisor:
             facts,
             hsm_socket,
             silent_seconds=options.settings.hsm.silent_seconds,
+            refusal_seconds=round(options.settings.approvals.refusal_hours * HOUR_SECONDS),
             dev=options.dev_hsm,
         )
         self._followers = Followers(layout, options, self._restarts, self._hsm, lock=lock)

@@ -6,6 +6,7 @@ goes as JSON to every process. A secret is never in it, only the file where it i
 """
 
 from kagimori.settings.about import About
+from kagimori.settings.approvals import Approvals
 from kagimori.settings.audit import AuditOptions
 from kagimori.settings.dev import Dev
 from kagimori.settings.front import FrontLimits
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_PORT",
     "About",
     "Admin",
+    "Approvals",
     "Attestation",
     "AuditOptions",
     "Dev",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 
 from kagimori.settings.about import About, Section
+from kagimori.settings.approvals import Approvals
 from kagimori.settings.audit import AuditOptions
 from kagimori.settings.dev import Dev
 from kagimori.settings.front import FrontLimits
@@ -23,6 +24,7 @@ class Settings(Section, frozen=True):
     front: FrontLimits = FrontLimits()
     hsm: Hsm = Hsm()
     domains: DomainKeys = DomainKeys()
+    approvals: Approvals = Approvals()
     audit: AuditOptions = AuditOptions()
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()

@@ -4,6 +4,15 @@ Each is an array whose first item is its tag. A tag is never used twice; those t
 stand in `RETIRED_TAGS`.
 """
 
+from kagimori_boundary.commands.approvals import (
+    ApprovalRequest,
+    CheckApproval,
+    ExecuteApproval,
+    OpenApproval,
+    OperatorSignature,
+    PerformAlone,
+    RefuseApproval,
+)
 from kagimori_boundary.commands.audit import (
     CreateAuditKey,
     SignDigest,
@@ -120,6 +129,11 @@ Command = (
     | DestroyDomainKeys
     | AdoptDomains
     | RewrapTokens
+    | OpenApproval
+    | CheckApproval
+    | RefuseApproval
+    | ExecuteApproval
+    | PerformAlone
 )
 
 __all__ = [
@@ -128,8 +142,10 @@ __all__ = [
     "AccessKeyProof",
     "AdmitFollower",
     "AdoptDomains",
+    "ApprovalRequest",
     "AuditKeyToken",
     "BoundToken",
+    "CheckApproval",
     "Command",
     "CreateAccountSecret",
     "CreateAuditKey",
@@ -147,6 +163,7 @@ __all__ = [
     "DestroyDomainKeys",
     "Encapsulate",
     "Encrypt",
+    "ExecuteApproval",
     "ForgetMaterial",
     "GenerateDataKey",
     "GenerateDataKeyPair",
@@ -160,11 +177,15 @@ __all__ = [
     "KeyToken",
     "Lane",
     "OneCode",
+    "OpenApproval",
     "OpenClaims",
     "OpenSession",
+    "OperatorSignature",
     "PasswordToken",
+    "PerformAlone",
     "Proof",
     "ReEncrypt",
+    "RefuseApproval",
     "ReplicateMaterial",
     "RewrapTokens",
     "Role",

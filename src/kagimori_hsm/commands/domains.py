@@ -11,7 +11,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from kagimori_boundary import commands
-from kagimori_boundary.replies import DomainKeyFacts, DomainKeys, Reply, SealedDomains, Tokens
+from kagimori_boundary.replies import (
+    DomainKeyFacts,
+    DomainKeys,
+    Reply,
+    RosterFacts,
+    SealedDomains,
+    Tokens,
+)
 from kagimori_hsm.commands.audit import AUDIT_KEY_BINDING
 from kagimori_hsm.commands.identity import secret_binding
 from kagimori_hsm.commands.mfa import seed_binding
@@ -19,14 +26,18 @@ from kagimori_hsm.commands.passwords import password_binding
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Ring, Rings
+from kagimori_hsm.roots.contents import Contents
 from kagimori_hsm.roots.root_keys import RootKeys
+from kagimori_hsm.roster import further_with, roster_in
 from kagimori_hsm.tokens import TokenRefused
 from kagimori_hsm.world import World
 
 
-def sealed(sealed_domains: bytes, rings: Mapping[str, Ring]) -> SealedDomains:
-    """Return sealed domains as the service keeps them, with the facts about their keys."""
-    return SealedDomains(sealed_domains, key_facts(rings))
+def sealed(sealed_domains: bytes, contents: Contents) -> SealedDomains:
+    """Return sealed domains as the service keeps them, with the facts about their contents."""
+    roster = roster_in(contents.further)
+    facts = RosterFacts(roster.deployment_id, roster.quorum, roster.operators)
+    return SealedDomains(sealed_domains, key_facts(contents.rings), facts)
 
 
 def key_facts(rings: Mapping[str, Ring]) -> list[DomainKeyFacts]:
@@ -61,30 +72,36 @@ class DomainCommands:
     def _rotate(self, command: commands.RotateDomainKeys) -> Reply:
         now = self._world.moment(command.now)
 
-        def rotated(kept: Mapping[str, Ring]) -> dict[str, Ring]:
-            if not kept.keys() >= set(command.names):
+        def rotated(kept: Contents) -> Contents:
+            if not kept.rings.keys() >= set(command.names):
                 raise TokenRefused
-            return {**kept, **{name: kept[name].rotated(now) for name in command.names}}
+            new = {name: kept.rings[name].rotated(now) for name in command.names}
+            return replace(kept, rings={**kept.rings, **new})
 
         return self._succeeded(command.sealed_domains, rotated)
 
     def _destroy(self, command: commands.DestroyDomainKeys) -> Reply:
         now, unwanted = self._world.moment(command.now), frozenset(command.key_ids)
 
-        def destroyed(kept: Mapping[str, Ring]) -> dict[str, Ring]:
-            return {
-                name: ring.without(lost, now) if (lost := unwanted & ring.lives.keys()) else ring
-                for name, ring in kept.items()
-            }
+        def destroyed(kept: Contents) -> Contents:
+            roster, rings = roster_in(kept.further), dict(kept.rings)
+            for name, ring in kept.rings.items():
+                lost = unwanted & ring.lives.keys()
+                if lost:
+                    # A successor without a key that still wraps could never be put in force.
+                    self._rings.of(name).check_retired(lost)
+                    rings[name] = ring.without(lost, now, roster.doomed)
+            further = further_with(kept.further, roster.without_doomed(unwanted))
+            return replace(kept, rings=rings, further=further)
 
         return self._succeeded(command.sealed_domains, destroyed)
 
     def _succeeded(
         self,
         sealed_domains: bytes,
-        change: Callable[[Mapping[str, Ring]], Mapping[str, Ring]],
+        change: Callable[[Contents], Contents],
     ) -> Reply:
-        """Return the successor of a blob of this deployment with changed rings.
+        """Return the successor of a blob of this deployment with changed contents.
 
         Raises:
             SealRefused: it does not open.
@@ -93,9 +110,8 @@ class DomainCommands:
         head, contents = self._roots.opened(sealed_domains)
         if contents.operator_account_id != self._rings.operator_account_id:
             raise Refused(Reason.FORBIDDEN)
-        rings = change(contents.rings)
-        successor = replace(contents, rings=rings)
-        return sealed(self._roots.sealed(successor, head), rings)
+        successor = change(contents)
+        return sealed(self._roots.sealed(successor, head), successor)
 
     def _rewrap(self, command: commands.RewrapTokens) -> Reply:
         return Tokens([self._rewrapped(token) for token in command.tokens])

@@ -97,7 +97,7 @@ class IdentityCommands:
         return self._new_secret(command.account_id, command.access_key_id, command.holder)
 
     def _create_secret_on_behalf(self, command: commands.CreateSecretOnBehalf) -> Reply:
-        asker = self._asker(command.proof)
+        asker = self.asker(command.proof)
         if asker is not None:
             if is_for_service(command):
                 self._check_operator(asker)
@@ -108,7 +108,7 @@ class IdentityCommands:
         return self._minted(command.account_id, command.access_key_id, command.holder, asker)
 
     def _create_account_secret(self, command: commands.CreateAccountSecret) -> Reply:
-        asker = self._asker(command.proof)
+        asker = self.asker(command.proof)
         if asker is not None:
             self._check_operator(asker)
         elif not self._world.dev:
@@ -152,7 +152,7 @@ class IdentityCommands:
         return Bytes(_signing_key(secret, command.date, command.region, command.service))
 
     def _create_session(self, command: commands.CreateSession) -> Reply:
-        asker = self._asker(command.proof)
+        asker = self.asker(command.proof)
         if asker is not None or not self._world.dev:
             check_session(command, asker, None if self._world.dev else self._world.now())
         if asker is None and not self._web_identities.allows(command.account_id):
@@ -211,7 +211,7 @@ class IdentityCommands:
         binding = binding_of("claims", command.purpose)
         return Bytes(self._rings.identity().unwrap(command.sealed, binding))
 
-    def _asker(self, proof: Proof | None) -> Asker | None:
+    def asker(self, proof: Proof | None) -> Asker | None:
         """Return on whose behalf a worker asks; None if it proves nothing.
 
         Raises:

@@ -1,4 +1,8 @@
-"""The fields of a symmetric ciphertext's header, in order (docs/look-up/ciphertext-format.md)."""
+"""The fields of a symmetric ciphertext's header, in order (docs/look-up/ciphertext-format.md).
+
+Version 1 is of keys in our HSM. Version 3 is of keys in a PKCS#11 token and has no nonce, since no
+key is derived there.
+"""
 
 from typing import Final
 
@@ -8,3 +12,11 @@ NONCE_BYTES: Final = 16
 IV_BYTES: Final = 12
 TAG_BYTES: Final = 16
 HEADER_BYTES: Final = 1 + MATERIAL_ID_BYTES + NONCE_BYTES + IV_BYTES
+
+TOKEN_CIPHERTEXT_VERSION: Final = 3
+TOKEN_HEADER_BYTES: Final = 1 + MATERIAL_ID_BYTES + IV_BYTES
+# By version: all that a ciphertext is longer than its plaintext.
+OVERHEAD_BYTES: Final = {
+    CIPHERTEXT_VERSION: HEADER_BYTES + TAG_BYTES,
+    TOKEN_CIPHERTEXT_VERSION: TOKEN_HEADER_BYTES + TAG_BYTES,
+}

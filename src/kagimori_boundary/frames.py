@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from kagimori_boundary.commands import Command
+from kagimori_boundary.commands import Command, HsmCommand
+from kagimori_boundary.commands.token import TokenCommand
 from kagimori_boundary.replies import Failed, Failure, Reply
 
 PROTOCOL_VERSION: Final = 1
@@ -25,6 +26,7 @@ _ID_BYTES: Final = _HEAD_BYTES - _LENGTH_BYTES
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode_command: Final = msgspec.msgpack.Decoder(Command).decode
+decode_token_command: Final = msgspec.msgpack.Decoder(TokenCommand).decode
 _decode_reply: Final = msgspec.msgpack.Decoder(Reply).decode
 
 Frame = tuple[int, bytes]  # correlation id, body
@@ -34,7 +36,7 @@ class BadFrame(Exception):
     """A length that no frame of this protocol has; nothing after it can be understood."""
 
 
-def frame_of(correlation_id: int, message: Command | Reply) -> bytes:
+def frame_of(correlation_id: int, message: HsmCommand | Reply) -> bytes:
     """Return a message as it goes over the wire."""
     body = encode(message)
     return _HEAD.pack(len(body) + _ID_BYTES, correlation_id) + body

@@ -43,6 +43,8 @@ class Failure(IntEnum):
     TOO_OFTEN = 22
     NOT_APPROVED = 60  # too few operators signed it, or it is over, ended, or of elsewhere
     TOO_EARLY = 61  # operators can refuse it still
+    TOKEN_AWAY = 90  # the PKCS#11 token cannot be used now
+    KEY_NOT_IN_TOKEN = 91
 
 
 class Failed(Struct, frozen=True, array_like=True, tag=7):
@@ -182,6 +184,14 @@ class OpenedSession(Struct, frozen=True, array_like=True, tag=16):
     signing_key: bytes
 
 
+class TokenConnection(Struct, frozen=True, array_like=True, tag=90):
+    """How a PKCS#11 token is connected; `error` is empty if it is, or AWS's ConnectionErrorCode."""
+
+    error: str
+    label: str = ""
+    serial: str = ""
+
+
 class NewSeed(Struct, frozen=True, array_like=True, tag=15):
     """`base32_seed` is for the device; the other is all that is kept."""
 
@@ -207,4 +217,5 @@ Reply = (
     | TakenCode
     | NewSeed
     | OpenedApproval
+    | TokenConnection
 )

@@ -78,12 +78,16 @@ class SlowLane:
         executor: Executor | None = None,
         *,
         threads: int = THREADS,
+        of_account_max: int = WAITING_OF_ACCOUNT_MAX,
+        waiting_max: int = WAITING_MAX,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._executor = executor or ThreadPoolExecutor(threads, "slow lane")
         self._threads = threads
         self._monotonic = monotonic
-        self._queue: FairQueue[_Job] = FairQueue()
+        self._queue: FairQueue[_Job] = FairQueue(
+            of_account_max=of_account_max, waiting_max=waiting_max
+        )
         self._running = 0
 
     def submit(

@@ -26,6 +26,8 @@ class Reason(StrEnum):
     TOO_OFTEN = "too often"
     NOT_APPROVED = "not approved"
     TOO_EARLY = "too early"
+    TOKEN_AWAY = "token away"  # noqa: S105
+    KEY_NOT_IN_TOKEN = "key not in token"  # noqa: S105
 
 
 class Refused(Exception):

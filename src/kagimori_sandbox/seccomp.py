@@ -66,19 +66,28 @@ class _Program(ctypes.Structure):
 
 def refuse_sockets_and_programs() -> bool:
     """Make no more sockets and start no more programs; return whether that holds now."""
+    return _refuse(frozenset())
+
+
+def refuse_programs() -> bool:
+    """Start no more programs, but make sockets; return whether that holds now."""
+    return _refuse(frozenset({"socket"}))
+
+
+def _refuse(but: frozenset[str]) -> bool:
     architecture = _ARCHITECTURES.get(platform.machine())
     if sys.platform != "linux" or architecture is None:
         return False
-    steps = _filter(architecture)
+    steps = _filter(architecture, but)
     program = _Program(len(steps) // 8, steps)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     return bool(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
-def _filter(architecture: _Architecture) -> bytes:
+def _filter(architecture: _Architecture, but: frozenset[str]) -> bytes:
     """Return the program that looks at each system call: refused, or allowed."""
-    numbers = sorted(architecture.numbers.values())
+    numbers = sorted(number for name, number in architecture.numbers.items() if name not in but)
     checks = len(numbers)
     steps = [
         _step(_LOAD, _ARCHITECTURE_AT),

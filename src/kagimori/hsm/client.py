@@ -11,7 +11,7 @@ from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending, start
 from kagimori.ports import Ask, KeyHolder
 from kagimori.settings import Hsm
-from kagimori_boundary.commands import Command, Hello, Lane
+from kagimori_boundary.commands import Command, Hello, HsmCommand, Lane
 from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState, Reply
 
@@ -53,7 +53,7 @@ class HsmClient(asyncio.Protocol):
     def in_flight(self) -> int:
         return len(self._in_flight)
 
-    def perform(self, command: Command) -> Pending[Reply]:
+    def perform(self, command: HsmCommand) -> Pending[Reply]:
         """Send a command with the others of this turn of the loop; its reply settles the pending.
 
         The pending fails with `HsmGone` when there is no HSM, or no longer.

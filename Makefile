@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 DATA ?= kagimori-data
 LISTEN ?= 127.0.0.1:8567
 
-.PHONY: help run test check lint types arrows bench nightly lock clean
+# Each file on one core, in its own order: its server is started once, and a failure comes again.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile -p no:randomly
+LONG := tests/faults tests/oracle tests/protocol/test_ansible.py
+
+.PHONY: help run test long check lint types arrows bench nightly lock clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,10 +21,13 @@ run: $(VENV)/.runtime ## Set up, make a deployment in DATA if there is none, and
 	@echo "Use it: eval \"\$$($(BIN)/kagimori env --data $(DATA))\"; aws kms list-keys"
 	@exec $(BIN)/kagimori serve --data $(DATA) --listen $(LISTEN)
 
-test: $(VENV)/.test ## Set up and run the test suite; each file on one core, in its own order
-	$(BIN)/pytest -n 2 --dist loadfile -p no:randomly
+test: $(VENV)/.test ## Set up and run the test suite
+	$(PYTEST) $(addprefix --ignore ,$(LONG))
 
-check: lint types arrows test ## What CI runs
+long: $(VENV)/.test ## Faults on purpose, duels of the two evaluators, and Ansible
+	$(PYTEST) $(LONG)
+
+check: lint types arrows test long ## What CI runs
 
 lint: $(VENV)/.test ## ruff
 	$(BIN)/ruff check .

@@ -39,6 +39,7 @@ from kagimori_boundary.key_specs import SPECS, KeyUsage
 from kagimori_boundary.replies import HsmState
 from kagimori_cli.command import app
 from kagimori_hsm import states as hsm_states
+from kagimori_hsm.self_tests.known_answers import ANSWERS
 
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
@@ -455,6 +456,15 @@ def hsm_state_diagram() -> str:
     return "\n".join([*lines, "```"])
 
 
+def hsm_self_tests() -> str:
+    """List the known answers, those of one source in one row."""
+    by_source: dict[str, list[str]] = {}
+    for answer in ANSWERS:
+        by_source.setdefault(answer.source, []).append(answer.name)
+    rows = [f"| {', '.join(names)} | {source} |" for source, names in by_source.items()]
+    return "\n".join(["| known answer of | published in |", "|---|---|", *rows])
+
+
 def hsm_commands() -> str:
     """Write who may send each command, in which lane it is done, and in which states."""
     states = [state for state in HsmState if hsm_states.ALLOWED[state]]
@@ -480,6 +490,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "key-state-codes": key_state_codes,
     "hsm-state-diagram": hsm_state_diagram,
     "hsm-commands": hsm_commands,
+    "hsm-self-tests": hsm_self_tests,
     "operations": operations,
     "admin-api": admin_api,
     "errors": errors,

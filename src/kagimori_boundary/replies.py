@@ -58,6 +58,26 @@ class Greeting(Struct, frozen=True, array_like=True, tag=1):
     memory_locked: bool
     sandbox: tuple[str, ...] = ()  # what keeps the process from files, sockets and programs
     operator_account_id: str = ""  # as it is sealed with the domains
+    reason: str = ""  # for the error state
+
+
+class PassedTest(Struct, frozen=True, array_like=True):
+    """A self-test that passed, and the source of what it was held against."""
+
+    name: str
+    source: str
+
+
+class ModuleReport(Struct, frozen=True, array_like=True, tag=70):
+    """How the module is; `tested_at` (seconds since the epoch) is 0 if no test passed yet."""
+
+    state: HsmState = HsmState.POWER_ON
+    reason: str = ""
+    tests: list[PassedTest] = []
+    tested_at: float = 0.0
+    test_seconds: float = 0.0
+    memory_locked: bool = False
+    sandbox: tuple[str, ...] = ()
 
 
 class DomainKeyFacts(Struct, frozen=True, array_like=True):
@@ -218,4 +238,5 @@ Reply = (
     | NewSeed
     | OpenedApproval
     | TokenConnection
+    | ModuleReport
 )

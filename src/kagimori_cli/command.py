@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "account": ("accounts", "account", "kagimori account create --data ./kagimori-data"),
     "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
     "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
+    "hsm": ("hsm", "hsm", "kagimori hsm status --data ./kagimori-data"),
     "policy": (
         "policy",
         "policy",

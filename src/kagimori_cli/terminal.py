@@ -49,7 +49,7 @@ def give_up(reason: str) -> NoReturn:
 def become_server(module: str, *arguments: str) -> NoReturn:
     """Hand this process over to the server, which needs nothing of the command line any more."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606
 
 
 def unreadable(reason: str) -> NoReturn:

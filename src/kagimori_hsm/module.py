@@ -4,8 +4,11 @@ Who may ask what is declared by the commands, when it is performed by `states.py
 """
 
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import msgspec
 
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Command, HsmCommand, Role
@@ -17,13 +20,15 @@ from kagimori_boundary.replies import (
     Failure,
     Greeting,
     HsmState,
+    ModuleReport,
     Reply,
 )
-from kagimori_hsm.algorithms import known_answers, rsa
+from kagimori_hsm.algorithms import rsa
 from kagimori_hsm.algorithms.pairwise import PairInconsistent
 from kagimori_hsm.commands.approvals import ApprovalCommands
 from kagimori_hsm.commands.audit import AuditCommands
 from kagimori_hsm.commands.domains import DomainCommands, key_facts, sealed
+from kagimori_hsm.commands.health import HealthCommands
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import KeepCommands
 from kagimori_hsm.commands.mfa import MfaCommands
@@ -36,7 +41,8 @@ from kagimori_hsm.ring import Rings
 from kagimori_hsm.roots.contents import Contents, SealRefused
 from kagimori_hsm.roots.root_keys import RootKeys
 from kagimori_hsm.roster import check_successor, roster_in
-from kagimori_hsm.states import ALLOWED, COMMANDS_OF, check_step
+from kagimori_hsm.self_tests import battery
+from kagimori_hsm.states import ALLOWED, COMMANDS_OF, FINAL, NEXT, check_step
 from kagimori_hsm.tokens import ExpiredToken, TokenRefused
 from kagimori_hsm.world import TRUE_WORLD, World
 
@@ -57,9 +63,12 @@ class Module:
         world: World = TRUE_WORLD,
         journal: Journal | None = None,
         is_valid_rsa_pair: Callable[[bytes], bool] = rsa.is_valid_pair,
+        self_tests: battery.Battery | None = None,
     ) -> None:
         self._state = HsmState.POWER_ON
         self._roots = RootKeys((seal_key,), world.now)
+        self._changing_state = threading.Lock()
+        self._reason = ""
         self._memory_locked = memory_locked
         self._world = world
         self._follower: int | None = None
@@ -67,6 +76,9 @@ class Module:
         self._rings = Rings()
         self._keys = BackingKeys(self._rings)
         self._audit = AuditCommands(self._rings)
+        self._health = HealthCommands(
+            self_tests or battery.check_all, world, report=self._report, fail=self._fail
+        )
         mfa = MfaCommands(self._rings, world)
         identity = IdentityCommands(self._rings, mfa, journal or Journal(), world)
         functions: dict[type[HsmCommand], Function] = {
@@ -77,6 +89,7 @@ class Module:
             commands.AdmitFollower: self._admit_follower,
             commands.Zeroize: self._zeroize,
             commands.HashPassword: Passwords(self._rings).hash,
+            **self._health.functions(),
             **self._audit.functions(),
             **UseCommands(self._keys).functions(),
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
@@ -99,19 +112,19 @@ class Module:
         Raises:
             ForbiddenStep: the model has no such step.
         """
-        check_step(self._state, state)
-        self._state = state
-        self._open_for_state()
+        with self._changing_state:  # slow work fails on a thread of its own
+            check_step(self._state, state)
+            self._state = state
+            self._open_for_state()
 
     def self_test(self) -> None:
-        """Run the known-answer tests; go on to sealed, or to the error state for good."""
+        """Run every self-test; go on to sealed, or to the error state for good."""
         self.go_to(HsmState.SELF_TEST)
-        try:
-            known_answers.run()
-        except Exception as failure:  # noqa: BLE001 - whatever it was, the module must not serve
-            self._fail(str(failure))
-        else:
+        why = self._health.run()
+        if why is None:
             self.go_to(HsmState.SEALED)
+        else:
+            self._fail(why)
 
     def role_of(self, process_id: int) -> Role:
         """Return whose a connection is that comes through the socket."""
@@ -119,11 +132,15 @@ class Module:
 
     def perform(self, role: Role, command: Command) -> Reply:
         """Return the reply to a command; never raises."""
-        function = self._open[role].get(type(command))
+        opened = self._open
+        function = opened[role].get(type(command))
         if function is None:
             return self._not_now(role, command)
         try:
-            return function(command)
+            reply = function(command)
+            # What was slow, and is done when the module has failed, does not leave it.
+            is_late = self._open is not opened and self._is_too_late_for(command)
+            return reply if not is_late else Failed(Failure.NOT_OPERATIONAL)
         except TokenRefused:
             return Failed(Failure.INVALID_TOKEN if command.is_carried else Failure.TOKEN_REFUSED)
         except Refused as refused:
@@ -142,9 +159,15 @@ class Module:
 
     def _fail(self, why: str) -> Reply:
         """Enter the error state, and say why: a self-test has failed."""
-        self.go_to(HsmState.ERROR)
+        with self._changing_state:
+            if HsmState.ERROR in NEXT[self._state]:  # else it has failed before, or has no key left
+                self._state, self._reason = HsmState.ERROR, why
+                self._open_for_state()
         print(f"HSM self-test failed: {why}", file=sys.stderr, flush=True)  # noqa: T201
         return Failed(Failure.NOT_OPERATIONAL)
+
+    def _is_too_late_for(self, command: Command) -> bool:
+        return self._state in FINAL and type(command) not in ALLOWED[self._state]
 
     def _open_for_state(self) -> None:
         """Prepare the commands of each role in this state: one look for each command."""
@@ -168,6 +191,16 @@ class Module:
             self._memory_locked,
             self.sandbox,
             self._rings.operator_account_id,
+            self._reason,
+        )
+
+    def _report(self, tested: ModuleReport) -> ModuleReport:
+        return msgspec.structs.replace(
+            tested,
+            state=self._state,
+            reason=self._reason,
+            memory_locked=self._memory_locked,
+            sandbox=self.sandbox,
         )
 
     def _unseal(self, command: commands.Unseal) -> Reply:

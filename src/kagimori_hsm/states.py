@@ -1,7 +1,8 @@
 """The finite state model of the module: which commands are performed in which state.
 
-Power-on, then self-test, then sealed, then operational. A self-test that fails, at start or of a
-new key pair, is the error state; no key is used from then on.
+Power-on, then self-test, then sealed, then operational. A self-test that fails, at the start, on
+demand or of a new key pair, is the error state; no key is used from then on. Both the error state
+and the zeroized one are left by ending the process alone.
 
 Source: NIST FIPS 140-3 (ISO/IEC 19790), 7.11.4, finite state model.
 """
@@ -14,7 +15,7 @@ from kagimori_boundary import commands
 from kagimori_boundary.commands import HsmCommand, Role
 from kagimori_boundary.replies import HsmState
 
-_ALWAYS: Final[frozenset[type[HsmCommand]]] = frozenset({commands.Hello})
+_ALWAYS: Final[frozenset[type[HsmCommand]]] = frozenset({commands.Hello, commands.DescribeModule})
 _EVERY: Final[frozenset[type[HsmCommand]]] = frozenset(commands.Command.__args__)
 
 # What is performed in each state. Whatever is not named here is answered NOT_OPERATIONAL.
@@ -22,10 +23,11 @@ ALLOWED: Final[Mapping[HsmState, frozenset[type[HsmCommand]]]] = MappingProxyTyp
     {
         HsmState.POWER_ON: frozenset(),
         HsmState.SELF_TEST: _ALWAYS,
-        HsmState.SEALED: _ALWAYS | {commands.Unseal, commands.CreateDomains, commands.Zeroize},
+        HsmState.SEALED: _ALWAYS
+        | {commands.Unseal, commands.CreateDomains, commands.RunSelfTests, commands.Zeroize},
         HsmState.OPERATIONAL: _EVERY - {commands.Unseal},
         HsmState.ERROR: _ALWAYS | {commands.Zeroize},
-        HsmState.ZEROIZED: _ALWAYS,
+        HsmState.ZEROIZED: _ALWAYS | {commands.Zeroize},
     }
 )
 
@@ -34,21 +36,25 @@ NEXT: Final[Mapping[HsmState, Mapping[HsmState, str]]] = MappingProxyType(
     {
         HsmState.POWER_ON: {HsmState.SELF_TEST: "the process starts"},
         HsmState.SELF_TEST: {
-            HsmState.SEALED: "every known answer is repeated",
-            HsmState.ERROR: "a known answer is another",
+            HsmState.SEALED: "every self-test passes",
+            HsmState.ERROR: "a self-test fails",
         },
         HsmState.SEALED: {
             HsmState.OPERATIONAL: "Unseal, CreateDomains",
+            HsmState.ERROR: "a self-test on demand fails",
             HsmState.ZEROIZED: "Zeroize",
         },
         HsmState.OPERATIONAL: {
-            HsmState.ERROR: "a new key pair is not consistent",
+            HsmState.ERROR: "a self-test on demand fails, or a new key pair is not consistent",
             HsmState.ZEROIZED: "Zeroize",
         },
         HsmState.ERROR: {HsmState.ZEROIZED: "Zeroize"},
         HsmState.ZEROIZED: {},
     }
 )
+
+# No key is used in these any more, nor does anything leave that was computed with one.
+FINAL: Final = frozenset({HsmState.ERROR, HsmState.ZEROIZED})
 
 # By role, so that one look says both: whether it is somebody's command, and whether it is now.
 COMMANDS_OF: Final[Mapping[Role, frozenset[type[HsmCommand]]]] = MappingProxyType(

@@ -25,6 +25,7 @@ class Hsm:
 
     def __init__(self, path):
         self.path, self.mood, self.state = path, "answers", HsmState.OPERATIONAL
+        self.reason = ""
         self.greetings, self.kept, self.writers = 0, [], []
 
     async def listen(self):
@@ -47,7 +48,9 @@ class Hsm:
 
     async def answer(self, writer, number, command, body=None):
         if body is None:
-            reply = Greeting(PROTOCOL_VERSION, self.state, [], memory_locked=False)
+            reply = Greeting(
+                PROTOCOL_VERSION, self.state, [], memory_locked=False, reason=self.reason
+            )
             if isinstance(command, GenerateRandom):
                 reply = Bytes(bytes([command.number_of_bytes % 256]))
             body = msgspec.msgpack.encode(reply)
@@ -160,6 +163,21 @@ def test_a_sealed_hsm_does_not_count_as_one_until_it_is_unsealed():
         assert not client.operational
         hsm.state = HsmState.OPERATIONAL
         await until(lambda: client.operational)
+
+    run(test)
+
+
+def test_an_hsm_that_does_not_serve_says_why():
+    async def test(client, hsm):
+        assert client.why_not_operational == ""
+        hsm.state, hsm.reason = HsmState.ERROR, "SHA-256 gives another answer"
+        hsm.hang_up()
+        assert await until(lambda: client.why_not_operational == f"ERROR: {hsm.reason}") is None
+        hsm.state, hsm.reason = HsmState.SEALED, ""
+        await until(lambda: client.why_not_operational == "SEALED")
+        hsm.server.close()
+        hsm.hang_up()
+        await until(lambda: client.why_not_operational == "not connected")
 
     run(test)
 

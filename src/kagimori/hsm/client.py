@@ -47,7 +47,20 @@ class HsmClient(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._lost = asyncio.Event()
         self._greeted = False
+        self._greeting: Greeting | None = None
         self.operational = False
+
+    @property
+    def why_not_operational(self) -> str:
+        """The reason for which the HSM does not serve, in words; empty if it does."""
+        if self.operational:
+            return ""
+        if self._transport is None:
+            return "not connected"
+        if self._greeting is None:
+            return "not operational"
+        state = self._greeting.state.name
+        return f"{state}: {self._greeting.reason}" if self._greeting.reason else state
 
     @property
     def in_flight(self) -> int:
@@ -87,9 +100,9 @@ class HsmClient(asyncio.Protocol):
             watch.cancel()
 
     async def _watch(self) -> None:
-        """Learn whether the HSM serves, then look once a second for what took too long."""
+        """Learn whether the HSM serves, also while nobody asks it, and what took too long."""
         while True:
-            if not self.operational and not self._greeted:
+            if not self._greeted:
                 self._greet()
             await asyncio.sleep(1.0 if self.operational else RECONNECT_SECONDS)
             now = self._loop.time()
@@ -110,6 +123,7 @@ class HsmClient(asyncio.Protocol):
             finally:
                 self._greeted = False
             if isinstance(reply, Greeting) and reply.version == PROTOCOL_VERSION:
+                self._greeting = reply
                 self.operational = reply.state is HsmState.OPERATIONAL
 
         start(look())
@@ -121,7 +135,7 @@ class HsmClient(asyncio.Protocol):
         self._cutter = FrameCutter()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._transport = self._greeting = None
         self.operational = False
         self._unsent.clear()
         in_flight, self._in_flight = self._in_flight, {}
@@ -141,7 +155,7 @@ class HsmClient(asyncio.Protocol):
             if waiting is not None:
                 reply = decode_reply(body)
                 if reply == _NOT_OPERATIONAL:
-                    self.operational = False  # and asks how it is from now on
+                    self.operational, self._greeting = False, None  # until it says how it is
                 waiting[1].settle(reply)
 
     def _flush(self) -> None:

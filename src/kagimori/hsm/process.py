@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,8 @@ class HsmProcess:
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [
-                    *(sys.executable, "-m", "kagimori_hsm"),
+                    # -P: no module is taken from the folder that somebody happens to be in.
+                    *(sys.executable, "-P", "-m", "kagimori_hsm"),
                     *("--socket", str(socket_path)),
                     *("--seal-key-fd", str(seal_key)),
                     *("--operator-fd", str(theirs.fileno())),
@@ -65,6 +67,7 @@ class HsmProcess:
                 pass_fds=(seal_key, theirs.fileno(), *(() if journal is None else (journal,))),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                env=scrubbed_environment(os.environ),
             )
         finally:
             os.close(seal_key)
@@ -106,7 +109,7 @@ class HsmProcess:
         """
         greeting = self.ask(Hello(PROTOCOL_VERSION))
         if isinstance(greeting, Greeting) and greeting.state is HsmState.ERROR:
-            raise HsmRefused("the HSM failed its self-test")
+            raise HsmRefused(f"the HSM failed its self-test: {greeting.reason}")
         operational = self.ask(Unseal(sealed_domains))
         if isinstance(operational, Greeting):
             self.sandbox = operational.sandbox
@@ -131,11 +134,22 @@ class HsmProcess:
         return self._frames.pop(0)
 
 
+def scrubbed_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which the interpreter and the package are found, and no other.
+
+    Secrets, proxies, and what changes how libraries load or trace (LD_PRELOAD, OPENSSL_CONF) are
+    none of the HSM's business.
+    """
+    return {name: environment[name] for name in _KEPT_VARIABLES if name in environment}
+
+
 def _opened_to_append(journal_file: Path) -> int:
     journal_file.parent.mkdir(mode=0o700, exist_ok=True)
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     return os.open(journal_file, flags, 0o600)
 
+
+_KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
 
 _WHY: Final = {
     Failure.SEAL_REFUSED: "the seal key does not open this deployment's domains",

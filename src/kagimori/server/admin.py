@@ -13,10 +13,13 @@ import msgspec
 from kagimori.http.front import Front, Respond
 from kagimori.machinery.chance import new_uuid
 from kagimori.rules.request import RawAnswer, RawRequest
+from kagimori.server.hsm_pages import HsmPages
 from kagimori.server.metrics import domains_in, exposition
 from kagimori.server.trail_child import TrailReport
 from kagimori.server.worker_child import WorkerChild, snapshots_of
 from kagimori.settings import FrontLimits
+from kagimori_boundary.commands import Command
+from kagimori_boundary.replies import Reply
 
 CONNECTIONS: Final = 64
 _REWRAPPING: Final = ("state", "rewrapped", "refused", "began_at")
@@ -34,6 +37,7 @@ class AdminPages:
         restarts: dict[str, int],
         trail_report: Callable[[], TrailReport],
         hsm_sandbox: Callable[[], tuple[str, ...]],
+        ask_hsm: Callable[[Command], Reply],
     ) -> None:
         self._endpoint_url = endpoint_url
         self._regions = regions
@@ -41,7 +45,13 @@ class AdminPages:
         self._restarts = restarts
         self._trail_report = trail_report
         self._hsm_sandbox = hsm_sandbox
-        self._pages = {b"/metrics": self._metrics, b"/status": self._status}
+        self._hsm = HsmPages(ask_hsm)
+        self._pages = {
+            (b"GET", b"/metrics"): self._metrics,
+            (b"GET", b"/status"): self._status,
+            (b"GET", b"/hsm"): self._hsm.describe,
+            (b"POST", b"/hsm/test"): self._hsm.test,
+        }
         self._making: dict[bytes, asyncio.Task[RawAnswer]] = {}
 
     async def serve(self, listener: socket.socket) -> Front:
@@ -51,14 +61,14 @@ class AdminPages:
             FrontLimits(connections=CONNECTIONS, peer_connections_percent=100),
             new_request_id=new_uuid,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
-            reserve_pages=frozenset(self._pages),
+            reserve_pages=frozenset(target for _, target in self._pages),
         )
         await front.listen(sock=listener, ssl=None)
         return front
 
     def _handle(self, raw: RawRequest, respond: Respond) -> None:
-        page = self._pages.get(raw.target)
-        if page is None or raw.method != b"GET":
+        page = self._pages.get((raw.method, raw.target))
+        if page is None:
             respond(RawAnswer(404, b"", b""))
             return
         task = self._making.get(raw.target)
@@ -83,6 +93,9 @@ class AdminPages:
         status = {
             "status": "not ready" if troubles else "ready",
             "troubles": troubles,
+            "reasons": {
+                part: why for snapshot in snapshots for part, why in snapshot["reasons"].items()
+            },
             "endpoint_url": self._endpoint_url,
             "regions": list(self._regions),
             "workers": len(self._workers),

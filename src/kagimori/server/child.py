@@ -26,7 +26,7 @@ class Child:
         ours, theirs = socket.socketpair()
         config = msgspec.structs.replace(config, control_fd=theirs.fileno())
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", module, msgspec.json.encode(config).decode()],
+            [sys.executable, "-P", "-m", module, msgspec.json.encode(config).decode()],
             pass_fds=(theirs.fileno(), *inherits),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Sends each request to the API or to the health pages."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -20,9 +20,15 @@ _NOT_FOUND: Final = RawAnswer(
 class Doors:
     """Sends each request where it belongs."""
 
-    def __init__(self, api: Handler, troubles: Callable[[], list[str]]) -> None:
+    def __init__(
+        self,
+        api: Handler,
+        troubles: Callable[[], list[str]],
+        reasons: Callable[[], dict[str, str]] = dict,
+    ) -> None:
         self._api = api
         self._troubles = troubles
+        self._reasons = reasons
 
     def handle(self, raw: RawRequest, respond: Respond) -> None:
         """Answer one request."""
@@ -43,6 +49,11 @@ class Doors:
             return RawAnswer(200, b'{"status":"alive"}', _JSON)
         if raw.target == b"/readyz":
             troubles = self._troubles()
-            body = {"status": "not ready" if troubles else "ready", "troubles": troubles}
+            body: dict[str, Any] = {
+                "status": "not ready" if troubles else "ready",
+                "troubles": troubles,
+            }
+            if troubles and (reasons := self._reasons()):
+                body["reasons"] = reasons
             return RawAnswer(503 if troubles else 200, msgspec.json.encode(body), _JSON)
         return _NOT_FOUND

@@ -140,7 +140,7 @@ class Parts:
             strangers=self.strangers,
             on_due=self.timekeeper.wake,
         )
-        doors = Doors(path.handle, self.troubles)
+        doors = Doors(path.handle, self.troubles, self.reasons)
         self.front = Front(
             kind.door(doors.handle, self._turn, config.settings),
             config.settings.front,
@@ -158,6 +158,11 @@ class Parts:
             "journal": self.journal.healthy,
         }
         return [name for name, serves in parts.items() if not serves]
+
+    def reasons(self) -> dict[str, str]:
+        """Return why a part does not serve, for those that say it."""
+        why = self.hsm.why_not_operational
+        return {"hsm": why} if why else {}
 
     async def close(self) -> None:
         """Close files, threads and connections; the journal first."""

@@ -99,6 +99,7 @@ class Supervisor:
             restarts=self._restarts.counts,
             trail_report=self._followers.report,
             hsm_sandbox=lambda: self._hsm.sandbox,
+            ask_hsm=self._hsm.ask,
         )
         front = await pages.serve(self._admin)
         self._write_running()

@@ -97,6 +97,7 @@ class Worker:
         return {
             **self._parts.telemetry.snapshot(),
             "troubles": self._parts.troubles(),
+            "reasons": self._parts.reasons(),
             "connections": self._parts.front.connections_open,
             "in_flight": self._parts.front.requests_in_flight,
             "hsm_in_flight": self._parts.hsm.in_flight,

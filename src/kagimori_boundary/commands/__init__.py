@@ -22,7 +22,9 @@ from kagimori_boundary.commands.command import HsmCommand, Lane, Role
 from kagimori_boundary.commands.control import (
     AdmitFollower,
     CreateDomains,
+    DescribeModule,
     Hello,
+    RunSelfTests,
     Unseal,
     Zeroize,
 )
@@ -134,6 +136,8 @@ Command = (
     | RefuseApproval
     | ExecuteApproval
     | PerformAlone
+    | DescribeModule
+    | RunSelfTests
 )
 
 __all__ = [
@@ -160,6 +164,7 @@ __all__ = [
     "DeriveSharedSecret",
     "DeriveSigningKey",
     "DescribeDomains",
+    "DescribeModule",
     "DestroyDomainKeys",
     "Encapsulate",
     "Encrypt",
@@ -190,6 +195,7 @@ __all__ = [
     "RewrapTokens",
     "Role",
     "RotateDomainKeys",
+    "RunSelfTests",
     "SealClaims",
     "SecretToken",
     "SeedToken",

@@ -1,8 +1,14 @@
-"""Commands about the module itself: greeting, unsealing, domains."""
+"""Commands about the module itself: greeting, unsealing, domains, health."""
 
 from typing import ClassVar
 
-from kagimori_boundary.commands.command import EVERY_ROLE, OPERATOR_ALONE, HsmCommand, Role
+from kagimori_boundary.commands.command import (
+    EVERY_ROLE,
+    OPERATOR_ALONE,
+    OPERATOR_AND_WORKER,
+    HsmCommand,
+    Role,
+)
 
 
 class Hello(HsmCommand, frozen=True, tag=1):
@@ -44,3 +50,16 @@ class Zeroize(HsmCommand, frozen=True, tag=35):
     """Operator: forget every key, for as long as this process lives."""
 
     roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+
+
+class DescribeModule(HsmCommand, frozen=True, tag=70):
+    """State, reason, and the self-tests that passed last."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_AND_WORKER
+
+
+class RunSelfTests(HsmCommand, frozen=True, tag=71):
+    """Operator: run every self-test now; one that fails is the error state."""
+
+    roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+    is_slow: ClassVar[bool] = True

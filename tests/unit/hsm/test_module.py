@@ -5,9 +5,10 @@ import pytest
 
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Command, Lane, Role
-from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState
+from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState, ModuleReport
 from kagimori_hsm import module as module_file
 from kagimori_hsm.module import Module
+from kagimori_hsm.self_tests.failed import SelfTestFailed
 from kagimori_hsm.states import ALLOWED, NEXT, ForbiddenStep, check_step
 from kagimori_hsm.world import World
 
@@ -23,8 +24,9 @@ OPERATORS = {
     "CreateAuditKey",
     "AdmitFollower",
     "Zeroize",
+    "RunSelfTests",
 }
-OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial", "DescribeDomains"}
+OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial", "DescribeDomains", "DescribeModule"}
 OPERATORS_AND_FOLLOWERS = {"SignDigest"}
 EVERYBODYS = {"Hello"}
 DEV = {"StoreMaterial"}
@@ -33,7 +35,9 @@ STATES = {
     "Hello": set(HsmState) - {HsmState.POWER_ON},
     "Unseal": {HsmState.SEALED},
     "CreateDomains": {HsmState.SEALED, HsmState.OPERATIONAL},
-    "Zeroize": {HsmState.SEALED, HsmState.OPERATIONAL, HsmState.ERROR},
+    "DescribeModule": set(HsmState) - {HsmState.POWER_ON},
+    "RunSelfTests": {HsmState.SEALED, HsmState.OPERATIONAL},
+    "Zeroize": {HsmState.SEALED, HsmState.OPERATIONAL, HsmState.ERROR, HsmState.ZEROIZED},
 }
 
 
@@ -58,18 +62,17 @@ def roles_of(name):
 
 
 def fails():
-    raise AssertionError("a known answer is another")
+    raise SelfTestFailed("AES-256-GCM gives another answer")
 
 
-def module_in(state, monkeypatch, *, dev=False):
-    made = Module(bytes(32), memory_locked=False, world=World(dev=dev))
+def module_in(state, *, dev=False):
+    tests = fails if state is HsmState.ERROR else list
+    made = Module(bytes(32), memory_locked=False, world=World(dev=dev), self_tests=tests)
     if state is HsmState.POWER_ON:
         return made
     if state is HsmState.SELF_TEST:
         made.go_to(state)
         return made
-    if state is HsmState.ERROR:
-        monkeypatch.setattr(module_file.known_answers, "run", fails)
     made.self_test()
     if state in (HsmState.OPERATIONAL, HsmState.ZEROIZED):
         made.perform(Role.OPERATOR, commands.CreateDomains(["identity", "us-east-1"]))
@@ -80,15 +83,15 @@ def module_in(state, monkeypatch, *, dev=False):
 
 
 @pytest.fixture
-def operational(monkeypatch):
-    return module_in(HsmState.OPERATIONAL, monkeypatch)
+def operational():
+    return module_in(HsmState.OPERATIONAL)
 
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("state", HsmState)
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_each_cell_of_commands_roles_and_states(name, state, role, monkeypatch):
-    module = module_in(state, monkeypatch)
+def test_each_cell_of_commands_roles_and_states(name, state, role):
+    module = module_in(state)
     reply = module.perform(role, COMMANDS[name])
     if role not in roles_of(name) or name in DEV:
         assert reply == MALFORMED
@@ -101,8 +104,8 @@ def test_each_cell_of_commands_roles_and_states(name, state, role, monkeypatch):
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.WORKER])
-def test_dev_alone_takes_keys_in_plain(role, monkeypatch):
-    module = module_in(HsmState.OPERATIONAL, monkeypatch, dev=True)
+def test_dev_alone_takes_keys_in_plain(role):
+    module = module_in(HsmState.OPERATIONAL, dev=True)
     for name in DEV:
         assert module.perform(role, COMMANDS[name]) != MALFORMED
 
@@ -132,16 +135,18 @@ def test_no_tag_is_used_twice_or_again():
     assert not commands.RETIRED_TAGS & {kind.__struct_config__.tag for kind in Command.__args__}
 
 
-def test_the_state_is_told_in_any_state(monkeypatch):
+def test_the_state_is_told_in_any_state():
     for state in set(HsmState) - {HsmState.POWER_ON}:
-        with monkeypatch.context() as patch:
-            reply = module_in(state, patch).perform(Role.WORKER, COMMANDS["Hello"])
-            assert isinstance(reply, Greeting)
+        module = module_in(state)
+        for command, kind in (("Hello", Greeting), ("DescribeModule", ModuleReport)):
+            reply = module.perform(Role.WORKER, COMMANDS[command])
+            assert isinstance(reply, kind)
             assert reply.state is state
+            assert bool(reply.reason) is (state is HsmState.ERROR)
 
 
-def test_a_refused_unsealing_leaves_it_sealed(monkeypatch):
-    sealed = module_in(HsmState.SEALED, monkeypatch)
+def test_a_refused_unsealing_leaves_it_sealed():
+    sealed = module_in(HsmState.SEALED)
     command = commands.Unseal(b"x" * 100)
     assert sealed.perform(Role.OPERATOR, command) == Failed(Failure.SEAL_REFUSED)
     assert sealed.state is HsmState.SEALED

@@ -39,6 +39,11 @@ COMMANDS: Final = {
     "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
     "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
     "hsm": ("hsm", "hsm", "kagimori hsm status --data ./kagimori-data"),
+    "decrypt-offline": (
+        "offline",
+        "decrypt_offline",
+        "kagimori decrypt-offline --store ./backup --root ./seal.key --ciphertext ./message",
+    ),
     "policy": (
         "policy",
         "policy",

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+import msgspec
 from msgspec import Struct
 
 from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
@@ -241,3 +242,5 @@ def _explained(path: Path) -> Iterator[None]:
         raise StoreUnusable(f"{path} was made by a newer version of Kagimori ({newer})") from None
     except (sqlite3.Error, OSError) as problem:
         raise StoreUnusable(f"{path} cannot be used: {problem}") from None
+    except msgspec.MsgspecError:  # an entity that is none: its text may say what is in it
+        raise StoreUnusable(f"{path} is corrupt: it holds an entity that cannot be read") from None

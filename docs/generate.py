@@ -305,9 +305,12 @@ def metric_names() -> str:
 def all_settings() -> str:
     lines: list[str] = []
     tree = settings.Settings()
-    for setting in settings.all_settings():
+    named = (one for section in settings.NAMED for one in settings.settings_named(section, "name"))
+    for setting in (*settings.all_settings(), *named):
         if f"#### {setting.section}" not in lines:
-            meaning = (type(getattr(tree, setting.section)).__doc__ or "").splitlines()
+            section = setting.section.partition(".")[0]
+            kind = settings.NAMED.get(section) or type(getattr(tree, section))
+            meaning = (kind.__doc__ or "").splitlines()
             lines += [
                 "",
                 f"#### {setting.section}",

@@ -4,8 +4,7 @@ from typing import Any
 
 import typer
 
-from kagimori.deployment.settings_sources import value_of
-from kagimori.settings.tree import all_settings
+from kagimori.deployment.settings_sources import settings_of, value_of
 from kagimori_cli.settings_options import Config, Texts, settings_from
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, print_json
@@ -26,7 +25,7 @@ def show(
 ) -> None:
     """Show every setting: its value, and the flag, variable or line that it comes from."""
     loaded = settings_from(config=config, data=data, flags={}, texts=texts)
-    found = [(one, value_of(loaded.settings, one)) for one in all_settings()]
+    found = [(one, value_of(loaded.settings, one)) for one in settings_of(loaded.settings)]
     if output is Output.JSON:
         print_json(
             {one.name: {"value": value, "from": loaded.origins[one.name]} for one, value in found}

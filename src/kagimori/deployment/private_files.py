@@ -37,7 +37,8 @@ def _exposed(layout: Layout, settings: Settings) -> Iterator[str]:
     ours = [layout.seal_key, layout.credentials, layout.tls / "server.key"]
     if _mode(layout.data) & _READERS:  # tools that restore it do not keep its mode
         ours.append(layout.database)
-    theirs = [settings.tls.key, settings.audit.webhook_secret]
+    pins = [token.pin_file for token in settings.tokens.values()]
+    theirs = [settings.tls.key, settings.audit.webhook_secret, *pins]
     for path in ours:
         if _mode(path) & _GROUP_AND_OTHERS:
             yield f"{path} can be read by others than its owner: chmod 600 {path}"

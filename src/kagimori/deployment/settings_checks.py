@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from kagimori.deployment.folder import Unusable
+from kagimori.deployment.token_checks import check_tokens
 from kagimori.rules.records.bucket import SCHEME, read_bucket
 from kagimori.rules.records.receiver import BadReceiver, read_receiver, read_secret
 from kagimori.settings import AuditOptions, Settings, Tls
@@ -24,6 +25,7 @@ def check_settings(settings: Settings, environment: Mapping[str, str]) -> None:
     """
     _check_tls(settings.tls)
     _check_audit(settings.audit, environment)
+    check_tokens(settings.tokens)
 
 
 def _check_tls(tls: Tls) -> None:

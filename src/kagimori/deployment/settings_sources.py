@@ -15,7 +15,7 @@ import msgspec
 
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.settings_lines import line_of
-from kagimori.settings import Setting, Settings, all_settings
+from kagimori.settings import NAMED, Setting, Settings, all_settings, settings_named
 
 FILE_NAME: Final = "kagimori.toml"
 FILE_BYTES_MAX: Final = 64 * 1024
@@ -76,12 +76,16 @@ def load_settings(
             found = _pairs(setting, value, origin) if is_table else value
             given[name] = _Given(_checked(setting, found, origin, Path.cwd()), origin)
     given.update(_from_texts(texts))
-    sections: dict[str, dict[str, Any]] = {}
+    sections: dict[str, Any] = {}
     for name, one in given.items():
-        setting = _KNOWN[name]
-        sections.setdefault(setting.section, {})[setting.member] = one.value
+        *section, member = name.split(".")
+        members = sections
+        for part in section:
+            members = members.setdefault(part, {})
+        members[member] = one.value
     settings = msgspec.convert(sections, Settings)
-    origins = {name: given[name].origin if name in given else "default" for name in _KNOWN}
+    names = [setting.name for setting in settings_of(settings)]
+    origins = {name: given[name].origin if name in given else "default" for name in names}
     return Loaded(settings, origins, tuple(_unknown_variables(environment)))
 
 
@@ -90,9 +94,19 @@ def plain_kind(setting: Setting) -> Any:
     return _base(setting.kind)
 
 
+def settings_of(settings: Settings) -> Iterator[Setting]:
+    """Yield every setting of a tree, and those of the sections that have names there."""
+    yield from all_settings()
+    for section in NAMED:
+        for name in getattr(settings, section):
+            yield from settings_named(section, name)
+
+
 def value_of(settings: Settings, setting: Setting) -> Any:
-    """Return the description of a setting."""
-    return getattr(getattr(settings, setting.section), setting.member)
+    """Return the value of a setting."""
+    section, _, name = setting.section.partition(".")
+    values = getattr(settings, section)
+    return getattr(values[name] if name else values, setting.member)
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -108,6 +122,27 @@ def _file_of(config: Path | None, data: Path | None, environment: Mapping[str, s
 
 
 def _from_file(file: Path) -> Iterator[tuple[str, _Given]]:
+    text, tree = _read(file)
+    sections = set(Settings.__struct_fields__)
+    for section, members in tree.items():
+        if section not in sections:
+            name = section if not isinstance(members, dict) else f"[{section}]"
+            near = _nearest(section, [*sections, *_KNOWN])
+            raise Unusable(f"{_place(file, text, (section,))}: there is no setting {name}{near}")
+        for path, table in _tables(section, members):
+            if not isinstance(table, dict):
+                name = ".".join(path)
+                raise Unusable(f"{_place(file, text, path)}: {name} is a table: [{name}]")
+            if not table and section in NAMED:
+                raise Unusable(f"{_place(file, text, path)}: [{'.'.join(path)}] is empty")
+            for member, value in table.items():
+                place = _place(file, text, (*path, member))
+                setting = _known(".".join((*path, member)), place)
+                yield setting.name, _Given(_checked(setting, value, place, file.parent), place)
+
+
+def _read(file: Path) -> tuple[str, dict[str, Any]]:
+    """Return the text of a file of settings, and what it says."""
     try:
         content = file.read_bytes()
         if len(content) > FILE_BYTES_MAX:
@@ -120,18 +155,15 @@ def _from_file(file: Path) -> Iterator[tuple[str, _Given]]:
         raise Unusable(f"{file} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise Unusable(f"{file} is not TOML: {problem}") from None
-    sections = set(Settings.__struct_fields__)
-    for section, members in tree.items():
-        if section not in sections:
-            name = section if not isinstance(members, dict) else f"[{section}]"
-            near = _nearest(section, [*sections, *_KNOWN])
-            raise Unusable(f"{_place(file, text, (section,))}: there is no setting {name}{near}")
-        if not isinstance(members, dict):
-            raise Unusable(f"{_place(file, text, (section,))}: {section} is a table: [{section}]")
-        for member, value in members.items():
-            place = _place(file, text, (section, member))
-            setting = _known(f"{section}.{member}", place)
-            yield setting.name, _Given(_checked(setting, value, place, file.parent), place)
+    return text, tree
+
+
+def _tables(section: str, members: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the tables of a section, each with its path: one, or one for each name."""
+    if section in NAMED and isinstance(members, dict):
+        yield from (((section, name), table) for name, table in members.items())
+    else:
+        yield (section,), members
 
 
 def _place(file: Path, text: str, path: tuple[str, ...]) -> str:
@@ -201,9 +233,25 @@ def _pairs(setting: Setting, parts: list[str], place: str) -> dict[str, str]:
 
 
 def _known(name: str, place: str) -> Setting:
+    section, _, rest = name.partition(".")
+    if section in NAMED and "." in rest:
+        return _known_named(section, rest, place)
     if name not in _KNOWN:
         raise Unusable(f"{place}: there is no setting {name}{_nearest(name, _KNOWN)}")
     return _KNOWN[name]
+
+
+def _known_named(section: str, rest: str, place: str) -> Setting:
+    given, _, _ = rest.rpartition(".")
+    known = {setting.name: setting for setting in settings_named(section, given)}
+    if not known:
+        raise Unusable(
+            f"{place}: a name in {section} has up to 32 small letters, digits and hyphens"
+        )
+    name = f"{section}.{rest}"
+    if name not in known:
+        raise Unusable(f"{place}: there is no setting {name}{_nearest(name, known)}")
+    return known[name]
 
 
 def _nearest(name: str, names: Any) -> str:

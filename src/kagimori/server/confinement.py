@@ -23,6 +23,7 @@ class Confinement:
         sync_folder(layout.data)
         # The store's files are named one by one, so they must all be there, and stay.
         self._store = HeldOpen(layout.database)
+        tokens = config.settings.tokens.values()
         certificates = filter(None, (config.certificate, config.private_key))
         landlock.confine(
             readable=[
@@ -31,7 +32,10 @@ class Confinement:
             ],
             writable=[layout.audit, layout.run, *self._store.files],
             listable=[layout.data],
-            hidden=[layout.seal_key, layout.credentials, layout.hsm_journal.parent],
+            hidden=[
+                *(layout.seal_key, layout.credentials, layout.hsm_journal.parent),
+                *(Path(token.pin_file) for token in tokens if token.pin_file is not None),
+            ],
             connects=True,  # to identity providers
         )
         self.keeps_the_seal_hidden = not _can_read(layout.seal_key)

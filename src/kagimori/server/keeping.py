@@ -16,7 +16,7 @@ class Restarts:
     def __init__(self, on_started: Callable[[], None]) -> None:
         self._on_started = on_started
         self.stopping = asyncio.Event()
-        self.counts = {"hsm": 0, "trail": 0, "worker": 0}
+        self.counts = {"hsm": 0, "trail": 0, "worker": 0, "token": 0}
 
     async def keep(
         self,

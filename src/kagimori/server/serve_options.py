@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from kagimori.hsm.clusters import Cluster
+from kagimori.server.tokens import TokenChild
 from kagimori.server.worker_config import WebIdentityKeys
 from kagimori.settings import Settings
 from kagimori.trail.streams import Registered
@@ -22,3 +24,5 @@ class ServeOptions(Struct, frozen=True):
     web_identity: WebIdentityKeys = WebIdentityKeys()
     worker_module: str = "kagimori"
     dev_hsm: bool = False
+    token_children: tuple[TokenChild, ...] = ()
+    clusters: tuple[Cluster, ...] = ()

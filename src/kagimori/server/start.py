@@ -21,6 +21,7 @@ from kagimori.machinery.key_sets import read_key_set
 from kagimori.server.listeners import listener_at, url_of
 from kagimori.server.serve_options import ServeOptions
 from kagimori.server.supervisor import Supervisor
+from kagimori.server.tokens import clusters_of, token_children
 from kagimori.server.worker_config import WebIdentityKeys
 from kagimori.settings import Settings, WebIdentity
 from kagimori.trail.options import signs
@@ -56,6 +57,8 @@ def serve(
             registered = register_node(
                 deployment, settings.serve.workers, signs=signs(settings.audit)
             )
+        socket_path = hsm_socket(layout, stack)
+        children = token_children(settings.tokens, socket_path)
         options = ServeOptions(
             url=url_of(listener, secure=not is_plain),
             registered=registered,
@@ -66,8 +69,9 @@ def serve(
             web_identity=web_identity,
             worker_module=worker_module,
             dev_hsm=dev_hsm,
+            token_children=children,
+            clusters=tuple(clusters_of(settings.tokens, children)),
         )
-        socket_path = hsm_socket(layout, stack)
 
         def on_ready() -> None:
             sys.stdout.write(f"kagimori ready at {options.url}\n")

@@ -24,6 +24,7 @@ from kagimori.server.followers import Followers
 from kagimori.server.hsm_child import HsmChild
 from kagimori.server.keeping import Restarts
 from kagimori.server.serve_options import ServeOptions
+from kagimori.server.tokens import TokenProcesses
 from kagimori.server.worker_child import snapshots_of
 from kagimori.server.workers import Workers
 
@@ -60,6 +61,7 @@ class Supervisor:
             dev=options.dev_hsm,
         )
         self._followers = Followers(layout, options, self._restarts, self._hsm, lock=lock)
+        self._tokens = TokenProcesses(options.token_children, self._restarts)
         self._workers = Workers(
             layout.data,
             options,
@@ -74,7 +76,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         # Each child is waited for on a thread, twice while it is ended; none may keep the others
         # from theirs, however few processors there are.
-        threads = THREADS_BESIDE_CHILDREN + 2 * len(self._options.registered.workers)
+        children = len(self._options.registered.workers) + len(self._options.token_children)
+        threads = THREADS_BESIDE_CHILDREN + 2 * children
         loop.set_default_executor(ThreadPoolExecutor(threads))
         stopping = self._restarts.stopping
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,15 +86,18 @@ class Supervisor:
             await asyncio.to_thread(self._hsm.start)
         except (HsmRefused, Unusable) as refused:
             return str(refused)
+        self._tokens.start()
         await self._followers.start()
         failure = await self._workers.start()
         if failure is not None:
             self._followers.close()
+            self._tokens.end()
             self._hsm.end()
             return failure
         keep_hsm = self._restarts.keep("hsm", self._hsm.ended, self._restart_hsm)
         watches = [loop.create_task(keep_hsm), loop.create_task(self._workers.keep())]
         watches.append(loop.create_task(self._keep_domains_adopted()))
+        watches.append(loop.create_task(self._tokens.keep()))
         pages = AdminPages(
             endpoint_url=self._options.url,
             regions=self._hsm.facts.regions,
@@ -134,6 +140,7 @@ class Supervisor:
         failure = await self._workers.stop()
         # What the workers recorded to the last is signed by the HSM before it ends.
         await self._followers.finish()
+        await asyncio.to_thread(self._tokens.end)
         await asyncio.to_thread(self._hsm.end)
         await asyncio.gather(*watches, return_exceptions=True)
         return failure
@@ -158,6 +165,7 @@ class Supervisor:
             "processes": {
                 "hsm": self._hsm.pid,
                 "trail": self._followers.pid,
+                **self._tokens.pids,
                 **{name: worker.process.pid for name, worker in workers},
             },
         }

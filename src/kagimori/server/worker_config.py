@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from kagimori.hsm.clusters import Cluster
 from kagimori.settings import Settings
 
 
@@ -32,4 +33,5 @@ class WorkerConfig(Struct, frozen=True):
     operator_account_id: str = ""
     trust_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
+    clusters: tuple[Cluster, ...] = ()
     closed_streams: tuple[str, ...] = ()  # their journals lost something, and are not added to

@@ -87,6 +87,7 @@ class Workers:
             private_key=options.private_key,
             trust_roots=options.trust_roots,
             web_identity=options.web_identity,
+            clusters=options.clusters,
             timer=name == self._names[0],  # one worker of a node does what time asks for
             created_at=facts.created_at,
             closed_streams=tuple(name for name, closed in registered.known.items() if closed),

@@ -13,11 +13,20 @@ from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
 from kagimori.settings.serving import DEFAULT_LISTEN, DEFAULT_PORT, Admin, Serve, Tls
-from kagimori.settings.tree import Setting, Settings, all_settings, encode_settings
+from kagimori.settings.tokens import Token
+from kagimori.settings.tree import (
+    NAMED,
+    Setting,
+    Settings,
+    all_settings,
+    encode_settings,
+    settings_named,
+)
 
 __all__ = [
     "DEFAULT_LISTEN",
     "DEFAULT_PORT",
+    "NAMED",
     "About",
     "Admin",
     "Approvals",
@@ -31,7 +40,9 @@ __all__ = [
     "Setting",
     "Settings",
     "Tls",
+    "Token",
     "WebIdentity",
     "all_settings",
     "encode_settings",
+    "settings_named",
 ]

@@ -1,9 +1,11 @@
 """The tree of all settings: its sections by name, its encoding, and its definitions in turn."""
 
+import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, Final, NamedTuple, get_type_hints
 
 import msgspec
+from msgspec import field
 
 from kagimori.settings.about import About, Section
 from kagimori.settings.approvals import Approvals
@@ -13,6 +15,7 @@ from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
 from kagimori.settings.serving import Admin, Serve, Tls
+from kagimori.settings.tokens import Token
 
 
 class Settings(Section, frozen=True):
@@ -29,6 +32,12 @@ class Settings(Section, frozen=True):
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()
     dev: Dev = Dev()
+    tokens: dict[str, Token] = field(default_factory=dict)
+
+
+# Sections of which there may be several, each under a name: their kind.
+NAMED: Final[dict[str, type[Section]]] = {"tokens": Token}
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
 def encode_settings(settings: Settings) -> str:
@@ -57,11 +66,21 @@ class Setting(NamedTuple):
 
 
 def all_settings() -> Iterator[Setting]:
-    """Yield every setting, in the tree's order."""
+    """Yield every setting, in the tree's order, but those of named sections."""
     tree = Settings()
     for section in Settings.__struct_fields__:
-        values = getattr(tree, section)
-        hints = get_type_hints(type(values), include_extras=True)
-        for member in type(values).__struct_fields__:
-            kind, (about,) = hints[member].__origin__, hints[member].__metadata__
-            yield Setting(section, member, kind, about, getattr(values, member))
+        if section not in NAMED:
+            yield from _settings_of(section, getattr(tree, section))
+
+
+def settings_named(section: str, name: str) -> Iterator[Setting]:
+    """Yield the settings of a named section; none if it may not have this name."""
+    if section in NAMED and _NAME.fullmatch(name):
+        yield from _settings_of(f"{section}.{name}", NAMED[section]())
+
+
+def _settings_of(section: str, values: Section) -> Iterator[Setting]:
+    hints = get_type_hints(type(values), include_extras=True)
+    for member in type(values).__struct_fields__:
+        kind, (about,) = hints[member].__origin__, hints[member].__metadata__
+        yield Setting(section, member, kind, about, getattr(values, member))

@@ -93,8 +93,9 @@ def test_every_setting_can_come_from_its_variable(tmp_path, name):
     )
     text = "false" if setting.default is True else text
     text = "https://a=b" if "dict" in str(setting.kind) else text
-    least = setting.about.least
+    least, most = setting.about.least, setting.about.most
     text = str(int(least) + 1) if least and least > 64 else text
+    text = str(int(most) - 1) if most and most < 64 else text
     found = loaded(tmp_path, environment={setting.variables[0]: text})
     assert found.origins[name] == f"environment {setting.variables[0]}"
     assert value_of(found.settings, setting) not in (None, setting.default)
@@ -255,3 +256,62 @@ def test_what_contradicts_is_refused(settings, why):
     with pytest.raises(Unusable, match=re.escape(why)):
         check_settings(msgspec.convert(settings, Settings), {})
     check_settings(Settings(), {})
+
+
+# --- sections with names --------------------------------------------------------------------------
+
+TOKEN = '[tokens.vault-1]\nmodule = "lib.so"\nlabel = "one"\npin_file = "pin"\n'
+
+
+def test_tokens_stand_under_names_of_their_own(tmp_path):
+    text = f'{TOKEN}paths = ["tokens"]\n[tokens.vault-1.environment]\nCONF = "x"\n[tokens.b]\nlabel = "two"\n'
+    found = loaded(tmp_path, text, texts=("tokens.b.network=true", "tokens.c.serial=01"))
+    one, two, three = (found.settings.tokens[name] for name in ("vault-1", "b", "c"))
+    assert (one.module, one.label) == (str(tmp_path / "lib.so"), "one")
+    assert one.paths == (str(tmp_path / "tokens"),)
+    assert one.environment == {"CONF": "x"}
+    assert (two.label, two.network, three.serial) == ("two", True, "01")
+    assert found.origins["tokens.vault-1.label"] == f"{tmp_path / 'kagimori.toml'}:3"
+    assert found.origins["tokens.b.network"] == "flag --set tokens.b.network"
+    assert found.origins["tokens.c.label"] == "default"
+    assert msgspec.json.decode(encode_settings(found.settings), type=Settings) == found.settings
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[tokens.a]\nlabels = 'x'\n", ":2: there is no setting tokens.a.labels; did you mean tokens.a.label?"),
+        ("[tokens.A]\nlabel = 'x'\n", ":2: a name in tokens has up to 32 small letters"),
+        ("[tokens.'a b']\nlabel = 'x'\n", ":2: a name in tokens"),
+        ("[tokens.'a.b']\nlabel = 'x'\n", ":2: a name in tokens"),
+        ("[tokens]\nlabel = 'x'\n", ":2: tokens.label is a table"),
+        ("tokens = 1\n", ":1: tokens is a table"),
+        ("[tokens.a]\n", ":1: [tokens.a] is empty"),
+        ("[tokens.a]\noperation_seconds = 0\n", ":2: tokens.a.operation_seconds must be a number of"),
+        ("[tokens.a]\nlabel = ''\n", ":2: tokens.a.label must not be empty"),
+        ("[tokens.a.environment]\nX = 1\n", ": tokens.a.environment must be a table of texts"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_of_a_token_is_refused_with_its_line(tmp_path, text, why):
+    assert why in refused(tmp_path, text)
+
+
+def test_a_token_needs_its_library_pin_and_name(tmp_path):
+    (tmp_path / "lib.so").write_bytes(b"")
+    (tmp_path / "pin").write_text("1234")
+    (tmp_path / "anchor.pem").write_text("not a certificate")
+    check_settings(loaded(tmp_path, TOKEN).settings, {})
+    for text, why in (
+        ('[tokens.a]\nlabel = "x"\n', "tokens.a needs tokens.a.module"),
+        ('[tokens.a]\nmodule = "lib.so"\n', "tokens.a needs tokens.a.pin_file"),
+        ('[tokens.a]\nmodule = "lib.so"\npin_file = "pin"\n', "needs tokens.a.label or"),
+        (TOKEN.replace("lib.so", "no.so"), "no.so is no file"),
+        (f'{TOKEN}cluster_id = "cluster-1"\n', "cluster_id must be cluster- and 11"),
+        (f'{TOKEN}cluster_id = "cluster-abcdefghijk"\n', "needs tokens.vault-1.trust_anchor"),
+        (
+            f'{TOKEN}cluster_id = "cluster-abcdefghijk"\ntrust_anchor = "anchor.pem"\n',
+            "anchor.pem holds no certificate in PEM",
+        ),
+    ):
+        with pytest.raises(Unusable, match=re.escape(why)):
+            check_settings(loaded(tmp_path, text).settings, {})

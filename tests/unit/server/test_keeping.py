@@ -32,7 +32,7 @@ def test_each_end_is_counted_and_followed_by_a_start_until_stopping(monkeypatch)
 
     asyncio.run(restarts.keep("trail", ended, start))
     assert done == ["ended", "started", "told"] * 2 + ["ended"]
-    assert restarts.counts == {"hsm": 0, "trail": 2, "worker": 0}
+    assert restarts.counts == {"hsm": 0, "trail": 2, "worker": 0, "token": 0}
 
 
 def test_nothing_is_started_once_it_stops():

@@ -54,6 +54,8 @@ class Cause(Enum):
     CREDENTIALS = auto()  # the password of the cluster's user
     USER_LOCKED_OUT = auto()
     USER_NOT_FOUND = auto()
+    CLUSTER_NOT_REACHABLE = auto()
+    KEY_NOT_IN_CLUSTER = auto()  # its material was deleted there
     HSM_FAILED = auto()
     UNSUPPORTED = auto()
 
@@ -280,6 +282,20 @@ FACES: Final[dict[Cause, Faces]] = {
         _UNAVAILABLE, None, _STORE, KMSInternalException, "USER_LOCKED_OUT"
     ),
     Cause.USER_NOT_FOUND: Faces(_UNAVAILABLE, None, _STORE, KMSInternalException, "USER_NOT_FOUND"),
+    Cause.CLUSTER_NOT_REACHABLE: Faces(
+        _INVALID,
+        "KMS cannot communicate with your CloudHSM cluster",
+        _STORE,
+        KMSInternalException,
+        "NETWORK_ERRORS",
+    ),
+    Cause.KEY_NOT_IN_CLUSTER: Faces(
+        _INVALID,
+        "The key material of this KMS key is not in your CloudHSM cluster",
+        _STORE,
+        KMSInternalException,
+        "INTERNAL_ERROR",
+    ),
     Cause.HSM_FAILED: Faces(
         DependencyTimeoutException,
         None,

@@ -23,7 +23,7 @@ from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.roster import Roster, verifies
 
 VALID_SECONDS_MIN: Final = 60
-VALID_SECONDS_MAX: Final = 30 * 86_400
+VALID_SECONDS_MAX: Final = 90 * 86_400
 _MAC_LABEL: Final = b"kagimori approval request\n"
 
 

@@ -46,7 +46,7 @@ NEXT: Final[Mapping[HsmState, Mapping[HsmState, str]]] = MappingProxyType(
         },
         HsmState.OPERATIONAL: {
             HsmState.ERROR: "a self-test on demand fails, or a new key pair is not consistent",
-            HsmState.ZEROIZED: "Zeroize",
+            HsmState.ZEROIZED: "Zeroize, or AdoptDomains with an order that operators approved",
         },
         HsmState.ERROR: {HsmState.ZEROIZED: "Zeroize"},
         HsmState.ZEROIZED: {},

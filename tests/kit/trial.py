@@ -17,6 +17,7 @@ from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.identity.user import User
 from kagimori.rules.request import Call, RawRequest
+from kagimori_boundary.replies import Failed
 from kit.in_memory import InMemoryView
 
 ACCOUNT, OTHER, REGION, NOW = "111122223333", "444455556666", "us-east-1", 1_800_000_000.0
@@ -111,7 +112,10 @@ class Trial:
         facts = operation.read(asked, facts)
         request = Request(asked.call, asked.caller, asked.raw, asked.now, asked.settings)
         command = operation.ask(request, allowed, facts)
-        outcome = operation.finish(request, facts, reply(command) if callable(reply) else reply)
+        answered = reply(command) if callable(reply) else reply
+        if isinstance(answered, Failed):
+            raise operation.refusal(request, facts, answered.failure)
+        outcome = operation.finish(request, facts, answered)
         self.view.apply(outcome.writes)
         return Tried(facts, command, outcome)
 

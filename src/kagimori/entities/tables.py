@@ -11,6 +11,7 @@ from kagimori.rules.keys.domains import ClosedDomainKey, Domains
 from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
 from kagimori.rules.keys.stored_grant import StoredGrant
 from kagimori.rules.keys.usage_record import KeyUsageRecord
+from kagimori.rules.operators.approval import Approval
 
 KMS_KEYS: Final = Table(
     "kms_keys",
@@ -43,6 +44,7 @@ GRANTS: Final = Table(
 )
 DOMAINS: Final = Table("domains", Domains, ("name",))
 CLOSED_DOMAIN_KEYS: Final = Table("closed_domain_keys", ClosedDomainKey, ("key_id",))
+APPROVALS: Final = Table("approvals", Approval, ("request_id",), {"by_state": ("state",)})
 AUDIT_KEYS: Final = Table("audit_keys", StoredAuditKey, ("name",), tokens=tokens_of)
 
 TABLES: Final = {
@@ -58,6 +60,7 @@ TABLES: Final = {
         DOMAINS,
         CLOSED_DOMAIN_KEYS,
         AUDIT_KEYS,
+        APPROVALS,
     )
 }
 # The tables whose entities hold tokens.
@@ -67,6 +70,7 @@ __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
     "ALIASES",
+    "APPROVALS",
     "AUDIT_KEYS",
     "CLOSED_DOMAIN_KEYS",
     "DENIALS",

@@ -34,7 +34,8 @@ class Settings(Struct, frozen=True):
 
     `trust_roots` are the PEM certificates that attestation documents may lead to. Policies and
     grants may name principals that do not exist only with `unknown_principals`. What spans accounts
-    may be allowed to identities of `operator_account_id` alone.
+    may be allowed to identities of `operator_account_id` alone. What operators approve can be
+    performed for `approval_valid_seconds` after they could refuse it.
     """
 
     regions: frozenset[str] = frozenset()
@@ -44,6 +45,7 @@ class Settings(Struct, frozen=True):
     home_region: str = ""
     tracking_started_at: float = 0.0
     operator_account_id: str = ""
+    approval_valid_seconds: int = 7 * 86_400
 
 
 class Request(Struct, gc=False):

@@ -43,6 +43,7 @@ from kagimori.trail.lookup import AuditLookup
 from kagimori.trail.mark import MARKS
 from kagimori.trail.reserve import RESERVE_BYTES
 
+DAY_SECONDS: Final = 86_400
 SERVICES: Final = ("kms", "iam", "sts", "cloudtrail", "kagimori")
 
 
@@ -88,6 +89,7 @@ class Parts:
             home_region=config.regions[0],
             tracking_started_at=config.created_at,
             operator_account_id=config.operator_account_id,
+            approval_valid_seconds=round(config.settings.approvals.valid_days * DAY_SECONDS),
         )
         self.usages = Usages()
         newest = self.store.newest_version(DENIALS, slots_of(config.stream))

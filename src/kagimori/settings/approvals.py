@@ -20,6 +20,6 @@ class Approvals(Section, frozen=True):
     valid_days: Annotated[
         float,
         About(
-            "How long a request can be performed after that; then it is over.", least=0.01, most=30
+            "How long a request can be performed after that; then it is over.", least=0.01, most=90
         ),
     ] = 7.0

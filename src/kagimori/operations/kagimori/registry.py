@@ -3,6 +3,12 @@
 from typing import Final
 
 from kagimori.operations.kagimori.accounts import CreateAccount, ListAccounts
+from kagimori.operations.kagimori.approval_signatures import RefuseApproval, SignApproval
+from kagimori.operations.kagimori.approvals import (
+    GetApproval,
+    ListApprovals,
+    RequestApproval,
+)
 from kagimori.operations.kagimori.denials import GetDenial
 from kagimori.operations.kagimori.domains import (
     GetDomainStatus,
@@ -10,7 +16,14 @@ from kagimori.operations.kagimori.domains import (
     RotateDomainKey,
 )
 from kagimori.operations.kagimori.events import SearchEvents
+from kagimori.operations.kagimori.executions import (
+    AddOperators,
+    DestroyDomainKeys,
+    ExecuteApproval,
+    ZeroizeHsm,
+)
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
+from kagimori.operations.kagimori.operators import ListOperators
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
 from kagimori.operations.kagimori.service_keys import (
     CreateServiceKey,
@@ -24,21 +37,31 @@ from kagimori.ports import Inspector
 
 def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
     return (
+        AddOperators(),
         CreateAccount(),
         CreateServiceKey(),
         DeleteServiceKey(),
+        DestroyDomainKeys(),
+        ExecuteApproval(),
+        GetApproval(),
         GetAuditStatus(inspector),
         GetDenial(),
         GetDomainStatus(inspector),
         GetMetricsSummary(inspector),
         GetStatus(inspector),
         ListAccounts(),
+        ListApprovals(),
+        ListOperators(),
         ListServiceKeys(),
         ProveKeyUnused(inspector),
+        RefuseApproval(),
+        RequestApproval(),
         RewrapTokens(),
         RotateDomainKey(),
         SearchEvents(inspector),
+        SignApproval(),
         TestKeyPolicy(inspector),
+        ZeroizeHsm(),
     )
 
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.operations.kms.key_policy_checks import NewPolicy, check_given_policy
+from kagimori.operations.key_policy_checks import NewPolicy, check_given_policy
 from kagimori.operations.kms.new_keys import generate, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Put, Write

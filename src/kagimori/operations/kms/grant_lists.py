@@ -10,9 +10,9 @@ from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import shown_as
 from kagimori.operations.kms.grants import check_grant_id
 from kagimori.operations.kms.key_refs import key_named
-from kagimori.operations.kms.principals_written import listed_party
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
+from kagimori.operations.principals_written import listed_party
 from kagimori.rules.keys.stored_grant import Party, StoredGrant, parties_of, shown_grant
 from kagimori.rules.refusal import ValidationException
 

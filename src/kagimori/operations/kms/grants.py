@@ -11,8 +11,8 @@ from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.kms.cryptographic import check_dry_run
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.on_key import KeyFacts
-from kagimori.operations.kms.principals_written import new_party
 from kagimori.operations.operation import Operation, Outcome
+from kagimori.operations.principals_written import new_party
 from kagimori.ports import Delete, Expect, Put
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.grant import Grant, GrantTerms

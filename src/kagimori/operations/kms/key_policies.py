@@ -6,7 +6,7 @@ from typing import Final
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import renamed_since
-from kagimori.operations.kms.key_policy_checks import NewPolicy, check_new_policy
+from kagimori.operations.key_policy_checks import NewPolicy, check_new_policy
 from kagimori.operations.kms.on_key import AboutKey, KeyFacts, OnKey
 from kagimori.operations.operation import Outcome
 from kagimori.operations.pages import limit_of, start_of

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.operations.kms.key_policy_checks import NewPolicy, check_given_policy
+from kagimori.operations.key_policy_checks import NewPolicy, check_given_policy
 from kagimori.operations.kms.multi_region import change_together, members_of
 from kagimori.operations.kms.on_key import AboutKey
 from kagimori.operations.kms.on_set import WithMembers

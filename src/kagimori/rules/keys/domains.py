@@ -12,8 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kagimori.rules.entity import changed
+from kagimori.rules.operators.roster import Roster, roster_from
 from kagimori_boundary.commands import IDENTITY_DOMAIN
-from kagimori_boundary.replies import DomainKeyFacts
+from kagimori_boundary.replies import DomainKeyFacts, RosterFacts
 
 CURRENT, RETIRED, CLOSED = "CURRENT", "RETIRED", "CLOSED"
 ALL: Final = "all"  # the one entity's name: all rings are sealed together
@@ -39,13 +40,15 @@ class DomainKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Domains(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All rings, which the HSM alone opens. `keys` is empty until the HSM has listed them.
 
-    `rewrap_asked_at` is when an operator last asked for all tokens to be gone through.
+    `rewrap_asked_at` is when an operator last asked for all tokens to be gone through; `roster` are
+    the operators who approve dangerous actions, as they are sealed.
     """
 
     name: str = ALL
     sealed: bytes
     keys: tuple[DomainKey, ...] = ()
     rewrap_asked_at: float = 0.0
+    roster: Roster = Roster()
     version: int = 1
 
     @property
@@ -79,6 +82,18 @@ def listed_in(domains: Domains, listed: Iterable[DomainKeyFacts]) -> Domains:
 def succeeded(domains: Domains, sealed: bytes, listed: Iterable[DomainKeyFacts]) -> Domains:
     """Return the successor with these rings."""
     return changed(domains, sealed=sealed, keys=_keys(listed, domains.keys))
+
+
+def performed(
+    domains: Domains,
+    sealed: bytes,
+    listed: Iterable[DomainKeyFacts],
+    roster: RosterFacts,
+) -> Domains:
+    """Return the successor after something that operators decided about."""
+    return changed(
+        domains, sealed=sealed, keys=_keys(listed, domains.keys), roster=roster_from(roster)
+    )
 
 
 def names_of(domains: Domains, regions: Iterable[str]) -> tuple[str, ...]:

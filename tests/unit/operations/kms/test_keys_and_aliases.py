@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kagimori.operations.kms import key_policy_checks
+from kagimori.operations import key_policy_checks
 from kagimori.rules.keys import kms_key
 from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.refusal import (

@@ -6,7 +6,7 @@ Source: KMS Developer Guide, "Key policies in AWS KMS"; KMS API Reference, PutKe
 from msgspec import Struct
 
 from kagimori.gate.asked import Asked
-from kagimori.operations.kms.principals_written import key_policy_pins
+from kagimori.operations.principals_written import key_policy_pins
 from kagimori.rules.authorization.authorize import KeyRules, would_lock_out
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.partitions import partition_of

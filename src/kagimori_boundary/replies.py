@@ -4,6 +4,15 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from kagimori_boundary.seal_replies import (
+    SealAdded,
+    SealEvents,
+    SealFacts,
+    SealProgress,
+    SealRefusal,
+    Seals,
+)
+
 
 class HsmState(IntEnum):
     """The life of the module; what is allowed in which state is `kagimori_hsm.states`."""
@@ -126,6 +135,15 @@ class OpenedApproval(Struct, frozen=True, array_like=True, tag=60):
     mac: bytes
 
 
+class SealChange(Struct, frozen=True, array_like=True, tag=55):
+    """Sealed domains with one seal more or less, to be kept; `name` is what was done."""
+
+    sealed_domains: bytes
+    keys: list[DomainKeyFacts]
+    name: str
+    seal: SealFacts
+
+
 class Bytes(Struct, frozen=True, array_like=True, tag=4):
     """The one value most commands answer; empty where success says it all.
 
@@ -239,4 +257,10 @@ Reply = (
     | OpenedApproval
     | TokenConnection
     | ModuleReport
+    | SealRefusal
+    | SealProgress
+    | Seals
+    | SealAdded
+    | SealEvents
+    | SealChange
 )

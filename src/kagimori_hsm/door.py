@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
-from kagimori_boundary.commands import Command, Lane, Role
+from kagimori_boundary.commands import BecomeCustodian, Command, Lane, Role
 from kagimori_boundary.frames import BadFrame, FrameCutter, decode_command, frame_of
 from kagimori_boundary.replies import Failed, Failure, Reply
 from kagimori_hsm.journal import JournalWriter
@@ -92,6 +92,8 @@ class Connection(asyncio.Protocol):
             command: Command = decode_command(body)
         except (ValueError, RecursionError):
             return Failed(Failure.MALFORMED)
+        if command.__class__ is BecomeCustodian:
+            return self._promoted(command)
         if command.lane is Lane.FAST:
             reply = self._perform(self._role, command)
             if not command.is_minting or reply.__class__ is Failed:
@@ -102,6 +104,13 @@ class Connection(asyncio.Protocol):
         if self._slow_lane.submit(command.payer, work, partial(self._send, correlation_id)):
             return None
         return Failed(Failure.BUSY)
+
+    def _promoted(self, command: Command) -> Reply:
+        """Let a worker's connection that shows the custodian key be a custodian's."""
+        reply = self._perform(self._role, command)
+        if self._role is Role.WORKER and reply.__class__ is not Failed:
+            self._role = Role.CUSTODIAN
+        return reply
 
     def _send_minted(self, correlation_id: int, reply: Reply, written: bool) -> None:  # noqa: FBT001
         """Answer new credentials once the journal holds them."""

@@ -5,7 +5,7 @@ Who may ask what is declared by the commands, when it is performed by `states.py
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,13 +33,16 @@ from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import KeepCommands
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.commands.passwords import Passwords
+from kagimori_hsm.commands.seals import SealCommands
 from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.journal import Journal
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.roots.contents import Contents, SealRefused
+from kagimori_hsm.roots.opener import Opener
 from kagimori_hsm.roots.root_keys import RootKeys
+from kagimori_hsm.roots.unattended import Unattended
 from kagimori_hsm.roster import check_successor, roster_in
 from kagimori_hsm.self_tests import battery
 from kagimori_hsm.states import ALLOWED, COMMANDS_OF, FINAL, NEXT, check_step
@@ -64,9 +67,12 @@ class Module:
         journal: Journal | None = None,
         is_valid_rsa_pair: Callable[[bytes], bool] = rsa.is_valid_pair,
         self_tests: battery.Battery | None = None,
+        further_seal_keys: Sequence[bytes] = (),
+        opener: Opener | None = None,
     ) -> None:
         self._state = HsmState.POWER_ON
-        self._roots = RootKeys((seal_key,), world.now)
+        file_keys = [key for key in (seal_key, *further_seal_keys) if key]
+        self._roots = RootKeys(Unattended(file_keys, opener), world.now)
         self._changing_state = threading.Lock()
         self._reason = ""
         self._memory_locked = memory_locked
@@ -79,6 +85,7 @@ class Module:
         self._health = HealthCommands(
             self_tests or battery.check_all, world, report=self._report, fail=self._fail
         )
+        self._seals = SealCommands(self._rings, self._roots, self._opened, world)
         mfa = MfaCommands(self._rings, world)
         identity = IdentityCommands(self._rings, mfa, journal or Journal(), world)
         functions: dict[type[HsmCommand], Function] = {
@@ -95,6 +102,7 @@ class Module:
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **identity.functions(),
             **mfa.functions(),
+            **self._seals.functions(),
             **DomainCommands(self._rings, self._keys, self._roots, world).functions(),
             **ApprovalCommands(self._rings, self._roots, identity.asker, world).functions(),
         }
@@ -206,12 +214,26 @@ class Module:
         )
 
     def _unseal(self, command: commands.Unseal) -> Reply:
-        contents = self._roots.unseal(command.sealed_domains)
+        """Open the domains, or keep them until somebody comes who can.
+
+        Raises:
+            SealRefused: nobody can.
+        """
+        try:
+            contents = self._roots.unseal(command.sealed_domains)
+        except SealRefused:
+            if not self._roots.wait_for_people(command.sealed_domains):
+                raise
+        else:
+            self._opened(contents)
+        return self._hello(commands.Hello(PROTOCOL_VERSION))
+
+    def _opened(self, contents: Contents) -> None:
+        """Go on with contents that a root has opened."""
         self._rings.add(contents.rings)
         self._rings.operator_account_id = contents.operator_account_id
         self._rings.further = contents.further
         self.go_to(HsmState.OPERATIONAL)
-        return self._hello(commands.Hello(PROTOCOL_VERSION))
 
     def _create_domains(self, command: commands.CreateDomains) -> Reply:
         known, named = self._rings.operator_account_id, command.operator_account_id
@@ -246,6 +268,7 @@ class Module:
         check_successor(before, after)
         gone = self._rings.succeed(contents.rings)
         self._roots.adopt(head, contents)
+        self._seals.changes.adopted()
         self._rings.further = contents.further
         if after.zeroized > before.zeroized:
             self._zeroize(commands.Zeroize())
@@ -262,6 +285,7 @@ class Module:
         """Drop every reference to a key; Python cannot overwrite what it referred to."""
         self.go_to(HsmState.ZEROIZED)
         self._roots.clear()
+        self._seals.clear()
         self._rings.clear()
         self._keys.clear()
         self._audit.clear()

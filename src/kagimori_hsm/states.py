@@ -16,6 +16,25 @@ from kagimori_boundary.commands import HsmCommand, Role
 from kagimori_boundary.replies import HsmState
 
 _ALWAYS: Final[frozenset[type[HsmCommand]]] = frozenset({commands.Hello, commands.DescribeModule})
+# Custodians are heard, and shown how far an unsealing is, before anything is open.
+_FOR_CUSTODIANS: Final[frozenset[type[HsmCommand]]] = frozenset(
+    {
+        commands.AdmitCustodians,
+        commands.BecomeCustodian,
+        commands.DescribeSeals,
+        commands.OpenSeal,
+        commands.TakeSealEvents,
+    }
+)
+_TO_OPEN: Final[frozenset[type[HsmCommand]]] = frozenset(
+    {
+        commands.Unseal,
+        commands.MakeFirstSeal,
+        commands.CreateDomains,
+        commands.RunSelfTests,
+        commands.Zeroize,
+    }
+)
 _EVERY: Final[frozenset[type[HsmCommand]]] = frozenset(commands.Command.__args__)
 
 # What is performed in each state. Whatever is not named here is answered NOT_OPERATIONAL.
@@ -23,9 +42,8 @@ ALLOWED: Final[Mapping[HsmState, frozenset[type[HsmCommand]]]] = MappingProxyTyp
     {
         HsmState.POWER_ON: frozenset(),
         HsmState.SELF_TEST: _ALWAYS,
-        HsmState.SEALED: _ALWAYS
-        | {commands.Unseal, commands.CreateDomains, commands.RunSelfTests, commands.Zeroize},
-        HsmState.OPERATIONAL: _EVERY - {commands.Unseal},
+        HsmState.SEALED: _ALWAYS | _FOR_CUSTODIANS | _TO_OPEN,
+        HsmState.OPERATIONAL: _EVERY - {commands.Unseal, commands.MakeFirstSeal},
         HsmState.ERROR: _ALWAYS | {commands.Zeroize},
         HsmState.ZEROIZED: _ALWAYS | {commands.Zeroize},
     }
@@ -40,7 +58,7 @@ NEXT: Final[Mapping[HsmState, Mapping[HsmState, str]]] = MappingProxyType(
             HsmState.ERROR: "a self-test fails",
         },
         HsmState.SEALED: {
-            HsmState.OPERATIONAL: "Unseal, CreateDomains",
+            HsmState.OPERATIONAL: "Unseal, OpenSeal, CreateDomains",
             HsmState.ERROR: "a self-test on demand fails",
             HsmState.ZEROIZED: "Zeroize",
         },

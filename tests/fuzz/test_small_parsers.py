@@ -23,6 +23,7 @@ from kagimori.rules.sigv4.verify import check_time
 from kagimori_hsm.ring import Ring
 from kagimori_hsm.roots.contents import Contents, SealRefused
 from kagimori_hsm.roots.root_keys import RootKeys
+from kagimori_hsm.roots.unattended import Unattended
 from kagimori_hsm.tokens import TokenRefused
 
 SCOPE = "AKIAIOSFODNN7EXAMPLE/20261124/us-east-1/kms/aws4_request"
@@ -112,7 +113,7 @@ def test_ciphertext_headers(blob):
 
 
 def roots():
-    return RootKeys((bytes(32),), lambda: 1.0)
+    return RootKeys(Unattended((bytes(32),)), lambda: 1.0)
 
 
 @given(

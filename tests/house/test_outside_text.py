@@ -98,6 +98,7 @@ CASE_CHANGED = {
     "kagimori/rules/records/parameters.py": "names of the service models",
     "kagimori/rules/records/record.py": "names of the service models",
     "kagimori/rules/records/recorded_call.py": "names of the service models",
+    "kagimori_hsm/roots/secrets.py": "words of a share in bytes, of which ASCII alone folds",
 }
 BLANKS = {"lstrip", "rsplit", "rstrip", "split", "strip"}
 BLANKS_CUT = {
@@ -105,6 +106,7 @@ BLANKS_CUT = {
     "kagimori/rules/records/parameters.py": "texts of ours",
     "kagimori/rules/records/receiver.py": "a secret that the operator wrote, in bytes",
     "kagimori_hsm/memory.py": "the kernel's own file",
+    "kagimori_hsm/roots/secrets.py": "words of a share, in bytes",
 }
 EVERY_SCRIPT = {
     "kagimori.rules.identity.tags._ALLOWED": "tags have letters and numbers of every script",

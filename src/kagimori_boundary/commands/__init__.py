@@ -62,6 +62,18 @@ from kagimori_boundary.commands.keep import (
     ReplicateMaterial,
     StoreMaterial,
 )
+from kagimori_boundary.commands.seals import (
+    AddSeal,
+    AdmitCustodians,
+    BecomeCustodian,
+    DescribeSeals,
+    MakeFirstSeal,
+    MakeSealChange,
+    OpenSeal,
+    RemoveSeal,
+    TakeSealEvents,
+    TestSeal,
+)
 from kagimori_boundary.commands.sign_in import (
     CreateMfaSeed,
     HashPassword,
@@ -138,16 +150,29 @@ Command = (
     | PerformAlone
     | DescribeModule
     | RunSelfTests
+    | AddSeal
+    | AdmitCustodians
+    | BecomeCustodian
+    | DescribeSeals
+    | MakeFirstSeal
+    | MakeSealChange
+    | OpenSeal
+    | RemoveSeal
+    | TakeSealEvents
+    | TestSeal
 )
 
 __all__ = [
     "IDENTITY_DOMAIN",
     "RETIRED_TAGS",
     "AccessKeyProof",
+    "AddSeal",
+    "AdmitCustodians",
     "AdmitFollower",
     "AdoptDomains",
     "ApprovalRequest",
     "AuditKeyToken",
+    "BecomeCustodian",
     "BoundToken",
     "CheckApproval",
     "Command",
@@ -165,6 +190,7 @@ __all__ = [
     "DeriveSigningKey",
     "DescribeDomains",
     "DescribeModule",
+    "DescribeSeals",
     "DestroyDomainKeys",
     "Encapsulate",
     "Encrypt",
@@ -181,9 +207,12 @@ __all__ = [
     "ImportMaterial",
     "KeyToken",
     "Lane",
+    "MakeFirstSeal",
+    "MakeSealChange",
     "OneCode",
     "OpenApproval",
     "OpenClaims",
+    "OpenSeal",
     "OpenSession",
     "OperatorSignature",
     "PasswordToken",
@@ -191,6 +220,7 @@ __all__ = [
     "Proof",
     "ReEncrypt",
     "RefuseApproval",
+    "RemoveSeal",
     "ReplicateMaterial",
     "RewrapTokens",
     "Role",
@@ -205,6 +235,8 @@ __all__ = [
     "StoreMaterial",
     "StoredToken",
     "TakeCodes",
+    "TakeSealEvents",
+    "TestSeal",
     "Unseal",
     "Verify",
     "VerifyMac",

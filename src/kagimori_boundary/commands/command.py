@@ -16,12 +16,13 @@ class Role(Enum):
     """The role of the peer of a connection.
 
     `WORKER` serves the API, `OPERATOR` is the supervisor or the command line, `FOLLOWER` reads the
-    audit journal and signs digests of it.
+    audit journal and signs digests of it, `CUSTODIAN` has shown the custodian key.
     """
 
     WORKER = "worker"
     OPERATOR = "operator"
     FOLLOWER = "follower"
+    CUSTODIAN = "custodian"
 
 
 @unique
@@ -36,6 +37,7 @@ WORKER_ALONE: Final = frozenset({Role.WORKER})
 OPERATOR_ALONE: Final = frozenset({Role.OPERATOR})
 OPERATOR_AND_WORKER: Final = frozenset({Role.OPERATOR, Role.WORKER})
 OPERATOR_AND_FOLLOWER: Final = frozenset({Role.OPERATOR, Role.FOLLOWER})
+OPERATOR_AND_CUSTODIAN: Final = frozenset({Role.OPERATOR, Role.CUSTODIAN})
 EVERY_ROLE: Final = frozenset(Role)
 
 

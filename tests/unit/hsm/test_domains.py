@@ -16,6 +16,7 @@ from kagimori_hsm import ring as ring_file
 from kagimori_hsm.module import Module
 from kagimori_hsm.ring import DOMAIN_KEYS_MAX, REST_SECONDS_MIN, Ring
 from kagimori_hsm.roots.root_keys import RootKeys
+from kagimori_hsm.roots.unattended import Unattended
 from kagimori_hsm.world import World
 from kit.older_domains import version_1
 
@@ -237,7 +238,7 @@ def test_an_older_blob_is_not_adopted(hsm):
 
 
 def opened(sealed_domains):
-    roots = RootKeys((bytes(32),), lambda: 1.0)
+    roots = RootKeys(Unattended((bytes(32),)), lambda: 1.0)
     contents = roots.unseal(sealed_domains)
     return roots, contents
 

@@ -23,21 +23,35 @@ OPERATORS = {
     "AdoptDomains",
     "CreateAuditKey",
     "AdmitFollower",
+    "AdmitCustodians",
+    "MakeFirstSeal",
     "Zeroize",
     "RunSelfTests",
 }
 OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial", "DescribeDomains", "DescribeModule"}
+OPERATORS_AND_CUSTODIANS = {"OpenSeal", "TestSeal", "AddSeal", "RemoveSeal"}
 OPERATORS_AND_FOLLOWERS = {"SignDigest"}
-EVERYBODYS = {"Hello"}
+EVERYBODYS = {"Hello", "BecomeCustodian", "DescribeSeals"}
 DEV = {"StoreMaterial"}
 # And in which states: what is not here needs the operational one.
 STATES = {
     "Hello": set(HsmState) - {HsmState.POWER_ON},
     "Unseal": {HsmState.SEALED},
+    "MakeFirstSeal": {HsmState.SEALED},
     "CreateDomains": {HsmState.SEALED, HsmState.OPERATIONAL},
     "DescribeModule": set(HsmState) - {HsmState.POWER_ON},
     "RunSelfTests": {HsmState.SEALED, HsmState.OPERATIONAL},
     "Zeroize": {HsmState.SEALED, HsmState.OPERATIONAL, HsmState.ERROR, HsmState.ZEROIZED},
+    **{
+        name: {HsmState.SEALED, HsmState.OPERATIONAL}
+        for name in (
+            "AdmitCustodians",
+            "BecomeCustodian",
+            "DescribeSeals",
+            "OpenSeal",
+            "TakeSealEvents",
+        )
+    },
 }
 
 
@@ -58,6 +72,8 @@ def roles_of(name):
         return {Role.OPERATOR, Role.WORKER}
     if name in OPERATORS_AND_FOLLOWERS:
         return {Role.OPERATOR, Role.FOLLOWER}
+    if name in OPERATORS_AND_CUSTODIANS:
+        return {Role.OPERATOR, Role.CUSTODIAN}
     return set(Role) if name in EVERYBODYS else {Role.WORKER}
 
 

@@ -17,6 +17,7 @@ from kagimori_hsm.roots.contents import Contents, SealRefused
 from kagimori_hsm.roots.root_keys import RootKeys
 from kagimori_hsm.roots.sealed import open_sealed, sealed_with
 from kagimori_hsm.roots.seals import RootKey, new_seal, root_key_in, with_root_key
+from kagimori_hsm.roots.unattended import Unattended
 from kit.older_domains import version_1, version_2
 
 FILE_KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -39,7 +40,7 @@ def created(file_key=FILE_KEY):
 
 
 def root_keys(file_key=FILE_KEY):
-    return RootKeys((file_key,), lambda: 1.0)
+    return RootKeys(Unattended((file_key,)), lambda: 1.0)
 
 
 def test_a_new_deployment_has_a_seal_of_its_file():

@@ -1,6 +1,7 @@
 """Commands that use a backing key, which comes with each as a bound token."""
 
-from kagimori_boundary.commands.command import HsmCommand, Lane, lane_of_making
+from kagimori_boundary.commands.bound_token import account_in
+from kagimori_boundary.commands.command import LONG_USES, HsmCommand, Lane, lane_of_making
 
 
 class Encrypt(HsmCommand, frozen=True, tag=5):
@@ -17,6 +18,14 @@ class Decrypt(HsmCommand, frozen=True, tag=6):
     encryption_context: dict[str, str]
     recipient: bytes = b""  # public key (SPKI DER) of an attested recipient; none if empty
 
+    @property
+    def lane(self) -> Lane:
+        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        return account_in(self.bound_token)
+
 
 class ReEncrypt(HsmCommand, frozen=True, tag=7):
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
@@ -28,6 +37,14 @@ class ReEncrypt(HsmCommand, frozen=True, tag=7):
     destination: bytes
     destination_algorithm: str
     destination_encryption_context: dict[str, str]
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.BESIDE if self.source_algorithm.startswith(LONG_USES) else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        return account_in(self.source)
 
 
 class GenerateDataKey(HsmCommand, frozen=True, tag=8):
@@ -65,6 +82,14 @@ class Sign(HsmCommand, frozen=True, tag=13):
     algorithm: str
     message_type: str
     message: bytes
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        return account_in(self.bound_token)
 
 
 class Verify(HsmCommand, frozen=True, tag=14):

@@ -41,7 +41,7 @@ arrows: $(VENV)/.test ## import-linter
 
 nightly: $(VENV)/.test ## The long duels, lives and fuzzing
 	KAGIMORI_NIGHTLY=1 KAGIMORI_DUEL_EXAMPLES=200000 KAGIMORI_AUDIT_MUTATIONS=1000000 \
-	  KAGIMORI_LIVES_EXAMPLES=1000 KAGIMORI_WRITE_POINT_EXAMPLES=5000 \
+	  KAGIMORI_LIVES_EXAMPLES=1000 KAGIMORI_WRITE_POINT_EXAMPLES=5000 KAGIMORI_HSM_SEQUENCES=5000 \
 	  $(BIN)/pytest -n 2 tests/oracle tests/fuzz tests/properties tests/faults/test_write_points.py
 
 bench: $(VENV)/.bench ## Measure against limits and peers (needs wrk)

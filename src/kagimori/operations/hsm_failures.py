@@ -55,19 +55,8 @@ _WITH_MESSAGE: Final[dict[Failure, tuple[type[Refusal], str]]] = {
 }
 
 
-_KMS: Final = "kms"
-_KMS_BUSY: Final = (
-    "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
-)
-
-
-def refusal_for(failure: Failure, service: str = "") -> Refusal:
-    """Return the refusal for a failure; what the caller did not cause is an internal error.
-
-    Source: AWS KMS Developer Guide, "Throttling AWS KMS requests" (the text of KMS).
-    """
-    if failure is Failure.BUSY and service == _KMS:
-        return ThrottlingException(_KMS_BUSY)
+def refusal_for(failure: Failure) -> Refusal:
+    """Return the refusal for a failure; what the caller did not cause is an internal error."""
     if failure in _WITH_MESSAGE:
         kind, message = _WITH_MESSAGE[failure]
         return kind(message)

@@ -1,6 +1,8 @@
 """Commands that make, import, replicate and forget key material."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from kagimori_boundary.commands.command import (
     OPERATOR_AND_WORKER,
@@ -20,7 +22,7 @@ class GenerateKey(HsmCommand, frozen=True, tag=4):
     key_spec: str
     key_usage: str
     origin: str
-    replica_regions: tuple[str, ...] = ()
+    replica_regions: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
 
     @property
     def lane(self) -> Lane:

@@ -1,7 +1,13 @@
 """Commands that use a backing key, which comes with each as a bound token."""
 
-from kagimori_boundary.commands.bound_token import account_in
-from kagimori_boundary.commands.command import LONG_USES, HsmCommand, Lane, lane_of_making
+from typing import Annotated
+
+from msgspec import Meta
+
+from kagimori_boundary.commands.command import HsmCommand, Lane, lane_of_making
+
+# As the API has it; the HSM's memory must not be a worker's to ask for.
+NumberOfBytes = Annotated[int, Meta(ge=1, le=1024)]
 
 
 class Encrypt(HsmCommand, frozen=True, tag=5):
@@ -18,14 +24,6 @@ class Decrypt(HsmCommand, frozen=True, tag=6):
     encryption_context: dict[str, str]
     recipient: bytes = b""  # public key (SPKI DER) of an attested recipient; none if empty
 
-    @property
-    def lane(self) -> Lane:
-        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
-
-    @property
-    def payer(self) -> str:
-        return account_in(self.bound_token)
-
 
 class ReEncrypt(HsmCommand, frozen=True, tag=7):
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
@@ -38,18 +36,10 @@ class ReEncrypt(HsmCommand, frozen=True, tag=7):
     destination_algorithm: str
     destination_encryption_context: dict[str, str]
 
-    @property
-    def lane(self) -> Lane:
-        return Lane.BESIDE if self.source_algorithm.startswith(LONG_USES) else Lane.FAST
-
-    @property
-    def payer(self) -> str:
-        return account_in(self.source)
-
 
 class GenerateDataKey(HsmCommand, frozen=True, tag=8):
     bound_token: bytes
-    number_of_bytes: int
+    number_of_bytes: NumberOfBytes
     encryption_context: dict[str, str]
     with_plaintext: bool
     recipient: bytes = b""
@@ -73,7 +63,7 @@ class GenerateDataKeyPair(HsmCommand, frozen=True, tag=12):
 
 
 class GenerateRandom(HsmCommand, frozen=True, tag=9):
-    number_of_bytes: int
+    number_of_bytes: NumberOfBytes
     recipient: bytes = b""
 
 
@@ -82,14 +72,6 @@ class Sign(HsmCommand, frozen=True, tag=13):
     algorithm: str
     message_type: str
     message: bytes
-
-    @property
-    def lane(self) -> Lane:
-        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
-
-    @property
-    def payer(self) -> str:
-        return account_in(self.bound_token)
 
 
 class Verify(HsmCommand, frozen=True, tag=14):

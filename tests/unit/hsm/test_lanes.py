@@ -3,24 +3,15 @@
 import asyncio
 from concurrent.futures import Future
 
-import msgspec
 import pytest
 
 from kagimori_boundary import commands
-from kagimori_boundary.commands import Lane, Role
+from kagimori_boundary.commands import Role
 from kagimori_boundary.frames import FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Bytes, Failed, Failure
 from kagimori_hsm.door import Connection
 from kagimori_hsm.journal import Journal, JournalWriter
-from kagimori_hsm.lanes import (
-    BATCH_MAX,
-    BATCH_SECONDS,
-    WAITING_OF_ACCOUNT_MAX,
-    WAITING_SECONDS_MAX,
-    BatchLane,
-    FairQueue,
-    SlowLane,
-)
+from kagimori_hsm.lanes import WAITING_OF_ACCOUNT_MAX, WAITING_SECONDS_MAX, FairQueue, SlowLane
 
 
 class ByHand:
@@ -159,128 +150,3 @@ def test_the_fast_lane_is_never_behind_the_slow_one():
         assert answered == WAITING_OF_ACCOUNT_MAX + 2
 
     asyncio.run(test())
-
-
-@pytest.mark.parametrize(
-    ("command", "lane"),
-    [
-        (commands.Sign(b"", "RSASSA_PSS_SHA_256", "RAW", b""), Lane.BESIDE),
-        (commands.Sign(b"", "ML_DSA_SHAKE_256", "RAW", b""), Lane.BESIDE),
-        (commands.Sign(b"", "ECDSA_SHA_256", "RAW", b""), Lane.FAST),
-        (commands.Decrypt(b"", "RSAES_OAEP_SHA_256", b"", {}), Lane.BESIDE),
-        (commands.Decrypt(b"", "SYMMETRIC_DEFAULT", b"", {}), Lane.FAST),
-        (commands.ReEncrypt(b"", "RSAES_OAEP_SHA_1", b"", {}, b"", "", {}), Lane.BESIDE),
-        (commands.Encrypt(b"", "RSAES_OAEP_SHA_256", b"", {}), Lane.FAST),
-        (commands.Verify(b"", "RSASSA_PSS_SHA_256", "RAW", b"", b""), Lane.FAST),
-    ],
-)
-def test_what_a_private_key_does_for_long_is_done_beside(command, lane):
-    assert command.lane is lane
-
-
-def test_long_uses_of_keys_wait_for_no_making_of_keys():
-    """They have a lane of their own, shared out by the account that the token is of."""
-    bound = commands.BoundToken("111122223333", "r", "k", "RSA_2048", "SIGN_VERIFY", "", b"", b"")
-    sign = commands.Sign(msgspec.msgpack.encode(bound), "RSASSA_PSS_SHA_256", "RAW", b"x")
-    assert sign.payer == "111122223333"
-    assert commands.Sign(b"no token", "RSASSA_PSS_SHA_256", "RAW", b"x").payer == ""
-
-    async def test():
-        making, using, wire = ByHand(), ByHand(), Wire()
-        connection = Connection(
-            lambda role, command: Bytes(type(command).__name__.encode()),
-            SlowLane(making, threads=1),
-            lambda _: Role.WORKER,
-            JournalWriter(Journal()),
-            uses=SlowLane(using, threads=1, of_account_max=2, waiting_max=3),
-        )
-        connection.connection_made(wire)
-        connection.data_received(generate(1) + b"".join(frame_of(n, sign) for n in range(2, 7)))
-        assert wire.replies == [(5, Failed(Failure.BUSY)), (6, Failed(Failure.BUSY))]
-        while using.given:
-            using.do_one()
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        assert wire.replies[2:] == [(number, Bytes(b"Sign")) for number in (2, 3, 4)]
-        assert len(making.given) == 1
-
-    asyncio.run(test())
-
-
-# --- several pieces of work at a time -------------------------------------------------------------
-
-
-class Batches:
-    """A lane of one thread, worked by hand; each piece of work takes `seconds` by its clock."""
-
-    def __init__(self, seconds=0.0):
-        self.now, self.seconds, self.done = 0.0, seconds, []
-        self.thread = ByHand()
-        self.lane = BatchLane(
-            self.thread, of_account_max=64, waiting_max=128, monotonic=lambda: self.now
-        )
-
-    def submit(self, name, account="111122223333"):
-        def work():
-            self.now += self.seconds
-            return Bytes(name)
-
-        return self.lane.submit(account, work, self.done.append)
-
-    async def turn(self):
-        self.thread.do_one()
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-
-def test_short_work_is_handed_over_in_batches():
-    async def run():
-        lane = Batches()
-        for number in range(BATCH_MAX + 2):
-            assert lane.submit(b"%d" % number)
-        await lane.turn()  # the first, which found the thread idle
-        assert lane.done == [Bytes(b"0")]
-        await lane.turn()
-        assert len(lane.done) == BATCH_MAX + 1
-        await lane.turn()
-        assert lane.done == [Bytes(b"%d" % number) for number in range(BATCH_MAX + 2)]
-        assert not lane.thread.given
-
-    asyncio.run(run())
-
-
-def test_a_batch_of_long_work_is_answered_piece_by_piece():
-    async def run():
-        lane = Batches(seconds=BATCH_SECONDS)
-        for number in range(4):
-            lane.submit(b"%d" % number)
-        for turns in range(1, 5):
-            await lane.turn()
-            assert lane.done == [Bytes(b"%d" % number) for number in range(turns)]
-
-    asyncio.run(run())
-
-
-def test_accounts_take_turns_in_batches():
-    async def run():
-        lane = Batches()
-        for account in ("many", "many", "many", "one"):
-            lane.submit(account.encode(), account)
-        await lane.turn()
-        await lane.turn()
-        assert [reply.value for reply in lane.done] == [b"many", b"many", b"one", b"many"]
-
-    asyncio.run(run())
-
-
-def test_who_waited_too_long_in_a_batch_lane_is_refused():
-    async def run():
-        lane = Batches()
-        lane.submit(b"first")
-        lane.submit(b"late")
-        lane.now += WAITING_SECONDS_MAX + 1
-        await lane.turn()
-        assert lane.done == [Failed(Failure.BUSY), Bytes(b"first")]
-        assert not lane.thread.given
-
-    asyncio.run(run())

@@ -1,6 +1,7 @@
 """The module's states and roles: every cell of who may ask what, and when."""
 
-import msgspec
+import typing
+
 import pytest
 
 from kagimori_boundary import commands
@@ -57,9 +58,9 @@ STATES = {
 
 def made_up(kind):
     """A command of this kind, of values that are none."""
-    fields = msgspec.structs.fields(kind)
-    empty = [{} if "dict" in str(field.type) else [] for field in fields]
-    return kind(*(NOTHING.get(f.type, other) for f, other in zip(fields, empty, strict=True)))
+    types = typing.get_type_hints(kind)  # without the bounds of numbers
+    types = [types[name] for name in kind.__struct_fields__]
+    return kind(*(NOTHING.get(one, {} if "dict" in str(one) else []) for one in types))
 
 
 COMMANDS = {kind.__name__: made_up(kind) for kind in Command.__args__}

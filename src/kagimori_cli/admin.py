@@ -63,6 +63,14 @@ def server_for(
         _give_up(str(reason), exit_code)
 
 
+def served(data: Path | None, endpoint: str | None) -> AdminClient:
+    """Return the server to ask; ends with one line if there is none."""
+    server = server_for(data, endpoint)
+    if server is None:
+        _give_up(f"{data} is not being served", 1)
+    return server
+
+
 def _served_there(data: Path) -> AdminClient | None:
     running = running_endpoint(data)
     if running is None:

@@ -44,6 +44,8 @@ COMMANDS: Final = {
         "decrypt_offline",
         "kagimori decrypt-offline --store ./backup --root ./seal.key --ciphertext ./message",
     ),
+    "operator": ("operators", "operator", "kagimori operator list --data ./kagimori-data"),
+    "approval": ("approvals", "approval", "kagimori approval list --data ./kagimori-data"),
     "policy": (
         "policy",
         "policy",

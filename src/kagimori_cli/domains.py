@@ -7,11 +7,18 @@ from typing import Annotated, Any, Final
 import typer
 
 from kagimori.deployment.domain_keys import stored_domain_keys
-from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_explained, server_for
+from kagimori_cli.admin import (
+    EndpointUrl,
+    Folder,
+    plain_members,
+    refusals_explained,
+    served,
+    server_for,
+)
+from kagimori_cli.approval_requests import ReasonIfAsked, ask_for, given, has_operators
 from kagimori_cli.table import print_table
-from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
+from kagimori_cli.terminal import Output, OutputOption, print_json
 from kagimori_cli.times import shown
-from kagimori_client.admin import AdminClient
 
 POLL_SECONDS: Final = 0.5
 
@@ -49,7 +56,7 @@ def rotate(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Give domains a new domain key now; tokens are wrapped anew in the background."""
-    server = _served(data, endpoint)
+    server = served(data, endpoint)
     with refusals_explained():
         answer = server.call("RotateDomainKey", DomainName=domain_name)
     _print(answer, output)
@@ -71,7 +78,7 @@ def rewrap(
 
     Exit code 1 if not all are when the time to wait is over.
     """
-    server = _served(data, endpoint)
+    server = served(data, endpoint)
     deadline = time.monotonic() + wait
     with refusals_explained():
         server.call("RewrapTokens")
@@ -84,15 +91,32 @@ def rewrap(
         raise typer.Exit(1)
 
 
+@domain.command(epilog="Example: kagimori domain destroy 8f0c2a1b9d3e4f50 --reason 'was seen'")
+def destroy(
+    key_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Domain keys that are no longer current.")
+    ],
+    reason: ReasonIfAsked = None,
+    data: Folder = None,
+    endpoint: EndpointUrl = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Have domain keys destroyed that have not rested; operators approve that, if there are any.
+
+    What is stored is wrapped anew before. Session tokens that clients carry open no more.
+    """
+    server = served(data, endpoint)
+    if has_operators(server):
+        asked = {"Action": "DestroyDomainKeys", "DomainKeyIds": key_ids}
+        ask_for(server, output, **asked, Reason=given(reason))
+        return
+    with refusals_explained():
+        answer = server.call("DestroyDomainKeys", DomainKeyIds=key_ids)
+    _print(answer, output)
+
+
 def _state(answer: dict[str, Any]) -> str:
     return str(answer["Rewrapping"].get("State"))
-
-
-def _served(data: Path | None, endpoint: str | None) -> AdminClient:
-    server = server_for(data, endpoint)
-    if server is None:
-        give_up(f"{data} is not being served")
-    return server
 
 
 def _print(answer: dict[str, Any], output: Output) -> None:

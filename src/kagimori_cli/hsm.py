@@ -6,6 +6,8 @@ from typing import Any, Final
 import typer
 
 from kagimori.deployment.running import running_server
+from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, served
+from kagimori_cli.approval_requests import ReasonIfAsked, ask_for, given, has_operators
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 from kagimori_cli.times import shown
@@ -34,6 +36,26 @@ def run_self_tests(data: Data, output: OutputOption = Output.TEXT) -> None:
     After one that fails no key is used any more, until the server is started again.
     """
     _print(_asked(data, "POST", "/hsm/test"), output)
+
+
+@hsm.command(epilog="Example: kagimori hsm zeroize --data ./kagimori-data")
+def zeroize(
+    reason: ReasonIfAsked = None,
+    data: Folder = None,
+    endpoint: EndpointUrl = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Have the HSM forget every key until the server is started again.
+
+    Operators approve that, if there are any.
+    """
+    server = served(data, endpoint)
+    if has_operators(server):
+        ask_for(server, output, Action="ZeroizeHsm", Reason=given(reason))
+        return
+    with refusals_explained():
+        server.call("ZeroizeHsm")
+    typer.echo("The HSM forgets every key now. Start the server again to go on.")
 
 
 def _asked(data: Any, method: str, page: str) -> dict[str, Any]:

@@ -56,6 +56,17 @@ def test_look_after_domain_keys(tmp_path):
     assert "RETIRED" in said
 
 
+def test_let_several_people_decide(tmp_path):
+    """Its requests wait for a day, so that no more than the asking is run here."""
+    with serving.served() as own:
+        page = "docs/do/let-several-people-decide.md"
+        run(page, tmp_path, serving.environment(), data=own.data)
+        admin = own.client("kagimori")
+        assert admin.list_operators()["Quorum"] == 2
+        (asked,) = admin.list_approvals()["Approvals"]
+        assert (asked["Action"], asked["State"]) == ("ReplaceKeyPolicy", "OPEN")
+
+
 def test_back_up_and_restore():
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed")

@@ -44,9 +44,26 @@ _SERVICE_EVENTS: Final = {
     "DeleteKey": ("KMS CMK Deletion", {}),
 }
 _CALLS: Final = frozenset(("ScheduleKeyDeletion", "CancelKeyDeletion"))
+# What operators decide about, and what the administrator does without them, by the operation.
+OWN_EVENT_SOURCE: Final = "kagimori.amazonaws.com"
+_DECISIONS: Final = {
+    "RequestApproval": "Kagimori Approval Requested",
+    "SignApproval": "Kagimori Approval Signed",
+    "RefuseApproval": "Kagimori Approval Refused",
+    "ExecuteApproval": "Kagimori Approval Executed",
+    "AddOperators": "Kagimori Dangerous Action Without Approval",
+    "DestroyDomainKeys": "Kagimori Dangerous Action Without Approval",
+    "ZeroizeHsm": "Kagimori Dangerous Action Without Approval",
+}
 _INTERNAL: Final = "AWS Internal"
 # What every record that could matter has, beside the ARN of a canary key.
-NEEDLES: Final = (b'"errorCode"', b"KeyDeletion", b"ImportKeyMaterial", b'"AwsServiceEvent"')
+NEEDLES: Final = (
+    b'"errorCode"',
+    b"KeyDeletion",
+    b"ImportKeyMaterial",
+    b'"AwsServiceEvent"',
+    OWN_EVENT_SOURCE.encode(),
+)
 APPROACH_BEGINS: Final = frozenset(("ScheduleKeyDeletion", "ImportKeyMaterial"))
 
 
@@ -86,6 +103,10 @@ def notices_of(entry: Entry, record: bytes, canaries: Container[str]) -> Iterato
         yield _of_record(entry, detail_type, AWS_SOURCE, resources, shown)
     if entry.event_name in _CALLS and entry.error_code is None:
         yield _of_record(entry, API_CALL, AWS_SOURCE, (), msgspec.Raw(record))
+    if entry.event_source == OWN_EVENT_SOURCE and entry.error_code is None:
+        decision = _DECISIONS.get(entry.event_name)
+        if decision is not None:
+            yield _of_record(entry, decision, OWN_SOURCE, resources, msgspec.Raw(record))
     if not is_internal and entry.event_name != "CreateKey":
         touched = tuple(arn for arn in dict.fromkeys(resources) if arn in canaries)
         if touched:

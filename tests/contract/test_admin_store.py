@@ -9,7 +9,7 @@ import pytest
 from kagimori.entities.tables import ACCOUNTS, TABLES
 from kagimori.machinery.store.admin import AdminStore, Change, StoreUnusable, open_store
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.migrations import migrations
+from kagimori.machinery.store.migrations import migrate, migrations
 from kagimori.machinery.store.sqlite import Fact, connect
 from kagimori.ports import Delete, Put, StoreConflict
 from kagimori.rules.identity.account import Account
@@ -133,8 +133,7 @@ def test_what_is_only_read_cannot_be_written(store, tmp_path):
 
 def test_an_older_store_is_brought_up_to_date_even_to_be_read(tmp_path):
     connection = connect(tmp_path / "x.db")
-    for number, text in migrations()[:-1]:
-        connection.executescript(f"BEGIN;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
+    migrate(connection, to=migrations()[-2][0])
     connection.close()
     with open_store(tmp_path / "x.db", ALL) as store:
         assert store.page(ACCOUNTS, (), None, None) == []
@@ -142,10 +141,7 @@ def test_an_older_store_is_brought_up_to_date_even_to_be_read(tmp_path):
 
 def test_the_oldest_account_of_an_older_store_operates_it(tmp_path):
     connection = connect(tmp_path / "x.db")
-    for number, text in migrations():
-        if number == 6:
-            break
-        connection.executescript(f"BEGIN;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
+    migrate(connection, to=5)
     for number, at in (("111111111111", 20.5), ("999999999999", 10.5)):
         body = json.dumps({"account_id": number, "created_at": at}).encode()
         connection.execute("INSERT INTO accounts VALUES (?, 1, ?)", (number, body))

@@ -115,10 +115,13 @@ def test_what_the_deployment_beside_it_misses(story, tmp_path):
     (data / "audit" / "public-key.pem").write_bytes(key)
     assert [one["kind"] for one in verified(data)["findings"]] == ["removed digest"]
     first, second, admin = (serving.stream(data, name) for name in ("w0", "w1", "admin"))
+    # Which worker takes a connection is the kernel's choice: one of them may have written nothing.
+    written = {one["stream"] for one in verified(data)["streams"] if one["newest_sequence"]}
+    assert written >= {admin.name}
     for stream in (first, second, admin):
         shutil.rmtree(stream)
     found = verified(data)["findings"]
-    assert {one["stream"] for one in found if one["kind"] == "cut tail"} >= {first.name, admin.name}
+    assert {one["stream"] for one in found if one["kind"] == "cut tail"} >= written
     shutil.rmtree(data / "run")
     assert {one["stream"] for one in verified(data)["findings"]} == {
         first.name,

@@ -31,13 +31,13 @@ def is_current(connection: sqlite3.Connection) -> bool:
     return schema_version(connection) == migrations()[-1][0]
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to the newest version.
+def migrate(connection: sqlite3.Connection, to: int | None = None) -> None:
+    """Bring the schema to the newest version, or `to` an older one.
 
     Raises:
         NewerSchema: it is beyond what this version knows; nothing was touched.
     """
-    known = migrations()
+    known = [(number, text) for number, text in migrations() if to is None or number <= to]
     at = schema_version(connection)
     if at > known[-1][0]:
         raise NewerSchema(f"schema {at}; this version knows {known[-1][0]}")

@@ -72,7 +72,8 @@ class DomainWorld:
     # --- the parts ----------------------------------------------------------------------------
 
     def _module(self):
-        made = Module(bytes(32), memory_locked=False, world=World(now=lambda: self.now))
+        world = World(now=lambda: self.now)
+        made = Module(bytes(32), memory_locked=False, world=world, self_tests=list)
         made.self_test()
         return made
 

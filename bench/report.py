@@ -61,6 +61,19 @@ class Asked(NamedTuple):
         return cls(what, f"{measured:,.0f}", f"≥ {limit:,}", measured >= limit)
 
 
+def put_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Put text between two marks of a page; make the page if there is none."""
+    if page.exists():
+        content = page.read_text(encoding="utf-8")
+    else:
+        content = f"# Performance\n\n{begin}\n{end}\n"
+    before, _, rest = content.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{page} has no place for figures: {begin} … {end}")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
 class Report:
     """Collects what was measured, and says it."""
 
@@ -150,16 +163,7 @@ class Report:
 
     def write(self, page: Path) -> None:
         """Put the table between the markers of the page; make the page if there is none."""
-        if page.exists():
-            content = page.read_text(encoding="utf-8")
-        else:
-            content = f"# Performance\n\n{BEGIN}\n{END}\n"
-        before, _, rest = content.partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not end:
-            raise SystemExit(f"{page} has no place for figures: {BEGIN} … {END}")
-        text = f"{before}{BEGIN}\n\n{self.text()}\n\n{END}{after}"
-        page.write_text(text, encoding="utf-8")
+        put_between(page, BEGIN, END, self.text())
 
     def _table(self) -> list[str]:
         columns = "what clients req/s p50_ms p99_ms errors CPU_µs others echo moto local-kms"

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import audit
 import authorization
+import hsm
 from bare import bare_microseconds
 from beside import Beside, KeysImported, KeysMade
 from key_uses import USES, KeyUseLoads, bare_microseconds_of
@@ -44,6 +45,8 @@ def main() -> None:
     report.bare(*bare_microseconds())
     with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
         report.start(seconds_to_ready(Path(folder), rounds))
+        page = None if options.print_only else PAGE
+        hsm.write(Path(folder), rounds=rounds, seconds=seconds, page=page)
         with ExitStack() as servers:
             echo = servers.enter_context(Echo())
             kagimori = servers.enter_context(Kagimori(Path(folder) / "served"))

@@ -12,6 +12,8 @@ NONCE_BYTES: Final = 16
 IV_BYTES: Final = 12
 TAG_BYTES: Final = 16
 HEADER_BYTES: Final = 1 + MATERIAL_ID_BYTES + NONCE_BYTES + IV_BYTES
+# A ciphertext of version 1 inside a layer that an external key store has put around it.
+OUTER_VERSION: Final = 2
 
 TOKEN_CIPHERTEXT_VERSION: Final = 3
 TOKEN_HEADER_BYTES: Final = 1 + MATERIAL_ID_BYTES + IV_BYTES

@@ -31,6 +31,7 @@ from kagimori_hsm.commands.domains import DomainCommands, key_facts, sealed
 from kagimori_hsm.commands.health import HealthCommands
 from kagimori_hsm.commands.identity import IdentityCommands
 from kagimori_hsm.commands.keep import KeepCommands
+from kagimori_hsm.commands.key_stores import KeyStoreCommands
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.commands.passwords import Passwords
 from kagimori_hsm.commands.seals import SealCommands
@@ -102,6 +103,7 @@ class Module:
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **identity.functions(),
             **mfa.functions(),
+            **KeyStoreCommands(self._rings, world).functions(),
             **self._seals.functions(),
             **DomainCommands(self._rings, self._keys, self._roots, world).functions(),
             **ApprovalCommands(self._rings, self._roots, identity.asker, world).functions(),

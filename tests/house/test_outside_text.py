@@ -45,6 +45,8 @@ NUMBERS_READ = {
     "kagimori/gate/conditions/values_of_request.py": "numbers",
     "kagimori/http/chunks.py": "hexadecimal digits that SIZE_LINE fits",
     "kagimori/http/head.py": "bytes, whose digits are ASCII, 15 at the most",
+    "kagimori/machinery/addresses.py": "an address, as a number",
+    "kagimori/machinery/http_answer.py": "bytes that _STATUS, _NUMBER and _CHUNK fit",
     "kagimori/machinery/once.py": "numbers",
     "kagimori/machinery/store/memory.py": "our own store",
     "kagimori/operations/cloudtrail/events.py": "numbers",
@@ -91,6 +93,7 @@ CASE_CHANGED = {
     "kagimori/gate/why.py": "names of ours",
     "kagimori/http/head.py": "bytes, of which ASCII alone folds",
     "kagimori/http/message.py": "bytes, of which ASCII alone folds",
+    "kagimori/machinery/http_answer.py": "bytes, of which ASCII alone folds",
     "kagimori/rules/chain/digest.py": "hexadecimal digits, compared with themselves",
     "kagimori/rules/folding.py": "the one place",
     "kagimori/rules/identity/aws_managed.py": "names of AWS's policies",
@@ -103,6 +106,7 @@ CASE_CHANGED = {
 BLANKS = {"lstrip", "rsplit", "rstrip", "split", "strip"}
 BLANKS_CUT = {
     "kagimori/gate/why.py": "texts of ours",
+    "kagimori/machinery/http_answer.py": "bytes, of which ASCII alone is blank",
     "kagimori/rules/records/parameters.py": "texts of ours",
     "kagimori/rules/records/receiver.py": "a secret that the operator wrote, in bytes",
     "kagimori_hsm/memory.py": "the kernel's own file",

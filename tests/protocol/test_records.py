@@ -317,7 +317,9 @@ def assert_like(found, expected, arns):
 
 def test_every_operation_of_kms_has_a_golden_record():
     labels = {label.split(" ")[0] for label in TABLE} | {"CreateKey"}
-    assert labels == {name for service, name in OPERATIONS if service == "kms"}
+    # Those of custom key stores are in test_external_key_stores.py, where there is a proxy.
+    expected = {name for service, name in OPERATIONS if service == "kms"}
+    assert labels == {name for name in expected if "CustomKeyStore" not in name}
 
 
 @pytest.mark.parametrize("label", TABLE)

@@ -8,7 +8,7 @@ from kagimori.ports import Ask, HolderRefused, Outside, Place, Purpose
 from kagimori.rules.key_stores.asks import CheckStore, ConnectStore, DisconnectStore
 from kagimori.rules.key_stores.causes import Cause
 from kagimori.rules.key_stores.key_store import CustomKeyStore, KeyStoreType
-from kagimori_boundary.commands import Decrypt, Encrypt, GenerateRandom, ReEncrypt
+from kagimori_boundary.commands import Decrypt, Encrypt, GenerateRandom, ReEncrypt, SealStoreSecret
 from kagimori_boundary.replies import Bytes, Failed, Failure
 
 PURPOSE = Purpose("Encrypt", "request-1", "arn:aws:iam::111122223333:user/alice")
@@ -89,11 +89,7 @@ def cluster():
 
 @pytest.fixture
 def holders(own, external, cluster):
-    return Holders(
-        own,
-        {EXTERNAL: external, CLUSTER: cluster},
-        lambda store, secret: Encrypt(b"sealing", "", secret.encode(), {}),
-    )
+    return Holders(own, {EXTERNAL: external, CLUSTER: cluster})
 
 
 def test_a_command_about_our_own_keys_goes_to_our_own_hsm(holders, own, external, cluster):
@@ -137,7 +133,8 @@ def test_a_secret_is_sealed_once_the_store_was_reached_with_it(holders, own, ext
     assert holders.perform(Ask(outside, CheckStore("s", reach=False))).result() == Bytes(b"own")
     assert holders.perform(Ask(outside, CheckStore("", reach=True))).result() == Bytes(b"")
     assert external.asked == [("check", "store", "s"), ("check", "store", "")]
-    assert [command.plaintext for command in own.asked] == [b"s", b"s"]
+    assert [type(command) for command in own.asked] == [SealStoreSecret] * 2
+    assert [command.secret for command in own.asked] == ["s", "s"]
 
 
 def test_a_secret_is_not_in_the_repr_of_the_request_that_carries_it():

@@ -8,9 +8,10 @@ from typing import Final
 
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.token_checks import check_tokens
+from kagimori.machinery.addresses import read_network, read_place
 from kagimori.rules.records.bucket import SCHEME, read_bucket
 from kagimori.rules.records.receiver import BadReceiver, read_receiver, read_secret
-from kagimori.settings import AuditOptions, Settings, Tls
+from kagimori.settings import AuditOptions, KeyStores, Settings, Tls
 
 _URL: Final = "://"
 
@@ -26,11 +27,25 @@ def check_settings(settings: Settings, environment: Mapping[str, str]) -> None:
     _check_tls(settings.tls)
     _check_audit(settings.audit, environment)
     check_tokens(settings.tokens)
+    _check_key_stores(settings.key_stores)
 
 
 def _check_tls(tls: Tls) -> None:
     if (tls.certificate is None) != (tls.key is None):
         raise Unusable("--tls-certificate and --tls-key go together (tls.certificate, tls.key)")
+
+
+def _check_key_stores(key_stores: KeyStores) -> None:
+    try:
+        for place in key_stores.reached_at.values():
+            read_place(place)
+    except ValueError as problem:
+        raise Unusable(f"{problem} (key_stores.reached_at)") from None
+    try:
+        for network in key_stores.networks:
+            read_network(network)
+    except ValueError as problem:
+        raise Unusable(f"{problem} (key_stores.networks)") from None
 
 
 def _check_audit(audit: AuditOptions, environment: Mapping[str, str]) -> None:

@@ -13,8 +13,9 @@ from kagimori.rules.entity import changed
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.login_profile import LoginProfile
 from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.keys.audit_key import StoredAuditKey
-from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.kms_key import CLOUDHSM, KmsKey
 from kagimori_boundary.commands import (
     AuditKeyToken,
     KeyToken,
@@ -22,7 +23,9 @@ from kagimori_boundary.commands import (
     SecretToken,
     SeedToken,
     StoredToken,
+    StoreSecretToken,
 )
+from kagimori_boundary.commands.key_stores import PASSWORD, PROXY
 
 
 class TokenKind(NamedTuple):
@@ -38,7 +41,12 @@ class TokenKind(NamedTuple):
 
 
 def _key_tokens(kms_key: KmsKey) -> Sequence[bytes]:
-    """Return the token of every generation that has one: earlier ones and imported ones too."""
+    """Return the token of every generation that has one: earlier ones and imported ones too.
+
+    The names of keys in a cluster are no tokens of a domain key.
+    """
+    if kms_key.origin == CLOUDHSM:
+        return ()
     return tuple(key.key_token for key in kms_key.backing_keys if key.key_token is not None)
 
 
@@ -72,6 +80,21 @@ def _password_presented(
     return (PasswordToken(profile.account_id, user_id(profile), profile.sealed_password),)
 
 
+def _store_presented(store: CustomKeyStore, _: Any) -> Sequence[StoredToken]:
+    if not store.sealed_secret:
+        return ()
+    return (
+        StoreSecretToken(
+            store.account_id,
+            store.region,
+            store.key_store_id,
+            PROXY if store.is_external else PASSWORD,
+            store.proxy.access_key_id if store.proxy is not None else "",
+            store.sealed_secret,
+        ),
+    )
+
+
 def _one(
     field: str,
     presented: Callable[[Any, Callable[[LoginProfile], str]], Sequence[StoredToken]],
@@ -91,6 +114,11 @@ TOKEN_KINDS: Final[dict[type, TokenKind]] = {
         "sealed_seed", lambda device, _: (SeedToken(device.serial_number, device.sealed_seed),)
     ),
     LoginProfile: _one("sealed_password", _password_presented),
+    CustomKeyStore: TokenKind(
+        lambda store: (store.sealed_secret,) if store.sealed_secret else (),
+        _store_presented,
+        lambda store, tokens: changed(store, sealed_secret=tokens[0]),
+    ),
     StoredAuditKey: _one("token", lambda key, _: (AuditKeyToken(key.token),)),
 }
 

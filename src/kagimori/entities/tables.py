@@ -6,6 +6,7 @@ from kagimori.entities.identity_tables import ACCESS_KEYS, ACCOUNTS, IDENTITY_TA
 from kagimori.entities.stored_tokens import tokens_of
 from kagimori.ports import Table
 from kagimori.rules.authorization.denial import Denial
+from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.keys.audit_key import StoredAuditKey
 from kagimori.rules.keys.domains import ClosedDomainKey, Domains
 from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
@@ -17,7 +18,11 @@ KMS_KEYS: Final = Table(
     "kms_keys",
     KmsKey,
     ("account_id", "region", "key_id"),
-    {"by_id": ("account_id", "key_id")},
+    {
+        "by_id": ("account_id", "key_id"),
+        "by_key_store": ("account_id", "custom_key_store_id"),
+        "by_external_key": ("account_id", "custom_key_store_id", "xks_key_id"),
+    },
     has_due=True,
     tokens=tokens_of,
 )
@@ -42,6 +47,14 @@ GRANTS: Final = Table(
         "by_claim": ("claim",),
     },
 )
+KEY_STORES: Final = Table(
+    "custom_key_stores",
+    CustomKeyStore,
+    ("account_id", "region", "key_store_id"),
+    {"by_owner": ("account_id", "region")},
+    has_due=True,
+    tokens=tokens_of,
+)
 DOMAINS: Final = Table("domains", Domains, ("name",))
 CLOSED_DOMAIN_KEYS: Final = Table("closed_domain_keys", ClosedDomainKey, ("key_id",))
 APPROVALS: Final = Table("approvals", Approval, ("request_id",), {"by_state": ("state",)})
@@ -57,6 +70,7 @@ TABLES: Final = {
         GRANTS,
         KEY_USAGES,
         DENIALS,
+        KEY_STORES,
         DOMAINS,
         CLOSED_DOMAIN_KEYS,
         AUDIT_KEYS,
@@ -76,6 +90,7 @@ __all__ = [
     "DENIALS",
     "DOMAINS",
     "GRANTS",
+    "KEY_STORES",
     "KEY_USAGES",
     "KMS_KEYS",
     "MATERIALS",

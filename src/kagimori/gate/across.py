@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kagimori.entities.identity_tables import ACCESS_KEYS, ACCOUNT_ALIASES
-from kagimori.entities.tables import ALIASES, GRANTS, KMS_KEYS, MATERIALS
+from kagimori.entities.tables import ALIASES, GRANTS, KEY_STORES, KMS_KEYS, MATERIALS
 from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import managed_policy, oidc_provider, role_at
 from kagimori.ports import Key
@@ -30,6 +30,8 @@ _ACCOUNT_PART: Final = 4
 def key_across(asked: Asked, account_id: str, region: str, key_id: str) -> KmsKey | None:
     """Return a key by its account, Region and id; None if the caller's own account has none."""
     found: KmsKey | None = asked.view.whole.one(KMS_KEYS, (account_id, region, key_id))
+    if found is not None and found.custom_key_store_id is not None:
+        found = _in_its_store(asked, found)
     if account_id == asked.view.account_id:
         return found
     return _handed_out(
@@ -48,6 +50,8 @@ def key_by_alias_across(
     found: KmsKey | None = None
     if alias is not None:
         found = view.whole.one(KMS_KEYS, (account_id, region, alias.target_key_id))
+        if found is not None and found.custom_key_store_id is not None:
+            found = _in_its_store(asked, found)
     if account_id == view.account_id:
         return found
     named_as = alias_arn(account_id, region, alias_name)
@@ -63,11 +67,19 @@ def key_of_material(asked: Asked, material_id: str) -> KmsKey:
     found: KmsKey | None = None
     if material is not None:
         found = whole.one(KMS_KEYS, (material.account_id, region, material.key_id))
+        if found is not None and found.custom_key_store_id is not None:
+            found = _in_its_store(asked, found)
     if found is not None and found.account_id == asked.view.account_id:
         return found
     return _handed_out(
         asked, found or NobodysKey(account_id="", region=region, key_id=""), CIPHERTEXT
     )
+
+
+def _in_its_store(asked: Asked, kms_key: KmsKey) -> KmsKey:
+    """Return a key that a custom key store holds, with that store as it is now."""
+    store_key = (kms_key.account_id, kms_key.region, kms_key.custom_key_store_id or "")
+    return kms_key.seen_in(asked.view.whole.one(KEY_STORES, store_key))
 
 
 def role_across(asked: Asked, arn: str) -> Role | None:

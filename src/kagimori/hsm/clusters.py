@@ -33,9 +33,9 @@ class Cluster(Struct, frozen=True):
     operation_seconds: float
 
 
-Own = Callable[[HsmCommand], Pending[Reply]]
+Own = Callable[[Command], Pending[Reply]]
 # The command for our own HSM that opens the sealed password of a store.
-OpeningOf = Callable[[CustomKeyStore], HsmCommand]
+OpeningOf = Callable[[CustomKeyStore], Command]
 
 _OF_ERROR: Final[dict[str, Cause]] = {
     "INVALID_CREDENTIALS": Cause.CREDENTIALS,

@@ -5,7 +5,7 @@ reaches every store of its type by the entity that comes with each command, so t
 database decides in each worker, and no worker has to follow another.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -15,7 +15,8 @@ from kagimori.ports import Ask, HolderRefused, Outside, Place, Purpose
 from kagimori.rules.key_stores.asks import CheckStore, ConnectStore, DisconnectStore
 from kagimori.rules.key_stores.causes import Cause
 from kagimori.rules.key_stores.key_store import CustomKeyStore, KeyStoreType
-from kagimori_boundary.commands import Command, Decrypt, Encrypt, ReEncrypt
+from kagimori_boundary.commands import Command, Decrypt, Encrypt, ReEncrypt, SealStoreSecret
+from kagimori_boundary.commands.key_stores import PASSWORD, PROXY
 from kagimori_boundary.replies import Bytes, Failed, Failure, Reply
 
 
@@ -59,8 +60,6 @@ class KeyStoreHolder(Protocol):
 
 
 Use = tuple[Place, Purpose]
-# Seals a secret for a store: the command for our own HSM.
-SealingOf = Callable[[CustomKeyStore, str], Command]
 
 
 class Holders:
@@ -70,11 +69,9 @@ class Holders:
         self,
         own: Holder,
         of_type: Mapping[KeyStoreType, KeyStoreHolder] | None = None,
-        sealing: SealingOf | None = None,
     ) -> None:
         self._own = own
         self._of_type = dict(of_type or {})
-        self._sealing = sealing
 
     def perform(self, ask: Ask) -> Pending[Reply]:
         """Settle with the reply; fail with `HsmGone` or `HolderRefused` if there is none."""
@@ -101,13 +98,13 @@ class Holders:
     async def _check(self, holder: KeyStoreHolder, command: CheckStore, outside: Outside) -> Reply:
         """Check the store if that is asked for, then have the secret sealed."""
         place = outside.place
-        if place is None or (command.secret and self._sealing is None):
+        if place is None:
             raise HolderRefused(Cause.CLUSTER_NOT_FOUND)
         if command.reach:
             await holder.check(place.store, command.secret, outside.purpose)
-        if not command.secret or self._sealing is None:
+        if not command.secret:
             return Bytes(b"")
-        return await self._own.perform(self._sealing(place.store, command.secret))
+        return await self._own.perform(sealing(place.store, command.secret))
 
     async def _re_encrypt(self, command: ReEncrypt, outside: Outside) -> Reply:
         """Decrypt under one key and encrypt under another, one of which a store holds.
@@ -171,6 +168,19 @@ class Holders:
         if holder is None:
             return _refused(Cause.CLUSTER_NOT_FOUND)
         return holder.perform(command, place, purpose)
+
+
+def sealing(store: CustomKeyStore, secret: str) -> SealStoreSecret:
+    """Return the command that seals a secret for a store."""
+    proxy = store.proxy
+    return SealStoreSecret(
+        store.account_id,
+        store.region,
+        store.key_store_id,
+        PASSWORD if proxy is None else PROXY,
+        "" if proxy is None else proxy.access_key_id,
+        secret,
+    )
 
 
 async def _empty(done: Pending[None]) -> Reply:

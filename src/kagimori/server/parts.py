@@ -33,6 +33,8 @@ from kagimori.rules.records.strangers import Strangers
 from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.doors import HEALTH_PAGES, Doors
 from kagimori.server.kind import ServerKind
+from kagimori.server.outside_holders import OutsideHolders
+from kagimori.server.store_keeper import StoreKeeper
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import WorkerConfig
 from kagimori.trail.archive import AuditArchive
@@ -56,7 +58,8 @@ class Parts:
         self.now = now = kind.clock.now
         draw = self.draw = uuids()
         self.hsm = HsmClient(config.hsm_socket, config.settings.hsm)
-        holders = Holders(self.hsm)
+        self.outside = OutsideHolders(config, self.hsm, self.telemetry)
+        holders = Holders(self.hsm, self.outside.of_type)
         self.store = EmbeddedStore(
             data / "kagimori.db",
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
@@ -116,6 +119,14 @@ class Parts:
             account_id=config.operator_account_id,
             region=config.regions[0],
         )
+        self.store_keeper = StoreKeeper(
+            store=self.store,
+            key_holder=holders,
+            keeper=Keeper(self.store, self.archive, holders, self.telemetry),
+            now=now,
+            draw=draw,
+            telemetry=self.telemetry,
+        )
         self.lookup = AuditLookup(data / "audit")
         self.inspector = TrailInspector(data)
         key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
@@ -172,9 +183,10 @@ class Parts:
         self.lookup.close()
         self.inspector.close()
         self.store.close()
+        self.outside.close()
         self.hsm.close()
 
     async def _turn(self) -> None:
-        """Take one turn of the timekeeper, and one of the domain keeper."""
-        await self.timekeeper.turn()
-        await self.domain_keeper.turn()
+        """Take one turn of everybody who does what time asks for."""
+        for rounds in (self.timekeeper, self.domain_keeper, self.store_keeper):
+            await rounds.turn()

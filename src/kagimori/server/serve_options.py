@@ -21,6 +21,7 @@ class ServeOptions(Struct, frozen=True):
     certificate: str | None = None
     private_key: str | None = None
     trust_roots: tuple[str, ...] = ()
+    key_store_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
     worker_module: str = "kagimori"
     dev_hsm: bool = False

@@ -52,6 +52,7 @@ def serve(
         listener = stack.enter_context(listener_at(settings.serve.listen, plain=is_plain))
         admin = stack.enter_context(listener_at(settings.admin.listen, plain=True))
         trust_roots = tuple(_read_root(Path(file)) for file in settings.attestation.roots)
+        key_store_roots = tuple(_read_root(Path(file)) for file in settings.key_stores.authorities)
         web_identity = _web_identity_keys(settings.web_identity)
         with opened(data) as deployment:  # nothing is changed by a server that cannot start
             registered = register_node(
@@ -66,6 +67,7 @@ def serve(
             certificate=certificate,
             private_key=private_key,
             trust_roots=trust_roots,
+            key_store_roots=key_store_roots,
             web_identity=web_identity,
             worker_module=worker_module,
             dev_hsm=dev_hsm,

@@ -16,6 +16,7 @@ from kagimori.operations.kms.duties import Due, duty_of
 from kagimori.ports import (
     Archive,
     Ask,
+    HolderRefused,
     Key,
     KeyHolder,
     Store,
@@ -29,7 +30,7 @@ from kagimori.rules.records.service_event import service_event
 from kagimori.server.rounds import TURN_SECONDS, Rounds
 from kagimori.trail.journal import JournalFailed
 from kagimori.trail.keeper import Keeper
-from kagimori_boundary.replies import Failed
+from kagimori_boundary.replies import Failed, Reply
 
 KEYS_AT_ONCE: Final = 100
 RETRY_SECONDS_MAX: Final = 300.0
@@ -113,16 +114,27 @@ class Timekeeper(Rounds):
             return False
         due = Due(kms_key, now, self._view)
         command = await resolved(duty.ask, due)
-        reply = None
+        reply: Reply | None = None
         if command is not None:
-            reply = await self._key_holder.perform(Ask(None, command))
+            outside = await resolved(duty.outside, due)
+            try:
+                reply = await self._key_holder.perform(Ask(outside, command))
+            except HolderRefused as refused:
+                self._telemetry.trouble("timer", f"the key store refused: {refused.cause.name}")
             if isinstance(reply, Failed):
                 self._telemetry.trouble("timer", f"the HSM refused: {reply.failure.name}")
+                reply = None
+            if reply is None and not duty.is_best_effort:
                 return False
         done = await resolved(duty.finish, due, reply)
         event_id = self._draw()
         record = service_event(
-            event_id=event_id, now=now, kms_key=kms_key, name=done.event_name, details=done.details
+            event_id=event_id,
+            now=now,
+            kms_key=kms_key,
+            name=done.event_name,
+            details=done.details,
+            additional=done.additional,
         )
         with contextlib.suppress(StoreConflict):  # somebody changed the key meanwhile: look again
             await self._keeper.keep(done.writes, event_id, record, done.afterwards)

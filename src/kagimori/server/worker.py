@@ -55,7 +55,10 @@ class Worker:
         )
         # From the first moment on: the supervisor may be gone before we serve.
         obeying = loop.create_task(self._obey(reader, writer))
-        tasks = [loop.create_task(self._housekeeping())]
+        tasks = [
+            loop.create_task(self._housekeeping()),
+            loop.create_task(self._parts.outside.run()),
+        ]
         try:
             await self._journal_outbox()
         except JournalDamaged as damaged:
@@ -69,6 +72,7 @@ class Worker:
             if self._config.timer:
                 tasks.append(loop.create_task(self._parts.timekeeper.run()))
                 tasks.append(loop.create_task(self._parts.domain_keeper.run()))
+                tasks.append(loop.create_task(self._parts.store_keeper.run()))
             writer.write(frame(Answer(0)))
         await obeying
         await self._parts.front.drain(self._config.settings.serve.drain_seconds)

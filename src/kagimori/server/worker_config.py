@@ -32,6 +32,7 @@ class WorkerConfig(Struct, frozen=True):
     created_at: float = 0.0
     operator_account_id: str = ""
     trust_roots: tuple[str, ...] = ()
+    key_store_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
     clusters: tuple[Cluster, ...] = ()
     closed_streams: tuple[str, ...] = ()  # their journals lost something, and are not added to

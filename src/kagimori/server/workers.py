@@ -86,6 +86,7 @@ class Workers:
             certificate=options.certificate,
             private_key=options.private_key,
             trust_roots=options.trust_roots,
+            key_store_roots=options.key_store_roots,
             web_identity=options.web_identity,
             clusters=options.clusters,
             timer=name == self._names[0],  # one worker of a node does what time asks for

@@ -12,6 +12,7 @@ from kagimori.settings.dev import Dev
 from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
+from kagimori.settings.key_stores import KeyStores
 from kagimori.settings.serving import DEFAULT_LISTEN, DEFAULT_PORT, Admin, Serve, Tls
 from kagimori.settings.tokens import Token
 from kagimori.settings.tree import (
@@ -36,6 +37,7 @@ __all__ = [
     "DomainKeys",
     "FrontLimits",
     "Hsm",
+    "KeyStores",
     "Serve",
     "Setting",
     "Settings",

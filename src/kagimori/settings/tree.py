@@ -14,6 +14,7 @@ from kagimori.settings.dev import Dev
 from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
+from kagimori.settings.key_stores import KeyStores
 from kagimori.settings.serving import Admin, Serve, Tls
 from kagimori.settings.tokens import Token
 
@@ -31,6 +32,7 @@ class Settings(Section, frozen=True):
     audit: AuditOptions = AuditOptions()
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()
+    key_stores: KeyStores = KeyStores()
     dev: Dev = Dev()
     tokens: dict[str, Token] = field(default_factory=dict)
 

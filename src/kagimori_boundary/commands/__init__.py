@@ -40,6 +40,7 @@ from kagimori_boundary.commands.domains import (
     SecretToken,
     SeedToken,
     StoredToken,
+    StoreSecretToken,
 )
 from kagimori_boundary.commands.identity import (
     AccessKeyProof,
@@ -61,6 +62,11 @@ from kagimori_boundary.commands.keep import (
     ImportMaterial,
     ReplicateMaterial,
     StoreMaterial,
+)
+from kagimori_boundary.commands.key_stores import (
+    DeriveProxySigningKey,
+    OpenStorePassword,
+    SealStoreSecret,
 )
 from kagimori_boundary.commands.seals import (
     AddSeal,
@@ -160,6 +166,9 @@ Command = (
     | RemoveSeal
     | TakeSealEvents
     | TestSeal
+    | SealStoreSecret
+    | DeriveProxySigningKey
+    | OpenStorePassword
 )
 
 __all__ = [
@@ -186,6 +195,7 @@ __all__ = [
     "CreateSession",
     "Decapsulate",
     "Decrypt",
+    "DeriveProxySigningKey",
     "DeriveSharedSecret",
     "DeriveSigningKey",
     "DescribeDomains",
@@ -214,6 +224,7 @@ __all__ = [
     "OpenClaims",
     "OpenSeal",
     "OpenSession",
+    "OpenStorePassword",
     "OperatorSignature",
     "PasswordToken",
     "PerformAlone",
@@ -227,12 +238,14 @@ __all__ = [
     "RotateDomainKeys",
     "RunSelfTests",
     "SealClaims",
+    "SealStoreSecret",
     "SecretToken",
     "SeedToken",
     "SessionProof",
     "Sign",
     "SignDigest",
     "StoreMaterial",
+    "StoreSecretToken",
     "StoredToken",
     "TakeCodes",
     "TakeSealEvents",

@@ -53,7 +53,18 @@ class AuditKeyToken(Struct, frozen=True, array_like=True, tag=5):
     sealed: bytes
 
 
-StoredToken = KeyToken | SecretToken | SeedToken | PasswordToken | AuditKeyToken
+class StoreSecretToken(Struct, frozen=True, array_like=True, tag=6):
+    """The sealed secret of a custom key store."""
+
+    account_id: str
+    region: str
+    key_store_id: str
+    purpose: str
+    access_key_id: str
+    sealed: bytes
+
+
+StoredToken = KeyToken | SecretToken | SeedToken | PasswordToken | AuditKeyToken | StoreSecretToken
 
 
 class DescribeDomains(HsmCommand, frozen=True, tag=41):

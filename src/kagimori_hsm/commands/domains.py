@@ -21,6 +21,7 @@ from kagimori_boundary.replies import (
 )
 from kagimori_hsm.commands.audit import AUDIT_KEY_BINDING
 from kagimori_hsm.commands.identity import secret_binding
+from kagimori_hsm.commands.key_stores import store_secret_binding
 from kagimori_hsm.commands.mfa import seed_binding
 from kagimori_hsm.commands.passwords import password_binding
 from kagimori_hsm.engines.software import BackingKeys
@@ -133,4 +134,12 @@ class DomainCommands:
                 binding = password_binding(token.account_id, token.user_id)
             case commands.AuditKeyToken():
                 binding = AUDIT_KEY_BINDING
+            case commands.StoreSecretToken():
+                return self._rings.of(token.region).rewrap(token.sealed, _of_store(token))
         return self._rings.identity().rewrap(token.sealed, binding)
+
+
+def _of_store(token: commands.StoreSecretToken) -> bytes:
+    return store_secret_binding(
+        token.account_id, token.region, token.key_store_id, token.purpose, token.access_key_id
+    )

@@ -149,7 +149,7 @@ class IdentityCommands:
         binding = secret_binding(command.account_id, command.access_key_id, command.holder)
         secret = self._rings.identity().unwrap(command.sealed_secret, binding)
         self._count_derivation(command.access_key_id)
-        return Bytes(_signing_key(secret, command.date, command.region, command.service))
+        return Bytes(signing_key(secret, command.date, command.region, command.service))
 
     def _create_session(self, command: commands.CreateSession) -> Reply:
         asker = self.asker(command.proof)
@@ -192,7 +192,7 @@ class IdentityCommands:
         session = self._session(command.access_key_id, command.session_token)
         self._count_derivation(command.access_key_id)
         secret = session.secret.encode()
-        key = _signing_key(secret, command.date, command.region, command.service)
+        key = signing_key(secret, command.date, command.region, command.service)
         return OpenedSession(
             session.kind,
             session.account_id,
@@ -248,7 +248,7 @@ def _drawn_secret() -> str:
     return base64.b64encode(os.urandom(_SECRET_BYTES)).decode()
 
 
-def _signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
+def signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
     """Return the signing key (32 bytes) for one day, region and service.
 
     Source: IAM User Guide, "Create a signed AWS API request", step 4.

@@ -38,7 +38,9 @@ def _member(name: str) -> Callable[[ValuesOfRequest], Given]:
 
 
 def _caller_account(values: ValuesOfRequest) -> Given:
-    on_key = values.key is not None or values.asked.call.operation == "CreateKey"
+    operation = values.asked.call.operation
+    of_account = operation == "CreateKey" or "CustomKeyStore" in operation
+    on_key = values.key is not None or of_account
     return (values.asked.caller.account_id or None) if on_key else None
 
 

@@ -252,4 +252,4 @@ def _shown(alias: Alias) -> dict[str, Any]:
 def _check_target(operation: str, kms_key: KmsKey) -> None:
     if kms_key.key_manager != "CUSTOMER":
         raise NotAuthorizedException
-    check_state(operation, kms_key.state, kms_key.arn)
+    check_state(operation, kms_key)

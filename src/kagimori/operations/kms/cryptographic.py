@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.recipient import recipient_key
+from kagimori.operations.kms.held_outside import outside_of
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.on_key import AboutKey, KeyFacts
 from kagimori.operations.operation import R
@@ -39,11 +40,18 @@ class Cryptographic(AboutKey[KeyFacts, R]):
         action = f"kms:{self.name}"
         kms_key, ref = key_named(asked, given.KeyId)
         context = checked_context(given.EncryptionContext) if self.takes_context else None
-        return KeyFacts((Need(action, kms_key, "*", context, ref.alias_name),), kms_key=kms_key)
+        needs = (Need(action, kms_key, "*", context, ref.alias_name),)
+        if kms_key.custom_key_store_id is None:
+            return KeyFacts(needs, kms_key=kms_key)
+        return KeyFacts(needs, outside=outside_of(asked, kms_key), kms_key=kms_key)
 
     def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         kms_key = facts.kms_key
-        if kms_key.state is not KeyState.ENABLED or kms_key.key_usage != self.usage:
+        if (
+            kms_key.state is not KeyState.ENABLED
+            or kms_key.key_usage != self.usage
+            or kms_key.custom_key_store_id is not None
+        ):
             check_ready(self.name, kms_key, self.usage)
         self.check(asked, kms_key)
         if asked.call.input.DryRun:
@@ -76,8 +84,8 @@ def checked_context(encryption_context: dict[str, str] | None) -> dict[str, str]
 
 def check_ready(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
     """Check that the key may be used at all, and for this."""
-    if kms_key.state is not KeyState.ENABLED:
-        check_state(operation, kms_key.state, kms_key.arn)
+    if kms_key.state is not KeyState.ENABLED or kms_key.custom_key_store_id is not None:
+        check_state(operation, kms_key)
     check_usage(operation, kms_key, usage)
 
 

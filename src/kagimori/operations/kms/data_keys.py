@@ -6,13 +6,17 @@ from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.recipient import recipient_key
 from kagimori.operations.kms.cryptographic import Cryptographic, current_token
 from kagimori.operations.kms.encryption import material_used
+from kagimori.operations.kms.held_outside import purpose_of
+from kagimori.operations.kms.key_stores import key_store_named
 from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Facts, Operation, Outcome
+from kagimori.ports import Outside, Place
 from kagimori.rules.authorization.authorize import Allowed
-from kagimori.rules.key_stores.refusals import CustomKeyStoreNotFoundException
+from kagimori.rules.key_stores.key_store import CustomKeyStore
+from kagimori.rules.key_stores.states import check_connection
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.usage import check_algorithm
-from kagimori.rules.refusal import ValidationException
+from kagimori.rules.refusal import UnsupportedOperationException, ValidationException
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Command
 from kagimori_boundary.key_specs import KeyUsage
@@ -51,7 +55,8 @@ class GenerateDataKey(Cryptographic[NewDataKey]):
         if self.with_plaintext and asked.call.input.Recipient is not None:
             answer["CiphertextForRecipient"] = reply.plaintext
         else:
-            answer["KeyMaterialId"] = kms_key.current_material_id or ""
+            if kms_key.shown_material_id is not None:
+                answer["KeyMaterialId"] = kms_key.shown_material_id
             if self.with_plaintext:
                 answer["Plaintext"] = reply.plaintext
         return Outcome(answer, additional=material_used(kms_key, kms_key.current_material_id))
@@ -61,23 +66,40 @@ class GenerateDataKeyWithoutPlaintext(GenerateDataKey):
     with_plaintext = False
 
 
-class GenerateRandom(Operation[Facts, Bytes]):
+class FromWhere(Facts):
+    """`store` is the custom key store whose cluster draws; None for our own HSM."""
+
+    store: CustomKeyStore | None = None
+
+
+class GenerateRandom(Operation[FromWhere, Bytes]):
     read_only = True
 
-    def look_up(self, asked: Asked) -> Facts:
-        return Facts((Need("kms:GenerateRandom"),))
+    def look_up(self, asked: Asked) -> FromWhere:
+        return FromWhere((Need("kms:GenerateRandom"),))
 
-    def ask(self, asked: Request, allowed: Allowed, facts: Facts) -> Command | None:
-        given = asked.call.input
+    def read(self, asked: Asked, facts: FromWhere) -> FromWhere:
+        key_store_id = asked.call.input.CustomKeyStoreId
+        if key_store_id is None:
+            return facts
+        store = key_store_named(asked, key_store_id)
+        outside = Outside(purpose_of(asked), Place(store))
+        return FromWhere(facts.needs, outside=outside, store=store)
+
+    def ask(self, asked: Request, allowed: Allowed, facts: FromWhere) -> Command | None:
+        given, store = asked.call.input, facts.store
         if given.NumberOfBytes is None:
             raise ValidationException("NumberOfBytes is required.")
-        if given.CustomKeyStoreId is not None:
-            raise CustomKeyStoreNotFoundException(
-                f"Custom key store {given.CustomKeyStoreId} does not exist"
-            )
+        if store is not None:
+            if store.is_external:
+                raise UnsupportedOperationException(
+                    f"Custom key store {store.key_store_id} is an external key store, which is "
+                    "not valid for this operation."
+                )
+            check_connection(self.name, store.state, store.key_store_id)
         recipient = recipient_key(asked, given.Recipient)
         return commands.GenerateRandom(given.NumberOfBytes, recipient)
 
-    def finish(self, asked: Request, facts: Facts, reply: Bytes) -> Outcome:
+    def finish(self, asked: Request, facts: FromWhere, reply: Bytes) -> Outcome:
         attested = asked.call.input.Recipient is not None
         return Outcome({"CiphertextForRecipient" if attested else "Plaintext": reply.value})

@@ -6,19 +6,20 @@ material for AWS KMS keys" and "Delete an AWS KMS key"; CloudTrail User Guide, "
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kagimori.entities.tables import ALIASES, GRANTS, KEY_USAGES, KMS_KEYS, MATERIALS
+from kagimori.entities.tables import ALIASES, GRANTS, KEY_STORES, KEY_USAGES, KMS_KEYS, MATERIALS
+from kagimori.operations.kms.held_outside import lost_in_store, place_of
 from kagimori.operations.kms.lost_material import forgetting, material_row, writes_of_loss
 from kagimori.operations.kms.multi_region import members_of
-from kagimori.ports import Delete, Put, View, Write
+from kagimori.ports import Delete, Outside, Purpose, Put, View, Write
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.deletion import scheduled_for_deletion
 from kagimori.rules.keys.import_material import everywhere_among
-from kagimori.rules.keys.kms_key import BackingKey, KmsKey
+from kagimori.rules.keys.kms_key import CLOUDHSM, BackingKey, KmsKey
 from kagimori.rules.keys.rotation import rotated
 from kagimori.rules.keys.states import KeyState
 from kagimori_boundary.commands import Command, GenerateKey
@@ -43,10 +44,17 @@ class Done(Struct, gc=False):
     event_name: str
     details: dict[str, Any] | None = None
     afterwards: Command | None = None
+    additional: dict[str, Any] | None = None
 
 
 class Duty:
-    """One kind of duty."""
+    """One kind of duty. `is_best_effort`: it is done even if the holder of the key refuses."""
+
+    is_best_effort: ClassVar[bool] = False
+
+    def outside(self, due: Due) -> Outside | None:
+        """Return where a custom key store holds the key of the command, if one does."""
+        return None
 
     def ask(self, due: Due) -> Command | None:
         """Return the command for the HSM, if there is one."""
@@ -136,6 +144,21 @@ class DeleteExpiredKeyMaterial(Duty):
 
 
 class DeleteKey(Duty):
+    """Deletes a key; a cluster is asked to delete the backing key, but cannot hold it up."""
+
+    is_best_effort = True
+
+    def outside(self, due: Due) -> Outside | None:
+        place = place_of(_in_its_store(due))
+        return None if place is None else Outside(Purpose("DeleteKey"), place)
+
+    def ask(self, due: Due) -> Command | None:
+        kms_key = _in_its_store(due)
+        if kms_key.origin != CLOUDHSM or kms_key.key_store is None:
+            return None
+        is_there = kms_key.key_store.is_connected
+        return forgetting(kms_key, _ids(kms_key)) if is_there else None
+
     def finish(self, due: Due, reply: Any) -> Done:
         kms_key, view = due.kms_key, due.view
         owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
@@ -151,8 +174,23 @@ class DeleteKey(Duty):
         for member in left:
             after = everywhere_among(_without_replica(member, kms_key, due.now), left)
             writes.append(Put(KMS_KEYS, after, member))
-        ids = [key.material_id for key in kms_key.backing_keys]
-        return Done(writes, "DeleteKey", afterwards=forgetting(kms_key, ids))
+        if kms_key.origin == CLOUDHSM:
+            status = "FAILURE" if reply is None else "SUCCESS"
+            return Done(writes, "DeleteKey", additional=lost_in_store(_in_its_store(due), status))
+        return Done(writes, "DeleteKey", afterwards=forgetting(kms_key, _ids(kms_key)))
+
+
+def _in_its_store(due: Due) -> KmsKey:
+    """Return the key together with the custom key store that holds it, if one does."""
+    kms_key = due.kms_key
+    if kms_key.custom_key_store_id is None:
+        return kms_key
+    key = (kms_key.account_id, kms_key.region, kms_key.custom_key_store_id)
+    return kms_key.seen_in(due.view.one(KEY_STORES, key))
+
+
+def _ids(kms_key: KmsKey) -> list[str]:
+    return [key.material_id for key in kms_key.backing_keys]
 
 
 def _without_replica(member: KmsKey, gone: KmsKey, now: float) -> KmsKey:

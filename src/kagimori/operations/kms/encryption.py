@@ -13,6 +13,7 @@ from kagimori.operations.kms.cryptographic import (
     current_token,
     encryption_algorithm,
 )
+from kagimori.operations.kms.held_outside import outside_of, used_in_store
 from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Operation, Outcome
@@ -75,7 +76,13 @@ class Decrypt(Operation[Decryption, Bytes]):
             asked, _judged(given), given.KeyId, given.EncryptionAlgorithm
         )
         need = Need("kms:Decrypt", kms_key, "*", context, alias_in(given.KeyId))
-        return Decryption((need,), kms_key=kms_key, material_id=material_id, fits=fits)
+        return Decryption(
+            (need,),
+            outside=None if kms_key.custom_key_store_id is None else outside_of(asked, kms_key),
+            kms_key=kms_key,
+            material_id=material_id,
+            fits=fits,
+        )
 
     def ask(self, asked: Request, allowed: Allowed, facts: Decryption) -> Command | None:
         given, kms_key = asked.call.input, facts.kms_key
@@ -103,7 +110,7 @@ class Decrypt(Operation[Decryption, Bytes]):
             answer["CiphertextForRecipient"] = reply.value
         else:
             answer["Plaintext"] = reply.value
-            if facts.material_id is not None:
+            if facts.material_id is not None and kms_key.custom_key_store_id is None:
                 answer["KeyMaterialId"] = facts.material_id
         return Outcome(answer, additional=material_used(kms_key, facts.material_id))
 
@@ -148,7 +155,16 @@ class ReEncrypt(Operation[ReEncryption, Bytes]):
             ),
         )
         return ReEncryption(
-            needs, kms_key=source, material_id=material_id, fits=fits, destination=destination
+            needs,
+            outside=(
+                outside_of(asked, source, destination)
+                if source.custom_key_store_id or destination.custom_key_store_id
+                else None
+            ),
+            kms_key=source,
+            material_id=material_id,
+            fits=fits,
+            destination=destination,
         )
 
     def ask(self, asked: Request, allowed: Allowed, facts: ReEncryption) -> Command | None:
@@ -197,14 +213,20 @@ class ReEncrypt(Operation[ReEncryption, Bytes]):
                 given.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
             ),
         }
-        additional: dict[str, Any] = {}
-        if facts.material_id is not None:
+        if facts.material_id is not None and source.custom_key_store_id is None:
             answer["SourceKeyMaterialId"] = facts.material_id
-            additional["sourceKeyMaterialId"] = facts.material_id
-        if destination.key_spec == SYMMETRIC_DEFAULT:
-            answer["DestinationKeyMaterialId"] = destination.current_material_id
-            additional["destinationKeyMaterialId"] = destination.current_material_id
-        return Outcome(answer, additional=additional or None)
+        if destination.shown_material_id is not None:
+            answer["DestinationKeyMaterialId"] = destination.shown_material_id
+        used: dict[str, Any] = {}
+        if source.custom_key_store_id is not None:
+            used = used_in_store(source, facts.material_id or "", "source")
+        elif facts.material_id is not None:
+            used["sourceKeyMaterialId"] = facts.material_id
+        if destination.custom_key_store_id is not None:
+            used |= used_in_store(destination, destination.current_material_id or "", "destination")
+        elif destination.key_spec == SYMMETRIC_DEFAULT:
+            used["destinationKeyMaterialId"] = destination.current_material_id
+        return Outcome(answer, additional=used or None)
 
 
 def decryption_token(kms_key: KmsKey, material_id: str | None) -> bytes:
@@ -216,9 +238,14 @@ def decryption_token(kms_key: KmsKey, material_id: str | None) -> bytes:
 
 
 def material_used(kms_key: KmsKey, material_id: str | None) -> dict[str, Any] | None:
-    """Return the material for the record; only symmetric keys have it there."""
+    """Return the material for the record; only symmetric keys have it there.
+
+    Of a key that a custom key store holds, it is the store and the key's name there.
+    """
     if kms_key.key_spec != SYMMETRIC_DEFAULT or material_id is None:
         return None
+    if kms_key.custom_key_store_id is not None:
+        return used_in_store(kms_key, material_id)
     return {"keyMaterialId": material_id}
 
 

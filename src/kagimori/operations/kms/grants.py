@@ -70,7 +70,7 @@ class CreateGrant(Operation[Granting, None]):
     def read(self, asked: Asked, facts: Granting) -> Granting:
         """Read facts about the key and about principals, now that the caller may know them."""
         kms_key, planned = facts.kms_key, facts.planned
-        check_state(self.name, kms_key.state, kms_key.arn)
+        check_state(self.name, kms_key)
         check_terms(planned.terms, kms_key)
         grantee, retiring = planned.grantee, planned.retiring
         if not planned.grantee_is_service:
@@ -146,7 +146,7 @@ class RevokeGrant(Operation[OneGrant, None]):
         return OneGrant((Need("kms:RevokeGrant", kms_key),), kms_key=kms_key, grant=grant)
 
     def ask(self, asked: Request, allowed: Allowed, facts: OneGrant) -> Command | None:
-        check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
+        check_state(self.name, facts.kms_key)
         if facts.grant is None:
             raise NotFoundException(f"Grant ID {asked.call.input.GrantId} is not found.")
         check_dry_run(asked.call.input)
@@ -190,7 +190,7 @@ class RetireGrant(Operation[Retiring, None]):
         return Retiring((need,), kms_key=kms_key, grant=grant)
 
     def ask(self, asked: Request, allowed: Allowed, facts: Retiring) -> Command | None:
-        check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
+        check_state(self.name, facts.kms_key)
         if facts.grant is None:  # nobody is allowed to retire it
             raise AccessDeniedException
         check_dry_run(asked.call.input)

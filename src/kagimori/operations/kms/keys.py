@@ -5,6 +5,7 @@ from typing import Any
 
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Need, Request
+from kagimori.operations.kms.held_outside import lost_in_store
 from kagimori.operations.kms.on_key import KeyFacts, OnKey
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
@@ -112,7 +113,12 @@ class ScheduleKeyDeletion(OnKey[None]):
         }
         if after.deletion_at is not None:
             answer["DeletionDate"] = after.deletion_at
-        return Outcome(answer, (Put(KMS_KEYS, after, kms_key),), response_elements=answer)
+        return Outcome(
+            answer,
+            (Put(KMS_KEYS, after, kms_key),),
+            response_elements=answer,
+            additional=lost_in_store(kms_key),
+        )
 
 
 class CancelKeyDeletion(OnKey[None]):

@@ -33,7 +33,7 @@ class AboutKey(Operation[K, R]):
         return KeyFacts((Need(action, kms_key, alias_name=ref.alias_name),), kms_key=kms_key)
 
     def ask(self, asked: Request, allowed: Allowed, facts: K) -> Command | None:
-        check_state(self.name, facts.kms_key.state, facts.kms_key.arn)
+        check_state(self.name, facts.kms_key)
         return None
 
 

@@ -12,7 +12,7 @@ from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import spec_members
 from kagimori.rules.keys.states import refusal_of
-from kagimori.rules.keys.usage import check_algorithm
+from kagimori.rules.keys.usage import check_algorithm, check_own
 from kagimori.rules.refusal import UnsupportedOperationException
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Command
@@ -46,6 +46,7 @@ class GenerateDataKeyPair(Cryptographic[NewKeyPair]):
 
     def check(self, asked: Request, kms_key: KmsKey) -> None:
         check_algorithm(kms_key, KeyUsage.ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT)
+        check_own(kms_key)
         wanted = asked.call.input.KeyPairSpec
         if wanted not in SPECS or not SPECS[wanted].data_key_pair:
             raise UnsupportedOperationException(

@@ -54,7 +54,7 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
     def read(self, asked: Asked, facts: Replication) -> Replication:
         primary, replica = facts.kms_key, facts.replica
         members = members_of(asked.view, primary)
-        check_state(self.name, primary.state, primary.arn)
+        check_state(self.name, primary)
         check_primary(primary)
         _check_region(asked, primary, replica.region)
         if any(member.region == replica.region for member in members):
@@ -126,7 +126,7 @@ class UpdatePrimaryRegion(AboutKey[WithMembers, None]):
         target = _in_region(facts.members, region)
         if target is None:
             raise NotFoundException(f"A replica of {primary.key_id} does not exist in {region}")
-        check_state(self.name, target.state, target.arn)
+        check_state(self.name, target)
         return None
 
     def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:

@@ -18,6 +18,7 @@ from kagimori.rules.keys.rotation import (
     next_rotation_at,
 )
 from kagimori.rules.keys.states import KeyState
+from kagimori.rules.keys.usage import check_own
 from kagimori.rules.refusal import UnsupportedOperationException
 from kagimori_boundary.commands import Command
 
@@ -49,6 +50,10 @@ class DisableKeyRotation(OnSet[None]):
 
 class GetKeyRotationStatus(OnKey[None]):
     read_only = True
+
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
+        check_own(facts.kms_key)
+        return super().ask(asked, allowed, facts)
 
     def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         kms_key = facts.kms_key
@@ -89,6 +94,7 @@ class ListKeyRotations(OnKey[None]):
     def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
         if facts.kms_key.key_spec != SYMMETRIC_DEFAULT:
             raise UnsupportedOperationException
+        check_own(facts.kms_key)
         return super().ask(asked, allowed, facts)
 
     def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:

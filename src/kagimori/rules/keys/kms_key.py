@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from kagimori.rules.entity import with_fields
+from kagimori.rules.key_stores.key_store import CustomKeyStore, KeyStoreType
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.names import key_arn
 from kagimori.rules.policy.document import Document, Kind, parse_policy
@@ -15,6 +16,8 @@ from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
 from kagimori_boundary.commands import BoundToken
 
 SYMMETRIC_DEFAULT: Final = "SYMMETRIC_DEFAULT"
+CLOUDHSM: Final = KeyStoreType.CLOUDHSM.value  # the origins of keys that custom key stores hold
+EXTERNAL: Final = KeyStoreType.EXTERNAL.value
 CUSTOMER, AWS = "CUSTOMER", "AWS"
 _TRUSTS_NOBODY: Final = compile_policy(Document(Kind.KEY, "2012-10-17", "", ()))
 _encode = msgspec.msgpack.Encoder().encode
@@ -74,6 +77,9 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     # Oldest first; the current one is named, since a pending one may stand behind it.
     backing_keys: tuple[BackingKey, ...] = ()
     current_material_id: str | None = None
+    # Of a key that a custom key store holds.
+    custom_key_store_id: str | None = None
+    xks_key_id: str | None = None
 
     @cached_property
     def arn(self) -> str:
@@ -89,6 +95,36 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
         elif self.state is KeyState.ENABLED and not self.is_replica:
             times += (self.rotation_on_demand_at, self.rotation_next_at)
         return min((at for at in times if at is not None), default=None)
+
+    @property
+    def is_external(self) -> bool:
+        return self.origin == EXTERNAL
+
+    @property
+    def key_store(self) -> CustomKeyStore | None:
+        """Return the store that holds the key, as it was when the key was looked up."""
+        store: CustomKeyStore | None = vars(self).get("key_store_seen")
+        return store
+
+    def seen_in(self, store: CustomKeyStore | None) -> "KmsKey":
+        """Return the same key, looked at together with the store that holds it."""
+        seen = with_fields(self)
+        vars(seen)["key_store_seen"] = store
+        return seen
+
+    @cached_property
+    def visible_state(self) -> KeyState:
+        """Return the state as callers see it: Unavailable while the key's store is not connected.
+
+        Source: KMS Developer Guide, "Key states of AWS KMS keys" (Unavailable).
+        """
+        if self.custom_key_store_id is None or self.state not in (
+            KeyState.ENABLED,
+            KeyState.DISABLED,
+        ):
+            return self.state
+        store = self.key_store
+        return self.state if store is not None and store.is_connected else KeyState.UNAVAILABLE
 
     @property
     def is_replica(self) -> bool:
@@ -107,6 +143,16 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     @cached_property
     def current(self) -> BackingKey | None:
         return self.backing_key(self.current_material_id)
+
+    @cached_property
+    def shown_material_id(self) -> str | None:
+        """Return the id of the current material, of symmetric keys that our own HSM holds.
+
+        Source: KMS API Reference, KeyMetadata (CurrentKeyMaterialId).
+        """
+        if self.key_spec != SYMMETRIC_DEFAULT or self.custom_key_store_id is not None:
+            return None
+        return self.current_material_id
 
     @cached_property
     def bound_tokens(self) -> dict[str, bytes]:

@@ -29,9 +29,9 @@ def key_metadata(kms_key: KmsKey) -> dict[str, Any]:
         "KeyId": kms_key.key_id,
         "Arn": kms_key.arn,
         "CreationDate": kms_key.created_at,
-        "Enabled": kms_key.state is KeyState.ENABLED,
+        "Enabled": kms_key.visible_state is KeyState.ENABLED,
         "Description": kms_key.description,
-        "KeyState": kms_key.state.value,
+        "KeyState": kms_key.visible_state.value,
         "Origin": kms_key.origin,
         "KeyManager": kms_key.key_manager,
         **spec_members(kms_key),
@@ -44,9 +44,22 @@ def key_metadata(kms_key: KmsKey) -> dict[str, Any]:
     if kms_key.is_multi_region and kms_key.primary_region is not None:
         metadata["MultiRegionConfiguration"] = _multi_region(kms_key, kms_key.primary_region)
     metadata.update(_expiration(kms_key))
-    if kms_key.current_material_id is not None and kms_key.key_spec == "SYMMETRIC_DEFAULT":
-        metadata["CurrentKeyMaterialId"] = kms_key.current_material_id
+    if kms_key.custom_key_store_id is not None:
+        metadata.update(_key_store_members(kms_key))
+    if kms_key.shown_material_id is not None:
+        metadata["CurrentKeyMaterialId"] = kms_key.shown_material_id
     return metadata
+
+
+def _key_store_members(kms_key: KmsKey) -> dict[str, Any]:
+    """Return the members on the custom key store that holds the key."""
+    members: dict[str, Any] = {"CustomKeyStoreId": kms_key.custom_key_store_id}
+    store = kms_key.key_store
+    if store is not None and store.cluster_id is not None:
+        members["CloudHsmClusterId"] = store.cluster_id
+    if kms_key.xks_key_id is not None:
+        members["XksKeyConfiguration"] = {"Id": kms_key.xks_key_id}
+    return members
 
 
 def _multi_region(kms_key: KmsKey, primary_region: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
+from kagimori.rules.keys.usage import check_own
 from kagimori.rules.refusal import (
     ConflictException,
     KMSInvalidStateException,
@@ -24,10 +25,12 @@ def check_kind(kms_key: KmsKey) -> None:
     """Check that keys of this kind rotate at all.
 
     Raises:
-        UnsupportedOperationException: asymmetric and HMAC keys (no message), and replicas.
+        UnsupportedOperationException: asymmetric and HMAC keys (no message), replicas, and keys
+            that a custom key store holds.
     """
     if kms_key.key_spec != SYMMETRIC_DEFAULT:
         raise UnsupportedOperationException
+    check_own(kms_key)
     if kms_key.is_replica:
         raise UnsupportedOperationException(f"{kms_key.arn} is not a multi-region primary key.")
 

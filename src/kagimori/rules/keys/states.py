@@ -5,8 +5,9 @@ operation in a state; an operation that is not in the table works in every state
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
+from kagimori.rules.key_stores.causes import Cause, refusal_of_use
 from kagimori.rules.refusal import (
     DisabledException,
     KMSInvalidStateException,
@@ -96,32 +97,59 @@ _WORKS: Final = {
 }
 
 
-def check_state(operation: str, state: KeyState, arn: str) -> None:
-    """Check that the operation works in this state.
+class InState(Protocol):
+    """A KMS key, as far as its state is concerned."""
+
+    @property
+    def visible_state(self) -> KeyState: ...
+
+    @property
+    def arn(self) -> str: ...
+
+    @property
+    def is_external(self) -> bool: ...
+
+    @property
+    def origin(self) -> str: ...
+
+
+def check_state(operation: str, kms_key: InState) -> None:
+    """Check that the operation works in the state that the key is in, as callers see it.
 
     Raises:
         DisabledException: the key is disabled.
         KMSInvalidStateException: any other state that refuses.
         UnsupportedOperationException: the key's kind refuses in this state (rotation, import).
     """
-    if (operation, state) in _WORKS or operation not in STATES:
+    if operation not in STATES:
         return
-    raise refusal_of(STATES[operation][_COLUMN_OF[state]], state, arn)
+    state = kms_key.visible_state
+    if (operation, state) in _WORKS:
+        return
+    code = STATES[operation][_COLUMN_OF[state]]
+    if code == "s11" and kms_key.is_external:
+        raise refusal_of_use(Cause.NOT_CONNECTED)
+    raise refusal_of(code, state, kms_key.arn, kms_key.origin)
 
 
-def refusal_of(code: str, state: KeyState, arn: str) -> Refusal:
-    """Return the refusal for a code of the table."""
+def refusal_of(code: str, state: KeyState, arn: str, origin: str = "EXTERNAL") -> Refusal:
+    """Return the refusal for a code of the table; `origin` is the key's."""
     if code == "s1":
         return DisabledException(f"{arn} is disabled.")
     if code == "s4":
         return KMSInvalidStateException(f"{arn} is not pending deletion.")
-    if code == "s6":  # only a key with imported material waits for an import
-        return UnsupportedOperationException(
-            f"{arn} origin is EXTERNAL which is not valid for this operation."
-        )
+    if code == "s6" or (code in ("s7", "s9") and state is KeyState.UNAVAILABLE):
+        return refusal_of_origin(arn, origin)
     if code in ("s7", "s9"):  # the kind of key is refused in any state, in words of its own
         return UnsupportedOperationException()
     return KMSInvalidStateException(f"{arn} is {_WORDS[state]}.")
+
+
+def refusal_of_origin(arn: str, origin: str) -> Refusal:
+    """Return the refusal of an operation that is not for keys of this origin."""
+    return UnsupportedOperationException(
+        f"{arn} origin is {origin} which is not valid for this operation."
+    )
 
 
 _WORDS: Final = {

@@ -4,6 +4,7 @@ Source: KMS Developer Guide, "Key spec reference"; KMS API Reference, GenerateMa
 """
 
 from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.states import refusal_of_origin
 from kagimori.rules.refusal import InvalidKeyUsageException, ValidationException
 from kagimori_boundary.key_specs import SPECS, KeyUsage
 
@@ -19,6 +20,16 @@ def check_usage(operation: str, kms_key: KmsKey, usage: KeyUsage) -> None:
         raise InvalidKeyUsageException(
             f"{kms_key.arn} key usage is {kms_key.key_usage} which is not valid for {name}."
         )
+
+
+def check_own(kms_key: KmsKey) -> None:
+    """Check that no custom key store holds the key.
+
+    Raises:
+        UnsupportedOperationException: one does.
+    """
+    if kms_key.custom_key_store_id is not None:
+        raise refusal_of_origin(kms_key.arn, kms_key.origin)
 
 
 def check_algorithm(kms_key: KmsKey, usage: KeyUsage, algorithm: str) -> None:

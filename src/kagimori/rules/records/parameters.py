@@ -72,7 +72,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GenerateDataKeyWithoutPlaintext": "KeyId EncryptionContext NumberOfBytes KeySpec DryRun",
         "GenerateDataKeyPair": "KeyId EncryptionContext KeyPairSpec DryRun",
         "GenerateDataKeyPairWithoutPlaintext": "KeyId EncryptionContext KeyPairSpec DryRun",
-        "GenerateRandom": "",
+        "GenerateRandom": "CustomKeyStoreId",
         "Sign": "KeyId MessageType SigningAlgorithm DryRun",
         "Verify": "KeyId MessageType SigningAlgorithm DryRun",
         "GetPublicKey": "KeyId",
@@ -99,6 +99,16 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "ListRetirableGrants": "RetiringPrincipal RetiringServicePrincipal Limit Marker",
         "RetireGrant": "KeyId GrantId DryRun",
         "RevokeGrant": "KeyId GrantId DryRun",
+        "CreateCustomKeyStore": "CustomKeyStoreName CloudHsmClusterId CustomKeyStoreType "
+        "XksProxyUriEndpoint XksProxyUriPath XksProxyVpcEndpointServiceName "
+        "XksProxyVpcEndpointServiceOwner XksProxyConnectivity",
+        "UpdateCustomKeyStore": "CustomKeyStoreId NewCustomKeyStoreName CloudHsmClusterId "
+        "XksProxyUriEndpoint XksProxyUriPath XksProxyVpcEndpointServiceName "
+        "XksProxyVpcEndpointServiceOwner XksProxyConnectivity",
+        "ConnectCustomKeyStore": "CustomKeyStoreId",
+        "DisconnectCustomKeyStore": "CustomKeyStoreId",
+        "DescribeCustomKeyStores": "CustomKeyStoreId CustomKeyStoreName Limit Marker",
+        "DeleteCustomKeyStore": "CustomKeyStoreId",
         "AssumeRole": "RoleArn RoleSessionName PolicyArns Policy DurationSeconds Tags "
         "TransitiveTagKeys ExternalId SerialNumber SourceIdentity",
         "AssumeRoleWithWebIdentity": "RoleArn RoleSessionName ProviderId PolicyArns Policy "
@@ -137,8 +147,12 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         **IAM_SHOWN,
     }.items()
 }
+# Members whose name is another one in records.
+_SPELLED: Final = {"CloudHsmClusterId": "clusterId"}
 _PAIRS: Final = {
-    name: tuple((member, member[:1].lower() + member[1:]) for member in members)
+    name: tuple(
+        (member, _SPELLED.get(member, member[:1].lower() + member[1:])) for member in members
+    )
     for name, members in SHOWN.items()
 }
 

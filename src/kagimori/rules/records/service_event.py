@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.records.record import EVENT_VERSION
 from kagimori.rules.records.times import iso_time
@@ -16,8 +17,21 @@ from kagimori.rules.records.times import iso_time
 _encode = msgspec.json.Encoder().encode
 
 
+class ServiceRecord(Struct, frozen=True):
+    """The record of a change made outside a request: its id, and its line of JSON."""
+
+    event_id: str
+    line: bytes
+
+
 def service_event(
-    *, event_id: str, now: float, kms_key: KmsKey, name: str, details: dict[str, Any] | None
+    *,
+    event_id: str,
+    now: float,
+    kms_key: KmsKey,
+    name: str,
+    details: dict[str, Any] | None,
+    additional: dict[str, Any] | None = None,
 ) -> bytes:
     """Return the record of one service event, as one line of JSON without its newline."""
     record = _base(
@@ -33,16 +47,30 @@ def service_event(
     record["resources"] = [
         {"accountId": kms_key.account_id, "type": "AWS::KMS::Key", "ARN": kms_key.arn}
     ]
+    if additional is not None:
+        record["additionalEventData"] = additional
     if details is not None:
         record["serviceEventDetails"] = details
     return _encode(record)
 
 
-class ServiceRecord(Struct, frozen=True):
-    """The record of a change made outside a request: its id, and its line of JSON."""
-
-    event_id: str
-    line: bytes
+def key_store_event(
+    *, event_id: str, now: float, store: CustomKeyStore, request_name: str
+) -> ServiceRecord:
+    """Return the record of how a connection that a request began, or gave up, has ended."""
+    record = _base(
+        "kms",
+        f"{request_name}Result",
+        event_id=event_id,
+        now=now,
+        account_id=store.account_id,
+        region=store.region,
+    )
+    details = {"customKeyStoreId": store.key_store_id, "connectionState": store.state.value}
+    if store.error_code is not None:
+        details["connectionErrorCode"] = store.error_code
+    record["serviceEventDetails"] = details
+    return ServiceRecord(event_id, _encode(record))
 
 
 def deployment_created(

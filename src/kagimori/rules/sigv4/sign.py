@@ -1,4 +1,4 @@
-"""Signs requests of our own to S3-compatible buckets.
+"""Signs requests of our own: to S3-compatible buckets, and to external key store proxies.
 
 Source: IAM User Guide, "Create a signed AWS API request".
 """
@@ -46,18 +46,41 @@ def signed_headers(
     signed = {**headers, "x-amz-date": date, "x-amz-content-sha256": payload_hash}
     if credentials.session_token is not None:
         signed["x-amz-security-token"] = credentials.session_token
+    scope = Scope(credentials.access_key_id, date[:8], region, service)
+    key = signing_key(credentials.secret_access_key, scope)
+    return with_authorization(method, target, signed, body, scope=scope, key=key)
+
+
+def signing_key(secret: str, scope: Scope) -> bytes:
+    """Return the signing key of a day, region and service."""
+    key = f"AWS4{secret}".encode()
+    for part in (*scope.text.split("/")[:3], TERMINATOR):
+        key = hmac.new(key, part.encode(), sha256).digest()
+    return key
+
+
+def with_authorization(
+    method: str,
+    target: str,
+    signed: Mapping[str, str],
+    body: bytes,
+    *,
+    scope: Scope,
+    key: bytes,
+) -> dict[str, str]:
+    """Return these headers, all of which are signed, with the one that signs them.
+
+    `x-amz-date` is among them; `key` is the signing key of its day.
+    """
+    date = signed["x-amz-date"]
     values = {name.encode(): value.encode() for name, value in signed.items()}
     names = ";".join(sorted(signed))
     raw = RawRequest("", method.encode(), target.encode(), tuple(values.items()), body, "")
-    canonical = canonical_request(raw, values, names, payload_hash)
-    scope = Scope(credentials.access_key_id, date[:8], region, service)
+    canonical = canonical_request(raw, values, names, sha256(body).hexdigest())
     text = f"{ALGORITHM}\n{date}\n{scope.text}\n{sha256(canonical).hexdigest()}"
-    key = f"AWS4{credentials.secret_access_key}".encode()
-    for part in (*scope.text.split("/")[:3], TERMINATOR):
-        key = hmac.new(key, part.encode(), sha256).digest()
     signature = hmac.new(key, text.encode(), sha256).hexdigest()
-    credential = f"{credentials.access_key_id}/{scope.text}"
-    signed["authorization"] = (
+    credential = f"{scope.access_key_id}/{scope.text}"
+    authorization = (
         f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     )
-    return signed
+    return {**signed, "authorization": authorization}

@@ -228,3 +228,4 @@ class Rings:
 
     def clear(self) -> None:
         self._rings.clear()
+        self.further = {}

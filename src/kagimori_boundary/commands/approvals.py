@@ -16,6 +16,7 @@ ADD_OPERATORS: Final = "AddOperators"
 REMOVE_OPERATORS: Final = "RemoveOperators"
 CHANGE_QUORUM: Final = "ChangeQuorum"
 DESTROY_DOMAIN_KEYS: Final = "DestroyDomainKeys"
+REMOVE_SEAL: Final = "RemoveSeal"
 ZEROIZE_HSM: Final = "ZeroizeHsm"
 REPLACE_KEY_POLICY: Final = "ReplaceKeyPolicy"
 
@@ -24,6 +25,7 @@ OPERATOR_PREFIX: Final = "operator."
 OPERATOR_NAMES: Final = "operator_names"  # with commas between
 QUORUM: Final = "quorum"
 DOMAIN_KEY_IDS: Final = "domain_key_ids"  # hex, with commas between
+SEAL_ID: Final = "seal_id"
 POLICY_SHA256: Final = "policy_sha256"
 
 # What an operator says of a request by signing it.

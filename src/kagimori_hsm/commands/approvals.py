@@ -23,7 +23,9 @@ from kagimori_boundary.commands.approvals import (
     QUORUM,
     REFUSE,
     REMOVE_OPERATORS,
+    REMOVE_SEAL,
     REPLACE_KEY_POLICY,
+    SEAL_ID,
     ZEROIZE_HSM,
 )
 from kagimori_boundary.commands.identity import Proof
@@ -35,7 +37,9 @@ from kagimori_hsm.minting import Asker, check_operator
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.roots.contents import Contents
-from kagimori_hsm.roots.root_keys import RootKeys
+from kagimori_hsm.roots.removal import without_seal
+from kagimori_hsm.roots.root_keys import Opened, RootKeys
+from kagimori_hsm.roots.seals import RootKey
 from kagimori_hsm.roster import Roster, check_successor, further_with, roster_in
 from kagimori_hsm.world import World
 
@@ -77,6 +81,7 @@ class ApprovalCommands:
             **self._alone,
             REMOVE_OPERATORS: _remove_operators,
             CHANGE_QUORUM: _change_quorum,
+            REMOVE_SEAL: self._remove_seal,
             REPLACE_KEY_POLICY: _as_it_is,  # the service's work
         }
 
@@ -157,6 +162,17 @@ class ApprovalCommands:
         roster = roster_in(contents.further)
         check_successor(roster_in(self._rings.further), roster)
         return Kept(head, contents, roster)
+
+    def _remove_seal(self, kept: Kept, parameters: Parameters) -> Kept:
+        """Return the successor without a seal, under a new root key and with new domain keys.
+
+        Raises:
+            Refused: FORBIDDEN, there is no such seal, or it is the last one.
+        """
+        opened = Opened(kept.head, kept.contents)
+        seal_id, now = parameters.get(SEAL_ID, ""), self._world.now()
+        head, contents = without_seal(self._roots, opened, seal_id, RootKey.draw(), now)
+        return kept._replace(head=head, contents=contents)
 
     def _sealed(self, kept: Kept) -> Reply:
         contents = replace(kept.contents, further=further_with(kept.contents.further, kept.roster))

@@ -16,6 +16,7 @@ from kagimori_boundary.commands.approvals import (
     CHANGE_QUORUM,
     DESTROY_DOMAIN_KEYS,
     REMOVE_OPERATORS,
+    REMOVE_SEAL,
     REPLACE_KEY_POLICY,
     ZEROIZE_HSM,
 )
@@ -29,6 +30,8 @@ from kagimori_boundary.replies import (
     OpenedApproval,
     SealedDomains,
 )
+from kagimori_boundary.seal_replies import SealProblem
+from kagimori_boundary.seals import seals_in
 from kagimori_hsm import roster as roster_file
 from kagimori_hsm.approvals import canonical, signed_text
 from kagimori_hsm.module import Module
@@ -516,6 +519,43 @@ def test_a_rotation_that_is_not_in_force_yet_is_not_the_end_of_the_key_before(hs
     assert destroy(hsm, [old]) == FORBIDDEN
     hsm.adopt()
     hsm.keep(destroy(hsm, [old]))
+
+
+PASSPHRASE = b"correct horse battery staple"
+
+
+def add_seal(hsm):
+    made = hsm.operator(commands.AddSeal("passphrase", "spare", {}, PASSPHRASE))
+    reply = hsm.worker(commands.MakeSealChange(hsm.kept.sealed_domains))
+    hsm.keep(SealedDomains(reply.sealed_domains, reply.keys))
+    return made.seal_id
+
+
+def seal_ids(hsm):
+    return [seal.seal_id for seal in seals_in(hsm.kept.sealed_domains)]
+
+
+def test_a_seal_is_removed_by_operators_and_by_nobody_else_once_there_are_some(hsm):
+    (first,) = seal_ids(hsm)
+    assert hsm.perform(REMOVE_SEAL, {"seal_id": first}) == FORBIDDEN, "the last one"
+    spare = add_seal(hsm)
+    before = {key.key_id for key in hsm.kept.keys if key.is_current}
+    assert hsm.operator(commands.RemoveSeal(spare)).problem is SealProblem.NOT_APPROVED
+    assert hsm.perform(REMOVE_SEAL, {"seal_id": "00"}) == FORBIDDEN
+    assert hsm.perform(REMOVE_SEAL, {}) == FORBIDDEN
+    assert hsm.perform(REMOVE_SEAL, {"seal_id": spare}, ["alice"]) == NOT_APPROVED
+    request, mac = hsm.open(REMOVE_SEAL, {"seal_id": spare})
+    hsm.now += DAY
+    lost = hsm.execute(request, mac)  # somebody else's change was first: it is asked again
+    hsm.keep(hsm.execute(request, mac))
+    assert seal_ids(hsm) == [first]
+    assert not before & {key.key_id for key in hsm.kept.keys if key.is_current}
+    assert hsm.worker(commands.DescribeSeals()).seals[0].seal_id == first
+    hsm.restart()
+    assert hsm.module.state is HsmState.OPERATIONAL
+    assert hsm.execute(request, mac) == NOT_APPROVED
+    hsm.kept = lost
+    assert hsm.adopt() != DomainKeys(lost.keys), "of a root key that nobody has"
 
 
 def test_every_key_is_forgotten_once_the_order_is_adopted_and_not_again_after_a_restart(hsm):

@@ -28,10 +28,13 @@ from kagimori_boundary.commands.approvals import (
     POLICY_SHA256,
     QUORUM,
     REMOVE_OPERATORS,
+    REMOVE_SEAL,
     REPLACE_KEY_POLICY,
+    SEAL_ID,
     ZEROIZE_HSM,
 )
 from kagimori_boundary.replies import SealedDomains
+from kagimori_boundary.seals import seals_in
 
 OPERATORS_MAX: Final = 32
 
@@ -157,6 +160,19 @@ def _destroy_domain_keys(of: Proposing) -> Proposal:
     return Proposal(of.domains.roster.deployment_id, {DOMAIN_KEY_IDS: ",".join(names)})
 
 
+def _remove_seal(of: Proposing) -> Proposal:
+    if of.given.SealId is None:
+        raise ValidationException("SealId must be given.")
+    seals = {seal.seal_id: seal for seal in seals_in(of.domains.sealed)}
+    seal = seals.get(of.given.SealId)
+    if seal is None:
+        raise ResourceNotFoundException(f"There is no seal {of.given.SealId}.")
+    if len(seals) == 1:
+        raise ValidationException("The last seal cannot be removed.")
+    named = {SEAL_ID: seal.seal_id, "kind": seal.kind, "label": seal.label}
+    return Proposal(of.domains.roster.deployment_id, named)
+
+
 def _zeroize(of: Proposing) -> Proposal:
     return Proposal(of.domains.roster.deployment_id, {})
 
@@ -187,6 +203,7 @@ _PROPOSE: Final[Mapping[str, Callable[[Proposing], Proposal]]] = {
     REMOVE_OPERATORS: _remove_operators,
     CHANGE_QUORUM: _change_quorum,
     DESTROY_DOMAIN_KEYS: _destroy_domain_keys,
+    REMOVE_SEAL: _remove_seal,
     ZEROIZE_HSM: _zeroize,
     REPLACE_KEY_POLICY: _replace_key_policy,
 }
@@ -195,6 +212,7 @@ _MEMBERS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     REMOVE_OPERATORS: ("OperatorNames", "Quorum"),
     CHANGE_QUORUM: ("Quorum",),
     DESTROY_DOMAIN_KEYS: ("DomainKeyIds",),
+    REMOVE_SEAL: ("SealId",),
     ZEROIZE_HSM: (),
     REPLACE_KEY_POLICY: ("KeyId", "Policy"),
 }

@@ -136,7 +136,8 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "ListServiceKeys": "MaxResults NextToken",
         "ProveKeyUnused": "KeyId Since Until",
         "RefuseApproval": "RequestId OperatorName Signature",
-        "RequestApproval": "Action Reason Operators OperatorNames Quorum DomainKeyIds KeyId Policy",
+        "RequestApproval": "Action Reason Operators OperatorNames Quorum SealId DomainKeyIds KeyId "
+        "Policy",
         "RewrapTokens": "",
         "RotateDomainKey": "DomainName",
         "SearchEvents": "KeyId Caller EventName FailedOnly StartTime EndTime AccountId Order "

@@ -13,7 +13,7 @@ from kagimori.operations.kagimori.refusals import (
     NotApprovedException,
     ResourceNotFoundException,
 )
-from kagimori.rules.keys.domains import CLOSED
+from kagimori.rules.keys.domains import CLOSED, succeeded
 from kagimori.rules.keys.kms_key import AWS, KmsKey
 from kagimori.rules.operators.approval import OPEN_MAX
 from kagimori.rules.refusal import (
@@ -23,8 +23,10 @@ from kagimori.rules.refusal import (
     NotFoundException,
     ValidationException,
 )
+from kagimori_boundary import commands
 from kagimori_boundary.commands import ApprovalRequest
 from kagimori_boundary.replies import HsmState
+from kagimori_boundary.seals import seals_in
 from kagimori_client.approvals import NotAsShown
 from kagimori_client.approvals import signed_text as by_the_client
 from kagimori_hsm.approvals import signed_text as by_the_hsm
@@ -224,6 +226,7 @@ def test_the_client_signs_no_document_of_another_digest(deployment):
         ("DestroyDomainKeys", {}, ValidationException),
         ("DestroyDomainKeys", {"DomainKeyIds": ["00" * 8]}, ResourceNotFoundException),
         ("ZeroizeHsm", {"Quorum": 1}, ValidationException),
+        ("RemoveSeal", {}, ValidationException),
         ("ReplaceKeyPolicy", {"KeyId": ARN}, ValidationException),
         ("ReplaceKeyPolicy", {"Policy": OPENED}, ValidationException),
         ("ReplaceKeyPolicy", {"KeyId": ARN, "Policy": "{"}, MalformedPolicyDocumentException),
@@ -510,6 +513,30 @@ def test_the_administrator_alone_has_a_domain_key_destroyed_without_operators(ba
     answer = bare.call("DestroyDomainKeys", DomainKeyIds=[key_id]).answer
     states = {key["DomainKeyId"]: key["State"] for d in answer["Domains"] for key in d["Keys"]}
     assert states[key_id] == CLOSED
+
+
+def test_a_seal_is_removed_by_approval(deployment):
+    seals = seals_in(deployment.kept.sealed)
+    with pytest.raises(ValidationException, match="last"):
+        deployment.request("RemoveSeal", SealId=seals[0].seal_id)
+    with pytest.raises(ResourceNotFoundException):
+        deployment.request("RemoveSeal", SealId="00")
+    made = deployment.operator(
+        commands.AddSeal("passphrase", "spare", {}, b"correct horse battery")
+    )
+    change = deployment.worker(commands.MakeSealChange(deployment.kept.sealed))
+    after = succeeded(deployment.kept, change.sealed_domains, change.keys)
+    deployment.view.put(DOMAINS, after)
+    deployment.adopt()
+    approval = deployment.approved("RemoveSeal", SealId=made.seal_id)
+    assert (approval["Parameters"]["kind"], approval["Parameters"]["label"]) == (
+        "passphrase",
+        "spare",
+    )
+    deployment.execute(approval)
+    assert [one.seal_id for one in seals_in(deployment.kept.sealed)] == [seals[0].seal_id]
+    deployment.restart_hsm()
+    assert deployment.hsm.state is HsmState.OPERATIONAL
 
 
 def test_the_hsm_forgets_every_key_once_that_is_approved(deployment):

@@ -37,6 +37,8 @@ COMMANDS: Final = {
     "audit": ("audit", "audit", "kagimori audit verify --data ./kagimori-data"),
     "account": ("accounts", "account", "kagimori account create --data ./kagimori-data"),
     "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
+    "seal": ("seals", "seal", "kagimori seal list --data ./kagimori-data"),
+    "unseal": ("seals", "unseal", "kagimori unseal --data ./kagimori-data"),
     "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
     "hsm": ("hsm", "hsm", "kagimori hsm status --data ./kagimori-data"),
     "decrypt-offline": (

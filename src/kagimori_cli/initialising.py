@@ -1,11 +1,23 @@
 """`kagimori init`: a deployment is made."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from kagimori.deployment.folder import Unusable
-from kagimori.deployment.init import DEFAULT_REGION, initialise
+from kagimori.deployment.init import DEFAULT_REGION, FirstSeal, initialise
+from kagimori_cli.seal_input import (
+    FILE,
+    PASSPHRASE,
+    QUORUM,
+    WITH_PEOPLE,
+    Shares,
+    Threshold,
+    new_passphrase,
+    parameters_of,
+    print_shares,
+)
 from kagimori_cli.terminal import (
     Data,
     Output,
@@ -39,9 +51,16 @@ def init(
         list[str] | None,
         typer.Option(metavar="HOST", help="A further name or address for the certificate."),
     ] = None,
+    seal: Annotated[
+        str, typer.Option(metavar="KIND", help="Its first seal: file, passphrase or quorum.")
+    ] = "file",
+    threshold: Threshold = None,
+    shares: Shares = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make a deployment: the store, the HSM's domains, and the account's root access key."""
+    printed: list[str] = []
+    first_seal = _first_seal(seal, threshold, shares, printed.extend)
     hosts = ("localhost", "127.0.0.1", "::1", *(tls_host or ())) if tls else None
     try:
         made = initialise(
@@ -50,13 +69,34 @@ def init(
             regions=tuple(dict.fromkeys(region or [DEFAULT_REGION])),
             unknown_regions=allow_unknown_regions,
             tls_hosts=hosts,
+            first_seal=first_seal,
         )
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
-        print_json(without_none(made))
+        print_json(without_none(made) | ({"shares": printed} if printed else {}))
         return
     typer.echo(f"A deployment for account {made.account_id} in {made.region} is in {data}.")
-    typer.echo(f"Its seal key is {data / 'seal.key'}: keep a copy elsewhere.")
+    if first_seal is None:
+        typer.echo(f"Its seal key is {data / 'seal.key'}: keep a copy elsewhere.")
+    print_shares(printed)
     typer.echo(f"Start it:  kagimori serve --data {data}")
+    if first_seal is not None:
+        typer.echo(f"Open it:   kagimori unseal --data {data}")
     typer.echo(f'Use it:    eval "$(kagimori env --data {data})"; aws kms list-keys')
+
+
+def _first_seal(
+    kind: str,
+    threshold: int | None,
+    shares: int | None,
+    on_shares: Callable[[list[str]], None],
+) -> FirstSeal | None:
+    """Return the first seal; None for a file."""
+    if kind not in (FILE, *WITH_PEOPLE):
+        give_up(f"the first seal is of a {FILE}, a {PASSPHRASE} or a {QUORUM}: add others later")
+    parameters = parameters_of(kind, threshold=threshold, shares=shares)
+    if kind == FILE:
+        return None
+    secret = new_passphrase() if kind == PASSPHRASE else b""
+    return FirstSeal(kind, parameters, secret, on_shares)

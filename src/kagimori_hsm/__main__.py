@@ -15,7 +15,10 @@ from kagimori_hsm.rsa_checker import RsaChecker
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m kagimori_hsm")
     parser.add_argument("--socket", required=True, help="path of the workers' socket, to be made")
-    parser.add_argument("--seal-key-fd", type=int, required=True, help="holds the seal key, hex")
+    parser.add_argument(
+        "--seal-key-fd", type=int, action="append", default=[], help="holds a seal key, hex"
+    )
+    parser.add_argument("--opener-fd", type=int, help="a connected datagram socket to the opener")
     parser.add_argument("--operator-fd", type=int, required=True, help="a connected Unix socket")
     parser.add_argument("--journal-fd", type=int, help="open for reading and appending")
     parser.add_argument(
@@ -38,7 +41,8 @@ def main() -> None:
 
     serve(
         socket_path=options.socket,
-        seal_key_fd=options.seal_key_fd,
+        seal_key_fds=options.seal_key_fd,
+        opener_fd=options.opener_fd,
         operator_fd=options.operator_fd,
         journal_fd=options.journal_fd,
         memory_locked=memory_locked,

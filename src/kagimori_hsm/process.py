@@ -1,6 +1,6 @@
 """The HSM as a process: the seal key is read, the module tested, and both doors opened.
 
-It opens no file: the seal key arrives as an open descriptor, and the operator's connection as
+It opens no file: seal keys arrive as open descriptors, and the operator's connection as
 another. When the operator's end closes, the process ends, and with it every key in plain.
 """
 
@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvloop
 
@@ -17,6 +17,7 @@ from kagimori_hsm.door import Connection
 from kagimori_hsm.journal import Journal, JournalBroken, JournalWriter
 from kagimori_hsm.lanes import SlowLane
 from kagimori_hsm.module import Module
+from kagimori_hsm.roots.opener import Opener
 from kagimori_hsm.world import REFUSAL_SECONDS, World
 from kagimori_sandbox import landlock, seccomp
 
@@ -24,7 +25,8 @@ from kagimori_sandbox import landlock, seccomp
 def serve(
     *,
     socket_path: str,
-    seal_key_fd: int,
+    seal_key_fds: Sequence[int],
+    opener_fd: int | None,
     operator_fd: int,
     memory_locked: bool,
     journal_fd: int | None,
@@ -35,7 +37,9 @@ def serve(
     """Serve until the operator goes away, or SIGTERM."""
     journal = _journal(journal_fd)
     module = Module(
-        _seal_key(seal_key_fd),
+        b"",
+        further_seal_keys=[_seal_key(descriptor) for descriptor in seal_key_fds],
+        opener=None if opener_fd is None else Opener(socket.socket(fileno=opener_fd)),
         memory_locked=memory_locked,
         world=_world(refusal_seconds, dev=dev),
         journal=journal,

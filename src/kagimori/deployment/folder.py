@@ -2,9 +2,10 @@
 
 kagimori.db         the store
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
+seal-*.key          further seal keys, each for a seal of its own
 node-id             the id of this node, in the names of what it writes
 audit/STREAM/       the audit journals
-hsm/                the HSM's own journal: what credentials it made
+hsm/                the HSM's own journal (what credentials it made), and the custodian key
 tls/                certificate, key and CA file, if `init --tls` made them
 run/                sockets and facts of the running server; nothing to keep
 lock                held while a server runs
@@ -42,6 +43,21 @@ class Layout(Struct, frozen=True):
     @property
     def seal_key(self) -> Path:
         return self.data / "seal.key"
+
+    @property
+    def seal_keys(self) -> list[Path]:
+        """The files of seal keys that there are, the first one first."""
+        further = sorted(self.data.glob("seal-*.key"))
+        return [file for file in (self.seal_key, *further) if file.is_file()]
+
+    def new_seal_key(self) -> Path:
+        """Return where a further seal key can go."""
+        return self.data / f"seal-{secrets.token_hex(4)}.key"
+
+    @property
+    def custodian_key(self) -> Path:
+        """The file that shows the HSM who is no worker; each server makes another."""
+        return self.data / "hsm" / "custodian-key"
 
     @property
     def node_id(self) -> Path:
@@ -93,8 +109,8 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
 
-def make_folder(data: Path) -> Layout:
-    """Make the folder of a new deployment, with a new seal key.
+def make_folder(data: Path, *, with_seal_key: bool = True) -> Layout:
+    """Make the folder of a new deployment, with a new seal key if that is wanted.
 
     Raises:
         Unusable: it holds a deployment or something else already, or cannot be written.
@@ -106,7 +122,8 @@ def make_folder(data: Path) -> Layout:
             raise Unusable(f"{data} already holds a deployment")
         if any(data.iterdir()):
             raise Unusable(f"{data} is not empty")
-        write_private(layout.seal_key, secrets.token_hex(32).encode())
+        if with_seal_key:
+            write_private(layout.seal_key, secrets.token_hex(32).encode())
         # SQLite keeps the mode of a file it finds, for its write-ahead log as well.
         write_private(layout.database, b"")
     except OSError as problem:
@@ -175,5 +192,3 @@ def check_exists(layout: Layout) -> None:
     """
     if not layout.database.is_file():
         raise Unusable(f"{layout.data} holds no deployment; make one with `kagimori init`")
-    if not layout.seal_key.is_file():
-        raise Unusable(f"{layout.seal_key} is missing; without it no key can be used")

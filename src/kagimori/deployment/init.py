@@ -3,10 +3,10 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from kagimori.deployment.folder import Layout, Unusable, make_folder, write_priv
 from kagimori.deployment.opened import new_store
 from kagimori.deployment.regions import check_regions
 from kagimori.deployment.running import RootAccessKey
+from kagimori.deployment.seal_problems import why_refused
 from kagimori.deployment.trust_files import write_trust_files
 from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmProcess, HsmRefused
@@ -27,10 +28,23 @@ from kagimori.ports import Put
 from kagimori.rules.keys.domains import Domains, first_domains
 from kagimori.rules.records.service_event import deployment_created
 from kagimori.settings import DEFAULT_PORT
-from kagimori_boundary.commands import IDENTITY_DOMAIN, Command, CreateDomains
+from kagimori_boundary.commands import IDENTITY_DOMAIN, Command, CreateDomains, MakeFirstSeal
 from kagimori_boundary.replies import Reply, SealedDomains
+from kagimori_boundary.seal_replies import SealAdded
 
 DEFAULT_REGION: Final = "us-east-1"
+
+
+class FirstSeal(NamedTuple):
+    """The first seal of a deployment, if it is not of a file; shares go to `on_shares`."""
+
+    kind: str
+    parameters: Mapping[str, str | int]
+    secret: bytes
+    on_shares: Callable[[list[str]], None]
+
+    def __repr__(self) -> str:
+        return f"FirstSeal({self.kind})"
 
 
 def initialise(
@@ -40,16 +54,18 @@ def initialise(
     regions: tuple[str, ...] = (DEFAULT_REGION,),
     unknown_regions: bool = False,
     tls_hosts: tuple[str, ...] | None = None,
+    first_seal: FirstSeal | None = None,
 ) -> RootAccessKey:
     """Make a deployment: store, domains, and the root access key of its operators' account.
 
     Raises:
-        Unusable: the folder, an account id that is none, or regions that cannot be served.
+        Unusable: the folder, an account id that is none, regions that cannot be served, or a first
+            seal that cannot be made.
     """
     account_id = account_id or new_account_id()
     check_account_id(account_id)
     check_regions(regions, unknown=unknown_regions)
-    return make_deployment(data, account_id, regions, tls_hosts)
+    return make_deployment(data, account_id, regions, tls_hosts, first_seal=first_seal)
 
 
 def make_deployment(
@@ -59,29 +75,42 @@ def make_deployment(
     tls_hosts: tuple[str, ...] | None = None,
     *,
     audit_key: bool = True,
+    first_seal: FirstSeal | None = None,
 ) -> RootAccessKey:
     """Make a deployment with whatever regions; the first is its home.
 
-    Without `audit_key`, the first server that signs digests makes one.
+    Without `first_seal`, its seal is of a new file. Without `audit_key`, the first server that
+    signs digests makes one.
 
     Raises:
         Unusable: the folder.
     """
-    layout = make_folder(data)
+    layout = make_folder(data, with_seal_key=first_seal is None)
     try:
         with _new_hsm(layout) as ask:
+            shares = [] if first_seal is None else _make_first(first_seal, ask)
             made = _fill(layout, account_id, regions, tls_hosts, ask, audit_key=audit_key)
     except (OSError, StoreUnusable, HsmRefused, Unusable) as problem:
         _clear(data)
         raise Unusable(f"cannot make a deployment in {data}: {problem}") from None
+    if first_seal is not None:
+        first_seal.on_shares(shares)
     return made
+
+
+def _make_first(first_seal: FirstSeal, ask: Callable[[Command], Reply]) -> list[str]:
+    """Have the HSM make the first seal; return the shares of its root."""
+    reply = ask(MakeFirstSeal(first_seal.kind, "", dict(first_seal.parameters), first_seal.secret))
+    if not isinstance(reply, SealAdded):
+        raise HsmRefused(why_refused(reply))
+    return reply.shares
 
 
 @contextmanager
 def _new_hsm(layout: Layout) -> Iterator[Callable[[Command], Reply]]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kagimori-"))
-        hsm = HsmProcess(Path(folder) / "hsm.sock", layout.seal_key)
+        hsm = HsmProcess(Path(folder) / "hsm.sock", layout.seal_keys)
         stack.callback(hsm.end)
         yield hsm.ask
 

@@ -21,6 +21,7 @@ from kagimori.machinery.store.admin import AdminStore, StoreUnusable, open_store
 from kagimori.rules.chain.stream_names import admin_stream
 from kagimori_boundary.commands import Command, CreateSecret
 from kagimori_boundary.replies import NewSecret, Reply
+from kagimori_boundary.seals import FILE, seals_in
 
 T = TypeVar("T")
 Ask = Callable[[Command], Reply]
@@ -84,12 +85,26 @@ def with_hsm(deployment: Opened, use: Callable[[Ask], T]) -> T:
         HsmRefused: it did not start or open.
     """
     with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
-        hsm = HsmProcess(Path(folder) / "hsm.sock", deployment.layout.seal_key)
+        sealed_domains = deployment.facts.sealed_domains
+        files = seal_key_files(deployment.layout, sealed_domains)
+        hsm = HsmProcess(Path(folder) / "hsm.sock", files)
         try:
-            hsm.unseal(deployment.facts.sealed_domains)
+            hsm.unseal(sealed_domains)
             return use(hsm.ask)
         finally:
             hsm.end()
+
+
+def seal_key_files(layout: Layout, sealed_domains: bytes) -> list[Path]:
+    """Return the files of seal keys for an HSM that shall open these domains.
+
+    Raises:
+        Unusable: there are none, and nothing else could open them.
+    """
+    files = layout.seal_keys
+    if not files and all(seal.kind == FILE for seal in seals_in(sealed_domains)):
+        raise Unusable(f"{layout.seal_key} is missing; without it no key can be used")
+    return files
 
 
 def new_secret(ask: Ask, account_id: str, access_key_id: str, holder: str) -> NewSecret:

@@ -53,7 +53,7 @@ def _plant(layout: Layout, seed: Path, settings: Dev) -> None:
         wanted = read_seed(seed)
         with ExitStack() as stack:
             deployment = stack.enter_context(opened(layout.data))
-            hsm = HsmProcess(hsm_socket(layout, stack), layout.seal_key, dev=True)
+            hsm = HsmProcess(hsm_socket(layout, stack), layout.seal_keys, dev=True)
             stack.callback(hsm.end)
             hsm.unseal(deployment.facts.sealed_domains)
             change = planted(

@@ -86,6 +86,11 @@ class SigningKeys:
         command = OpenSession(scope.access_key_id, sealed, scope.date, scope.region, scope.service)
         raise Absent(partial(self._ask, command, partial(self._keep_token, scope, token, sealed)))
 
+    def forget(self) -> None:
+        """Forget all of them; the HSM is asked again."""
+        self._derived.clear()
+        self._tokens.clear()
+
     def _ask(self, command: Command, keep: Callable[[Reply], None]) -> Pending[None]:
         """Settle once the HSM's reply is kept; fail as `keep` does."""
         loaded: Pending[None] = Pending()

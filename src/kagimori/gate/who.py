@@ -67,6 +67,11 @@ class Who:
         self._known: dict[tuple[Scope, bytes | None], Known] = {}
         self._used_at: dict[Scope | str, float] = {}
 
+    def forget(self) -> None:
+        """Forget signing keys and sessions: the HSM is sealed, so that nobody is served."""
+        self._signing_keys.forget()
+        self._known.clear()
+
     def identify(
         self, received: Received, claim: Claim, now: float, signing_time: float | None = None
     ) -> Caller:

@@ -5,6 +5,7 @@ nothing is repeated by itself, since the caller's SDK repeats what is safe to re
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, cast
 
 from kagimori.machinery.telemetry import Telemetry
@@ -48,7 +49,8 @@ class HsmClient(asyncio.Protocol):
         self._lost = asyncio.Event()
         self._greeted = False
         self._greeting: Greeting | None = None
-        self.operational = False
+        self.operational = self.sealed = False
+        self.on_sealed: Callable[[], None] = lambda: None
 
     @property
     def why_not_operational(self) -> str:
@@ -125,6 +127,9 @@ class HsmClient(asyncio.Protocol):
             if isinstance(reply, Greeting) and reply.version == PROTOCOL_VERSION:
                 self._greeting = reply
                 self.operational = reply.state is HsmState.OPERATIONAL
+                if reply.state is HsmState.SEALED and not self.sealed:
+                    self.on_sealed()
+                self.sealed = reply.state is HsmState.SEALED
 
         start(look())
 
@@ -136,7 +141,7 @@ class HsmClient(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = self._greeting = None
-        self.operational = False
+        self.operational = self.sealed = False
         self._unsent.clear()
         in_flight, self._in_flight = self._in_flight, {}
         for _, pending in in_flight.values():

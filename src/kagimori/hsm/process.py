@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,16 +37,20 @@ class HsmProcess:
     def __init__(
         self,
         socket_path: Path,
-        seal_key_file: Path,
+        seal_key_files: Path | Sequence[Path],
         *,
         journal_file: Path | None = None,
+        opener_fd: int | None = None,
         refusal_seconds: int | None = None,
         dev: bool = False,
     ) -> None:
         """Start it; operators can refuse a request for `refusal_seconds`, if these are given."""
         socket_path.unlink(missing_ok=True)
         ours, theirs = socket.socketpair()
-        seal_key = os.open(seal_key_file, os.O_RDONLY | os.O_CLOEXEC)
+        if isinstance(seal_key_files, Path):
+            seal_key_files = (seal_key_files,)
+        seal_keys = [os.open(file, os.O_RDONLY | os.O_CLOEXEC) for file in seal_key_files]
+        openers = () if opener_fd is None else (opener_fd,)
         journal = None if journal_file is None else _opened_to_append(journal_file)
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -54,7 +58,8 @@ class HsmProcess:
                     # -P: no module is taken from the folder that somebody happens to be in.
                     *(sys.executable, "-P", "-m", "kagimori_hsm"),
                     *("--socket", str(socket_path)),
-                    *("--seal-key-fd", str(seal_key)),
+                    *(part for one in seal_keys for part in ("--seal-key-fd", str(one))),
+                    *(part for one in openers for part in ("--opener-fd", str(one))),
                     *("--operator-fd", str(theirs.fileno())),
                     *(("--journal-fd", str(journal)) if journal is not None else ()),
                     *(
@@ -64,13 +69,17 @@ class HsmProcess:
                     ),
                     *(("--dev",) if dev else ()),
                 ],
-                pass_fds=(seal_key, theirs.fileno(), *(() if journal is None else (journal,))),
+                pass_fds=(
+                    *(*seal_keys, *openers, theirs.fileno()),
+                    *(() if journal is None else (journal,)),
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=scrubbed_environment(os.environ),
             )
         finally:
-            os.close(seal_key)
+            for seal_key in seal_keys:
+                os.close(seal_key)
             if journal is not None:
                 os.close(journal)
             theirs.close()
@@ -102,18 +111,40 @@ class HsmProcess:
         return reply
 
     def unseal(self, sealed_domains: bytes) -> None:
-        """Make the HSM operational.
+        """Make the HSM operational with roots that need nobody.
 
         Raises:
-            HsmRefused: another seal key, altered domains, or a failed self-test.
+            HsmRefused: no such root opens the domains, they were altered, or a self-test failed.
+        """
+        if not self.unseal_or_wait(sealed_domains):
+            raise HsmRefused("the domains are sealed, and nobody is there who could open them")
+
+    def unseal_or_wait(self, sealed_domains: bytes) -> bool:
+        """Show the sealed domains; return whether they are open, or wait for somebody's secret.
+
+        Raises:
+            HsmRefused: another seal key and no other root, altered domains, or a failed self-test.
         """
         greeting = self.ask(Hello(PROTOCOL_VERSION))
         if isinstance(greeting, Greeting) and greeting.state is HsmState.ERROR:
             raise HsmRefused(f"the HSM failed its self-test: {greeting.reason}")
         operational = self.ask(Unseal(sealed_domains))
-        if isinstance(operational, Greeting):
-            self.sandbox = operational.sandbox
-            self.operator_account_id = operational.operator_account_id
+        return self._is_open(operational)
+
+    def is_open_now(self) -> bool:
+        """Return whether somebody has opened the domains meanwhile.
+
+        Raises:
+            HsmRefused: the HSM is gone.
+        """
+        return self._is_open(self.ask(Hello(PROTOCOL_VERSION)))
+
+    def _is_open(self, greeting: Reply) -> bool:
+        if not isinstance(greeting, Greeting):
+            raise HsmRefused("the HSM answered something else")
+        self.sandbox = greeting.sandbox
+        self.operator_account_id = greeting.operator_account_id
+        return greeting.state is HsmState.OPERATIONAL
 
     def end(self, seconds: float = 5.0) -> None:
         """Let it end, and see that it does."""

@@ -33,12 +33,13 @@ class Confinement:
             writable=[layout.audit, layout.run, *self._store.files],
             listable=[layout.data],
             hidden=[
-                *(layout.seal_key, layout.credentials, layout.hsm_journal.parent),
+                *(*layout.seal_keys, layout.credentials, layout.hsm_journal.parent),
                 *(Path(token.pin_file) for token in tokens if token.pin_file is not None),
             ],
             connects=True,  # to identity providers
         )
-        self.keeps_the_seal_hidden = not _can_read(layout.seal_key)
+        secret = (*layout.seal_keys, layout.custodian_key)
+        self.keeps_the_seal_hidden = not any(map(_can_read, secret))
 
 
 def _can_read(file: Path) -> bool:

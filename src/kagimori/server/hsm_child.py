@@ -1,21 +1,29 @@
 """The HSM's process, seen from the supervisor: started, unsealed, asked, watched and ended.
 
-The seal key goes to it as an open file; nothing here reads it.
+Seal keys go to it as open files; nothing here reads them. Where they and other roots that need
+nobody do not open the domains, the HSM runs sealed until custodians do.
 """
 
 import asyncio
+import secrets
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from kagimori.deployment.facts import Facts
-from kagimori.deployment.folder import Layout, Unusable
-from kagimori.deployment.opened import read_facts
+from kagimori.deployment.folder import Layout, Unusable, write_private
+from kagimori.deployment.opened import read_facts, seal_key_files
 from kagimori.deployment.sealed_operators import with_sealed_operators
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
 from kagimori.machinery.logs import Log
-from kagimori_boundary.commands import Command
+from kagimori_boundary.commands import AdmitCustodians, Command
 from kagimori_boundary.replies import Reply
+
+CUSTODIAN_KEY_BYTES: Final = 32
+RETRY_SECONDS: Final = 5.0  # between trials of roots that could not be reached
 
 
 class HsmChild:
@@ -30,6 +38,7 @@ class HsmChild:
         silent_seconds: float,
         refusal_seconds: int,
         dev: bool,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._layout, self.facts = layout, facts
         self.socket_path = socket_path
@@ -37,28 +46,68 @@ class HsmChild:
         self._refusal_seconds = refusal_seconds
         self._dev = dev
         self._asking = threading.Lock()
+        self._monotonic = monotonic
+        self._not_before = 0.0
+        self.is_sealed = False
 
     def start(self) -> None:
-        """Start a process and make it operational; blocks.
+        """Start a process, and make it operational if no person is needed for that; blocks.
 
         Raises:
-            HsmRefused: it does not become operational, and has ended.
+            HsmRefused: it cannot become operational, and has ended.
         """
+        try:
+            facts = read_facts(self._layout)  # the newest: domain keys rotate
+            files = seal_key_files(self._layout, facts.sealed_domains)
+        except Unusable as problem:
+            raise HsmRefused(str(problem)) from None
         hsm = HsmProcess(
             self.socket_path,
-            self._layout.seal_key,
+            files,
             journal_file=self._layout.hsm_journal,
             refusal_seconds=self._refusal_seconds,
             dev=self._dev,
         )
         try:
-            facts = read_facts(self._layout)  # the newest: domain keys rotate
-            hsm.unseal(facts.sealed_domains)
-            self.facts = with_sealed_operators(self._layout, facts, hsm)
-        except (HsmRefused, Unusable) as problem:
+            self._admit_custodians(hsm)
+            is_open = hsm.unseal_or_wait(facts.sealed_domains)
+            if is_open:
+                self.facts = with_sealed_operators(self._layout, facts, hsm)
+        except (HsmRefused, Unusable, OSError) as problem:
             hsm.end()
             raise HsmRefused(str(problem)) from None
-        self._hsm = hsm
+        self._hsm, self.is_sealed = hsm, not is_open
+        if self.is_sealed:
+            Log().error("sealed", part="hsm", why="`kagimori unseal` opens it")
+
+    def look(self) -> bool:
+        """Return whether a sealed HSM was opened since the last look; blocks.
+
+        Roots that need nobody are tried again from time to time: a token may be back.
+
+        Raises:
+            HsmRefused: it is gone.
+            Unusable: the store cannot be used.
+        """
+        with self._asking:
+            if not self._hsm.is_open_now():
+                if self._monotonic() < self._not_before:
+                    return False
+                self._not_before = self._monotonic() + RETRY_SECONDS
+                if not self._hsm.unseal_or_wait(read_facts(self._layout).sealed_domains):
+                    return False
+            facts = read_facts(self._layout)
+            self.facts = with_sealed_operators(self._layout, facts, self._hsm)
+        self.is_sealed = False
+        Log().info("unsealed", part="hsm")
+        return True
+
+    def _admit_custodians(self, hsm: HsmProcess) -> None:
+        """Make a custodian key of this HSM's own, where no worker can read it."""
+        custodian_key = secrets.token_bytes(CUSTODIAN_KEY_BYTES)
+        self._layout.custodian_key.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(self._layout.custodian_key, custodian_key)
+        hsm.ask(AdmitCustodians(custodian_key))
 
     @property
     def pid(self) -> int:

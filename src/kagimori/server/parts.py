@@ -5,9 +5,11 @@
 
 import os
 import time
+from collections.abc import Callable, Coroutine
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kagimori.entities.identity_tables import ACCESS_KEY_USES
 from kagimori.entities.tables import DENIALS, TABLES
@@ -34,6 +36,7 @@ from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.doors import HEALTH_PAGES, Doors
 from kagimori.server.kind import ServerKind
 from kagimori.server.outside_holders import OutsideHolders
+from kagimori.server.seal_keeper import SealKeeper
 from kagimori.server.store_keeper import StoreKeeper
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import WorkerConfig
@@ -84,6 +87,7 @@ class Parts:
             on_use=lambda use: self.store.note(ACCESS_KEY_USES, (use,)),
             is_first=Once(data / "run" / "forwarded").is_first,
         )
+        self.hsm.on_sealed = who.forget  # nobody is served by what a worker remembers
         settings = Settings(
             regions=frozenset(config.regions),
             trust_roots=tuple(root.encode() for root in config.trust_roots),
@@ -127,6 +131,17 @@ class Parts:
             draw=draw,
             telemetry=self.telemetry,
         )
+        self.seal_keeper = SealKeeper(
+            view=self.store.view,
+            store=self.store,
+            key_holder=holders,
+            keeper=Keeper(self.store, self.archive, holders, self.telemetry),
+            now=now,
+            draw=draw,
+            telemetry=self.telemetry,
+            account_id=config.operator_account_id,
+            region=config.regions[0],
+        )
         self.lookup = AuditLookup(data / "audit")
         self.inspector = TrailInspector(data)
         key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
@@ -163,17 +178,40 @@ class Parts:
             reserve_pages=HEALTH_PAGES,
         )
 
+    @property
+    def is_ready_to_listen(self) -> bool:
+        """True once the HSM is there, be it sealed."""
+        return self.hsm.operational or self.hsm.sealed
+
+    def rounds(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """Return the rounds that one worker of a node takes.
+
+        While the HSM is sealed, what would need it waits; attempts to open it are recorded.
+        """
+
+        def may() -> bool:
+            return not self.hsm.sealed
+
+        return [
+            partial(self.timekeeper.run, may),
+            partial(self.domain_keeper.run, may),
+            partial(self.store_keeper.run, may),
+            self.seal_keeper.run,
+        ]
+
     def troubles(self) -> list[str]:
         """Return which parts do not serve; none of them means ready."""
         parts = {
             "store": self.store.healthy,
-            "hsm": self.hsm.operational,
+            "sealed" if self.hsm.sealed else "hsm": self.hsm.operational,
             "journal": self.journal.healthy,
         }
         return [name for name, serves in parts.items() if not serves]
 
     def reasons(self) -> dict[str, str]:
         """Return why a part does not serve, for those that say it."""
+        if self.hsm.sealed:
+            return {"sealed": "custodians must open it: kagimori unseal"}
         why = self.hsm.why_not_operational
         return {"hsm": why} if why else {}
 

@@ -5,6 +5,7 @@ The timekeeper and the keeper of domain keys are such; each says what one step i
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Final
 
 from kagimori.hsm.client import HsmGone
@@ -28,10 +29,11 @@ class Rounds(ABC):
     async def step(self) -> bool:
         """Take one step, waiting for pendings alone; return whether another may follow at once."""
 
-    async def run(self) -> None:
-        """Take turns until cancelled."""
+    async def run(self, may: Callable[[], bool] = lambda: True) -> None:
+        """Take turns until cancelled, whenever that may be."""
         while True:
-            await self.turn()
+            if may():
+                await self.turn()
             await asyncio.sleep(TURN_SECONDS)
 
     def wake(self, now: float) -> None:

@@ -129,11 +129,27 @@ class Supervisor:
         """Have the HSM use the domain keys that are kept, soon after each rotation."""
         adoption = Adoption(self._layout, self._hsm.ask)
         while not self._restarts.stopping.is_set():
-            await asyncio.to_thread(adoption.adopt, self._hsm.pid)
+            if self._hsm.is_sealed:
+                await self._look_whether_open()
+            else:
+                await asyncio.to_thread(adoption.adopt, self._hsm.pid)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ADOPT_SECONDS):
                     await self._restarts.stopping.wait()
         adoption.close()
+
+    async def _look_whether_open(self) -> None:
+        """Go on once custodians have opened the domains.
+
+        Workers of a sealed server believe the store as to who the operators are; those that were
+        misled are started again.
+        """
+        believed = self._hsm.facts.operator_account_id
+        with contextlib.suppress(HsmRefused, Unusable, OSError):
+            if await asyncio.to_thread(self._hsm.look):
+                await asyncio.to_thread(self._followers.admit)
+                if self._hsm.facts.operator_account_id != believed:
+                    self._workers.drain()
 
     async def _stop(self, watches: list[asyncio.Task[None]]) -> str | None:
         """Drain the workers, then end the HSM they use; return why not, if one did not stop."""
@@ -162,6 +178,7 @@ class Supervisor:
             "admin_url": f"http://{host}:{port}",
             "node": self._options.registered.node,
             "pid": os.getpid(),
+            "hsm_socket": str(self._hsm.socket_path),
             "processes": {
                 "hsm": self._hsm.pid,
                 "trail": self._followers.pid,

@@ -64,15 +64,13 @@ class Worker:
         except JournalDamaged as damaged:
             os.write(self._config.control_fd, refusal_of(damaged))
             os._exit(1)
-        while not self._parts.hsm.operational and not obeying.done():
+        while not self._parts.is_ready_to_listen and not obeying.done():
             await asyncio.sleep(0.01)
         if not obeying.done():
             listener = socket.socket(fileno=self._config.listen_fd)
             await self._parts.front.listen(sock=listener, ssl=self._tls())
             if self._config.timer:
-                tasks.append(loop.create_task(self._parts.timekeeper.run()))
-                tasks.append(loop.create_task(self._parts.domain_keeper.run()))
-                tasks.append(loop.create_task(self._parts.store_keeper.run()))
+                tasks += [loop.create_task(run()) for run in self._parts.rounds()]
             writer.write(frame(Answer(0)))
         await obeying
         await self._parts.front.drain(self._config.settings.serve.drain_seconds)

@@ -53,10 +53,14 @@ class Workers:
         """Start each worker again whenever it has ended, until stopping."""
         await asyncio.gather(*(self._keep(name) for name in self._names))
 
-    async def stop(self) -> str | None:
-        """Drain all of them; return the reason if one did not end in time."""
+    def drain(self) -> None:
+        """Have all of them end once they have answered; they are started again."""
         for worker in self._children.values():
             worker.drain()
+
+    async def stop(self) -> str | None:
+        """Drain all of them; return the reason if one did not end in time."""
+        self.drain()
         seconds = self._options.settings.serve.drain_seconds + STOP_SECONDS
         ends = await asyncio.gather(*(one.end(seconds) for one in self._children.values()))
         return None if all(ends) else "a worker did not stop in time"

@@ -18,9 +18,13 @@ class Hello(HsmCommand, frozen=True, tag=1):
 
 
 class Unseal(HsmCommand, frozen=True, tag=2):
-    """Operator: open the sealed domains."""
+    """Operator: open the sealed domains, or keep them until a custodian opens them.
+
+    Slow: a token or another KMS may have to be asked.
+    """
 
     roles: ClassVar[frozenset[Role]] = OPERATOR_ALONE
+    is_slow: ClassVar[bool] = True
 
     sealed_domains: bytes
 

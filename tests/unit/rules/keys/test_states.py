@@ -102,8 +102,20 @@ CELLS = [
 ]
 
 
+class InState:
+    """A key in a state: of our own HSM, or in the custom key store of a cluster."""
+
+    arn, is_external = ARN, False
+
+    def __init__(self, state):
+        self.visible_state = KeyState(state)
+        self.origin = "AWS_CLOUDHSM" if state == "Unavailable" else "EXTERNAL"
+
+
 def expected(code, state):
     kind, message = REFUSALS[code]
+    if code in ("s7", "s9") and state == "Unavailable":
+        message = f"{ARN} origin is AWS_CLOUDHSM which is not valid for this operation."
     if state == "PendingReplicaDeletion" and message is not None:
         message = message.replace("pending deletion", "pending replica deletion")
     return kind, message
@@ -112,11 +124,11 @@ def expected(code, state):
 @pytest.mark.parametrize(("operation", "state", "code"), CELLS)
 def test_cell(operation, state, code):
     if code == "ok":
-        check_state(operation, KeyState(state), ARN)
+        check_state(operation, InState(state))
         return
     kind, message = expected(code, state)
     with pytest.raises(kind) as refused:
-        check_state(operation, KeyState(state), ARN)
+        check_state(operation, InState(state))
     assert type(refused.value) is kind
     assert refused.value.message == message
 
@@ -146,3 +158,10 @@ def test_disabled_exception_is_for_disabled_keys_alone(code):
     }
     refusal = refusal_of(code, KeyState(state.get(code, "PendingDeletion")), ARN)
     assert isinstance(refusal, DisabledException) == (code == "s1")
+
+
+def test_an_external_key_that_is_unavailable_has_the_words_of_its_store():
+    key = InState("Unavailable")
+    key.is_external = True
+    with pytest.raises(KMSInvalidStateException, match="not connected to its external key store"):
+        check_state("Encrypt", key)

@@ -10,13 +10,16 @@ import hmac
 import json
 import os
 import sqlite3
+import unicodedata
 from contextlib import closing
 from struct import pack
 
 import msgspec
+import shamir_mnemonic
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 IDENTITY = "identity"
 packed, unpacked = msgspec.msgpack.encode, msgspec.msgpack.decode
@@ -182,7 +185,10 @@ class Domains:
 
     @classmethod
     def opened(cls, sealed, root_secret):
-        """Open with the secret of one root, whichever seal it is of."""
+        """Open with the secret of one root, whichever seal it is of.
+
+        A function is given the seal, and returns its root's secret.
+        """
         version = sealed[:1]
         if version == b"\x03":
             return cls._opened_3(sealed, root_secret)
@@ -197,7 +203,8 @@ class Domains:
         root_key = None
         for seal in head["seals"]:
             try:
-                root_key = root_key_in(seal, head["root_key_id"], root_secret)
+                secret = root_secret(seal) if callable(root_secret) else root_secret
+                root_key = root_key_in(seal, head["root_key_id"], secret)
             except Exception:
                 continue
         assert root_key is not None, "no seal opens with this"
@@ -206,7 +213,7 @@ class Domains:
         opened = {name: Ring(*ring) for name, ring in rings.items()}
         return cls(opened, operators, proof_keys, further)
 
-    def sealed(self, root_secret, version=3):
+    def sealed(self, root_secret, version=3, kind="file", parameters=None):
         rings = {name: ring.form() for name, ring in self.rings.items()}
         if version == 1:
             older = {name: form[:2] for name, form in rings.items()}
@@ -215,7 +222,7 @@ class Domains:
             plain = packed([self.operators, rings])
             return b"\x02" + boxed(plain, root_secret, OLDER, b"\x02")
         root_key, root_key_id = os.urandom(32), os.urandom(8)
-        seal, proof_key = new_seal(root_key, root_key_id, root_secret)
+        seal, proof_key = new_seal(root_key, root_key_id, root_secret, kind, parameters or {})
         head = packed({"root_key_id": root_key_id, "step": 0, "seals": [seal]})
         public = b"\x03" + pack(">I", len(head)) + head
         plain = [self.operators, rings, {seal["seal_id"]: proof_key}, self.further]
@@ -232,15 +239,37 @@ class Domains:
         return self.rings[key["region"]].unwrap(token, key_binding(key, named))
 
 
-def new_seal(root_key, root_key_id, root_secret):
-    """Return a seal of a root that is a file, and its proof key."""
+def secret_of_passphrase(passphrase, parameters):
+    return Argon2id(
+        salt=bytes.fromhex(parameters["salt"]),
+        length=32,
+        iterations=parameters["iterations"],
+        lanes=parameters["lanes"],
+        memory_cost=parameters["memory_kib"],
+    ).derive(unicodedata.normalize("NFKC", passphrase).encode())
+
+
+def secret_of_shares(shares):
+    return shamir_mnemonic.combine_mnemonics(shares)
+
+
+def new_shares(threshold, count):
+    """Return a new secret, its shares, and the parameters of its seal."""
+    secret = os.urandom(32)
+    (shares,) = shamir_mnemonic.generate_mnemonics(1, [(threshold, count)], secret)
+    identifier = shamir_mnemonic.Share.from_mnemonic(shares[0]).identifier
+    return secret, shares, {"threshold": threshold, "shares": count, "share_set": identifier}
+
+
+def new_seal(root_key, root_key_id, root_secret, kind, parameters):
+    """Return a seal with the secret of its root, and its proof key."""
     private, proof_key = x25519.X25519PrivateKey.generate(), os.urandom(32)
     seal = {
         "seal_id": os.urandom(6).hex(),
-        "kind": "file",
+        "kind": kind,
         "label": "second",
         "made_at": 1.8e9,
-        "parameters": {},
+        "parameters": parameters,
         "public_key": private.public_key().public_bytes_raw(),
     }
     keys = private.private_bytes_raw() + proof_key

@@ -106,6 +106,43 @@ def test_the_hsm_opens_the_domains_that_it_sealed(version):
     assert wrong == Failed(Failure.SEAL_REFUSED)
 
 
+PASSPHRASE = "correct horse battery \u212bngstr\u00f6m"  # NFKC makes another letter of the first
+
+
+def test_seals_that_the_hsm_made_for_people():
+    made = {"passphrase": ({}, PASSPHRASE.encode()), "quorum": ({"threshold": 2, "shares": 3}, b"")}
+    for kind, (parameters, secret) in made.items():
+        hsm = module()
+        seal = hsm.perform(Role.OPERATOR, commands.MakeFirstSeal(kind, "", parameters, secret))
+        reply = hsm.perform(Role.OPERATOR, commands.CreateDomains([IDENTITY_DOMAIN], OPERATORS))
+
+        def secret_of(one, kind=kind, shares=seal.shares):
+            if kind == "passphrase":
+                return second_hsm.secret_of_passphrase(PASSPHRASE, one["parameters"])
+            return second_hsm.secret_of_shares(shares[1:])
+
+        opened = second_hsm.Domains.opened(reply.sealed_domains, secret_of)
+        assert opened.operators == OPERATORS
+
+
+def test_seals_that_it_made_for_people():
+    second = second_hsm.Domains.new([REGION], OPERATORS)
+    parameters = {"salt": "00" * 16, "iterations": 1, "lanes": 1, "memory_kib": 64}
+    secret = second_hsm.secret_of_passphrase(PASSPHRASE, parameters)
+    by_passphrase = second.sealed(secret, kind="passphrase", parameters=parameters)
+    secret, shares, parameters = second_hsm.new_shares(2, 3)
+    by_shares = second.sealed(secret, kind="quorum", parameters=parameters)
+    given = {by_passphrase: [PASSPHRASE.encode()], by_shares: [s.encode() for s in shares[:2]]}
+    for sealed, secrets in given.items():
+        hsm = module()
+        assert hsm.perform(Role.OPERATOR, commands.Unseal(sealed)).state is HsmState.SEALED
+        (seal,) = hsm.perform(Role.OPERATOR, commands.DescribeSeals()).seals
+        for one in secrets:
+            progress = hsm.perform(Role.OPERATOR, commands.OpenSeal(seal.seal_id, one))
+        assert progress.is_done, progress
+        assert hsm.state is HsmState.OPERATIONAL
+
+
 # --- keys of every spec and usage -----------------------------------------------------------------
 
 

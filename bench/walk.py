@@ -29,12 +29,14 @@ from kagimori.entities.identity_tables import USERS
 from kagimori.entities.tables import ACCESS_KEYS, ACCOUNTS, TABLES
 from kagimori.front.wire import Wire
 from kagimori.gate.asked import Settings
+from kagimori.gate.quota import quotas_of
 from kagimori.gate.who import Who
 from kagimori.hsm.client import HsmClient
 from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
 from kagimori.machinery.chance import uuids
 from kagimori.machinery.clock import Clock
+from kagimori.machinery.quota_counts import QuotaCounts, make_counts
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.machinery.telemetry import Telemetry
@@ -45,6 +47,7 @@ from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.identity.user import User
 from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.quotas.profile import OPEN
 from kagimori.server.doors import Doors
 from kagimori.settings import FrontLimits
 from kagimori.trail.archive import AuditArchive
@@ -192,6 +195,7 @@ class World:
         self.journal = Journal(data / "audit" / "w0", on_synced=telemetry.synced)
         self.store.journal_sequence = lambda: self.journal.end.sequence
         draw, clock = uuids(), Clock()
+        make_counts(data / "quotas", 1)
         path = RequestPath(
             wire=Wire(SERVICES),
             who=Who(self.store.view, holders, frozenset((REGION,)), is_first=lambda *_: True),
@@ -207,6 +211,7 @@ class World:
             usages=Usages(),
             denials=Denials("w0"),
             on_due=lambda _: None,
+            quotas=quotas_of(OPEN, {}, QuotaCounts(data / "quotas", 0, 1)),
         )
 
         doors = Doors(path.handle, list)

@@ -16,6 +16,7 @@ from kagimori.gate.account_view import AccountView
 from kagimori.gate.asked import Asked, Request, Settings
 from kagimori.gate.key_uses import note_uses
 from kagimori.gate.may_they import authorize_all
+from kagimori.gate.quota import Quotas
 from kagimori.gate.who import Who
 from kagimori.gate.why import remember_denial
 from kagimori.machinery.telemetry import Telemetry
@@ -78,6 +79,7 @@ class Path:
     denials: Denials
     on_due: Callable[[float], None]
     strangers: Strangers = field(default_factory=Strangers)
+    quotas: Quotas | None = None
     keeper: Keeper = field(init=False)
     turns: Turns = field(default_factory=Turns)
 
@@ -98,6 +100,8 @@ class Path:
                 answer = await self._serve(received, progress, marks)
             except (Exception, Absent) as problem:  # noqa: BLE001 - the one catch-all
                 refusal = as_refusal(problem, self.telemetry)
+                if self.quotas is not None and progress.counted is None:
+                    refusal = self._counted(self.quotas, progress, refusal)
                 result = refusal.code
                 answer = await self._refuse(received, progress, refusal)
         except Exception as problem:  # noqa: BLE001 - whoever asked must not wait for ever
@@ -181,11 +185,19 @@ class Path:
 
         Raises:
             Absent: what is needed is not in memory yet; look up and decide again.
+            ThrottlingException: the account has called too often.
         """
-        facts = operation.look_up(asked)
+        try:
+            facts = operation.look_up(asked)
+        except Absent:  # before anything is loaded for it
+            if self.quotas is not None:
+                self.quotas.admit(progress, (), asked.now)
+            raise
         progress.resources = facts.resources
         if facts.identified is not None:
             progress.caller = asked.caller = facts.identified
+        if self.quotas is not None:
+            self.quotas.admit(progress, facts.needs, asked.now)
         try:
             allowed = authorize_all(asked, facts.needs)
         except AccessDeniedException:
@@ -198,6 +210,14 @@ class Path:
         facts = operation.read(asked, facts)
         request = Request(asked.call, asked.caller, asked.raw, asked.now, asked.settings)
         return request, facts, operation.ask(request, allowed, facts)
+
+    def _counted(self, quotas: Quotas, progress: Progress, refusal: Refusal) -> Refusal:
+        """Return the refusal of a request not counted before; another one if it is too much."""
+        try:
+            quotas.admit(progress, (), self.now())
+        except Refusal as too_much:
+            return too_much
+        return refusal
 
     async def _refuse(self, received: Received, progress: Progress, refusal: Refusal) -> RawAnswer:
         refusal = self.wire.in_protocol(received, refusal)

@@ -65,6 +65,7 @@ NUMBERS_READ = {
     "kagimori/rules/numbers.py": "the one place",
     "kagimori/rules/policy/match.py": "bits of ours",
     "kagimori/rules/policy/operators.py": "texts that _NUMBER, _DATE and _CIDR fit",
+    "kagimori/rules/quotas/rates.py": "a text that _NUMBER fits",
     "kagimori/rules/records/filter.py": "numbers",
     "kagimori/rules/records/receiver.py": "an address that the operator wrote",
     "kagimori/rules/records/recorded_session.py": "our own records",

@@ -14,11 +14,11 @@ walk = importlib.import_module("walk")
 @pytest.mark.parametrize(
     ("operation", "calls", "files", "moves"),
     [
-        ("Encrypt", 119, 48, 48),
-        ("Decrypt", 127, 50, 52),
-        ("GenerateDataKey", 121, 52, 53),
-        ("DescribeKey", 129, 47, 42),
-        ("ReEncrypt", 151, 51, 58),
+        ("Encrypt", 121, 50, 50),
+        ("Decrypt", 129, 52, 54),
+        ("GenerateDataKey", 123, 54, 55),
+        ("DescribeKey", 131, 49, 44),
+        ("ReEncrypt", 155, 53, 60),
     ],
 )
 def test_a_warm_request_makes_no_more_calls_and_moves(operation, calls, files, moves):

@@ -9,6 +9,7 @@ from typing import Final
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.token_checks import check_tokens
 from kagimori.machinery.addresses import read_network, read_place
+from kagimori.rules.quotas.rates import BadRate, read_rates
 from kagimori.rules.records.bucket import SCHEME, read_bucket
 from kagimori.rules.records.receiver import BadReceiver, read_receiver, read_secret
 from kagimori.settings import AuditOptions, KeyStores, Settings, Tls
@@ -28,6 +29,10 @@ def check_settings(settings: Settings, environment: Mapping[str, str]) -> None:
     _check_audit(settings.audit, environment)
     check_tokens(settings.tokens)
     _check_key_stores(settings.key_stores)
+    try:
+        read_rates(settings.quotas.profile, settings.quotas.rates)
+    except BadRate as why:
+        raise Unusable(f"{why} (quotas.profile, quotas.rates)") from None
 
 
 def _check_tls(tls: Tls) -> None:

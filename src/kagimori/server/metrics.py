@@ -1,5 +1,6 @@
 """Metrics in Prometheus's format, from the snapshots of all workers."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -32,6 +33,7 @@ class _Workers(Collector):
         yield self._gauge(
             "kagimori_hsm_queue", "Commands the HSM has not answered.", "hsm_in_flight"
         )
+        yield self._throttled()
         yield self._troubles()
         yield from self._followers()
         yield from self._domains()
@@ -81,6 +83,17 @@ class _Workers(Collector):
                 counts[status] = counts.get(status, 0) + count
         for status, count in counts.items():
             family.add_metric([str(status)], count)
+        return family
+
+    def _throttled(self) -> Metric:
+        family = CounterMetricFamily(
+            "kagimori_throttled", "Requests beyond a quota, by its group.", labels=["group"]
+        )
+        counts: Counter[str] = Counter()
+        for snapshot in self._snapshots:
+            counts.update(snapshot["throttled"])
+        for group, count in counts.items():
+            family.add_metric([group], count)
         return family
 
     def _troubles(self) -> Metric:

@@ -15,12 +15,14 @@ from kagimori.entities.identity_tables import ACCESS_KEY_USES
 from kagimori.entities.tables import DENIALS, TABLES
 from kagimori.front.wire import Wire
 from kagimori.gate.asked import Settings
+from kagimori.gate.quota import quotas_of
 from kagimori.hsm.client import HsmClient
 from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
 from kagimori.machinery.chance import uuids
 from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.once import Once
+from kagimori.machinery.quota_counts import QuotaCounts
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.machinery.telemetry import Telemetry
@@ -31,6 +33,7 @@ from kagimori.operations.sts.web_identity import AssumeRoleWithWebIdentity
 from kagimori.path import Path as RequestPath
 from kagimori.rules.authorization.denial import Denials, slots_of
 from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.quotas.rates import read_rates
 from kagimori.rules.records.strangers import Strangers
 from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.doors import HEALTH_PAGES, Doors
@@ -39,7 +42,7 @@ from kagimori.server.outside_holders import OutsideHolders
 from kagimori.server.seal_keeper import SealKeeper
 from kagimori.server.store_keeper import StoreKeeper
 from kagimori.server.timekeeper import Timekeeper
-from kagimori.server.worker_config import WorkerConfig
+from kagimori.server.worker_config import QUOTAS, WorkerConfig
 from kagimori.trail.archive import AuditArchive
 from kagimori.trail.inspector import TrailInspector
 from kagimori.trail.journal import Journal
@@ -102,6 +105,11 @@ class Parts:
         newest = self.store.newest_version(DENIALS, slots_of(config.stream))
         self.denials = Denials(config.stream, newest)
         self.strangers = Strangers()
+        place = config.streams.index(config.stream)
+        self._counts = QuotaCounts(data / "run" / QUOTAS, place, len(config.streams))
+        wanted = config.settings.quotas
+        rates = read_rates(wanted.profile, wanted.rates)
+        self.quotas = quotas_of(wanted.profile, rates, self._counts)
         self.timekeeper = Timekeeper(
             view=self.store.view,
             store=self.store,
@@ -166,6 +174,7 @@ class Parts:
             usages=self.usages,
             denials=self.denials,
             strangers=self.strangers,
+            quotas=self.quotas,
             on_due=self.timekeeper.wake,
         )
         doors = Doors(path.handle, self.troubles, self.reasons)
@@ -223,6 +232,7 @@ class Parts:
         self.store.close()
         self.outside.close()
         self.hsm.close()
+        self._counts.close()
 
     async def _turn(self) -> None:
         """Take one turn of everybody who does what time asks for."""

@@ -103,6 +103,7 @@ class Worker:
             "connections": self._parts.front.connections_open,
             "in_flight": self._parts.front.requests_in_flight,
             "hsm_in_flight": self._parts.hsm.in_flight,
+            "throttled": {} if self._parts.quotas is None else dict(self._parts.quotas.throttled),
             "confined": self._confinement.keeps_the_seal_hidden,
             "journal_sequence": self._parts.journal.end.sequence,
             "domains": self._parts.domain_keeper.snapshot() if self._config.timer else None,

@@ -1,11 +1,13 @@
 """The configuration of a worker, as JSON on its command line."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from kagimori.hsm.clusters import Cluster
 from kagimori.settings import Settings
+
+QUOTAS: Final = "quotas"  # the counts that the workers share, in the folder `run`
 
 
 class WebIdentityKeys(Struct, frozen=True):

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from kagimori.machinery.logs import Log
+from kagimori.machinery.quota_counts import make_counts
 from kagimori.server.heartbeat import until_silent
 from kagimori.server.hsm_child import HsmChild
 from kagimori.server.keeping import Restarts
 from kagimori.server.serve_options import ServeOptions
 from kagimori.server.worker_child import ANSWER_SECONDS_MAX, WorkerChild
-from kagimori.server.worker_config import WorkerConfig
+from kagimori.server.worker_config import QUOTAS, WorkerConfig
 
 STOP_SECONDS: Final = 10.0  # for a worker to end once it has drained
 
@@ -44,6 +45,7 @@ class Workers:
 
     async def start(self) -> str | None:
         """Start all of them; return the reason if one does not serve."""
+        make_counts(self._data / "run" / QUOTAS, len(self._names))
         if all(await asyncio.gather(*(self._start(name) for name in self._names))):
             return None
         reasons = [worker.refused for worker in self._children.values() if worker.refused]

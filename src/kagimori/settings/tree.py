@@ -15,6 +15,7 @@ from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
 from kagimori.settings.key_stores import KeyStores
+from kagimori.settings.quotas import Quotas
 from kagimori.settings.serving import Admin, Serve, Tls
 from kagimori.settings.tokens import Token
 
@@ -29,6 +30,7 @@ class Settings(Section, frozen=True):
     hsm: Hsm = Hsm()
     domains: DomainKeys = DomainKeys()
     approvals: Approvals = Approvals()
+    quotas: Quotas = Quotas()
     audit: AuditOptions = AuditOptions()
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()

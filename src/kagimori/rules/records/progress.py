@@ -14,7 +14,10 @@ Resources = tuple[tuple[str, str], ...]
 
 
 class Progress(Struct, gc=False):
-    """One request on its way; `access_key_id` is claimed until there is a caller."""
+    """One request on its way; `access_key_id` is claimed until there is a caller.
+
+    `counted` are the key specs with which it was counted against a quota; None: not yet.
+    """
 
     raw: RawRequest
     headers: Mapping[bytes, bytes]
@@ -26,6 +29,7 @@ class Progress(Struct, gc=False):
     caller: Caller | None = None
     call: Call | None = None
     resources: Resources = ()
+    counted: str | None = None
 
 
 class Success(Protocol):

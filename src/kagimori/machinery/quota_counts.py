@@ -1,0 +1,98 @@
+"""Counts of all buckets of quotas, for each worker of a node, in shared memory.
+
+A section for each worker, which it alone writes and the others read: counting asks nobody and locks
+nothing. Which bucket has which place in the sections stands in a directory in front of them; only
+to give a bucket its place a lock is taken, once. The file has room for so many buckets and never
+grows; it is made anew with every start of the server.
+"""
+
+import fcntl
+import mmap
+import os
+import secrets
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from kagimori.rules.quotas.fair_bucket import COUNTS, Counts
+
+BUCKETS_MAX: Final = 4096
+_SEED_BYTES: Final = 16
+_NAME_BYTES: Final = 16
+_COUNT: Final = struct.Struct("<Q")
+_NAMES: Final = _COUNT.size + _SEED_BYTES
+_SECTIONS: Final = _NAMES + BUCKETS_MAX * _NAME_BYTES
+_NUMBER_BYTES: Final = 8
+_SECTION_NUMBERS: Final = BUCKETS_MAX * COUNTS
+
+
+def make_counts(path: Path, workers: int) -> None:
+    """Make an empty file for so many workers, in place of the one there may be."""
+    made = path.with_name(f"{path.name}.new")
+    file = os.open(made, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(file, _size(workers))
+        os.pwrite(file, secrets.token_bytes(_SEED_BYTES), _COUNT.size)
+    finally:
+        os.close(file)
+    made.replace(path)
+
+
+class QuotaCounts:
+    """The counts as the worker with section `own` (from 0) sees them."""
+
+    def __init__(self, path: Path, own: int, workers: int) -> None:
+        """Open the file that `make_counts` made.
+
+        Raises:
+            OSError: there is none, or it is of another size.
+        """
+        self.workers = workers
+        self._own = own
+        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        if os.fstat(self._file).st_size != _size(workers):
+            os.close(self._file)
+            raise OSError(f"{path} is not for {workers} workers")
+        self._map = mmap.mmap(self._file, _size(workers))
+        self._numbers = memoryview(self._map)[_SECTIONS:].cast("d")
+        self.seed = self._map[_COUNT.size : _NAMES]
+        self._places: dict[bytes, int] = {}
+
+    def of(self, name: str) -> tuple[Counts, Sequence[Counts]] | None:
+        """Return a bucket's counts, our own and those of the others; None without room for it."""
+        place = self._place(blake2b(name.encode(), digest_size=_NAME_BYTES).digest())
+        if place is None:
+            return None
+        sections = [self._section(number, place) for number in range(self.workers)]
+        return sections.pop(self._own), sections
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _section(self, number: int, place: int) -> "memoryview[float]":
+        begin = number * _SECTION_NUMBERS + place * COUNTS
+        return self._numbers[begin : begin + COUNTS]
+
+    def _place(self, name: bytes) -> int | None:
+        if name in self._places:
+            return self._places[name]
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            (known,) = _COUNT.unpack_from(self._map, 0)
+            for place in range(len(self._places), min(known, BUCKETS_MAX)):
+                begin = _NAMES + place * _NAME_BYTES
+                self._places[self._map[begin : begin + _NAME_BYTES]] = place
+            if name not in self._places and known < BUCKETS_MAX:
+                begin = _NAMES + known * _NAME_BYTES
+                self._map[begin : begin + _NAME_BYTES] = name
+                _COUNT.pack_into(self._map, 0, known + 1)
+                self._places[name] = known
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        return self._places.get(name)
+
+
+def _size(workers: int) -> int:
+    return _SECTIONS + workers * _SECTION_NUMBERS * _NUMBER_BYTES

@@ -1,0 +1,28 @@
+"""Settings of request quotas."""
+
+from typing import Annotated
+
+from kagimori.settings.about import BOTH, About, Section
+
+
+class Quotas(Section, frozen=True):
+    """How often an account may call; beyond it requests are throttled."""
+
+    profile: Annotated[
+        str,
+        About(
+            "`open`: generous, and what is dear counts what it costs; `aws`: the groups and "
+            "numbers of AWS in the region; `off`: none. `kagimori dev` has none unless `aws`.",
+            flag="--quotas",
+            metavar="PROFILE",
+            commands=BOTH,
+        ),
+    ] = "open"
+    rates: Annotated[
+        tuple[str, ...],
+        About(
+            "Other numbers for every account, a second: GROUP=NUMBER, as `kagimori quota show` "
+            "names the groups.",
+            metavar="GROUP=NUMBER",
+        ),
+    ] = ()

@@ -360,7 +360,11 @@ BOUNDS: Final = (
     ("kagimori.trail.journal", "WAIT_SECONDS_MAX", "wait for the disk, then failure, s"),
     ("kagimori_hsm.lanes", "WAITING_OF_ACCOUNT_MAX", "slow commands of an account that wait"),
     ("kagimori_hsm.lanes", "WAITING_MAX", "slow commands that wait in all"),
-    ("kagimori_hsm.engines.software", "KEYS_REMEMBERED_MAX", "opened keys the HSM remembers"),
+    ("kagimori_hsm.lanes", "USES_OF_ACCOUNT_MAX", "long uses of keys of an account that wait"),
+    ("kagimori_hsm.lanes", "USES_MAX", "long uses of keys that wait in all"),
+    ("kagimori_hsm.engines.opened", "KEYS_OPENED_MAX", "opened keys that the HSM keeps"),
+    ("kagimori_hsm.engines.opened", "KEYS_OPENED_KIB_MAX", "KiB that they take, as counted"),
+    ("kagimori_hsm.engines.opened", "KEYS_OPENED_SECONDS_MAX", "how long it keeps one, s"),
 )
 
 
@@ -479,7 +483,7 @@ def hsm_commands() -> str:
     for kind in sorted(Command.__args__, key=lambda kind: kind.__name__):
         roles = ["yes" if role in kind.roles else "" for role in Role]
         done = ["yes" if kind in hsm_states.ALLOWED[state] else "" for state in states]
-        lane = "slow" if kind.is_slow else "by spec" if "lane" in vars(kind) else "fast"
+        lane = "slow" if kind.is_slow else "by key" if "lane" in vars(kind) else "fast"
         cells = [f"`{kind.__name__}`", str(kind.__struct_config__.tag), *roles, lane, *done]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """The one way in: a Unix socket for workers and followers, an inherited one for the operator.
 
-Frames are read, performed and answered in batches. What takes long goes to the slow lane, so that
+Frames are read, performed and answered in batches. What takes long goes to a lane beside, so that
 nobody waits for it but who asked.
 """
 
@@ -27,7 +27,7 @@ class Connection(asyncio.Protocol):
     """One client: frames in, frames out, in batches.
 
     `role_of` says whose connection it is, by the id of the process at the other end; whoever is at
-    the inherited end is the operator.
+    the inherited end is the operator. `uses` is the lane for uses of keys that take long.
     """
 
     def __init__(
@@ -37,9 +37,11 @@ class Connection(asyncio.Protocol):
         role_of: Callable[[int], Role],
         journal: JournalWriter,
         on_closed: Callable[[], None] | None = None,
+        *,
+        uses: SlowLane | None = None,
     ) -> None:
         self._perform = perform
-        self._slow_lane = slow_lane
+        self._slow_lane, self._uses = slow_lane, uses or slow_lane
         self._role_of = role_of
         self._role = Role.WORKER
         self._journal = journal
@@ -94,14 +96,16 @@ class Connection(asyncio.Protocol):
             return Failed(Failure.MALFORMED)
         if command.__class__ is BecomeCustodian:
             return self._promoted(command)
-        if command.lane is Lane.FAST:
+        lane = command.lane
+        if lane is Lane.FAST:
             reply = self._perform(self._role, command)
             if not command.is_minting or reply.__class__ is Failed:
                 return reply
             self._journal.when_written(partial(self._send_minted, correlation_id, reply))
             return None
         work = partial(self._perform, self._role, command)
-        if self._slow_lane.submit(command.payer, work, partial(self._send, correlation_id)):
+        queue = self._uses if lane is Lane.BESIDE else self._slow_lane
+        if queue.submit(command.payer, work, partial(self._send, correlation_id)):
             return None
         return Failed(Failure.BUSY)
 

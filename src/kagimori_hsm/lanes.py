@@ -18,6 +18,9 @@ from kagimori_boundary.replies import Failed, Failure, Reply
 
 WAITING_OF_ACCOUNT_MAX: Final = 16
 WAITING_MAX: Final = 256
+# Uses of keys that take long: each is done in milliseconds, so more of them may wait.
+USES_OF_ACCOUNT_MAX: Final = 512
+USES_MAX: Final = 2048
 # Whoever waited longer is gone, or will ask again.
 WAITING_SECONDS_MAX: Final = 20.0
 THREADS: Final = max(2, min(4, os.cpu_count() or 1))

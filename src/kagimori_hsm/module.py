@@ -136,6 +136,11 @@ class Module:
         else:
             self._fail(why)
 
+    def drop_expired(self) -> None:
+        """Drop opened keys that were kept long enough; called every few seconds."""
+        self._keys.drop_expired()
+        self._audit.clear()
+
     def role_of(self, process_id: int) -> Role:
         """Return whose a connection is that comes through the socket."""
         return Role.FOLLOWER if process_id == self._follower else Role.WORKER
@@ -289,7 +294,7 @@ class Module:
         self._roots.clear()
         self._seals.clear()
         self._rings.clear()
-        self._keys.clear()
+        self._keys.close()
         self._audit.clear()
         return Bytes(b"")
 

@@ -9,17 +9,20 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import uvloop
 
 from kagimori_boundary.commands import Role
 from kagimori_hsm.door import Connection
 from kagimori_hsm.journal import Journal, JournalBroken, JournalWriter
-from kagimori_hsm.lanes import SlowLane
+from kagimori_hsm.lanes import USES_MAX, USES_OF_ACCOUNT_MAX, SlowLane
 from kagimori_hsm.module import Module
 from kagimori_hsm.roots.opener import Opener
 from kagimori_hsm.world import REFUSAL_SECONDS, World
 from kagimori_sandbox import landlock, seccomp
+
+EXPIRY_SECONDS: Final = 15.0  # between looks at the age of opened keys
 
 
 def serve(
@@ -54,8 +57,9 @@ async def _serve(module: Module, journal: Journal, path: str, operator: socket.s
     operator_gone = asyncio.Event()
     previous_mask = os.umask(0o177)  # the socket is its owner's alone
     slow_lane, writer = SlowLane(), JournalWriter(journal)
+    uses = SlowLane(of_account_max=USES_OF_ACCOUNT_MAX, waiting_max=USES_MAX)
     server = await loop.create_unix_server(
-        lambda: Connection(module.perform, slow_lane, module.role_of, writer), path=path
+        lambda: Connection(module.perform, slow_lane, module.role_of, writer, uses=uses), path=path
     )
     os.umask(previous_mask)
     await loop.create_unix_connection(
@@ -65,8 +69,16 @@ async def _serve(module: Module, journal: Journal, path: str, operator: socket.s
         sock=operator,
     )
     module.sandbox = _confine()
+    dropping = loop.create_task(_drop_expired_keys(module))
     await operator_gone.wait()
+    dropping.cancel()
     server.close()
+
+
+async def _drop_expired_keys(module: Module) -> None:
+    while True:
+        await asyncio.sleep(EXPIRY_SECONDS)
+        module.drop_expired()
 
 
 def _world(refusal_seconds: int | None, *, dev: bool) -> World:

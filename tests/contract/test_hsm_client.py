@@ -167,6 +167,23 @@ def test_a_sealed_hsm_does_not_count_as_one_until_it_is_unsealed():
     run(test)
 
 
+def test_more_than_may_be_in_flight_is_refused_at_once():
+    async def test(client, hsm):
+        hsm.mood = "keeps"
+        asked = [ask(client, number) for number in range(6)]
+        await until(lambda: hsm.kept)
+        refused = [one for one in asked if one.done()]
+        assert [one.result() for one in refused] == [Failed(Failure.BUSY)] * len(refused)
+        assert len(asked) - len(refused) <= client.in_flight == 4
+        hsm.mood = "answers"
+        for writer, number, command in hsm.kept:
+            await hsm.answer(writer, number, command)
+        await until(lambda: client.in_flight == 0)
+        assert await ask(client, 7) == Bytes(b"\x07")
+
+    run(test, HsmSettings(in_flight=4))
+
+
 def test_an_hsm_that_does_not_serve_says_why():
     async def test(client, hsm):
         assert client.why_not_operational == ""

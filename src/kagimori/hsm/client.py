@@ -18,6 +18,7 @@ from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState, Reply
 
 RECONNECT_SECONDS: Final = 0.05
 
+_BUSY: Final = Failed(Failure.BUSY)
 _NOT_OPERATIONAL: Final = Failed(Failure.NOT_OPERATIONAL)
 
 
@@ -71,12 +72,17 @@ class HsmClient(asyncio.Protocol):
     def perform(self, command: HsmCommand) -> Pending[Reply]:
         """Send a command with the others of this turn of the loop; its reply settles the pending.
 
-        The pending fails with `HsmGone` when there is no HSM, or no longer.
+        The pending fails with `HsmGone` when there is no HSM, or no longer. When too many commands
+        are in flight, the reply is that of an HSM that has too much to do.
         """
         if self._transport is None:
             lost: Pending[Reply] = Pending()
             lost.fail(HsmGone("the HSM is not connected"))
             return lost
+        if len(self._in_flight) >= self._settings.in_flight:
+            refused: Pending[Reply] = Pending()
+            refused.settle(_BUSY)
+            return refused
         self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
         is_fast = command.lane is Lane.FAST
         settings = self._settings

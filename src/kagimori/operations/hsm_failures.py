@@ -55,8 +55,19 @@ _WITH_MESSAGE: Final[dict[Failure, tuple[type[Refusal], str]]] = {
 }
 
 
-def refusal_for(failure: Failure) -> Refusal:
-    """Return the refusal for a failure; what the caller did not cause is an internal error."""
+_KMS: Final = "kms"
+_KMS_BUSY: Final = (
+    "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+)
+
+
+def refusal_for(failure: Failure, service: str = "") -> Refusal:
+    """Return the refusal for a failure; what the caller did not cause is an internal error.
+
+    Source: AWS KMS Developer Guide, "Throttling AWS KMS requests" (the text of KMS).
+    """
+    if failure is Failure.BUSY and service == _KMS:
+        return ThrottlingException(_KMS_BUSY)
     if failure in _WITH_MESSAGE:
         kind, message = _WITH_MESSAGE[failure]
         return kind(message)

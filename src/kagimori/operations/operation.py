@@ -118,7 +118,7 @@ class Operation(Generic[F, R]):
 
     def refusal(self, asked: Request, facts: F, failure: Failure) -> Refusal:
         """Return the refusal for a failure of the HSM."""
-        return refusal_for(failure)
+        return refusal_for(failure, asked.call.service)
 
     def refusal_outside(self, asked: Request, facts: F, cause: Cause) -> Refusal:
         """Return the refusal for a command that a custom key store did not perform."""

@@ -6,7 +6,7 @@ from kagimori.settings.about import About, Section
 
 
 class Hsm(Section, frozen=True):
-    """Time limits of the HSM."""
+    """Limits of the HSM."""
 
     answer_seconds: Annotated[
         float, About("For the answer to a command; then the request fails.", least=1)
@@ -14,6 +14,14 @@ class Hsm(Section, frozen=True):
     slow_answer_seconds: Annotated[
         float, About("For the answer to slow work, which waits for its turn.", least=1)
     ] = 90.0
+    in_flight: Annotated[
+        int,
+        About(
+            "Commands of one worker that the HSM has not answered, at most; requests that need "
+            "one more are throttled.",
+            least=1,
+        ),
+    ] = 2048
     silent_seconds: Annotated[
         float, About("An HSM that answers nothing for longer is replaced.", least=1)
     ] = 10.0

@@ -1,6 +1,6 @@
 """A key token with all that it is bound to, as commands carry it."""
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 
 class BoundToken(Struct, frozen=True, array_like=True):
@@ -17,3 +17,15 @@ class BoundToken(Struct, frozen=True, array_like=True):
     origin: str
     material_id: bytes
     key_token: bytes
+
+
+_decode = msgpack.Decoder(BoundToken).decode
+
+
+def account_in(bound_token: bytes) -> str:
+    """Return the account that an encoded token says it is of; empty if it is no token."""
+    try:
+        bound: BoundToken = _decode(bound_token)
+    except ValueError:
+        return ""
+    return bound.account_id

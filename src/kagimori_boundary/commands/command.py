@@ -27,9 +27,14 @@ class Role(Enum):
 
 @unique
 class Lane(Enum):
-    """The lane in which a command is performed: at once, or in the queue for slow ones."""
+    """The lane in which a command is performed.
+
+    `FAST` is at once. The others are queues whose work is done on threads: uses of keys that take
+    some milliseconds have one of their own, so that no making of an RSA key is before them.
+    """
 
     FAST = "fast"
+    BESIDE = "beside"
     SLOW = "slow"
 
 
@@ -39,6 +44,10 @@ OPERATOR_AND_WORKER: Final = frozenset({Role.OPERATOR, Role.WORKER})
 OPERATOR_AND_FOLLOWER: Final = frozenset({Role.OPERATOR, Role.FOLLOWER})
 OPERATOR_AND_CUSTODIAN: Final = frozenset({Role.OPERATOR, Role.CUSTODIAN})
 EVERY_ROLE: Final = frozenset(Role)
+
+
+# Of algorithms whose private half takes from 0.2 to some milliseconds.
+LONG_USES: Final = ("RSA", "ML_DSA")
 
 
 class HsmCommand(Struct, frozen=True, array_like=True):

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from kagimori_boundary.commands.command import HsmCommand, Lane, lane_of_making
+from kagimori_boundary.commands.bound_token import account_in
+from kagimori_boundary.commands.command import LONG_USES, HsmCommand, Lane, lane_of_making
 
 # As the API has it; the HSM's memory must not be a worker's to ask for.
 NumberOfBytes = Annotated[int, Meta(ge=1, le=1024)]
@@ -24,6 +25,14 @@ class Decrypt(HsmCommand, frozen=True, tag=6):
     encryption_context: dict[str, str]
     recipient: bytes = b""  # public key (SPKI DER) of an attested recipient; none if empty
 
+    @property
+    def lane(self) -> Lane:
+        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        return account_in(self.bound_token)
+
 
 class ReEncrypt(HsmCommand, frozen=True, tag=7):
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
@@ -35,6 +44,14 @@ class ReEncrypt(HsmCommand, frozen=True, tag=7):
     destination: bytes
     destination_algorithm: str
     destination_encryption_context: dict[str, str]
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.BESIDE if self.source_algorithm.startswith(LONG_USES) else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        return account_in(self.source)
 
 
 class GenerateDataKey(HsmCommand, frozen=True, tag=8):
@@ -72,6 +89,14 @@ class Sign(HsmCommand, frozen=True, tag=13):
     algorithm: str
     message_type: str
     message: bytes
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
+
+    @property
+    def payer(self) -> str:
+        return account_in(self.bound_token)
 
 
 class Verify(HsmCommand, frozen=True, tag=14):

@@ -1,9 +1,9 @@
 """The software engine: backing keys opened from their tokens, in the memory of this process.
 
-A key arrives with each command as a token bound to its KMS key. What was opened is remembered,
-up to a bound, under the exact bytes that arrived: another binding is another entry, so the cache
-cannot lend a key to a KMS key that the token was not made for. Tokens of destroyed material are
-refused, whoever still sends one.
+A key arrives with each command as a token bound to its KMS key. What was opened is remembered for
+a while (`opened.py`) under the exact bytes that arrived: another binding is another entry, so the
+cache cannot lend a key to a KMS key that the token was not made for. Tokens of destroyed material
+are refused, whoever still sends one.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from kagimori_boundary.key_specs import KeyUsage
 from kagimori_boundary.token_form import domain_key_id
 from kagimori_hsm.algorithms import dispatch
 from kagimori_hsm.algorithms.specs import algorithms_of
+from kagimori_hsm.engines.opened import OpenedKeys
 from kagimori_hsm.refused import Reason, Refused
 from kagimori_hsm.ring import Rings
 from kagimori_hsm.tokens import TokenRefused, key_identity, token_binding
 
-KEYS_REMEMBERED_MAX: Final = 20_000
 DESTROYED_REMEMBERED_MAX: Final = 20_000
 
 _decode_bound_token = msgspec.msgpack.Decoder(BoundToken).decode
@@ -32,6 +32,7 @@ class BackingKey:
 
     __slots__ = (
         "_algorithms", "_loaded", "_usage", "identity", "key_spec", "material", "material_id",
+        "opened_at",
     )  # fmt: skip
 
     def __init__(self, bound: BoundToken, material: bytes) -> None:
@@ -41,6 +42,7 @@ class BackingKey:
         self._usage = bound.key_usage
         self._algorithms = algorithms_of(bound.key_spec, bound.key_usage)
         self.identity = key_identity(bound.account_id, bound.key_id)
+        self.opened_at = 0.0
         self._loaded: dispatch.Loaded | None = None
 
     def check(self, usage: KeyUsage, algorithm: str) -> None:
@@ -62,9 +64,9 @@ class BackingKey:
 class BackingKeys:
     """Opens bound tokens, and remembers what it opened."""
 
-    def __init__(self, rings: Rings) -> None:
+    def __init__(self, rings: Rings, opened: OpenedKeys[BackingKey] | None = None) -> None:
         self._rings = rings
-        self._opened: dict[bytes, BackingKey] = {}
+        self._opened = opened if opened is not None else OpenedKeys()
         # Digests, the longest destroyed first. A command is on its way for seconds at the most, so
         # that those which are forgotten here can meet none any more.
         self._destroyed: dict[bytes, None] = {}
@@ -110,26 +112,26 @@ class BackingKeys:
             self._before[_digest(token)] = _digest(bound.key_token)
         return token
 
-    def clear(self) -> None:
-        """Drop all that was opened."""
-        self._opened.clear()
+    def drop_expired(self) -> None:
+        """Drop keys that were opened too long ago."""
+        self._opened.drop_expired()
+
+    def close(self) -> None:
+        """Drop all that was opened, and remember nothing from now on."""
+        self._opened.close()
         self._before.clear()
 
     def drop_under(self, key_ids: Collection[bytes]) -> None:
         """Drop keys opened from tokens under these domain keys, which are destroyed."""
-        for bound_token in list(self._opened):
-            if domain_key_id(self.bound(bound_token).key_token) in key_ids:
-                self._opened.pop(bound_token, None)  # the slow lane may have dropped it just now
+        self._opened.drop_where(
+            lambda bound_token: domain_key_id(self.bound(bound_token).key_token) in key_ids
+        )
 
     def forget(self, material_ids: Iterable[bytes], key_tokens: Iterable[bytes]) -> None:
         """Drop keys opened of destroyed materials; refuse their tokens from now on.
 
         Of a token that was wrapped anew, the one before it is refused as well.
         """
-        lost = frozenset(material_ids)
-        for bound_token, backing_key in list(self._opened.items()):
-            if backing_key.material_id in lost:
-                del self._opened[bound_token]
         for key_token in key_tokens:
             digest: bytes | None = _digest(key_token)
             while digest is not None:
@@ -137,20 +139,23 @@ class BackingKeys:
                 digest = self._before.pop(digest, None)
             while len(self._destroyed) > DESTROYED_REMEMBERED_MAX:
                 del self._destroyed[next(iter(self._destroyed))]
+        self._opened.drop_of(frozenset(material_ids))
 
     def _presented(self, bound_token: bytes) -> BoundToken:
         """Return the binding of a bound token, unless its material was destroyed."""
         bound = self.bound(bound_token)
         if self._destroyed and _digest(bound.key_token) in self._destroyed:
+            self._opened.drop_of((bound.material_id,))
             raise TokenRefused
         return bound
 
     def _open_anew(self, bound_token: bytes) -> BackingKey:
         bound = self._presented(bound_token)
         material = self._rings.of(bound.region).unwrap(bound.key_token, token_binding(bound))
-        if len(self._opened) >= KEYS_REMEMBERED_MAX:
-            del self._opened[next(iter(self._opened))]
-        backing_key = self._opened[bound_token] = BackingKey(bound, material)
+        backing_key = BackingKey(bound, material)
+        self._opened.keep(bound_token, backing_key)
+        if self._destroyed:  # by now, perhaps: slow work opens keys on threads
+            self._presented(bound_token)
         return backing_key
 
 

@@ -3,10 +3,11 @@
 import asyncio
 from concurrent.futures import Future
 
+import msgspec
 import pytest
 
 from kagimori_boundary import commands
-from kagimori_boundary.commands import Role
+from kagimori_boundary.commands import Lane, Role
 from kagimori_boundary.frames import FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Bytes, Failed, Failure
 from kagimori_hsm.door import Connection
@@ -148,5 +149,51 @@ def test_the_fast_lane_is_never_behind_the_slow_one():
             answered += 1
         assert [number for number, _ in wire.replies[2:]].index(101) <= 2
         assert answered == WAITING_OF_ACCOUNT_MAX + 2
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("command", "lane"),
+    [
+        (commands.Sign(b"", "RSASSA_PSS_SHA_256", "RAW", b""), Lane.BESIDE),
+        (commands.Sign(b"", "ML_DSA_SHAKE_256", "RAW", b""), Lane.BESIDE),
+        (commands.Sign(b"", "ECDSA_SHA_256", "RAW", b""), Lane.FAST),
+        (commands.Decrypt(b"", "RSAES_OAEP_SHA_256", b"", {}), Lane.BESIDE),
+        (commands.Decrypt(b"", "SYMMETRIC_DEFAULT", b"", {}), Lane.FAST),
+        (commands.ReEncrypt(b"", "RSAES_OAEP_SHA_1", b"", {}, b"", "", {}), Lane.BESIDE),
+        (commands.Encrypt(b"", "RSAES_OAEP_SHA_256", b"", {}), Lane.FAST),
+        (commands.Verify(b"", "RSASSA_PSS_SHA_256", "RAW", b"", b""), Lane.FAST),
+    ],
+)
+def test_what_a_private_key_does_for_long_is_done_beside(command, lane):
+    assert command.lane is lane
+
+
+def test_long_uses_of_keys_wait_for_no_making_of_keys():
+    """They have a lane of their own, shared out by the account that the token is of."""
+    bound = commands.BoundToken("111122223333", "r", "k", "RSA_2048", "SIGN_VERIFY", "", b"", b"")
+    sign = commands.Sign(msgspec.msgpack.encode(bound), "RSASSA_PSS_SHA_256", "RAW", b"x")
+    assert sign.payer == "111122223333"
+    assert commands.Sign(b"no token", "RSASSA_PSS_SHA_256", "RAW", b"x").payer == ""
+
+    async def test():
+        making, using, wire = ByHand(), ByHand(), Wire()
+        connection = Connection(
+            lambda role, command: Bytes(type(command).__name__.encode()),
+            SlowLane(making, threads=1),
+            lambda _: Role.WORKER,
+            JournalWriter(Journal()),
+            uses=SlowLane(using, threads=1, of_account_max=2, waiting_max=3),
+        )
+        connection.connection_made(wire)
+        connection.data_received(generate(1) + b"".join(frame_of(n, sign) for n in range(2, 7)))
+        assert wire.replies == [(5, Failed(Failure.BUSY)), (6, Failed(Failure.BUSY))]
+        while using.given:
+            using.do_one()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert wire.replies[2:] == [(number, Bytes(b"Sign")) for number in (2, 3, 4)]
+        assert len(making.given) == 1
 
     asyncio.run(test())

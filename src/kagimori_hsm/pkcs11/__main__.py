@@ -17,6 +17,8 @@ def main() -> None:
     # The supervisor decides when it ends, as it does for the HSM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The thread for the token must not hold up the loop for five milliseconds a turn.
+    sys.setswitchinterval(0.0005)
     serve(options, memory_locked=memory_locked)
 
 

@@ -23,7 +23,7 @@ from kagimori_boundary.replies import Greeting, HsmState, Reply
 from kagimori_boundary.token_options import TokenOptions
 from kagimori_hsm.engines.token_connection import TokenConnection
 from kagimori_hsm.journal import Journal, JournalWriter
-from kagimori_hsm.lanes import SlowLane
+from kagimori_hsm.lanes import BatchLane, SlowLane
 from kagimori_hsm.pkcs11.door import TokenDoor
 from kagimori_hsm.pkcs11.module import TokenModule
 from kagimori_sandbox import landlock, seccomp
@@ -76,9 +76,7 @@ async def _serve(options: TokenOptions, *, memory_locked: bool) -> None:
     )
     module, watch = TokenModule(TokenConnection(options)), Watch()
     token_thread = ThreadPoolExecutor(1, "token")
-    lane = SlowLane(
-        token_thread, threads=1, of_account_max=WAITING_OF_ACCOUNT_MAX, waiting_max=WAITING_MAX
-    )
+    lane = BatchLane(token_thread, of_account_max=WAITING_OF_ACCOUNT_MAX, waiting_max=WAITING_MAX)
     writer = JournalWriter(Journal(), token_thread)  # nothing here is journaled
     operator_gone = asyncio.Event()
 

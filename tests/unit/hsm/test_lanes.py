@@ -12,7 +12,15 @@ from kagimori_boundary.frames import FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Bytes, Failed, Failure
 from kagimori_hsm.door import Connection
 from kagimori_hsm.journal import Journal, JournalWriter
-from kagimori_hsm.lanes import WAITING_OF_ACCOUNT_MAX, WAITING_SECONDS_MAX, FairQueue, SlowLane
+from kagimori_hsm.lanes import (
+    BATCH_MAX,
+    BATCH_SECONDS,
+    WAITING_OF_ACCOUNT_MAX,
+    WAITING_SECONDS_MAX,
+    BatchLane,
+    FairQueue,
+    SlowLane,
+)
 
 
 class ByHand:
@@ -197,3 +205,82 @@ def test_long_uses_of_keys_wait_for_no_making_of_keys():
         assert len(making.given) == 1
 
     asyncio.run(test())
+
+
+# --- several pieces of work at a time -------------------------------------------------------------
+
+
+class Batches:
+    """A lane of one thread, worked by hand; each piece of work takes `seconds` by its clock."""
+
+    def __init__(self, seconds=0.0):
+        self.now, self.seconds, self.done = 0.0, seconds, []
+        self.thread = ByHand()
+        self.lane = BatchLane(
+            self.thread, of_account_max=64, waiting_max=128, monotonic=lambda: self.now
+        )
+
+    def submit(self, name, account="111122223333"):
+        def work():
+            self.now += self.seconds
+            return Bytes(name)
+
+        return self.lane.submit(account, work, self.done.append)
+
+    async def turn(self):
+        self.thread.do_one()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+def test_short_work_is_handed_over_in_batches():
+    async def run():
+        lane = Batches()
+        for number in range(BATCH_MAX + 2):
+            assert lane.submit(b"%d" % number)
+        await lane.turn()  # the first, which found the thread idle
+        assert lane.done == [Bytes(b"0")]
+        await lane.turn()
+        assert len(lane.done) == BATCH_MAX + 1
+        await lane.turn()
+        assert lane.done == [Bytes(b"%d" % number) for number in range(BATCH_MAX + 2)]
+        assert not lane.thread.given
+
+    asyncio.run(run())
+
+
+def test_a_batch_of_long_work_is_answered_piece_by_piece():
+    async def run():
+        lane = Batches(seconds=BATCH_SECONDS)
+        for number in range(4):
+            lane.submit(b"%d" % number)
+        for turns in range(1, 5):
+            await lane.turn()
+            assert lane.done == [Bytes(b"%d" % number) for number in range(turns)]
+
+    asyncio.run(run())
+
+
+def test_accounts_take_turns_in_batches():
+    async def run():
+        lane = Batches()
+        for account in ("many", "many", "many", "one"):
+            lane.submit(account.encode(), account)
+        await lane.turn()
+        await lane.turn()
+        assert [reply.value for reply in lane.done] == [b"many", b"many", b"one", b"many"]
+
+    asyncio.run(run())
+
+
+def test_who_waited_too_long_in_a_batch_lane_is_refused():
+    async def run():
+        lane = Batches()
+        lane.submit(b"first")
+        lane.submit(b"late")
+        lane.now += WAITING_SECONDS_MAX + 1
+        await lane.turn()
+        assert lane.done == [Failed(Failure.BUSY), Bytes(b"first")]
+        assert not lane.thread.given
+
+    asyncio.run(run())

@@ -22,6 +22,7 @@ from kagimori_hsm.roots.opener import Opener
 from kagimori_hsm.world import REFUSAL_SECONDS, World
 from kagimori_sandbox import landlock, seccomp
 
+WAITING_CONNECTIONS_MAX: Final = 100
 EXPIRY_SECONDS: Final = 15.0  # between looks at the age of opened keys
 
 
@@ -49,30 +50,43 @@ def serve(
         is_valid_rsa_pair=is_valid_rsa_pair,
     )
     module.self_test()
-    uvloop.run(_serve(module, journal, socket_path, socket.socket(fileno=operator_fd)))
+    listener = _listener(socket_path)
+    # Before the first command, and before the first thread, which would go on as it was.
+    module.sandbox = _confine()
+    uvloop.run(_serve(module, journal, listener, socket.socket(fileno=operator_fd)))
 
 
-async def _serve(module: Module, journal: Journal, path: str, operator: socket.socket) -> None:
+async def _serve(
+    module: Module, journal: Journal, listener: socket.socket, operator: socket.socket
+) -> None:
     loop = asyncio.get_running_loop()
     operator_gone = asyncio.Event()
-    previous_mask = os.umask(0o177)  # the socket is its owner's alone
     slow_lane, writer = SlowLane(), JournalWriter(journal)
     uses = SlowLane(of_account_max=USES_OF_ACCOUNT_MAX, waiting_max=USES_MAX)
     server = await loop.create_unix_server(
-        lambda: Connection(module.perform, slow_lane, module.role_of, writer, uses=uses), path=path
+        lambda: Connection(module.perform, slow_lane, module.role_of, writer, uses=uses),
+        sock=listener,
     )
-    os.umask(previous_mask)
     await loop.create_unix_connection(
         lambda: Connection(
             module.perform, slow_lane, lambda _: Role.OPERATOR, writer, operator_gone.set
         ),
         sock=operator,
     )
-    module.sandbox = _confine()
     dropping = loop.create_task(_drop_expired_keys(module))
     await operator_gone.wait()
     dropping.cancel()
     server.close()
+
+
+def _listener(path: str) -> socket.socket:
+    """Return the workers' socket, made for its owner alone, and listening."""
+    listener = socket.socket(socket.AF_UNIX)
+    previous_mask = os.umask(0o177)
+    listener.bind(path)
+    os.umask(previous_mask)
+    listener.listen(WAITING_CONNECTIONS_MAX)
+    return listener
 
 
 async def _drop_expired_keys(module: Module) -> None:
@@ -101,7 +115,7 @@ def _confine() -> tuple[str, ...]:
 
     What Python loads later may still be read; the RSA checker may still be ended.
     """
-    files = landlock.confine(readable=landlock.runtime_paths(), signals=True)
+    files = landlock.confine(readable=landlock.program_paths(), signals=True)
     calls = seccomp.refuse_sockets_and_programs()
     return (*(("landlock",) if files else ()), *(("seccomp",) if calls else ()))
 

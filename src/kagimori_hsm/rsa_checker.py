@@ -82,7 +82,7 @@ def _become_child(end: socket.socket) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _close_all_but(end.fileno())
         protect()  # memory locks are not inherited
-        landlock.confine(readable=landlock.runtime_paths())
+        landlock.confine(readable=landlock.program_paths())
         seccomp.refuse_sockets_and_programs()
         os.nice(_NICENESS)
         while (der := _received(end)) is not None:

@@ -107,12 +107,17 @@ def confine(
 
 def runtime_paths() -> list[Path]:
     """Return the paths that a Python process reads for as long as it runs."""
-    system = ("/usr", "/lib", "/lib64", "/etc", "/dev/null", "/dev/urandom", "/proc/self", "/sys")
     trusted = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    found = {*program_paths(), *map(Path, ("/etc", "/proc/self", "/sys"))}
+    return sorted({*found, *map(Path, filter(None, trusted))})
+
+
+def program_paths() -> list[Path]:
+    """Return the paths from which a Python process loads code for as long as it runs."""
+    system = ("/usr", "/lib", "/lib64", "/dev/null", "/dev/urandom")
     # Not all of sys.path: the working folder stands in it, wherever that is.
     ours = str(Path(__file__).resolve().parents[1])
-    found = {*system, sys.prefix, sys.base_prefix, ours, *filter(None, trusted)}
-    return [Path(path) for path in sorted(found)]
+    return [Path(path) for path in sorted({*system, sys.prefix, sys.base_prefix, ours})]
 
 
 def _without(paths: Iterable[Path], hidden: Sequence[Path]) -> Iterator[Path]:

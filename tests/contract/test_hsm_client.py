@@ -170,7 +170,7 @@ def test_a_sealed_hsm_does_not_count_as_one_until_it_is_unsealed():
 def test_more_than_may_be_in_flight_is_refused_at_once():
     async def test(client, hsm):
         hsm.mood = "keeps"
-        asked = [ask(client, number) for number in range(6)]
+        asked = [ask(client, number) for number in range(1, 7)]
         await until(lambda: hsm.kept)
         refused = [one for one in asked if one.done()]
         assert [one.result() for one in refused] == [Failed(Failure.BUSY)] * len(refused)

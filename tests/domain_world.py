@@ -10,8 +10,16 @@ import msgspec
 
 from kagimori.entities.identity_tables import LOGIN_PROFILES, MFA_DEVICES, USERS
 from kagimori.entities.stored_tokens import TOKEN_KINDS
-from kagimori.entities.tables import ACCESS_KEYS, AUDIT_KEYS, DOMAINS, KMS_KEYS, TABLES
+from kagimori.entities.tables import (
+    ACCESS_KEYS,
+    AUDIT_KEYS,
+    DOMAINS,
+    KEY_STORES,
+    KMS_KEYS,
+    TABLES,
+)
 from kagimori.hsm.client import HsmGone
+from kagimori.hsm.holders import sealing
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.embedded import EmbeddedStore
 from kagimori.machinery.telemetry import Telemetry
@@ -21,6 +29,7 @@ from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.login_profile import LoginProfile
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.user import User
+from kagimori.rules.key_stores.key_store import CustomKeyStore, KeyStoreType
 from kagimori.rules.keys.audit_key import StoredAuditKey
 from kagimori.rules.keys.domains import ALL, first_domains
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey
@@ -212,6 +221,7 @@ class DomainWorld:
                     sealed_password=password.value,
                 ),
             ),
+            Put(KEY_STORES, self._key_store(name)),
             Put(
                 AUDIT_KEYS,
                 StoredAuditKey(
@@ -220,6 +230,19 @@ class DomainWorld:
             ),
         )
         return await self.make_key(REGIONS[1])
+
+    def _key_store(self, name):
+        """A custom key store, whose secret is under the domain key of its region."""
+        store = CustomKeyStore(
+            account_id=ACCOUNT,
+            region=REGIONS[1],
+            key_store_id=f"cks-{name}",
+            name=name,
+            key_store_type=KeyStoreType.CLOUDHSM,
+            created_at=1.0,
+        )
+        reply = self.worker(sealing(store, "password"))
+        return msgspec.structs.replace(store, sealed_secret=reply.value)
 
     def presented(self):
         """Every token in the store, as the HSM takes it."""

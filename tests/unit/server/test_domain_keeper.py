@@ -328,7 +328,7 @@ def test_records_name_domain_keys_and_hold_no_token(tmp_path):
         told = dict(zip(world.records, world.details, strict=True))
         named = {one["domainKeyId"] for one in told["DestroyDomainKey"]["domainKeys"]}
         assert named == old
-        assert told["RewrapTokens"] == {"entities": 5}
+        assert told["RewrapTokens"] == {"entities": 6}
         assert {one["domain"] for one in told["RotateDomainKey"]["domainKeys"]} == {
             "identity",
             *REGIONS,

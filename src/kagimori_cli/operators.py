@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from kagimori.deployment.domain_keys import stored_operators
 from kagimori_cli.admin import (
     EndpointUrl,
     Folder,
     plain_members,
     refusals_explained,
     served,
+    server_for,
 )
 from kagimori_cli.approval_requests import ReasonIfAsked, ask_for, given
 from kagimori_cli.operator_keys import make_key, public_file_of, read_public_key
@@ -123,7 +125,8 @@ def list_operators(
 ) -> None:
     """List the operators, and how many of them must approve."""
     with refusals_explained():
-        found = _roster(served(data, endpoint))
+        server = server_for(data, endpoint)
+        found = stored_operators(data or Path()) if server is None else _roster(server)
     _print(found, output)
 
 

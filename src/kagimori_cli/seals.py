@@ -13,8 +13,11 @@ from kagimori.deployment.custody import (
     custodian,
     stored_seals,
 )
+from kagimori.deployment.domain_keys import stored_operators
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.running import running_server
+from kagimori_cli.admin import served
+from kagimori_cli.approval_requests import ReasonIfAsked, ask_for, given
 from kagimori_cli.seal_input import (
     FILE,
     PASSPHRASE,
@@ -110,8 +113,23 @@ def add(
 
 
 @seal.command(epilog="Example: kagimori seal remove 5f0c2a81b3d4 --data ./kagimori-data")
-def remove(seal_id: SealId, *, data: Data) -> None:
-    """Remove a seal: a new root key is drawn, and what it opened is kept no longer."""
+def remove(
+    seal_id: SealId,
+    *,
+    reason: ReasonIfAsked = None,
+    data: Data,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Remove a seal: a new root key is drawn, and what it opened is kept no longer.
+
+    Operators approve that, if there are any.
+    """
+    with problems_explained():
+        has_operators = bool(stored_operators(data)["Operators"])
+    if has_operators:
+        asked = {"Action": "RemoveSeal", "SealId": seal_id}
+        ask_for(served(data, None), output, **asked, Reason=given(reason))
+        return
     with problems_explained(), custodian(data) as connection:
         kind = _kind(connection, seal_id)
         connection.remove(seal_id)

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, EndpointResolutionError
 import serving
 from answers import misfits_of
 from kagimori.front.shapes import describe
+from kit.people import listed, signature
 from serving import eventually, refused, run
 
 ALL = {
@@ -76,7 +77,9 @@ class Account:
 
 @pytest.fixture(scope="module")
 def server():
-    with serving.served("--digest-minutes", "0.01") as made:
+    with serving.served(
+        *("--digest-minutes", "0.01"), *("--set", "approvals.refusal_hours=0")
+    ) as made:
         yield made
 
 
@@ -320,8 +323,32 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.get_audit_status()
     client.rotate_domain_key()
     client.rewrap_tokens()
-    client.get_domain_status()
-    assert answered == set(describe("kagimori").operations)
+    domains = client.get_domain_status()["Domains"]
+    old = [one["DomainKeyId"] for each in domains for one in each["Keys"] if "RetiredAt" in one]
+    client.destroy_domain_keys(DomainKeyIds=old[:1])
+    decide(client, key["Arn"], policy)
+    # Nothing is answered after this one.
+    assert answered == set(describe("kagimori").operations) - {"ZeroizeHsm"}
+
+
+def decide(client, arn, policy):
+    """An operator approves one request, and refuses another."""
+    client.add_operators(Operators=listed("alice"), Quorum=1)
+    assert client.list_operators()["Quorum"] == 1
+    made = [
+        client.request_approval(Action="ReplaceKeyPolicy", Reason="r", KeyId=arn, Policy=policy)
+        for _ in range(2)
+    ]
+    for one, operation in zip(made, ("sign_approval", "refuse_approval"), strict=True):
+        request_id = one["Approval"]["RequestId"]
+        shown = client.get_approval(RequestId=request_id)["Approval"]
+        decision = "approve" if operation == "sign_approval" else "refuse"
+        signed = signature(shown, "alice", decision)
+        call = getattr(client, operation)
+        call(RequestId=request_id, OperatorName="alice", Signature=signed)
+    client.execute_approval(RequestId=made[0]["Approval"]["RequestId"])
+    states = {one["State"] for one in client.list_approvals()["Approvals"]}
+    assert states == {"EXECUTED", "REFUSED"}
 
 
 def test_how_a_grant_fell_short_is_told_as_the_model_says(server, alice, key):

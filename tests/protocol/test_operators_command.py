@@ -178,6 +178,23 @@ def test_a_domain_key_is_destroyed_by_hand_and_everything_stored_goes_on(server,
     kms.create_key()
 
 
+def test_a_seal_is_removed_by_operators(server, folder, operators):
+    before = command(server, "seal", "list")["seals"]
+    run("seal", "add", "file", "--data", server.data, check=True)
+
+    def further():
+        ids = {one["seal_id"] for one in command(server, "seal", "list")["seals"]}
+        return ids - {one["seal_id"] for one in before}
+
+    eventually(further)
+    (spare,) = further()
+    without = run("seal", "remove", spare, "--data", server.data)
+    assert "--reason" in without.stderr
+    approved(server, folder, command(server, "seal", "remove", spare, "--reason", "not needed"))
+    eventually(lambda: not further())
+    server.client().create_key()
+
+
 def domain_keys(admin, state=None):
     return [
         key["DomainKeyId"]

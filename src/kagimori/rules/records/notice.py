@@ -53,6 +53,7 @@ _DECISIONS: Final = {
     "ExecuteApproval": "Kagimori Approval Executed",
     "AddOperators": "Kagimori Dangerous Action Without Approval",
     "DestroyDomainKeys": "Kagimori Dangerous Action Without Approval",
+    "RemoveSeal": "Kagimori Dangerous Action Without Approval",
     "ZeroizeHsm": "Kagimori Dangerous Action Without Approval",
 }
 _INTERNAL: Final = "AWS Internal"

@@ -15,6 +15,7 @@ TYPES = {
     "ExecuteApproval": "Kagimori Approval Executed",
     "AddOperators": "Kagimori Dangerous Action Without Approval",
     "DestroyDomainKeys": "Kagimori Dangerous Action Without Approval",
+    "RemoveSeal": "Kagimori Dangerous Action Without Approval",
     "ZeroizeHsm": "Kagimori Dangerous Action Without Approval",
 }
 

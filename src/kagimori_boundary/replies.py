@@ -237,6 +237,17 @@ class NewSeed(Struct, frozen=True, array_like=True, tag=15):
     sealed_seed: bytes
 
 
+class NewBackupKey(Struct, frozen=True, array_like=True, tag=100):
+    """The key of a backup, in plain and wrapped; `sample` is empty where none was asked for."""
+
+    backup_key: bytes
+    wrapped_key: bytes
+    sample: bytes
+
+    def __repr__(self) -> str:
+        return "NewBackupKey()"
+
+
 Reply = (
     Greeting
     | SealedDomains
@@ -263,4 +274,5 @@ Reply = (
     | SealAdded
     | SealEvents
     | SealChange
+    | NewBackupKey
 )

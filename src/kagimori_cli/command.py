@@ -35,6 +35,16 @@ COMMANDS: Final = {
     ),
     "why": ("why", "why", "kagimori why 5f0c... --data ./kagimori-data"),
     "audit": ("audit", "audit", "kagimori audit verify --data ./kagimori-data"),
+    "backup": (
+        "backups",
+        "backup",
+        "kagimori backup --data ./kagimori-data --to ./backups",
+    ),
+    "restore": (
+        "backups",
+        "restore",
+        "kagimori restore --from ./kagimori.backup --data ./restored --root ./seal.key",
+    ),
     "account": ("accounts", "account", "kagimori account create --data ./kagimori-data"),
     "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
     "seal": ("seals", "seal", "kagimori seal list --data ./kagimori-data"),

@@ -27,6 +27,7 @@ from kagimori_hsm.algorithms import rsa
 from kagimori_hsm.algorithms.pairwise import PairInconsistent
 from kagimori_hsm.commands.approvals import ApprovalCommands
 from kagimori_hsm.commands.audit import AuditCommands
+from kagimori_hsm.commands.backups import BackupCommands
 from kagimori_hsm.commands.domains import DomainCommands, key_facts, sealed
 from kagimori_hsm.commands.health import HealthCommands
 from kagimori_hsm.commands.identity import IdentityCommands
@@ -102,6 +103,7 @@ class Module:
             **UseCommands(self._keys).functions(),
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **identity.functions(),
+            **BackupCommands(self._rings, self._keys).functions(),
             **mfa.functions(),
             **KeyStoreCommands(self._rings, world).functions(),
             **self._seals.functions(),

@@ -1,4 +1,4 @@
-"""The command is a client: it reaches deployments, settings and readers of the trail, no further."""
+"""The command is a client: it reaches deployments, backups, settings and readers of the trail."""
 
 import ast
 import importlib
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = sorted((Path(__file__).parents[2] / "src" / "kagimori_cli").glob("*.py"))
+ROOMS = {"backups", "deployment", "settings"}
 READERS = {"acceptance", "policy_replay", "reading", "verification"}
 
 
@@ -28,8 +29,8 @@ def is_within_reach(module, name):
     parts = module.split(".")
     if parts[0] in ("kagimori_cli", "kagimori_client"):
         return True
-    return parts[:2] in (["kagimori", "deployment"], ["kagimori", "settings"]) or (
-        parts[:2] == ["kagimori", "trail"] and parts[2] in READERS
+    return parts[0] == "kagimori" and (
+        parts[1] in ROOMS or (parts[1] == "trail" and parts[2] in READERS)
     )
 
 

@@ -14,6 +14,7 @@ _FIXED = {
     commands.Encapsulate: replies.Encapsulated(b"shared secret", b"ciphertext"),
     commands.CreateSecretOnBehalf: replies.NewSecret(SECRET, b"sealed"),
     commands.CreateMfaSeed: replies.NewSeed("BASE32", b"sealed"),
+    commands.CreateBackupKey: replies.NewBackupKey(b"k" * 32, b"wrapped", b"sample"),
     commands.TakeCodes: replies.TakenCode(STEP, 0),
 }
 _MAKING = (commands.GenerateKey, commands.ImportMaterial, commands.StoreMaterial)

@@ -156,6 +156,7 @@ def test_the_aws_cli_speaks_to_it(server, tmp_path):
 
 OPERATORS_ALONE = {
     "CreateAccount": {},
+    "CreateBackupKey": {"BackupId": "00000000-0000-4000-8000-000000000000"},
     "CreateServiceKey": {"Service": "s3"},
     "DeleteServiceKey": {"AccessKeyId": "AKIAAAAAAAAAAAAAAAAA"},
     "GetAuditStatus": {},

@@ -17,6 +17,7 @@ from kagimori_boundary.commands.audit import (
     CreateAuditKey,
     SignDigest,
 )
+from kagimori_boundary.commands.backups import CreateBackupKey, OpenBackupKey
 from kagimori_boundary.commands.bound_token import BoundToken
 from kagimori_boundary.commands.command import HsmCommand, Lane, Role
 from kagimori_boundary.commands.control import (
@@ -169,6 +170,8 @@ Command = (
     | SealStoreSecret
     | DeriveProxySigningKey
     | OpenStorePassword
+    | CreateBackupKey
+    | OpenBackupKey
 )
 
 __all__ = [
@@ -187,6 +190,7 @@ __all__ = [
     "Command",
     "CreateAccountSecret",
     "CreateAuditKey",
+    "CreateBackupKey",
     "CreateDomains",
     "CreateImportParameters",
     "CreateMfaSeed",
@@ -221,6 +225,7 @@ __all__ = [
     "MakeSealChange",
     "OneCode",
     "OpenApproval",
+    "OpenBackupKey",
     "OpenClaims",
     "OpenSeal",
     "OpenSession",

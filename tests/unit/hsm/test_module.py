@@ -18,6 +18,7 @@ MALFORMED, NOT_OPERATIONAL = Failed(Failure.MALFORMED), Failed(Failure.NOT_OPERA
 
 # Written down a second time, so that a command does not get another role by accident.
 OPERATORS = {
+    "OpenBackupKey",
     "CreateSecret",
     "Unseal",
     "CreateDomains",
@@ -29,7 +30,13 @@ OPERATORS = {
     "Zeroize",
     "RunSelfTests",
 }
-OPERATORS_AND_WORKERS = {"SealClaims", "StoreMaterial", "DescribeDomains", "DescribeModule"}
+OPERATORS_AND_WORKERS = {
+    "SealClaims",
+    "StoreMaterial",
+    "DescribeDomains",
+    "DescribeModule",
+    "CreateBackupKey",
+}
 OPERATORS_AND_CUSTODIANS = {"OpenSeal", "TestSeal", "AddSeal", "RemoveSeal"}
 OPERATORS_AND_FOLLOWERS = {"SignDigest"}
 EVERYBODYS = {"Hello", "BecomeCustodian", "DescribeSeals"}

@@ -9,6 +9,7 @@ from kagimori.operations.kagimori.approvals import (
     ListApprovals,
     RequestApproval,
 )
+from kagimori.operations.kagimori.backups import CreateBackupKey
 from kagimori.operations.kagimori.denials import GetDenial
 from kagimori.operations.kagimori.domains import (
     GetDomainStatus,
@@ -39,6 +40,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
     return (
         AddOperators(),
         CreateAccount(),
+        CreateBackupKey(),
         CreateServiceKey(),
         DeleteServiceKey(),
         DestroyDomainKeys(),

@@ -120,6 +120,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "ListPublicKeys": "StartTime EndTime NextToken",
         "AddOperators": "Operators Quorum",
         "CreateAccount": "",
+        "CreateBackupKey": "BackupId KeyId",
         "CreateServiceKey": "Service",
         "DeleteServiceKey": "AccessKeyId",
         "DestroyDomainKeys": "DomainKeyIds",

@@ -205,6 +205,21 @@ def journal_event(
     )
 
 
+def backup_event(
+    *,
+    event_id: str,
+    now: float,
+    name: str,
+    account_id: str,
+    region: str,
+    details: dict[str, Any],
+) -> ServiceRecord:
+    """Return the record of a backup's key that was made, or of a restore, without a server."""
+    return _of_deployment(
+        name, details, event_id=event_id, now=now, account_id=account_id, region=region
+    )
+
+
 def domain_event(
     *,
     event_id: str,

@@ -1,0 +1,159 @@
+"""Opens a backup with a root: nothing else is needed, no deployment and no server."""
+
+import contextlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import msgspec
+from msgspec import Struct
+
+from kagimori.backups.form import (
+    CHUNK_BYTES,
+    BackupRefused,
+    Decrypting,
+    Header,
+    read_header,
+)
+from kagimori.backups.members import MANIFEST, NAMES, STORE, Manifest
+from kagimori.deployment.folder import Unusable
+from kagimori.hsm.process import HsmProcess, HsmRefused
+from kagimori.machinery.store.copies import newest_schema
+from kagimori_boundary.commands import OpenBackupKey
+from kagimori_boundary.replies import Bytes
+
+MANIFEST_BYTES_MAX: Final = 64 * 1024
+
+
+class Unpacked(Struct, frozen=True):
+    """A backup that was unpacked and is authenticated to its end."""
+
+    header: Header
+    manifest: Manifest
+    files: int
+    plain_bytes: int
+
+
+@contextlib.contextmanager
+def unpacked_backup(file: Path, root: Path) -> Iterator[Path]:
+    """Yield a temporary folder with the files of a backup; it is gone afterwards.
+
+    Raises:
+        Unusable: no backup, damaged, of a newer version, or not opened by this root.
+    """
+    with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
+        unpack(file, root, Path(folder), durable=False)
+        yield Path(folder)
+
+
+def unpack(file: Path, root: Path, folder: Path, *, durable: bool) -> Unpacked:
+    """Write the files of a backup into a folder; `durable`: they survive a power cut then.
+
+    Nothing in there is to be used unless this returns: the end of a backup is authenticated last.
+
+    Raises:
+        Unusable: no backup, damaged, of a newer version, not opened by this root, or no room.
+    """
+    try:
+        with file.open("rb") as source:
+            read = read_header(source)
+            _check_schema(read.header)
+            key = _key_of(file, read.header, root)
+            decrypting = Decrypting(source, key, read.bound)
+            return _unpacked(read.header, decrypting, folder, durable=durable)
+    except BackupRefused as refused:
+        raise Unusable(f"{file} {refused}") from None
+    except OSError as problem:
+        raise Unusable(f"{problem.filename or folder}: {problem.strerror}") from None
+
+
+def _check_schema(header: Header) -> None:
+    if header.schema > newest_schema():
+        raise BackupRefused(f"was made by a newer version of Kagimori ({header.made_by})")
+
+
+def _key_of(file: Path, header: Header, root: Path) -> bytes:
+    """Return the key of a backup, opened by an HSM that is started for it.
+
+    Raises:
+        Unusable: the root does not open it, or cannot be read.
+        BackupRefused: the root is right, and the header was altered.
+    """
+    with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
+        try:
+            root.open("rb").close()  # no process is started for a root that cannot be read
+            hsm = HsmProcess(Path(folder) / "hsm.sock", root)
+        except OSError as problem:
+            raise Unusable(f"{root}: {problem.strerror}") from None
+        try:
+            try:
+                hsm.unseal(header.sealed_domains)
+            except HsmRefused as refused:
+                raise Unusable(f"{file} does not open with {root}: {refused}") from None
+            try:
+                reply = hsm.ask(OpenBackupKey(header.backup_id, header.wrapped_key))
+            except HsmRefused:
+                raise BackupRefused("was altered") from None
+        finally:
+            hsm.end()
+    if not isinstance(reply, Bytes):
+        raise Unusable("the HSM answered something else")
+    return reply.value
+
+
+def _unpacked(header: Header, source: Decrypting, folder: Path, *, durable: bool) -> Unpacked:
+    manifest: Manifest | None = None
+    files = plain_bytes = 0
+    try:
+        stream = cast("BinaryIO", source)  # a tar stream reads from it, and does nothing else
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK_BYTES) as archive:
+            for entry in archive:
+                if entry.isdir() and NAMES.fullmatch(entry.name):
+                    _make_folders(folder, entry.name.split("/"))
+                    continue
+                content = archive.extractfile(entry) if entry.isreg() else None
+                if content is None:
+                    raise BackupRefused("holds something else than files")
+                if entry.name == MANIFEST:
+                    manifest = _manifest(content.read(MANIFEST_BYTES_MAX))
+                    continue
+                if not NAMES.fullmatch(entry.name):
+                    raise BackupRefused("holds a file that no deployment has")
+                _write(folder, entry.name, cast("BinaryIO", content), durable=durable)
+                files, plain_bytes = files + 1, plain_bytes + entry.size
+        while source.read(CHUNK_BYTES):
+            continue
+    except tarfile.TarError:
+        raise BackupRefused("is damaged: its archive cannot be read") from None
+    if not source.is_at_end or manifest is None or not (folder / STORE).is_file():
+        raise BackupRefused("is incomplete")
+    return Unpacked(header, manifest, files, plain_bytes)
+
+
+def _manifest(content: bytes) -> Manifest:
+    try:
+        return msgspec.json.decode(content, type=Manifest)
+    except (ValueError, RecursionError):
+        raise BackupRefused("is damaged: its manifest cannot be read") from None
+
+
+def _write(folder: Path, name: str, content: BinaryIO, *, durable: bool) -> None:
+    *parents, last = name.split("/")
+    place = _make_folders(folder, parents)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(place / last, flags, 0o600), "wb") as out:
+        shutil.copyfileobj(content, out, CHUNK_BYTES)
+        if durable:
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _make_folders(folder: Path, names: Sequence[str]) -> Path:
+    for name in names:
+        folder /= name
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -1,0 +1,155 @@
+"""Restores a deployment from a backup, to a place where there is none.
+
+Everything is written into a folder inside that place, and moved up once it is whole and opens; the
+store is moved last. So there is a deployment, or none: whoever is killed in between begins again.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from kagimori.backups.members import STORE, Manifest
+from kagimori.backups.opening import Unpacked, unpack
+from kagimori.deployment.folder import Layout, Unusable, write_private
+from kagimori.deployment.opened import opened
+from kagimori.machinery.chance import new_uuid
+from kagimori.machinery.files import sync_folder
+from kagimori.rules.records.service_event import backup_event
+
+STAGING: Final = ".restoring"
+_ROOT_BYTES_MAX: Final = 1024
+
+
+class Restored(Struct, frozen=True):
+    """A restored deployment. `made_at` is the moment to which everything is back."""
+
+    data: str
+    backup_id: str
+    made_at: float
+    files: int
+    plain_bytes: int
+    seconds: float
+    manifest: Manifest
+
+
+def restore(file: Path, data: Path, root: Path, *, durable: bool = True) -> Restored:
+    """Restore a backup with the file that holds the seal key, which goes with it into `data`.
+
+    Raises:
+        Unusable: the place is not empty, or no backup, damaged, of a newer version, or not opened
+            by this root; nothing is left behind.
+    """
+    began = time.monotonic()
+    with _staged(data) as staging:
+        unpacked = unpack(file, root, staging, durable=durable)
+        layout = Layout(staging)
+        write_private(layout.seal_key, _read_root(root))
+        _record(staging, unpacked)
+        shutil.rmtree(layout.run, ignore_errors=True)
+        if durable:
+            for folder in (staging, *(one for one in staging.rglob("*") if one.is_dir())):
+                sync_folder(folder)
+        _move_up(staging, data)
+    return Restored(
+        data=str(data),
+        backup_id=unpacked.header.backup_id,
+        made_at=unpacked.header.made_at,
+        files=unpacked.files,
+        plain_bytes=unpacked.plain_bytes,
+        seconds=round(time.monotonic() - began, 3),
+        manifest=unpacked.manifest,
+    )
+
+
+@contextlib.contextmanager
+def _staged(data: Path) -> Iterator[Path]:
+    """Yield a folder inside the place of the new deployment; undo everything on failure.
+
+    Raises:
+        Unusable: the place is not empty, cannot be written, or is being restored to.
+    """
+    existed = data.is_dir()
+    with _written(data), contextlib.ExitStack() as stack:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Unusable(f"something is being restored to {data}") from None
+        if not _is_free(data):
+            raise Unusable(f"{data} is not empty: restore to a new folder")
+        _clear(data)
+        staging = data / STAGING
+        staging.mkdir(mode=0o700)
+        try:
+            yield staging
+        except BaseException:
+            _clear(data)
+            if not existed:
+                data.rmdir()
+            raise
+
+
+@contextlib.contextmanager
+def _written(data: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise Unusable(f"cannot write {data}: {problem.strerror}") from None
+
+
+def _is_free(data: Path) -> bool:
+    """Return whether a folder is empty, or holds the leftovers of a restore that was killed."""
+    names = {one.name for one in data.iterdir()}
+    return not names or (STAGING in names and STORE not in names)
+
+
+def _clear(data: Path) -> None:
+    for left in data.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def _read_root(root: Path) -> bytes:
+    with root.open("rb") as file:
+        return file.read(_ROOT_BYTES_MAX)
+
+
+def _record(staging: Path, unpacked: Unpacked) -> None:
+    """Bring the store to the newest schema, and have the restore recorded in it.
+
+    Raises:
+        Unusable: the store is damaged.
+    """
+    with opened(staging) as deployment:
+        record = backup_event(
+            event_id=new_uuid(),
+            now=round(time.time(), 3),
+            name="RestoreBackup",
+            account_id=deployment.facts.operator_account_id,
+            region=deployment.facts.home_region,
+            details={
+                "backupId": unpacked.header.backup_id,
+                "backupTime": unpacked.header.made_at,
+            },
+        )
+        deployment.store.commit((), record)
+
+
+def _move_up(staging: Path, data: Path) -> None:
+    """Move everything to its place, the store last: with it there is a deployment."""
+    store = staging / STORE
+    for one in [*(one for one in staging.iterdir() if one.name != STORE), store]:
+        one.rename(data / one.name)
+    staging.rmdir()
+    sync_folder(data)

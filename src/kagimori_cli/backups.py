@@ -1,0 +1,127 @@
+"""`kagimori backup` and `kagimori restore`: copies of a deployment that are known to work."""
+
+import base64
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from msgspec.structs import asdict
+
+from kagimori.backups.making import BackupKey, Made, back_up
+from kagimori.backups.own_hsm import own_backup_key
+from kagimori.backups.proving import Proof, prove
+from kagimori.backups.restoring import restore as restore_to
+from kagimori.deployment.folder import Unusable
+from kagimori_cli.admin import refusals_explained, server_for
+from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
+from kagimori_cli.times import shown
+
+FromFile = Annotated[Path, typer.Option("--from", metavar="FILE", help="The backup.")]
+Root = Annotated[Path, typer.Option("--root", metavar="FILE", help="The file with the seal key.")]
+_MEGA: Final = 1_000_000
+
+backup = typer.Typer(
+    help="Back up a deployment, while it is served or not; prove that a backup works.",
+    add_completion=False,
+    invoke_without_command=True,
+)
+
+
+@backup.callback()
+def make(
+    context: typer.Context,
+    *,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The deployment's folder.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR", help="A file, or a folder in which a new file gets a name."
+        ),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Write a backup: encrypted, whole or not at all. It is useless without a root."""
+    if context.invoked_subcommand is not None:
+        return
+    if data is None or to is None:
+        unreadable("give --data DIR and --to FILE|DIR")
+    if "://" in to:
+        unreadable(f"{to.partition(':')[0]}:// is no place for backups: give a file or a folder")
+    with refusals_explained():
+        made = back_up(data, Path(to), lambda *asked: _key(data, *asked))
+    _print_made(made, output)
+
+
+@backup.command(
+    epilog="Example: kagimori backup verify --from ./kagimori.backup --root ./seal.key",
+)
+def verify(*, file: FromFile, root: Root, output: OutputOption = Output.TEXT) -> None:
+    """Prove that a backup works: restore it on trial, and decrypt with it. Exit code 1 if not."""
+    try:
+        proof = prove(file, root)
+    except Unusable as reason:
+        give_up(str(reason))
+    if output is Output.JSON:
+        print_json(asdict(proof))
+    else:
+        _print_proof(proof)
+    if not proof.works:
+        raise typer.Exit(1)
+
+
+def restore(*, file: FromFile, data: Data, root: Root, output: OutputOption = Output.TEXT) -> None:
+    """Restore a backup to a new folder, and put the seal key there."""
+    try:
+        restored = restore_to(file, data, root)
+    except Unusable as reason:
+        give_up(str(reason))
+    if output is Output.JSON:
+        members = asdict(restored)
+        del members["manifest"]
+        print_json(members)
+        return
+    typer.echo(f"{data} is as it was at {shown(restored.made_at)}: what came later is lost.")
+    typer.echo(f"Start it:  kagimori serve --data {data}")
+
+
+def _key(data: Path, backup_id: str, key_arn: str | None) -> BackupKey:
+    """Return the key of a backup, from the server if there is one: it has an open HSM."""
+    server = server_for(data, None)
+    if server is None:
+        return own_backup_key(data, backup_id, key_arn)
+    answer = server.call("CreateBackupKey", BackupId=backup_id, KeyId=key_arn)
+    plain, wrapped, sample = (
+        base64.b64decode(answer.get(name, ""))
+        for name in ("BackupKey", "WrappedBackupKey", "Sample")
+    )
+    return BackupKey(plain, wrapped, sample)
+
+
+def _print_made(made: Made, output: Output) -> None:
+    if output is Output.JSON:
+        print_json(asdict(made))
+        return
+    rate = made.plain_bytes / _MEGA / max(made.seconds, 0.001)
+    typer.echo(f"{made.path} holds the deployment as of {shown(made.made_at)}")
+    typer.echo(f"{made.bytes / _MEGA:.1f} MB in {made.seconds:.1f} s ({rate:.0f} MB/s)")
+    typer.echo("Only a root opens it: keep the seal key elsewhere.")
+
+
+def _print_proof(proof: Proof) -> None:
+    lines: dict[str, Any] = {
+        "backup of": shown(proof.made_at),
+        "recovery point": f"{proof.age_seconds:.0f} s ago: what came later is lost",
+        "recovery time": f"{proof.restore_seconds:.1f} s to restore",
+        "tokens opened": proof.tokens,
+        "known text": proof.sample + (f" ({proof.sample_key})" if proof.sample_key else ""),
+        "audit records": proof.records,
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name:15} {value}")
+    for refused in proof.refused:
+        typer.echo(f"does not open: {refused}")
+    for finding in proof.findings:
+        typer.echo(f"trail: {finding}")
+    typer.echo("the backup works" if proof.works else "THE BACKUP DOES NOT WORK AS IT SHOULD")

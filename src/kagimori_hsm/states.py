@@ -59,7 +59,7 @@ NEXT: Final[Mapping[HsmState, Mapping[HsmState, str]]] = MappingProxyType(
         },
         HsmState.SEALED: {
             HsmState.OPERATIONAL: "Unseal, OpenSeal, CreateDomains",
-            HsmState.ERROR: "a self-test on demand fails",
+            HsmState.ERROR: "a self-test on demand fails, or a new key pair is not consistent",
             HsmState.ZEROIZED: "Zeroize",
         },
         HsmState.OPERATIONAL: {

@@ -15,7 +15,7 @@ _MESSAGE: Final = b"pairwise consistency"
 
 
 class PairInconsistent(Exception):
-    """The halves of a new key pair do not belong together; `str` names the key spec."""
+    """The halves of a new key pair do not belong together; `str` names the spec or algorithm."""
 
 
 def generate(spec: str) -> bytes:

@@ -19,12 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from kagimori_boundary.seals import Seal
+from kagimori_hsm.algorithms.pairwise import PairInconsistent
 from kagimori_hsm.roots.contents import KEY_BYTES, SealRefused, decrypt, encrypt
 from kagimori_hsm.tokens import binding_of
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _LABEL: Final = b"kagimori seal keys v1"
 _INFO: Final = b"kagimori root key v1"
+PAIR: Final = "X25519"
 ROOT_KEY_ID_BYTES: Final = 8
 _SEAL_ID_BYTES: Final = 6
 
@@ -62,7 +64,11 @@ def new_seal(
     root_key: RootKey,
     now: float,
 ) -> NewSeal:
-    """Return a seal that opens with this secret of its root."""
+    """Return a seal that opens with this secret of its root, once that was tried.
+
+    Raises:
+        PairInconsistent: its new key pair does not give the root key back.
+    """
     private_key, proof_key = X25519PrivateKey.generate(), os.urandom(KEY_BYTES)
     seal = Seal(
         seal_id=os.urandom(_SEAL_ID_BYTES).hex(),
@@ -77,7 +83,14 @@ def new_seal(
     )
     keys = encrypt(private_key.private_bytes_raw() + proof_key, secret, _LABEL, _binding(seal))
     seal = msgspec.structs.replace(seal, wrapped_keys=keys)
-    return NewSeal(with_root_key(seal, proof_key, root_key), proof_key)
+    seal = with_root_key(seal, proof_key, root_key)
+    try:
+        opened = root_key_in(seal, root_key.root_key_id, secret)
+    except SealRefused:
+        raise PairInconsistent(PAIR) from None
+    if opened != root_key:
+        raise PairInconsistent(PAIR)
+    return NewSeal(seal, proof_key)
 
 
 def with_root_key(seal: Seal, proof_key: bytes, root_key: RootKey) -> Seal:

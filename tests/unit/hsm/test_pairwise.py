@@ -1,5 +1,8 @@
 """Each new key pair is tried before it is used; one that fails is the end of the module's service."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -10,6 +13,8 @@ from kagimori_boundary.replies import Failed, Failure, HsmState
 from kagimori_hsm.algorithms import edwards, elliptic, ml_dsa, ml_kem, pairwise, rsa
 from kagimori_hsm.module import Module
 from kagimori_hsm.refused import Reason, Refused
+from kagimori_hsm.roots import seals
+from kagimori_hsm.roots.contents import SealRefused
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 NOT_OPERATIONAL = Failed(Failure.NOT_OPERATIONAL)
@@ -78,3 +83,44 @@ def test_so_does_a_pair_that_is_not_kept(module, monkeypatch):
 )
 def test_every_spec_passes(spec):
     assert pairwise.generate(spec)
+
+
+@pytest.mark.parametrize("given_back", [SealRefused(), seals.RootKey(b"another", bytes(32))])
+def test_so_does_the_pair_of_a_seal(given_back, monkeypatch):
+    """It gives back the root key that was encrypted to it, before anything depends on it."""
+
+    def opened(*_):
+        if isinstance(given_back, Exception):
+            raise given_back
+        return given_back
+
+    monkeypatch.setattr(seals, "root_key_in", opened)
+    made = Module(bytes(32), memory_locked=False, self_tests=list)
+    made.self_test()
+    command = commands.CreateDomains(["identity", REGION])
+    assert made.perform(Role.OPERATOR, command) == NOT_OPERATIONAL
+    assert made.state is HsmState.ERROR
+    report = made.perform(Role.OPERATOR, commands.DescribeModule())
+    assert report.reason == "a new pair of X25519 is not consistent"
+
+
+def test_no_pair_is_made_but_where_it_is_tried():
+    """The families make pairs for `pairwise.generate` alone; a seal tries its own."""
+    sources = Path(pairwise.__file__).parents[1]
+    makers = {
+        file.relative_to(sources).as_posix()
+        for file in sources.rglob("*.py")
+        if file.parent.name != "self_tests"
+        and re.search(
+            r"PrivateKey\.generate\(|generate_private_key\(|_kind\(spec\)\.generate\(",
+            file.read_text(),
+        )
+    }
+    families = {"edwards", "elliptic", "ml_dsa", "ml_kem", "rsa"}
+    assert makers == {"roots/seals.py", *(f"algorithms/{name}.py" for name in families)}
+    users = {
+        file.relative_to(sources).as_posix()
+        for file in sources.rglob("*.py")
+        if "dispatch.generate(" in file.read_text()
+    }
+    assert users == {"algorithms/pairwise.py"}

@@ -13,7 +13,7 @@ from kagimori.rules.key_stores.causes import Cause, refusal_of_use
 from kagimori.rules.key_stores.key_store import CustomKeyStore, KeyStoreType
 from kagimori_boundary import commands
 from kagimori_boundary.frames import PROTOCOL_VERSION
-from kagimori_boundary.replies import Bytes, Failed, Failure, Greeting, NewKey
+from kagimori_boundary.replies import Bytes, Failed, Failure, Greeting, NewKey, Tokens
 from kit.certificates import self_signed
 from kit.softhsm import PIN, needs_softhsm, soft_tokens
 from unit.test_token_process import MAKE, bound, decrypt, encrypt
@@ -183,6 +183,27 @@ def test_a_token_that_is_away_is_a_cluster_that_cannot_be_reached(soft, anchors)
     refusal = refusal_of_use(Cause.CLUSTER_NOT_REACHABLE)
     assert type(refusal).__name__ == "KMSInvalidStateException"
     assert str(refusal) == "KMS cannot communicate with your CloudHSM cluster"
+
+
+def test_a_deleted_key_is_destroyed_in_its_token(soft, anchors):
+    async def run():
+        async with clusters(soft, anchors) as made:
+            there = store(anchors[0])
+            await reached(made, there)
+            new = await future_of(made.perform(MAKE, Place(there), PURPOSE))
+            arn = f"arn:aws:kms:us-east-1:{MAKE.account_id}:key/{MAKE.key_id}"
+            forget = commands.ForgetMaterial([new.material_id], [new.key_token])
+            for _ in range(2):
+                destroyed = await future_of(made.perform(forget, Place(there, "", arn), PURPOSE))
+                assert destroyed == Tokens([])
+            gone = made.perform(encrypt(bound(new)), Place(there), PURPOSE)
+            assert await cause_of(gone) is Cause.KEY_NOT_IN_CLUSTER
+            soft.take_away()
+            away = made.perform(forget, Place(there, "", arn), PURPOSE)
+            assert await cause_of(away) is Cause.CLUSTER_NOT_REACHABLE
+
+    with processes(soft, "one"):
+        asyncio.run(run())
 
 
 def test_a_cluster_holds_no_layers(soft, anchors):

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from msgspec import Struct
@@ -19,9 +20,11 @@ from kagimori.pending import Pending, start
 from kagimori.ports import HolderRefused, Place, Purpose
 from kagimori.rules.key_stores.causes import Cause
 from kagimori.rules.key_stores.key_store import CustomKeyStore
-from kagimori_boundary.commands import Command, HsmCommand
-from kagimori_boundary.commands.token import ConnectToken
-from kagimori_boundary.replies import Bytes, Failed, Failure, Reply, TokenConnection
+from kagimori.rules.keys.kms_key import CLOUDHSM, SYMMETRIC_DEFAULT
+from kagimori_boundary.commands import BoundToken, Command, ForgetMaterial, HsmCommand
+from kagimori_boundary.commands.token import TOKEN_MARK, ConnectToken, DestroyTokenKey
+from kagimori_boundary.key_specs import KeyUsage
+from kagimori_boundary.replies import Bytes, Failed, Failure, Reply, TokenConnection, Tokens
 
 
 class Cluster(Struct, frozen=True):
@@ -37,6 +40,7 @@ Own = Callable[[Command], Pending[Reply]]
 # The command for our own HSM that opens the sealed password of a store.
 OpeningOf = Callable[[CustomKeyStore], Command]
 
+_encode: Final = msgspec.msgpack.Encoder().encode
 _OF_ERROR: Final[dict[str, Cause]] = {
     "INVALID_CREDENTIALS": Cause.CREDENTIALS,
     "USER_LOCKED_OUT": Cause.USER_LOCKED_OUT,
@@ -93,6 +97,8 @@ class Clusters:
 
     def perform(self, command: Command, place: Place, purpose: Purpose) -> Pending[Reply]:
         """Settle with the reply of the token that holds the key."""
+        if isinstance(command, ForgetMaterial):
+            return _settled_by(self._destroy(command, place))
         return self.perform_there(command, place.store)
 
     def perform_there(self, command: HsmCommand, store: CustomKeyStore) -> Pending[Reply]:
@@ -135,6 +141,15 @@ class Clusters:
         if reply.error:
             raise HolderRefused(_OF_ERROR.get(reply.error, Cause.HSM_FAILED))
 
+    async def _destroy(self, command: ForgetMaterial, place: Place) -> Reply:
+        """Destroy the keys in the token that a deleted KMS key leaves behind."""
+        for material_id in command.material_ids:
+            bound_token = _bound_token(place.kms_key_arn, material_id)
+            reply = await self._perform(DestroyTokenKey(bound_token), place.store)
+            if isinstance(reply, Failed):
+                return reply
+        return Tokens([])
+
     async def _perform(self, command: HsmCommand, store: CustomKeyStore) -> Reply:
         holder = self._holders.get(store.cluster_id or "")
         if holder is None:  # it was taken out of the settings
@@ -143,6 +158,23 @@ class Clusters:
         if isinstance(reply, Failed) and reply.failure in _OF_FAILURE:
             raise HolderRefused(_OF_FAILURE[reply.failure])
         return reply
+
+
+def _bound_token(kms_key_arn: str, material_id: bytes) -> bytes:
+    """Return the name of a key in a token, as its process takes it."""
+    *_, region, account_id, resource = kms_key_arn.split(":")
+    return _encode(
+        BoundToken(
+            account_id,
+            region,
+            resource.removeprefix("key/"),
+            SYMMETRIC_DEFAULT,
+            KeyUsage.ENCRYPT_DECRYPT.value,
+            CLOUDHSM,
+            material_id,
+            TOKEN_MARK,
+        )
+    )
 
 
 def _der(certificate: str) -> bytes | None:

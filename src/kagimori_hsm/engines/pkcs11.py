@@ -126,7 +126,7 @@ class TokenKeys:
             Refused: TOKEN_AWAY.
         """
         try:
-            self._use(name, lambda key: key.destroy())
+            self._use(name, lambda key: key.destroy(), is_certain=True)
         except Refused as refused:
             if refused.reason is not Reason.KEY_NOT_IN_TOKEN:
                 raise
@@ -161,12 +161,12 @@ class TokenKeys:
         self._remember(name, key)
         return name
 
-    def _use(self, name: KeyName, work: Callable[[Any], T]) -> T:
-        """Return the result of a use of a key."""
+    def _use(self, name: KeyName, work: Callable[[Any], T], *, is_certain: bool = False) -> T:
+        """Return the result of a use of a key; `is_certain`: it is missing only if it really is."""
 
         def use(session: Session) -> T:
             key = self._find(session, name)
-            if key is None and self._connection.doubt():
+            if key is None and self._connection.doubt(is_certain=is_certain):
                 key = self._find(self._connection.session(), name)
             if key is None:
                 raise Refused(Reason.KEY_NOT_IN_TOKEN)

@@ -84,10 +84,13 @@ class TokenConnection:
         self._session = None
         self.error = connection_error(problem)
 
-    def doubt(self) -> bool:
-        """Connect anew because a key was not found; return whether it is worth another look."""
+    def doubt(self, *, is_certain: bool) -> bool:
+        """Give up the session because a key was not found; return whether to look once more.
+
+        That is not done for every request: `is_certain` if it must be.
+        """
         now = self._monotonic()
-        if now - self._doubted < DOUBT_SECONDS:
+        if now - self._doubted < DOUBT_SECONDS and not is_certain:
             return False
         self._doubted = now
         self._session = None

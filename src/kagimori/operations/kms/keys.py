@@ -17,8 +17,9 @@ from kagimori.rules.keys.deletion import (
     check_window,
     scheduled_for_deletion,
 )
-from kagimori.rules.keys.kms_key import KmsKey
+from kagimori.rules.keys.kms_key import CLOUDHSM, KmsKey
 from kagimori.rules.keys.states import KeyState
+from kagimori.rules.refusal import NotFoundException
 from kagimori_boundary.commands import Command
 
 
@@ -122,6 +123,14 @@ class ScheduleKeyDeletion(OnKey[None]):
 
 
 class CancelKeyDeletion(OnKey[None]):
+    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
+        kms_key = facts.kms_key
+        due = kms_key.deletion_at
+        if kms_key.origin == CLOUDHSM and due is not None and due <= asked.now:
+            # Its key in the cluster is being destroyed, or was, and nothing brings that back.
+            raise NotFoundException(f"Key '{kms_key.arn}' does not exist")
+        return super().ask(asked, allowed, facts)
+
     def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         kms_key: KmsKey = facts.kms_key
         state = KeyState.DISABLED if kms_key.has_all_material else KeyState.PENDING_IMPORT

@@ -27,6 +27,7 @@ HOST = "xks.example.com"
 ENDPOINT = f"https://{HOST}"
 PATH = "/example/kms/xks/v1"
 OTHER_PATH = "/other/kms/xks/v1"
+THIRD_PATH = "/third/kms/xks/v1"
 ACCESS_KEY_ID = "BETWPKZ2IPPVDMYBSH2Q"
 SECRET = "PKV3QRSfUIGXNwMhVGcMDnQxBKWhIvKeFqMfWZ6ZG8tS"
 CREDENTIAL = {"AccessKeyId": ACCESS_KEY_ID, "RawSecretAccessKey": SECRET}
@@ -230,7 +231,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers["content-length"]))
-        path = self.path.removeprefix(PATH).removeprefix(OTHER_PATH)
+        path = self.path.removeprefix(PATH).removeprefix(OTHER_PATH).removeprefix(THIRD_PATH)
         headers = {name.lower(): value for name, value in self.headers.items()}
         fault = proxy.fault
         try:

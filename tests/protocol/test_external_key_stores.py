@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 import serving
 import xks
+from protocol.test_aws_cli import Cli
 
 CONTEXT = {"purpose": "test"}
 
@@ -487,3 +488,41 @@ def test_a_proxy_on_this_machine_is_not_reached_by_other_names(kms):
     for host in ("localhost", "127.0.0.1", "169.254.169.254", "10.0.0.1"):
         with refused("XksProxyUriUnreachableException"):
             kms.create_custom_key_store(**asked_for("probe", XksProxyUriEndpoint=f"https://{host}"))
+
+
+def test_the_aws_cli_makes_a_store_and_uses_its_key(world, proxy, tmp_path):
+    config = tmp_path / "config"  # else version 1 of the CLI fetches what looks like an address
+    config.write_text("[default]\ncli_follow_urlparam = false\n")
+    aws = Cli({**world.environment(), "AWS_CONFIG_FILE": str(config)})
+    credential = tmp_path / "credential.json"
+    credential.write_text(json.dumps(xks.CREDENTIAL))
+    made = aws.json(
+        *("kms", "create-custom-key-store", "--custom-key-store-name", "from-the-cli"),
+        *("--custom-key-store-type", "EXTERNAL_KEY_STORE"),
+        *("--xks-proxy-connectivity", "PUBLIC_ENDPOINT"),
+        *("--xks-proxy-uri-endpoint", xks.ENDPOINT, "--xks-proxy-uri-path", xks.THIRD_PATH),
+        *("--xks-proxy-authentication-credential", f"file://{credential}"),
+    )
+    store = ("--custom-key-store-id", made["CustomKeyStoreId"])
+
+    def state():
+        (entry,) = aws.json("kms", "describe-custom-key-stores", *store)["CustomKeyStores"]
+        return entry["ConnectionState"]
+
+    assert aws("kms", "connect-custom-key-store", *store).returncode == 0
+    serving.eventually(lambda: state() == "CONNECTED", seconds=30.0)
+    proxy.keys["cli"] = xks.Key()
+    origin = ("--origin", "EXTERNAL_KEY_STORE", "--xks-key-id", "cli")
+    key = aws.json("kms", "create-key", *store, *origin)["KeyMetadata"]["KeyId"]
+    plaintext = tmp_path / "plaintext"
+    plaintext.write_bytes(b"hello")
+    sealed = aws.json("kms", "encrypt", "--key-id", key, "--plaintext", f"fileb://{plaintext}")
+    blob = tmp_path / "blob"
+    blob.write_bytes(base64.b64decode(sealed["CiphertextBlob"]))
+    opened = aws.json("kms", "decrypt", "--ciphertext-blob", f"fileb://{blob}")
+    assert base64.b64decode(opened["Plaintext"]) == b"hello"
+    assert aws("kms", "disconnect-custom-key-store", *store).returncode == 0
+    new_name = ("--new-custom-key-store-name", "renamed")
+    assert aws("kms", "update-custom-key-store", *store, *new_name).returncode == 0
+    done = aws("kms", "delete-custom-key-store", *store)
+    assert "CustomKeyStoreHasCMKsException" in done.stderr

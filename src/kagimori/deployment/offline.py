@@ -22,10 +22,23 @@ from kagimori.hsm.user import HsmUser
 from kagimori.machinery.store.admin import AdminStore
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.symmetric_ciphertext import material_id_of
+from kagimori_boundary.ciphertext_form import (
+    CIPHERTEXT_VERSION,
+    OUTER_VERSION,
+    TOKEN_CIPHERTEXT_VERSION,
+)
 from kagimori_boundary.commands import Command, Decapsulate, Decrypt, KeyToken, RewrapTokens
 from kagimori_boundary.key_specs import SPECS, KeyUsage
 from kagimori_boundary.replies import Bytes, Failed, Failure, Tokens
 
+# Ciphertexts that take more than our own backing keys, by version.
+_OUTSIDE: Final = {
+    OUTER_VERSION: (
+        "{arn} is in an external key store: have its proxy open the outer layer, as the page on "
+        "the ciphertext format says, and give the ciphertext that is inside"
+    ),
+    TOKEN_CIPHERTEXT_VERSION: "{arn} is in a PKCS#11 token, which alone can decrypt with it",
+}
 _OPENING: Final = (KeyUsage.ENCRYPT_DECRYPT, KeyUsage.ENCAPSULATE_DECAPSULATE)
 
 
@@ -89,6 +102,8 @@ class Offline:
                 "ciphertext names: it is of another deployment, or of a key that was made after "
                 "this copy or deleted before it"
             )
+        if sealed.ciphertext[0] != CIPHERTEXT_VERSION:
+            raise Unusable(_OUTSIDE[sealed.ciphertext[0]].format(arn=found[0].arn))
         if named is not None and found[0].key_id != named[0].key_id:
             raise Unusable(f"the ciphertext was made with another KMS key, {found[0].arn}")
         return self._first_opened(found, material_id, (SYMMETRIC_DEFAULT,), sealed)

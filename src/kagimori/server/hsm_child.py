@@ -16,13 +16,16 @@ from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.deployment.opened import read_facts, seal_key_files
 from kagimori.deployment.sealed_operators import with_sealed_operators
+from kagimori.hsm.opener_process import OpenerProcess
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.hsm.watch import until_it_hangs
 from kagimori.machinery.logs import Log
 from kagimori_boundary.commands import AdmitCustodians, Command
+from kagimori_boundary.opener_options import OpenerOptions
 from kagimori_boundary.replies import Reply
 
 CUSTODIAN_KEY_BYTES: Final = 32
+NO_OPENER: Final = OpenerOptions()
 RETRY_SECONDS: Final = 5.0  # between trials of roots that could not be reached
 
 
@@ -38,6 +41,7 @@ class HsmChild:
         silent_seconds: float,
         refusal_seconds: int,
         dev: bool,
+        opener: OpenerOptions = NO_OPENER,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._layout, self.facts = layout, facts
@@ -48,6 +52,8 @@ class HsmChild:
         self._asking = threading.Lock()
         self._monotonic = monotonic
         self._not_before = 0.0
+        self._opener_options = opener
+        self._opener: OpenerProcess | None = None
         self.is_sealed = False
 
     def start(self) -> None:
@@ -61,9 +67,13 @@ class HsmChild:
             files = seal_key_files(self._layout, facts.sealed_domains)
         except Unusable as problem:
             raise HsmRefused(str(problem)) from None
+        self._end_opener()
+        if self._opener_options.is_needed:
+            self._opener = OpenerProcess(self._opener_options)
         hsm = HsmProcess(
             self.socket_path,
             files,
+            opener_fd=None if self._opener is None else self._opener.hsm_fd,
             journal_file=self._layout.hsm_journal,
             refusal_seconds=self._refusal_seconds,
             dev=self._dev,
@@ -101,6 +111,16 @@ class HsmChild:
         self.is_sealed = False
         Log().info("unsealed", part="hsm")
         return True
+
+    def keep_opener(self) -> None:
+        """Start the opener again if it has ended; blocks for a moment."""
+        if self._opener is not None:
+            self._opener.keep()
+
+    def _end_opener(self) -> None:
+        if self._opener is not None:
+            self._opener.end()
+            self._opener = None
 
     def _admit_custodians(self, hsm: HsmProcess) -> None:
         """Make a custodian key of this HSM's own, where no worker can read it."""
@@ -146,4 +166,5 @@ class HsmChild:
     def end(self) -> None:
         """Have the process end; blocks."""
         self._hsm.end()
+        self._end_opener()
         self.socket_path.unlink(missing_ok=True)

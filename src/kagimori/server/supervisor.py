@@ -23,6 +23,7 @@ from kagimori.server.adoption import Adoption
 from kagimori.server.followers import Followers
 from kagimori.server.hsm_child import HsmChild
 from kagimori.server.keeping import Restarts
+from kagimori.server.opening import opener_options
 from kagimori.server.serve_options import ServeOptions
 from kagimori.server.tokens import TokenProcesses
 from kagimori.server.worker_child import snapshots_of
@@ -59,6 +60,7 @@ class Supervisor:
             silent_seconds=options.settings.hsm.silent_seconds,
             refusal_seconds=round(options.settings.approvals.refusal_hours * HOUR_SECONDS),
             dev=options.dev_hsm,
+            opener=opener_options(options.settings, hsm_socket),
         )
         self._followers = Followers(layout, options, self._restarts, self._hsm, lock=lock)
         self._tokens = TokenProcesses(options.token_children, self._restarts)
@@ -129,6 +131,7 @@ class Supervisor:
         """Have the HSM use the domain keys that are kept, soon after each rotation."""
         adoption = Adoption(self._layout, self._hsm.ask)
         while not self._restarts.stopping.is_set():
+            await asyncio.to_thread(self._hsm.keep_opener)
             if self._hsm.is_sealed:
                 await self._look_whether_open()
             else:

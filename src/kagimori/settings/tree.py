@@ -15,6 +15,7 @@ from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
 from kagimori.settings.key_stores import KeyStores
+from kagimori.settings.kms_roots import KmsRoot
 from kagimori.settings.quotas import Quotas
 from kagimori.settings.serving import Admin, Serve, Tls
 from kagimori.settings.tokens import Token
@@ -37,10 +38,11 @@ class Settings(Section, frozen=True):
     key_stores: KeyStores = KeyStores()
     dev: Dev = Dev()
     tokens: dict[str, Token] = field(default_factory=dict)
+    kms_roots: dict[str, KmsRoot] = field(default_factory=dict)
 
 
 # Sections of which there may be several, each under a name: their kind.
-NAMED: Final[dict[str, type[Section]]] = {"tokens": Token}
+NAMED: Final[dict[str, type[Section]]] = {"tokens": Token, "kms_roots": KmsRoot}
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 

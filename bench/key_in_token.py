@@ -2,9 +2,9 @@
 
 .venv/bin/python bench/key_in_token.py
 
-The token is SoftHSM 2 in a temporary folder. "alone" is one process that does nothing but call the
-library through python-pkcs11. "through us" is what a worker sees: commands over the socket, so many
-in flight at a time, each in its turn at the token.
+The token is SoftHSM 2 in a temporary folder. "The token alone" is one process that does nothing but
+call the library through python-pkcs11. The rest is what a worker sees: commands over the socket, so
+many in flight at a time, each in its turn at the token.
 """
 
 import asyncio
@@ -13,7 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+
+from machine import busy_seconds, described
+from report import put_between
 
 from kagimori.hsm.token_holder import TokenHolder
 from kagimori.hsm.token_process import TokenProcess
@@ -29,32 +33,62 @@ PIN = "12345678"
 ACCOUNT, KEY = "111122223333", "1234abcd-12ab-34cd-56ef-1234567890ab"
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 SECONDS = 4.0
+PAGE = Path(__file__).parents[1] / "docs/look-up/performance.md"
+BEGIN = "<!-- figures of a token: written by `make bench` -->"
+END = "<!-- end of those of a token -->"
 IN_FLIGHT = (1, 16, 64)
 CONTEXT = {"purpose": "bench"}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kagimori-token-") as name:
-        folder = Path(name)
-        environment = set_up(folder)
-        alone = subprocess.run(
-            [sys.executable, __file__, "alone"],
-            env={**os.environ, **environment},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
-        encrypt, decrypt = map(float, alone)
-        print("| what | in flight | a second | of the token alone |\n|---|---:|---:|---:|")
-        print(f"| token alone, Encrypt | 1 | {encrypt:,.0f} | |")
-        print(f"| token alone, Decrypt | 1 | {decrypt:,.0f} | |")
-        process = TokenProcess(options(folder), environment)
-        try:
-            for what, in_flight, rate in asyncio.run(through_us(folder)):
-                part = rate / (encrypt if what == "Encrypt" else decrypt)
-                print(f"| through us, {what} | {in_flight} | {rate:,.0f} | {part:.0%} |")
-        finally:
-            process.end()
+        print(measured(Path(name), seconds=SECONDS))
+
+
+def write(folder: Path, *, seconds: float, page: Path | None = PAGE) -> None:
+    """Measure, print, and put it into a page."""
+    if not Path(MODULE).exists():
+        print("SoftHSM 2 is not installed: no figures of a key in a token", file=sys.stderr)
+        return
+    print("a key in a token", file=sys.stderr)
+    text = measured(folder, seconds=seconds)
+    print(text)
+    if page is not None:
+        put_between(page, BEGIN, END, text)
+
+
+def measured(folder: Path, *, seconds: float) -> str:
+    """Measure everything here; return it in Markdown."""
+    environment = set_up(folder)
+    busy, began = busy_seconds(), time.perf_counter()
+    alone = subprocess.run(
+        [sys.executable, __file__, "alone", str(seconds)],
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    own = dict(zip(("Encrypt", "Decrypt"), map(float, alone), strict=True))
+    process = TokenProcess(options(folder), environment)
+    try:
+        found = asyncio.run(through_us(folder, seconds))
+    finally:
+        process.end()
+    cores = (busy_seconds() - busy) / (time.perf_counter() - began)
+    machine = "; ".join(f"{name}: {value}" for name, value in described().items())
+    lines = (
+        f"Measured on {datetime.now(UTC).date().isoformat()}, {seconds:g} s each. {machine}.",
+        f"{cores:.1f} cores were busy meanwhile, with this and with others' work.",
+        "",
+        "| what | in flight | a second | of the token alone |",
+        "|---|---:|---:|---:|",
+        *(f"| the token alone, {what} | 1 | {rate:,.0f} | |" for what, rate in own.items()),
+        *(
+            f"| {what} | {in_flight} | {rate:,.0f} | {rate / own[what]:.0%} |"
+            for what, in_flight, rate in found
+        ),
+    )
+    return "\n".join(lines)
 
 
 def set_up(folder: Path) -> dict[str, str]:
@@ -86,7 +120,7 @@ def options(folder: Path) -> TokenOptions:
     )
 
 
-async def through_us(folder: Path) -> list[tuple[str, int, float]]:
+async def through_us(folder: Path, seconds: float) -> list[tuple[str, int, float]]:
     """Return what was done, how many were in flight, and the rate."""
     holder = TokenHolder(options(folder).socket_path, 10.0)
     running = asyncio.create_task(holder.run())
@@ -114,7 +148,7 @@ async def through_us(folder: Path) -> list[tuple[str, int, float]]:
     blob = (await ask(holder, encrypt)).value
     decrypt = commands.Decrypt(token, SYMMETRIC, blob, CONTEXT)
     figures = [
-        (what, in_flight, await rate_of(holder, command, in_flight))
+        (what, in_flight, await rate_of(holder, command, in_flight, seconds))
         for what, command in (("Encrypt", encrypt), ("Decrypt", decrypt))
         for in_flight in IN_FLIGHT
     ]
@@ -123,8 +157,8 @@ async def through_us(folder: Path) -> list[tuple[str, int, float]]:
     return figures
 
 
-async def rate_of(holder, command, in_flight: int) -> float:
-    done, until = 0, time.perf_counter() + SECONDS
+async def rate_of(holder, command, in_flight: int, seconds: float) -> float:
+    done, until = 0, time.perf_counter() + seconds
 
     async def one() -> None:
         nonlocal done
@@ -134,7 +168,7 @@ async def rate_of(holder, command, in_flight: int) -> float:
             done += 1
 
     await asyncio.gather(*(one() for _ in range(in_flight)))
-    return done / SECONDS
+    return done / seconds
 
 
 async def ask(holder, command):
@@ -144,7 +178,7 @@ async def ask(holder, command):
     return await future
 
 
-def alone() -> None:
+def alone(seconds: float) -> None:
     """Print the rates of the library itself."""
     import pkcs11  # noqa: PLC0415 - in this process alone
     from pkcs11 import Attribute, GCMParams, KeyType, Mechanism  # noqa: PLC0415
@@ -163,15 +197,15 @@ def alone() -> None:
 
     sealed = key.encrypt(bytes(32), **gcm())
     for work in (lambda: key.encrypt(bytes(32), **gcm()), lambda: key.decrypt(sealed, **gcm())):
-        done, until = 0, time.perf_counter() + SECONDS
+        done, until = 0, time.perf_counter() + seconds
         while time.perf_counter() < until:
             work()
             done += 1
-        print(done / SECONDS)
+        print(done / seconds)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["alone"]:
-        alone()
+        alone(float(sys.argv[2]))
     else:
         main()

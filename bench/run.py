@@ -17,6 +17,7 @@ from typing import NamedTuple
 import audit
 import authorization
 import hsm
+import key_in_token
 from bare import bare_microseconds
 from beside import Beside, KeysImported, KeysMade
 from key_uses import USES, KeyUseLoads, bare_microseconds_of
@@ -47,6 +48,9 @@ def main() -> None:
         report.start(seconds_to_ready(Path(folder), rounds))
         page = None if options.print_only else PAGE
         hsm.write(Path(folder), rounds=rounds, seconds=seconds, page=page)
+        token_folder = Path(folder) / "token"
+        token_folder.mkdir()
+        key_in_token.write(token_folder, seconds=seconds, page=page)
         with ExitStack() as servers:
             echo = servers.enter_context(Echo())
             kagimori = servers.enter_context(Kagimori(Path(folder) / "served"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ARCHIVES = sorted((Path(__file__).parent / "vectors" / "old_ciphertexts").glob("*.tar.xz"))
-NEWEST = Path(__file__).parent / "vectors" / "old_ciphertexts" / "eeded7c.tar.xz"
+NEWEST = Path(__file__).parent / "vectors" / "old_ciphertexts" / "93f4694.tar.xz"
 
 
 class Ciphertext(NamedTuple):
@@ -20,11 +20,16 @@ class Ciphertext(NamedTuple):
 
 
 class Backup(NamedTuple):
-    """`store` is a folder with a copy of kagimori.db, `root` the file with the seal key."""
+    """`store` is a folder with a copy of kagimori.db, `root` the file with the seal key.
+
+    Of versions that have seals for people, there are a passphrase, and shares of which two open it.
+    """
 
     store: Path
     root: Path
     ciphertexts: list
+    passphrase: str | None = None
+    shares: tuple = ()
 
     def of(self, kind):
         (found,) = [one for one in self.ciphertexts if one.kind == kind]
@@ -46,7 +51,15 @@ def unpacked(archive, folder):
         )
         for one in said
     ]
-    return Backup(folder / "backup", folder / "elsewhere" / "seal.key", ciphertexts)
+    people = folder / "roots.json"
+    roots = json.loads(people.read_text()) if people.exists() else {}
+    return Backup(
+        folder / "backup",
+        folder / "elsewhere" / "seal.key",
+        ciphertexts,
+        roots.get("passphrase"),
+        tuple(roots.get("shares", ())),
+    )
 
 
 def files_of(folder):

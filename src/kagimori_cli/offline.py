@@ -13,11 +13,14 @@ from msgspec.structs import asdict
 
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Offline, OpenableKey, Plain, Sealed, offline
+from kagimori.deployment.offline_roots import Root
+from kagimori_cli.seal_input import FILE, PASSPHRASE, QUORUM, read_secret
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json, unreadable
 
 # The longest ciphertext that Decrypt takes has 6,144 bytes; this is its base64 with room.
 CIPHERTEXT_BYTES_MAX: Final = 16 * 1024
+_ASKED: Final = {"passphrase": PASSPHRASE, "shares": QUORUM}
 
 
 def decrypt_offline(
@@ -28,7 +31,13 @@ def decrypt_offline(
             metavar="BACKUP", help="A copy of the data folder, or of its kagimori.db alone."
         ),
     ],
-    root: Annotated[Path, typer.Option(metavar="FILE", help="The file with the seal key.")],
+    root: Annotated[
+        str,
+        typer.Option(
+            metavar="ROOT",
+            help="The file with the seal key; or `passphrase` or `shares`, which are asked for.",
+        ),
+    ],
     ciphertext: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="The ciphertext, as it is or in base64; - is the input."),
@@ -58,16 +67,25 @@ def decrypt_offline(
     """Decrypt with a copy of a store and a root, without a server; print the plaintext as it is."""
     if list_keys == (ciphertext is not None):
         unreadable("give --ciphertext FILE, or --list")
+    if root in _ASKED and ciphertext == "-" and not sys.stdin.isatty():
+        unreadable(f"the input cannot be both the ciphertext and the {root}")
+    opened_by = _root(root)
     try:
         if list_keys:
-            with offline(store, root) as opened:
+            with offline(store, opened_by) as opened:
                 _print_keys(opened.openable_keys(key), output)
         else:
             sealed = Sealed(_read(ciphertext or "-"), _pairs(context or []), key, algorithm)
-            with offline(store, root) as opened:
+            with offline(store, opened_by) as opened:
                 _print_plaintext(opened, sealed, output)
     except Unusable as reason:
         give_up(str(reason))
+
+
+def _root(text: str) -> Root:
+    if text in _ASKED:
+        return Root(_ASKED[text], give=read_secret)
+    return Root(FILE, (Path(text),))
 
 
 def _print_plaintext(opened: Offline, sealed: Sealed, output: Output) -> None:

@@ -5,7 +5,9 @@ copy of the root elsewhere. Nothing else of the old machine is there: no journal
 access key file. Promise: old-ciphertext-lives.
 """
 
+import json
 import shutil
+import subprocess
 
 import pytest
 
@@ -21,6 +23,19 @@ def restored(backup, data):
     shutil.copy(backup.root, data / "seal.key")
     (data / "seal.key").chmod(0o600)
     (data / "kagimori.db").chmod(0o600)
+
+
+def access_key(backup):
+    """Return the root access key, which those who operate the deployment know."""
+    seal_key = bytes.fromhex(backup.root.read_text())
+    store = second_hsm.Store(backup.store / "kagimori.db", seal_key)
+    (found,) = store.secret_access_keys().items()
+    return dict(zip(("access_key", "secret"), found, strict=True))
+
+
+def started(data):
+    arguments = ["serve", "--data", data, "--listen", "127.0.0.1:0"]
+    return serving.Server(arguments, data=data, made={"region": "us-east-1"}).wait_ready()
 
 
 def everything_decrypts(server, backup, credentials):
@@ -67,14 +82,8 @@ def test_backup_root_and_an_empty_machine(archive, tmp_path):
     backup = backups.unpacked(archive, tmp_path)
     with serving.temporary_folder() as folder:
         restored(backup, folder / "data")
-        # Who operates the deployment knows their access key; here it is read from the backup.
-        seal_key = bytes.fromhex(backup.root.read_text())
-        store = second_hsm.Store(backup.store / "kagimori.db", seal_key)
-        (access_key,) = store.secret_access_keys().items()
-        credentials = dict(zip(("access_key", "secret"), access_key, strict=True))
-        arguments = ["serve", "--data", folder / "data", "--listen", "127.0.0.1:0"]
-        made = {"region": "us-east-1"}
-        server = serving.Server(arguments, data=folder / "data", made=made).wait_ready()
+        credentials = access_key(backup)
+        server = started(folder / "data")
         try:
             everything_decrypts(server, backup, credentials)
             kms = server.client(**credentials)
@@ -83,3 +92,32 @@ def test_backup_root_and_an_empty_machine(archive, tmp_path):
             assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"and on it goes"
         finally:
             assert server.stop() == 0
+
+
+def test_backup_shares_and_an_empty_machine(tmp_path):
+    """No seal key at all: two people with shares, and the backup."""
+    backup = backups.unpacked(backups.NEWEST, tmp_path)
+    credentials = access_key(backup)
+    with serving.temporary_folder() as folder:
+        data = folder / "data"
+        restored(backup, data)
+        (data / "seal.key").unlink()
+        server = started(data)
+        try:
+            said = serving.run("seal", "list", "--data", data, "--output", "json", check=True)
+            seals = json.loads(said.stdout)["seals"]
+            (quorum,) = [seal["seal_id"] for seal in seals if seal["kind"] == "quorum"]
+            for share in backup.shares[1:]:
+                with serving.refused("KMSInternalException", status=500):
+                    server.client(**credentials).list_keys()
+                give(data, quorum, share)
+            serving.eventually(lambda: serving.get(server.url + "/readyz")[0] == 200, 60)
+            everything_decrypts(server, backup, credentials)
+        finally:
+            assert server.stop() == 0
+
+
+def give(data, seal_id, share):
+    command = [serving.KAGIMORI, "unseal", "--data", str(data), "--seal", seal_id]
+    done = subprocess.run(command, input=f"{share}\n", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -101,6 +101,19 @@ def test_ciphertexts_that_are_none(backup, sealed_file):
     refused(decrypt(backup, "--ciphertext", "/none"), "cannot read")
 
 
+def test_roots_that_people_hold(backup, sealed_file):
+    file, one = sealed_file("re-encrypted"), backup.of("re-encrypted")
+    given = {"passphrase": [backup.passphrase], "shares": backup.shares[1:]}
+    for root, secrets in given.items():
+        lines = "".join(f"{secret}\n" for secret in secrets).encode()
+        done = decrypt(backup, "--ciphertext", file, *CONTEXT, given=lines, root=root)
+        assert (done.returncode, done.stdout) == (0, one.plaintext), done.stderr
+        done = decrypt(backup, "--ciphertext", "-", given=lines, root=root)
+        assert (done.returncode, done.stdout) == (2, b"")
+    refused(decrypt(backup, "--list", given=b"wrong passphrase\n", root="passphrase"), "passphrase")
+    refused(decrypt(backup, "--list", given=b"", root="shares"), "nothing was given")
+
+
 def test_a_wrong_root(backup, sealed_file, tmp_path):
     file = sealed_file("symmetric, no context")
     for content in (os.urandom(32).hex().encode(), b"", b"no key", os.urandom(2000)):

@@ -3,12 +3,15 @@
 Promise: old-ciphertext-lives.
 """
 
+from itertools import combinations
+
 import pytest
 
 import backups
 import second_hsm
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Sealed, offline
+from kagimori.deployment.offline_roots import Root
 
 KINDS = {
     "symmetric, no context",
@@ -38,7 +41,7 @@ def backup(request, tmp_path):
 def test_every_ciphertext_opens_and_the_backup_stays_as_it_was(backup):
     assert {one.kind for one in backup.ciphertexts} >= KINDS
     before = backups.files_of(backup.store)
-    with offline(backup.store, backup.root) as opened:
+    with offline(backup.store, Root("file", [backup.root])) as opened:
         for one in backup.ciphertexts:
             named = Sealed(one.blob, one.context, one.key, one.algorithm)
             assert opened.decrypt(named).plaintext == one.plaintext, one.kind
@@ -50,8 +53,25 @@ def test_every_ciphertext_opens_and_the_backup_stays_as_it_was(backup):
     assert backups.files_of(backup.store) == before
 
 
+def giving(*secrets):
+    """Return what is asked for secrets, and gives these one after the other."""
+    left = [secret.encode() for secret in secrets]
+    return lambda prompt: left.pop(0)
+
+
+def test_people_open_it_as_well(backup):
+    if backup.passphrase is None:
+        pytest.skip("this version had no seals for people")
+    roots = [Root("passphrase", give=giving(backup.passphrase))]
+    roots += [Root("quorum", give=giving(*pair)) for pair in combinations(backup.shares, 2)]
+    one = backup.of("re-encrypted")
+    for root in roots:
+        with offline(backup.store, root) as opened:
+            assert opened.decrypt(Sealed(one.blob, one.context)).plaintext == one.plaintext
+
+
 def test_no_ciphertext_opens_when_something_is_another(backup):
-    with offline(backup.store, backup.root) as opened:
+    with offline(backup.store, Root("file", [backup.root])) as opened:
         for one in backup.ciphertexts:
             flipped = one.blob[:-1] + bytes((one.blob[-1] ^ 1,))
             spoilt = [Sealed(flipped, one.context, one.key)]
@@ -65,10 +85,21 @@ def test_no_ciphertext_opens_when_something_is_another(backup):
 
 def test_the_description_of_the_formats_is_enough(backup):
     """Without anything of ours: the second implementation reads the store and opens everything."""
-    seal_key = bytes.fromhex(backup.root.read_text())
-    store = second_hsm.Store(backup.store / "kagimori.db", seal_key)
+    database = backup.store / "kagimori.db"
+    store = second_hsm.Store(database, bytes.fromhex(backup.root.read_text()))
+    if backup.passphrase is not None:
+        store = second_hsm.Store(database, by_passphrase(backup.passphrase))
+        store = second_hsm.Store(database, lambda _: second_hsm.secret_of_shares(backup.shares[:2]))
     for one in backup.ciphertexts:
         opened = store.decrypt(one.blob, one.context, one.key, one.algorithm)
         assert opened == one.plaintext, one.kind
     assert all(len(secret) == 40 for secret in store.secret_access_keys().values())
     assert store.secret_access_keys() and store.audit_key()
+
+
+def by_passphrase(passphrase):
+    def secret_of(seal):
+        assert seal["kind"] == "passphrase"
+        return second_hsm.secret_of_passphrase(passphrase, seal["parameters"])
+
+    return secret_of

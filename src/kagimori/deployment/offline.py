@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from kagimori.deployment.facts import Facts, facts_from
 from kagimori.deployment.folder import Unusable
+from kagimori.deployment.offline_roots import Root, open_domains
 from kagimori.deployment.store_copy import copied_store
 from kagimori.deployment.stored_keys import alias_names, all_keys, keys_named, keys_of_material
 from kagimori.hsm.process import HsmProcess, HsmRefused
@@ -166,22 +167,23 @@ class Offline:
 
 
 @contextlib.contextmanager
-def offline(place: Path, root: Path) -> Iterator[Offline]:
-    """Yield the store in a copy of `place`, and an HSM that the seal key in `root` has unsealed.
+def offline(place: Path, root: Root) -> Iterator[Offline]:
+    """Yield the store in a copy of `place`, and an HSM that a root has unsealed.
 
     Raises:
         Unusable: a store that cannot be read, or a root that does not open it; also for what the
             block itself comes to.
     """
-    if not root.exists() or root.is_dir():
-        raise Unusable(f"there is no file {root}")
+    for file in root.files:
+        if not file.exists() or file.is_dir():
+            raise Unusable(f"there is no file {file}")
     with copied_store(place) as store, tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
         facts = facts_from(store, place)
         socket_path = Path(folder) / "hsm.sock"
         try:
             hsm = _started(socket_path, root)
             try:
-                hsm.unseal(facts.sealed_domains)
+                open_domains(hsm, facts.sealed_domains, root)
                 user = HsmUser(socket_path)
                 try:
                     yield Offline(store, facts, user)
@@ -193,9 +195,9 @@ def offline(place: Path, root: Path) -> Iterator[Offline]:
             raise Unusable(f"{place} does not open with {root}: {refused}") from None
 
 
-def _started(socket_path: Path, root: Path) -> HsmProcess:
+def _started(socket_path: Path, root: Root) -> HsmProcess:
     try:
-        return HsmProcess(socket_path, root)
+        return HsmProcess(socket_path, root.files)
     except OSError as problem:
         raise Unusable(f"cannot start an HSM with {root}: {problem.strerror}") from None
 

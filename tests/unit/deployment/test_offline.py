@@ -11,6 +11,7 @@ import pytest
 import backups
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Sealed, offline
+from kagimori.deployment.offline_roots import Root
 
 UNKNOWN_KEY = "arn:aws:kms:us-east-1:111122223333:key/12345678-90ab-4def-8234-567890abcdef"
 PLAIN = "symmetric, no context"
@@ -28,7 +29,7 @@ def store(backup, tmp_path):
 
 
 def decrypted(backup, kind=PLAIN, store=None, root=None, **sealed):
-    with offline(store or backup.store, root or backup.root) as opened:
+    with offline(store or backup.store, Root("file", [root or backup.root])) as opened:
         return opened.decrypt(Sealed(backup.of(kind).blob, **sealed)).plaintext
 
 
@@ -40,7 +41,7 @@ def refused(words, backup, **options):
 
 def test_keys_by_every_name(backup):
     one = backup.of("of a multi-Region primary")
-    with offline(backup.store, backup.root) as opened:
+    with offline(backup.store, Root("file", [backup.root])) as opened:
         plain = opened.decrypt(Sealed(one.blob, one.context))
         key_id = plain.key_arn.rpartition("/")[2]
         for name in (None, key_id, plain.key_arn, plain.key_arn.replace("us-east", "eu-central")):
@@ -72,7 +73,7 @@ def test_wrong_contexts_keys_and_ciphertexts(backup):
         "": "has no KMS key",
         "alias/first": "another KMS key",
     }
-    with offline(backup.store, backup.root) as opened:
+    with offline(backup.store, Root("file", [backup.root])) as opened:
         for name, words in names.items():
             given = backup.of("re-encrypted").blob if name == "alias/first" else blob
             refusals.append((Sealed(given, {}, name), words))
@@ -124,7 +125,7 @@ def test_a_token_of_another_key_does_not_open(backup, store):
         connection.execute("UPDATE kms_keys SET body = ? WHERE key_id = ?", (changed, mine))
         connection.commit()
     refused("its token was altered", backup, store=store)
-    with offline(store, backup.root) as opened:
+    with offline(store, Root("file", [backup.root])) as opened:
         assert [key.opened for key in opened.openable_keys("alias/first")] == [0]
 
 
@@ -166,3 +167,49 @@ def test_what_the_write_ahead_log_has_is_in_the_copy(backup, store, tmp_path):
         for name in ("kagimori.db", "kagimori.db-wal"):
             shutil.copyfile(store.with_name(name), copied / name)
     refused("no KMS key", backup, store=copied)
+
+
+# --- roots that people hold -----------------------------------------------------------------------
+
+
+def opened_with(backup, kind, *secrets):
+    """Return the prompts that a root of this kind asked with, once it has opened the store."""
+    left, prompts = [secret.encode() for secret in secrets], []
+
+    def give(prompt):
+        prompts.append(prompt)
+        return left.pop(0)
+
+    with offline(backup.store, Root(kind, give=give)) as opened:
+        assert opened.decrypt(Sealed(backup.of(PLAIN).blob)).plaintext == backup.of(PLAIN).plaintext
+    assert left == []
+    return prompts
+
+
+def test_people_are_asked_for_what_is_needed(backup):
+    first, _, third = backup.shares
+    assert opened_with(backup, "passphrase", backup.passphrase) == ["passphrase: "]
+    assert opened_with(backup, "quorum", third, f"  {first.upper()} ") == ["share 1: ", "share 2: "]
+
+
+@pytest.mark.parametrize(
+    ("kind", "secrets", "words"),
+    [
+        ("passphrase", ["another passphrase"], "does not open with this passphrase"),
+        ("passphrase", [""], "does not open this seal"),
+        ("quorum", ["words that are none"], "not the words of a share"),
+        ("quorum", ["first", "first"], "given already"),
+    ],
+)
+def test_wrong_secrets_of_people(backup, kind, secrets, words):
+    given = [backup.shares[0] if secret == "first" else secret for secret in secrets]
+    with pytest.raises(Unusable) as refusal:
+        opened_with(backup, kind, *given)
+    assert words in str(refusal.value)
+    assert not any(secret in str(refusal.value) for secret in given if secret)
+
+
+def test_a_store_without_a_seal_of_the_kind(tmp_path):
+    older = backups.unpacked(backups.ARCHIVES[0], tmp_path)
+    with pytest.raises(Unusable, match="no seal of this store is of the kind passphrase"):
+        opened_with(older, "passphrase", "correct horse battery staple")

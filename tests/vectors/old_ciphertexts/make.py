@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 KAGIMORI = [sys.executable, "-c", "from kagimori_cli.command import main; main()"]
 REGIONS = ("us-east-1", "eu-central-1")
+PASSPHRASE = "correct horse battery staple"
 CONTEXT = {"tenant": "blue", "Zweck": "Prüfung ✓", "empty": ""}
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 NOT_OFFERED = ("UnsupportedOperationException", "UnknownOperationException", "ValidationException")
@@ -53,6 +54,7 @@ def main(folder, name):
     ]
     maker = Maker(*clients)
     maker.make()
+    (folder / "roots.json").write_text(json.dumps(add_seals(data)))
     subprocess.run([*KAGIMORI, "domain", "rotate", "--data", data], check=False)
     maker.symmetric("after the domain keys were rotated")
     back_up(data, folder)
@@ -60,13 +62,29 @@ def main(folder, name):
     server.wait(60)
     (folder / "ciphertexts.json").write_text(json.dumps(maker.made, indent=1))
     with tarfile.open(folder / name, "w:xz") as archive:
-        for part in ("backup/kagimori.db", "elsewhere/seal.key", "ciphertexts.json"):
+        parts = ("backup/kagimori.db", "elsewhere/seal.key", "ciphertexts.json", "roots.json")
+        for part in parts:
             archive.add(folder / part, part)
 
 
 def output(*arguments):
     command = [*KAGIMORI, *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def add_seals(data):
+    """Add seals for people, where the version has them; return the passphrase and the shares."""
+    add = [*KAGIMORI, "seal", "add", "--data", data]
+    options = {"capture_output": True, "text": True, "check": False}
+    done = subprocess.run([*add, "passphrase"], input=f"{PASSPHRASE}\n", **options)
+    if done.returncode:
+        print("no seals:", done.stderr, file=sys.stderr)
+        return {}
+    split = [*add, "quorum", "--threshold", "2", "--shares", "3"]
+    said = subprocess.run(split, stdin=subprocess.DEVNULL, **options).stdout
+    shares = [line for line in said.splitlines() if len(line.split()) > 15]
+    assert len(shares) == 3, said
+    return {"passphrase": PASSPHRASE, "shares": shares}
 
 
 def back_up(data, folder):

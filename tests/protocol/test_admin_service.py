@@ -167,6 +167,16 @@ OPERATORS_ALONE = {
     "ListServiceKeys": {},
     "RewrapTokens": {},
     "RotateDomainKey": {},
+    "AddOperators": {"Operators": listed("alice"), "Quorum": 1},
+    "DestroyDomainKeys": {"DomainKeyIds": ["00" * 8]},
+    "ExecuteApproval": {"RequestId": "00"},
+    "GetApproval": {"RequestId": "00"},
+    "ListApprovals": {},
+    "ListOperators": {},
+    "RefuseApproval": {"RequestId": "00", "OperatorName": "alice", "Signature": "00" * 64},
+    "RequestApproval": {"Action": "ZeroizeHsm", "Reason": "r"},
+    "SignApproval": {"RequestId": "00", "OperatorName": "alice", "Signature": "00" * 64},
+    "ZeroizeHsm": {},
 }
 
 

@@ -11,13 +11,26 @@ from kagimori.backups.making import BackupKey, Made, back_up
 from kagimori.backups.own_hsm import own_backup_key
 from kagimori.backups.proving import Proof, prove
 from kagimori.backups.restoring import restore as restore_to
+from kagimori.backups.roots import People, Root
 from kagimori.deployment.folder import Unusable
 from kagimori_cli.admin import refusals_explained, server_for
+from kagimori_cli.seal_input import PASSPHRASE, QUORUM, read_secret
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 from kagimori_cli.times import shown
 
 FromFile = Annotated[Path, typer.Option("--from", metavar="FILE", help="The backup.")]
-Root = Annotated[Path, typer.Option("--root", metavar="FILE", help="The file with the seal key.")]
+RootOption = Annotated[
+    str,
+    typer.Option(
+        "--root",
+        metavar="FILE|passphrase|shares",
+        help="The file with the seal key; or a passphrase or shares, which are asked for.",
+    ),
+]
+_PEOPLE: Final = {
+    "passphrase": (PASSPHRASE, "passphrase: "),
+    "shares": (QUORUM, "one share: "),
+}
 _MEGA: Final = 1_000_000
 
 backup = typer.Typer(
@@ -57,10 +70,10 @@ def make(
 @backup.command(
     epilog="Example: kagimori backup verify --from ./kagimori.backup --root ./seal.key",
 )
-def verify(*, file: FromFile, root: Root, output: OutputOption = Output.TEXT) -> None:
+def verify(*, file: FromFile, root: RootOption, output: OutputOption = Output.TEXT) -> None:
     """Prove that a backup works: restore it on trial, and decrypt with it. Exit code 1 if not."""
     try:
-        proof = prove(file, root)
+        proof = prove(file, _root(root))
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
@@ -71,10 +84,12 @@ def verify(*, file: FromFile, root: Root, output: OutputOption = Output.TEXT) ->
         raise typer.Exit(1)
 
 
-def restore(*, file: FromFile, data: Data, root: Root, output: OutputOption = Output.TEXT) -> None:
-    """Restore a backup to a new folder, and put the seal key there."""
+def restore(
+    *, file: FromFile, data: Data, root: RootOption, output: OutputOption = Output.TEXT
+) -> None:
+    """Restore a backup to a new folder; a seal key goes there, too."""
     try:
-        restored = restore_to(file, data, root)
+        restored = restore_to(file, data, _root(root))
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
@@ -84,6 +99,14 @@ def restore(*, file: FromFile, data: Data, root: Root, output: OutputOption = Ou
         return
     typer.echo(f"{data} is as it was at {shown(restored.made_at)}: what came later is lost.")
     typer.echo(f"Start it:  kagimori serve --data {data}")
+
+
+def _root(text: str) -> Root:
+    word, _, seal_id = text.partition(":")
+    if word not in _PEOPLE:
+        return Path(text)
+    kind, prompt = _PEOPLE[word]
+    return People(kind, seal_id, lambda: read_secret(prompt))
 
 
 def _key(data: Path, backup_id: str, key_arn: str | None) -> BackupKey:

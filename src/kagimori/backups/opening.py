@@ -14,14 +14,16 @@ from msgspec import Struct
 
 from kagimori.backups.form import (
     CHUNK_BYTES,
+    MAGIC,
     BackupRefused,
     Decrypting,
     Header,
     read_header,
 )
 from kagimori.backups.members import MANIFEST, NAMES, STORE, Manifest
+from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.folder import Unusable
-from kagimori.hsm.process import HsmProcess, HsmRefused
+from kagimori.hsm.process import HsmRefused
 from kagimori.machinery.store.copies import newest_schema
 from kagimori_boundary.commands import OpenBackupKey
 from kagimori_boundary.replies import Bytes
@@ -38,8 +40,17 @@ class Unpacked(Struct, frozen=True):
     plain_bytes: int
 
 
+def is_backup(file: Path) -> bool:
+    """Return whether a file begins as a backup does."""
+    try:
+        with file.open("rb") as source:
+            return source.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
-def unpacked_backup(file: Path, root: Path) -> Iterator[Path]:
+def unpacked_backup(file: Path, root: Root) -> Iterator[Path]:
     """Yield a temporary folder with the files of a backup; it is gone afterwards.
 
     Raises:
@@ -50,7 +61,7 @@ def unpacked_backup(file: Path, root: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def unpack(file: Path, root: Path, folder: Path, *, durable: bool) -> Unpacked:
+def unpack(file: Path, root: Root, folder: Path, *, durable: bool) -> Unpacked:
     """Write the files of a backup into a folder; `durable`: they survive a power cut then.
 
     Nothing in there is to be used unless this returns: the end of a backup is authenticated last.
@@ -62,7 +73,10 @@ def unpack(file: Path, root: Path, folder: Path, *, durable: bool) -> Unpacked:
         with file.open("rb") as source:
             read = read_header(source)
             _check_schema(read.header)
-            key = _key_of(file, read.header, root)
+            try:
+                key = _key_of(read.header, root)
+            except Unusable as reason:
+                raise Unusable(f"{file}: {reason}") from None
             decrypting = Decrypting(source, key, read.bound)
             return _unpacked(read.header, decrypting, folder, durable=durable)
     except BackupRefused as refused:
@@ -76,30 +90,21 @@ def _check_schema(header: Header) -> None:
         raise BackupRefused(f"was made by a newer version of Kagimori ({header.made_by})")
 
 
-def _key_of(file: Path, header: Header, root: Path) -> bytes:
+def _key_of(header: Header, root: Root) -> bytes:
     """Return the key of a backup, opened by an HSM that is started for it.
 
     Raises:
         Unusable: the root does not open it, or cannot be read.
         BackupRefused: the root is right, and the header was altered.
     """
-    with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="kagimori-") as folder,
+        open_hsm(Path(folder) / "hsm.sock", header.sealed_domains, root) as hsm,
+    ):
         try:
-            root.open("rb").close()  # no process is started for a root that cannot be read
-            hsm = HsmProcess(Path(folder) / "hsm.sock", root)
-        except OSError as problem:
-            raise Unusable(f"{root}: {problem.strerror}") from None
-        try:
-            try:
-                hsm.unseal(header.sealed_domains)
-            except HsmRefused as refused:
-                raise Unusable(f"{file} does not open with {root}: {refused}") from None
-            try:
-                reply = hsm.ask(OpenBackupKey(header.backup_id, header.wrapped_key))
-            except HsmRefused:
-                raise BackupRefused("was altered") from None
-        finally:
-            hsm.end()
+            reply = hsm.ask(OpenBackupKey(header.backup_id, header.wrapped_key))
+        except HsmRefused:
+            raise BackupRefused("was altered") from None
     if not isinstance(reply, Bytes):
         raise Unusable("the HSM answered something else")
     return reply.value

@@ -13,12 +13,12 @@ from msgspec import Struct
 
 from kagimori.backups.members import Manifest
 from kagimori.backups.restoring import Restored, restore
+from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.opened import Opened, opened
 from kagimori.deployment.stored_keys import keys_named
 from kagimori.entities.identity_tables import USERS
 from kagimori.entities.stored_tokens import TOKEN_KINDS
 from kagimori.entities.tables import TOKEN_TABLES
-from kagimori.hsm.process import HsmProcess
 from kagimori.hsm.user import HsmUser
 from kagimori.machinery.store.admin import AdminStore
 from kagimori.ports import Table
@@ -59,7 +59,7 @@ class Proof(Struct, frozen=True):
     findings: tuple[str, ...]
 
 
-def prove(file: Path, root: Path) -> Proof:
+def prove(file: Path, root: Root) -> Proof:
     """Return whether a backup restores, and what does not work in it.
 
     Raises:
@@ -70,22 +70,18 @@ def prove(file: Path, root: Path) -> Proof:
         restored = restore(file, data, root, durable=False)
         began = time.monotonic()
         with opened(data) as deployment:
-            return _proof(deployment, restored, Path(folder), began)
+            return _proof(deployment, restored, Path(folder), root, began)
 
 
-def _proof(deployment: Opened, restored: Restored, folder: Path, began: float) -> Proof:
+def _proof(deployment: Opened, restored: Restored, folder: Path, root: Root, began: float) -> Proof:
     manifest, socket_path = restored.manifest, folder / "hsm.sock"
-    hsm = HsmProcess(socket_path, deployment.layout.seal_key)
-    try:
-        hsm.unseal(deployment.facts.sealed_domains)
+    with open_hsm(socket_path, deployment.facts.sealed_domains, root):
         user = HsmUser(socket_path)
         try:
             tokens, refused = _open_all(deployment.store, user)
             sample = _sample(deployment.store, user, manifest)
         finally:
             user.close()
-    finally:
-        hsm.end()
     layout = deployment.layout
     # A deployment that was never served has no trail yet.
     trail = verify(layout.data, served=False) if layout.audit.is_dir() else None

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from kagimori.backups.members import STORE, Manifest
 from kagimori.backups.opening import Unpacked, unpack
+from kagimori.backups.roots import Root
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.deployment.opened import opened
 from kagimori.machinery.chance import new_uuid
@@ -39,8 +40,8 @@ class Restored(Struct, frozen=True):
     manifest: Manifest
 
 
-def restore(file: Path, data: Path, root: Path, *, durable: bool = True) -> Restored:
-    """Restore a backup with the file that holds the seal key, which goes with it into `data`.
+def restore(file: Path, data: Path, root: Root, *, durable: bool = True) -> Restored:
+    """Restore a backup; a root that is a file with a seal key goes with it into `data`.
 
     Raises:
         Unusable: the place is not empty, or no backup, damaged, of a newer version, or not opened
@@ -50,7 +51,8 @@ def restore(file: Path, data: Path, root: Path, *, durable: bool = True) -> Rest
     with _staged(data) as staging:
         unpacked = unpack(file, root, staging, durable=durable)
         layout = Layout(staging)
-        write_private(layout.seal_key, _read_root(root))
+        if isinstance(root, Path):
+            write_private(layout.seal_key, _read_root(root))
         _record(staging, unpacked)
         shutil.rmtree(layout.run, ignore_errors=True)
         if durable:

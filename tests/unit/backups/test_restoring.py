@@ -19,10 +19,12 @@ from kagimori.backups.opening import unpacked_backup
 from kagimori.backups.own_hsm import own_backup_key
 from kagimori.backups.proving import NO_KEY, prove
 from kagimori.backups.restoring import restore
+from kagimori.backups.roots import People, open_hsm
 from kagimori.deployment.folder import Layout, Unusable
-from kagimori.deployment.init import initialise
+from kagimori.deployment.init import FirstSeal, initialise
 from kagimori.deployment.opened import opened
 from kagimori.machinery.store.copies import newest_schema
+from kagimori_boundary.commands import CreateBackupKey
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +211,7 @@ def forged(kept, root, monkeypatch, target, members=(), **changes):
     """Write an archive of whatever members with the true key of a backup."""
     with kept.open("rb") as source:
         header = msgspec.structs.replace(read_header(source).header, **changes)
-    key = opening._key_of(kept, header, root)
+    key = opening._key_of(header, root)
     with target.open("wb") as out:
         encrypting = Encrypting(out, key, write_header(out, header))
         with tarfile.open(fileobj=encrypting, mode="w|") as archive:
@@ -355,3 +357,57 @@ def test_the_header_says_no_more_than_it_must():
         "sealed_domains",
         "wrapped_key",
     }
+
+
+# --- roots that people hold -----------------------------------------------------------------------
+
+
+def kept_by_people(folder, kind, parameters, secret=b""):
+    """Return a backup of a deployment whose only seal people hold, and its shares."""
+    shares = []
+    initialise(folder / "data", first_seal=FirstSeal(kind, parameters, secret, shares.extend))
+    with opened(folder / "data", read_only=True) as deployment:
+        sealed_domains = deployment.facts.sealed_domains
+
+    def ask(backup_id, _):
+        given = iter([secret] if secret else [share.encode() for share in shares])
+        root = People(kind, "", lambda: next(given))
+        with open_hsm(folder / "hsm.sock", sealed_domains, root) as hsm:
+            made = hsm.ask(CreateBackupKey(backup_id))
+        return making.BackupKey(made.backup_key, made.wrapped_key, made.sample)
+
+    back_up(folder / "data", folder / "kept.backup", ask)
+    return folder / "kept.backup", shares
+
+
+def test_a_passphrase_opens_a_backup(tmp_path):
+    right = b"correct horse battery"
+    file, _ = kept_by_people(tmp_path, "passphrase", {}, right)
+    asked = []
+    root = People("passphrase", "", lambda: asked.append(1) or right)
+    assert prove(file, root).works
+    assert len(asked) == 1  # remembered for the trial
+    restore(file, tmp_path / "new", root)
+    assert not (tmp_path / "new" / "seal.key").exists()
+    with opened(tmp_path / "new", read_only=True):
+        pass
+    wrong = People("passphrase", "", lambda: b"another horse battery")
+    for root, match in (
+        (wrong, "does not open"),
+        (People("quorum", "", lambda: b""), "no seal for these shares"),
+        (People("passphrase", "0" * 12, lambda: right), "no seal for this passphrase"),
+    ):
+        with pytest.raises(Unusable, match=match):
+            restore(file, tmp_path / "never", root)
+    (tmp_path / "seal.key").write_text("ab" * 32)
+    with pytest.raises(Unusable, match="does not open"):
+        restore(file, tmp_path / "never", tmp_path / "seal.key")
+    assert not (tmp_path / "never").exists()
+
+
+def test_enough_shares_open_a_backup(tmp_path):
+    file, shares = kept_by_people(tmp_path, "quorum", {"threshold": 2, "shares": 3})
+    given = iter([shares[2].encode(), shares[0].encode()])
+    root = People("quorum", "", lambda: next(given))
+    assert restore(file, tmp_path / "new", root).backup_id
+    assert next(given, None) is None

@@ -152,6 +152,12 @@ class Offline:
         sealed: Sealed,
     ) -> Plain:
         """Return the plaintext, by the first of a key's regions and algorithms that opens it."""
+        store_id = found[0].custom_key_store_id
+        if store_id is not None:
+            raise Unusable(
+                f"the key material of {found[0].arn} is in the custom key store {store_id}, and in "
+                "no copy of this store"
+            )
         failure: Failure | None = None
         for kms_key in found:
             token = kms_key.bound_tokens.get(material_id)

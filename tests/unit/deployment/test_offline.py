@@ -143,6 +143,18 @@ def test_material_that_was_deleted_before_the_copy(backup, store):
     refused("is not in this store", backup, store=store)
 
 
+def test_material_that_is_in_a_custom_key_store(backup, store):
+    with closing(sqlite3.connect(store)) as connection:
+        for key_id, body in connection.execute("SELECT key_id, body FROM kms_keys").fetchall():
+            changed = json.loads(body) | {"custom_key_store_id": "cks-1234567890abcdef0"}
+            connection.execute(
+                "UPDATE kms_keys SET body = ? WHERE key_id = ?",
+                (json.dumps(changed).encode(), key_id),
+            )
+        connection.commit()
+    refused("in the custom key store cks-1234567890abcdef0", backup, store=store)
+
+
 def test_a_folder_that_is_served_is_left_alone(backup, store):
     with store.with_name("lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

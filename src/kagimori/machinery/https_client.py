@@ -10,6 +10,7 @@ Source: RFC 9112.
 import asyncio
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -18,7 +19,8 @@ from kagimori.machinery.http_answer import Answer, BadAnswer, read_answer
 
 IDLE_EACH_MAX: Final = 16
 IDLE_SECONDS_MAX: Final = 30.0
-IN_FLIGHT_MAX: Final = 1000
+# To one host: as many as AWS lets a key store have in a quarter of a second.
+IN_FLIGHT_EACH_MAX: Final = 450
 _LINE_BYTES_MAX: Final = 16 * 1024
 
 
@@ -61,7 +63,7 @@ class HttpsClient:
     def __init__(self, context: ssl.SSLContext, find: Finder) -> None:
         self._context, self._find = context, find
         self._idle: dict[str, list[_Connection]] = {}
-        self._in_flight = 0
+        self._in_flight: Counter[str] = Counter()
 
     async def post(
         self, host: str, path: str, headers: Mapping[str, str], body: bytes, *, seconds: float
@@ -71,19 +73,21 @@ class HttpsClient:
         Raises:
             Unreachable, NoTls, TooLate, BadAnswer: there is none that can be used.
         """
-        if self._in_flight >= IN_FLIGHT_MAX:
+        if self._in_flight[host] >= IN_FLIGHT_EACH_MAX:
             raise TooLate
         lines = [f"POST {path} HTTP/1.1", *(f"{name}: {headers[name]}" for name in headers)]
         lines += [f"content-length: {len(body)}", "", ""]
         request = "\r\n".join(lines).encode("ascii") + body
-        self._in_flight += 1
+        self._in_flight[host] += 1
         try:
             async with asyncio.timeout(seconds):
                 return await self._posted(host, request)
         except TimeoutError:
             raise TooLate from None
         finally:
-            self._in_flight -= 1
+            self._in_flight[host] -= 1
+            if not self._in_flight[host]:
+                del self._in_flight[host]
 
     def forget(self, host: str) -> None:
         """Close the connections to a host that nobody uses."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 
 import pytest
 
-from kagimori.machinery import addresses
+from kagimori.machinery import addresses, https_client
 from kagimori.machinery.addresses import Addresses, read_network, read_place
 from kagimori.machinery.http_answer import BODY_BYTES_MAX, Answer, BadAnswer, read_answer
-from kagimori.machinery.https_client import Address, Unreachable
+from kagimori.machinery.https_client import Address, HttpsClient, TooLate, Unreachable
 
 
 def found(monkeypatch, ips, host="xks.example.com", **settings):
@@ -173,3 +174,37 @@ def test_a_connection_that_ends_first_is_no_bad_answer():
     for data in (b"", HEAD + b"content-length: 5\r\n\r\n{}"):
         with pytest.raises(asyncio.IncompleteReadError):
             answered(data)
+
+
+def test_one_host_has_its_share_of_what_is_on_its_way(monkeypatch):
+    monkeypatch.setattr(https_client, "IN_FLIGHT_EACH_MAX", 2)
+
+    async def live():
+        looked = []
+        found = asyncio.Event()
+
+        async def find(host):
+            looked.append(host)
+            await found.wait()
+            raise Unreachable
+
+        client = HttpsClient(ssl.create_default_context(), find)
+
+        def post(host):
+            return client.post(host, "/", {}, b"", seconds=60)
+
+        first = [asyncio.ensure_future(post("slow")) for _ in range(2)]
+        while len(looked) < 2:
+            await asyncio.sleep(0)
+        with pytest.raises(TooLate):
+            await post("slow")
+        other = asyncio.ensure_future(post("other"))
+        while len(looked) < 3:
+            await asyncio.sleep(0)
+        found.set()
+        for one in (*first, other):
+            with pytest.raises(Unreachable):
+                await one
+        assert not client._in_flight
+
+    asyncio.run(live())

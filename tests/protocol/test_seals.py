@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import serving
+from kit.softhsm import MODULE, needs_softhsm, soft_tokens
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -213,3 +214,38 @@ def test_commands_give_up_in_one_line_and_change_nothing(arguments, given, words
         assert words in refused
         assert len(refused.splitlines()) == 1
         assert not (folder / "data" / "kagimori.db").exists()
+
+
+@needs_softhsm
+def test_a_token_and_another_kms_open_a_server_by_themselves():
+    with serving.temporary_folder() as folder, serving.served() as elsewhere:
+        data, tokens = folder / "data", soft_tokens(folder / "soft", "vault")
+        init(data)
+        key = elsewhere.client().create_key()["KeyMetadata"]["Arn"]
+        (data / "kagimori.toml").write_text(
+            f"""
+[kms_roots.elsewhere]
+url = "{elsewhere.url}"
+credentials_file = "{elsewhere.data / "root-access-key.json"}"
+[tokens.vault]
+module = "{MODULE}"
+label = "vault"
+pin_file = "{tokens.folder / "vault.pin"}"
+paths = ["{tokens.folder}"]
+environment = {{ SOFTHSM2_CONF = "{tokens.environment["SOFTHSM2_CONF"]}" }}
+"""
+        )
+        with served(data) as server:
+            command("seal", "add", "kms", "--root", "elsewhere", "--key", key, "--data", data)
+            command("seal", "add", "pkcs11", "--root", "vault", "--data", data)
+            command("seal", "remove", seal_of(data, "file"), "--data", data)
+            (data / "seal.key").unlink()
+            for kind in ("kms", "pkcs11"):
+                assert "opens" in command("seal", "test", seal_of(data, kind), "--data", data)
+            # Each of them alone, and none of them: sealed, until one is back.
+            command("seal", "remove", seal_of(data, "kms"), "--data", data)
+            tokens.take_away()
+            os.kill(server.pids["hsm"], signal.SIGKILL)
+            until_sealed(server)
+            tokens.bring_back()
+            until(lambda: readiness(server) == (200, []))

@@ -211,7 +211,7 @@ class World:
             usages=Usages(),
             denials=Denials("w0"),
             on_due=lambda _: None,
-            quotas=quotas_of(OPEN, {}, QuotaCounts(data / "quotas", 0, 1)),
+            quotas=quotas_of(OPEN, {}, self.store.view, QuotaCounts(data / "quotas", 0, 1)),
         )
 
         doors = Doors(path.handle, list)

@@ -101,7 +101,7 @@ class Path:
             except (Exception, Absent) as problem:  # noqa: BLE001 - the one catch-all
                 refusal = as_refusal(problem, self.telemetry)
                 if self.quotas is not None and progress.counted is None:
-                    refusal = self._counted(self.quotas, progress, refusal)
+                    refusal = await self._counted(self.quotas, progress, refusal)
                 result = refusal.code
                 answer = await self._refuse(received, progress, refusal)
         except Exception as problem:  # noqa: BLE001 - whoever asked must not wait for ever
@@ -211,10 +211,10 @@ class Path:
         request = Request(asked.call, asked.caller, asked.raw, asked.now, asked.settings)
         return request, facts, operation.ask(request, allowed, facts)
 
-    def _counted(self, quotas: Quotas, progress: Progress, refusal: Refusal) -> Refusal:
+    async def _counted(self, quotas: Quotas, progress: Progress, refusal: Refusal) -> Refusal:
         """Return the refusal of a request not counted before; another one if it is too much."""
         try:
-            quotas.admit(progress, (), self.now())
+            await resolved(quotas.admit, progress, (), self.now())
         except Refusal as too_much:
             return too_much
         return refusal

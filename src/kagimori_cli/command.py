@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "seal": ("seals", "seal", "kagimori seal list --data ./kagimori-data"),
     "unseal": ("seals", "unseal", "kagimori unseal --data ./kagimori-data"),
     "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
+    "quota": ("quotas", "quota", "kagimori quota show --data ./kagimori-data"),
     "hsm": ("hsm", "hsm", "kagimori hsm status --data ./kagimori-data"),
     "decrypt-offline": (
         "offline",

@@ -11,6 +11,7 @@ class InMemoryView:
     def __init__(self):
         self._entities = defaultdict(dict)
         self.looks = 0
+        self.epoch = 0
 
     def copy(self):
         """Return another view of the same entities, which goes its own way."""
@@ -47,6 +48,7 @@ class InMemoryView:
         """Store entities as they are."""
         for entity in entities:
             self._entities[table.name][table.key_of(entity)] = entity
+        self.epoch += 1
 
     def apply(self, writes):
         """Make changes as a store does: all of them, or none if one was decided on old state.

@@ -177,11 +177,12 @@ OPERATORS_ALONE = {
     "RequestApproval": {"Action": "ZeroizeHsm", "Reason": "r"},
     "SignApproval": {"RequestId": "00", "OperatorName": "alice", "Signature": "00" * 64},
     "ZeroizeHsm": {},
+    "SetQuota": {"AccountId": "111122223333", "GroupName": "Changes"},
 }
 
 
 def test_every_operation_is_sorted():
-    for_all = {"GetDenial", "ProveKeyUnused", "SearchEvents", "TestKeyPolicy"}
+    for_all = {"GetDenial", "ListQuotas", "ProveKeyUnused", "SearchEvents", "TestKeyPolicy"}
     assert set(OPERATORS_ALONE) | for_all == set(describe("kagimori").operations)
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 import serving
 from kagimori.rules.chain.chain import read_line
-from serving import get
+from serving import get, run
 
 MESSAGE = (
     "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
@@ -107,6 +107,56 @@ def test_refused_requests_count_and_strangers_do_not(server, kms):
             stranger.create_alias(AliasName="alias/a", TargetKeyId=UNKNOWN["KeyId"])
     with pytest.raises(ClientError, match="NotFoundException"):
         kms.create_alias(AliasName="alias/a", TargetKeyId=UNKNOWN["KeyId"])
+
+
+def test_an_operator_sets_a_number_that_counts_at_once(server, kms, key_id):
+    shown = run("quota", "show", "--data", server.data, "--output", "json", check=True)
+    (quota,) = (
+        one for one in json.loads(shown.stdout)["quotas"] if one["group_name"] == "TagResource"
+    )
+    assert (quota["value"], quota["default_value"]) == (10.0, 10.0)
+    tag = {"KeyId": key_id, "Tags": [{"TagKey": "a", "TagValue": "b"}]}
+    more = ("quota", "set", "TagResource", "100000", "--account", server.account)
+    assert "100,000" in run(*more, "--data", server.data, check=True).stdout
+    for _ in range(60):
+        kms.tag_resource(**tag)
+    assert "100,000" in run("quota", "show", "--data", server.data, check=True).stdout
+    less = ("quota", "set", "TagResource", "1", "--account", server.account)
+    run(*less, "--data", server.data, check=True)
+    throttled(lambda: kms.tag_resource(**tag))
+    run(
+        "quota",
+        "set",
+        "TagResource",
+        "--account",
+        server.account,
+        "--data",
+        server.data,
+        check=True,
+    )
+    wrong = run("quota", "set", "Tags", "1", "--account", server.account, "--data", server.data)
+    assert (wrong.returncode, "has no group Tags" in wrong.stderr) == (1, True)
+
+
+def test_service_quotas_is_on_the_same_endpoint(server):
+    quotas = server.client("service-quotas")
+    pages = quotas.get_paginator("list_service_quotas").paginate(
+        ServiceCode="kms", PaginationConfig={"PageSize": 9}
+    )
+    found = {one["QuotaName"]: one for page in pages for one in page["Quotas"]}
+    code = found["ScheduleKeyDeletion request rate"]["QuotaCode"]
+    made = quotas.request_service_quota_increase(
+        ServiceCode="kms", QuotaCode=code, DesiredValue=99.0
+    )["RequestedQuota"]
+    assert made["Status"] == "PENDING"
+    assert quotas.get_service_quota(ServiceCode="kms", QuotaCode=code)["Quota"]["Value"] == 15.0
+    with pytest.raises(quotas.exceptions.NoSuchResourceException):
+        quotas.list_service_quotas(ServiceCode="ec2")
+    shown = run("quota", "show", "--data", server.data, check=True).stdout
+    (line,) = (one for one in shown.splitlines() if one.startswith("ScheduleKeyDeletion "))
+    assert line.split()[1:4] == ["15", "15", "99"]
+    records = records_of(server, made["Id"])
+    assert [one["eventSource"] for one in records] == ["servicequotas.amazonaws.com"]
 
 
 def test_metrics_count_what_was_throttled_by_group(server, kms, key_id):

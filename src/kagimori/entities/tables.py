@@ -13,6 +13,7 @@ from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
 from kagimori.rules.keys.stored_grant import StoredGrant
 from kagimori.rules.keys.usage_record import KeyUsageRecord
 from kagimori.rules.operators.approval import Approval
+from kagimori.rules.quotas.account_quotas import AccountQuotas
 
 KMS_KEYS: Final = Table(
     "kms_keys",
@@ -58,6 +59,7 @@ KEY_STORES: Final = Table(
 DOMAINS: Final = Table("domains", Domains, ("name",))
 CLOSED_DOMAIN_KEYS: Final = Table("closed_domain_keys", ClosedDomainKey, ("key_id",))
 APPROVALS: Final = Table("approvals", Approval, ("request_id",), {"by_state": ("state",)})
+ACCOUNT_QUOTAS: Final = Table("account_quotas", AccountQuotas, ("account_id", "region"))
 AUDIT_KEYS: Final = Table("audit_keys", StoredAuditKey, ("name",), tokens=tokens_of)
 
 TABLES: Final = {
@@ -74,6 +76,7 @@ TABLES: Final = {
         DOMAINS,
         CLOSED_DOMAIN_KEYS,
         AUDIT_KEYS,
+        ACCOUNT_QUOTAS,
         APPROVALS,
     )
 }
@@ -83,6 +86,7 @@ TOKEN_TABLES: Final = tuple(table for table in TABLES.values() if table.tokens i
 __all__ = [
     "ACCESS_KEYS",
     "ACCOUNTS",
+    "ACCOUNT_QUOTAS",
     "ALIASES",
     "APPROVALS",
     "AUDIT_KEYS",

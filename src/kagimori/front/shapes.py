@@ -26,6 +26,10 @@ UNMARKED_SECRETS: Final = frozenset(
 )
 
 
+# The services whose folder in botocore has another name than they are signed for.
+_FOLDERS: Final = {"servicequotas": "service-quotas"}
+
+
 class Ref(Struct, frozen=True, gc=False, rename="camel"):
     """A use of a shape: as a member, an element, a key or a value; perhaps with a wire name."""
 
@@ -109,7 +113,7 @@ def model_text(service: str) -> bytes:
     own = resources.files("kagimori.front") / "service_models" / service
     if own.is_dir():
         return (own / _newest(own) / "service-2.json").read_bytes()
-    versions = resources.files("botocore") / "data" / service
+    versions = resources.files("botocore") / "data" / _FOLDERS.get(service, service)
     if not versions.is_dir():
         raise LookupError(f"nobody describes a service {service!r}")
     return gzip.decompress((versions / _newest(versions) / "service-2.json.gz").read_bytes())

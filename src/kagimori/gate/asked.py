@@ -12,6 +12,7 @@ from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.partitions import partition_of
 from kagimori.rules.policy.steps import Steps
+from kagimori.rules.quotas.profile import OFF
 from kagimori.rules.request import Call, RawRequest
 
 
@@ -45,6 +46,8 @@ class Settings(Struct, frozen=True):
     home_region: str = ""
     tracking_started_at: float = 0.0
     operator_account_id: str = ""
+    quota_profile: str = OFF
+    quota_rates: Mapping[str, float] = {}
     approval_valid_seconds: int = 7 * 86_400
 
 

@@ -7,6 +7,7 @@ from kagimori.operations.iam.registry import IAM_OPERATIONS
 from kagimori.operations.kagimori.registry import ADMIN_OPERATIONS
 from kagimori.operations.kms.registry import KMS_OPERATIONS
 from kagimori.operations.operation import AnyOperation
+from kagimori.operations.servicequotas.registry import SERVICE_QUOTAS_OPERATIONS
 from kagimori.operations.simulation.registry import SIMULATION_OPERATIONS
 from kagimori.operations.sts.registry import STS_OPERATIONS
 
@@ -17,6 +18,7 @@ _ALL: Final[tuple[AnyOperation, ...]] = (
     *STS_OPERATIONS,
     *AUDIT_OPERATIONS,
     *ADMIN_OPERATIONS,
+    *SERVICE_QUOTAS_OPERATIONS,
 )
 
 OPERATIONS: Final = {(operation.service, operation.name): operation for operation in _ALL}

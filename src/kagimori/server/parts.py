@@ -52,7 +52,7 @@ from kagimori.trail.mark import MARKS
 from kagimori.trail.reserve import RESERVE_BYTES
 
 DAY_SECONDS: Final = 86_400
-SERVICES: Final = ("kms", "iam", "sts", "cloudtrail", "kagimori")
+SERVICES: Final = ("kms", "iam", "sts", "cloudtrail", "kagimori", "servicequotas")
 
 
 class Parts:
@@ -91,6 +91,8 @@ class Parts:
             is_first=Once(data / "run" / "forwarded").is_first,
         )
         self.hsm.on_sealed = who.forget  # nobody is served by what a worker remembers
+        wanted = config.settings.quotas
+        rates = read_rates(wanted.profile, wanted.rates)
         settings = Settings(
             regions=frozenset(config.regions),
             trust_roots=tuple(root.encode() for root in config.trust_roots),
@@ -99,6 +101,8 @@ class Parts:
             home_region=config.regions[0],
             tracking_started_at=config.created_at,
             operator_account_id=config.operator_account_id,
+            quota_profile=wanted.profile,
+            quota_rates=rates,
             approval_valid_seconds=round(config.settings.approvals.valid_days * DAY_SECONDS),
         )
         self.usages = Usages()
@@ -107,9 +111,7 @@ class Parts:
         self.strangers = Strangers()
         place = config.streams.index(config.stream)
         self._counts = QuotaCounts(data / "run" / QUOTAS, place, len(config.streams))
-        wanted = config.settings.quotas
-        rates = read_rates(wanted.profile, wanted.rates)
-        self.quotas = quotas_of(wanted.profile, rates, self._counts)
+        self.quotas = quotas_of(wanted.profile, rates, self.store.view, self._counts)
         self.timekeeper = Timekeeper(
             view=self.store.view,
             store=self.store,

@@ -2,16 +2,18 @@
 
 import pytest
 
+from kagimori.entities.tables import ACCOUNT_QUOTAS
 from kagimori.gate import quota
 from kagimori.gate.asked import Need
 from kagimori.gate.quota import Quotas, quotas_of
 from kagimori.machinery.quota_counts import QuotaCounts, make_counts
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.caller import root_caller
+from kagimori.rules.quotas.account_quotas import AccountQuotas
 from kagimori.rules.quotas.profile import AWS, OFF, OPEN
 from kagimori.rules.quotas.rates import BadRate, read_rates
 from kagimori.rules.refusal import ThrottlingException
-from kit.trial import OTHER, REGION, Trial
+from kit.trial import ACCOUNT, OTHER, REGION, Trial
 
 NOW = 1000.0
 ALLOWED = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -50,16 +52,16 @@ def root_of(account):
     )
 
 
-def need(key_spec):
+def need(key_spec, store=None, account=ACCOUNT):
     class Key:
         pass
 
-    Key.key_spec = key_spec
+    Key.key_spec, Key.custom_key_store_id, Key.account_id = key_spec, store, account
     return Need("kms:Sign", kms_key=Key)
 
 
 def test_an_account_is_throttled_beyond_its_rate_and_another_is_not(trial):
-    quotas = Quotas(AWS)
+    quotas = Quotas(AWS, {}, trial.view)
     alice, mallory = trial.user("alice", ALLOWED), trial.user("mallory", ALLOWED, account=OTHER)
     assert admitted(quotas, mallory) == 6  # a second's worth at once
     assert admitted(quotas, alice) == 6
@@ -67,7 +69,7 @@ def test_an_account_is_throttled_beyond_its_rate_and_another_is_not(trial):
 
 
 def test_a_noisy_principal_leaves_room_for_another(trial):
-    quotas = Quotas(AWS)
+    quotas = Quotas(AWS, {}, trial.view)
     noisy, quiet = trial.user("mallory", ALLOWED), trial.user("alice", ALLOWED)
     for turn in range(200):
         admitted(quotas, noisy, 5, now=NOW + turn * 0.1)
@@ -75,7 +77,7 @@ def test_a_noisy_principal_leaves_room_for_another(trial):
 
 
 def test_a_request_counts_once_however_often_it_is_decided(trial):
-    quotas, asking = Quotas(AWS), Asking(trial.user("alice", ALLOWED))
+    quotas, asking = Quotas(AWS, {}, trial.view), Asking(trial.user("alice", ALLOWED))
     for _ in range(100):
         quotas.admit(asking, (), NOW)
     assert admitted(quotas, asking.caller) == 5
@@ -83,7 +85,9 @@ def test_a_request_counts_once_however_often_it_is_decided(trial):
 
 def test_what_was_counted_without_its_key_is_counted_by_the_key_instead(trial):
     quotas = Quotas(
-        AWS, {"CryptographicOperationsSymmetric": 5.0, "CryptographicOperationsRsa": 2.0}
+        AWS,
+        {"CryptographicOperationsSymmetric": 5.0, "CryptographicOperationsRsa": 2.0},
+        trial.view,
     )
     caller = trial.user("alice", ALLOWED)
     asking = Asking(caller, "Sign")
@@ -95,7 +99,9 @@ def test_what_was_counted_without_its_key_is_counted_by_the_key_instead(trial):
 
 def test_a_request_with_two_kinds_of_keys_counts_in_both_groups_or_in_none(trial):
     quotas = Quotas(
-        AWS, {"CryptographicOperationsSymmetric": 50.0, "CryptographicOperationsRsa": 2.0}
+        AWS,
+        {"CryptographicOperationsSymmetric": 50.0, "CryptographicOperationsRsa": 2.0},
+        trial.view,
     )
     caller = trial.user("alice", ALLOWED)
     both = (need("SYMMETRIC_DEFAULT"), need("RSA_2048"))
@@ -103,8 +109,21 @@ def test_a_request_with_two_kinds_of_keys_counts_in_both_groups_or_in_none(trial
     assert admitted(quotas, caller, name="Encrypt", needs=both[:1]) == 48
 
 
+def test_a_custom_key_store_has_one_quota_for_all_its_callers(trial):
+    quotas = Quotas(AWS, {"CustomKeyStore": 20.0}, trial.view)
+    alice, mallory = trial.user("alice", ALLOWED), trial.user("mallory", ALLOWED, account=OTHER)
+    in_store = {"name": "Encrypt", "needs": (need("SYMMETRIC_DEFAULT", "cks-1"),)}
+    assert admitted(quotas, alice, **in_store) == 21
+    assert 0 < admitted(quotas, mallory, **in_store) < 21
+    other = {"name": "Encrypt", "needs": (need("SYMMETRIC_DEFAULT", "cks-2"),)}
+    assert admitted(quotas, alice, **other) == 21
+    assert admitted(quotas, alice, name="Encrypt", needs=(need("SYMMETRIC_DEFAULT"),)) == 1000
+    described = {"name": "DescribeKey", "read_only": True, "needs": in_store["needs"]}
+    assert admitted(quotas, alice, **described) == 1000
+
+
 def test_without_a_caller_nothing_is_counted(trial):
-    quotas = Quotas(AWS)
+    quotas = Quotas(AWS, {}, trial.view)
     for _ in range(1000):
         quotas.admit(Asking(None), (), NOW)
     assert not quotas.throttled
@@ -112,7 +131,7 @@ def test_without_a_caller_nothing_is_counted(trial):
 
 
 def test_a_data_key_pair_is_counted_by_the_spec_that_is_asked_for(trial):
-    quotas, caller = Quotas(AWS), trial.user("alice", ALLOWED)
+    quotas, caller = Quotas(AWS, {}, trial.view), trial.user("alice", ALLOWED)
     call = trial.asked("GenerateDataKeyPair", KeyId="k", KeyPairSpec="RSA_4096").call
     asked = {"name": "GenerateDataKeyPair", "needs": (need("SYMMETRIC_DEFAULT"),)}
     assert admitted(quotas, caller, call=call, **asked) == 2
@@ -120,10 +139,23 @@ def test_a_data_key_pair_is_counted_by_the_spec_that_is_asked_for(trial):
     assert admitted(quotas, caller, call=small, **asked) == 21
 
 
+def test_large_simulations_are_throttled_before_small_ones(trial):
+    large = {"PolicyInputList": [], "ActionNames": ["kms:Sign"] * 1000, "ResourceArns": ["r"] * 9}
+    small = {"PolicyInputList": [], "ActionNames": ["kms:Sign"]}
+    counts = []
+    for members in (large, small):
+        call = trial.asked("SimulateCustomPolicy", service="iam", **members).call
+        asked = {"name": "SimulateCustomPolicy", "service": "iam", "call": call}
+        caller = trial.user("alice", ALLOWED)
+        quotas = Quotas(OPEN, {}, trial.view)
+        counts.append(admitted(quotas, caller, read_only=True, **asked))
+    assert counts == [6, 401]
+
+
 def test_other_accounts_and_principals_take_no_more_memory_than_there_is(trial, monkeypatch):
     monkeypatch.setattr(quota, "BUCKETS_MAX", 8)
     monkeypatch.setattr(quota, "REMEMBERED_MAX", 8)
-    quotas = Quotas(AWS)
+    quotas = Quotas(AWS, {}, trial.view)
     for number in range(100):
         account = f"{number:012}"
         assert admitted(quotas, root_of(account), 3) > 0 or number > 8
@@ -133,13 +165,13 @@ def test_other_accounts_and_principals_take_no_more_memory_than_there_is(trial, 
     assert admitted(quotas, root_of("999999999999"), 3, now=NOW + 60) == 3
 
 
-def test_off_counts_nothing():
-    assert quotas_of(OFF, {}) is None
-    assert quotas_of(OPEN, {}) is not None
+def test_off_counts_nothing(trial):
+    assert quotas_of(OFF, {}, trial.view) is None
+    assert quotas_of(OPEN, {}, trial.view) is not None
 
 
 def test_own_numbers_count_instead_of_those_of_the_profile(trial):
-    quotas = Quotas(OPEN, read_rates(OPEN, ("Changes=3",)))
+    quotas = Quotas(OPEN, read_rates(OPEN, ("Changes=3",)), trial.view)
     assert admitted(quotas, trial.user("alice", ALLOWED)) == 4
 
 
@@ -154,6 +186,17 @@ def test_numbers_that_cannot_be_are_refused(profile, text):
         read_rates(profile, (text,))
 
 
+def test_the_own_numbers_of_an_account_count_first_and_from_the_next_request_on(trial):
+    quotas = Quotas(AWS, {"CreateKey": 9.0}, trial.view)
+    caller = trial.user("alice", ALLOWED)
+    assert admitted(quotas, caller) == 10
+    own = AccountQuotas(account_id=ACCOUNT, region=REGION, rates={"CreateKey": 90.0})
+    trial.view.put(ACCOUNT_QUOTAS, own)
+    assert admitted(quotas, caller, now=NOW + 60) in (90, 91)
+    trial.view.put(ACCOUNT_QUOTAS, AccountQuotas(account_id=ACCOUNT, region="eu-west-1"))
+    assert admitted(quotas, caller, now=NOW + 120) in (90, 91)
+
+
 # --- workers --------------------------------------------------------------------------------------
 
 
@@ -165,7 +208,7 @@ def workers(folder, number):
 def test_workers_keep_one_rate_together(trial, tmp_path):
     caller = trial.user("alice", ALLOWED)
     shared = workers(tmp_path, 3)
-    quotas = [Quotas(AWS, {"CreateKey": 50.0}, one) for one in shared]
+    quotas = [Quotas(AWS, {"CreateKey": 50.0}, trial.view, one) for one in shared]
     total = 0
     for turn in range(1000):
         for one in quotas:
@@ -178,10 +221,10 @@ def test_workers_keep_one_rate_together(trial, tmp_path):
 def test_a_worker_that_was_killed_goes_on_with_the_counts_it_had(trial, tmp_path):
     caller = trial.user("alice", ALLOWED)
     first, second = workers(tmp_path, 2)
-    assert admitted(Quotas(AWS, {}, first), caller) == 6
+    assert admitted(Quotas(AWS, {}, trial.view, first), caller) == 6
     again = QuotaCounts(tmp_path / "quotas", 0, 2)
-    assert admitted(Quotas(AWS, {}, again), caller) <= 3
-    assert admitted(Quotas(AWS, {}, second), trial.user("bob", ALLOWED)) > 0
+    assert admitted(Quotas(AWS, {}, trial.view, again), caller) <= 3
+    assert admitted(Quotas(AWS, {}, trial.view, second), trial.user("bob", ALLOWED)) > 0
     for one in (first, second, again):
         one.close()
 

@@ -26,6 +26,7 @@ from kagimori.operations.kagimori.executions import (
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
 from kagimori.operations.kagimori.operators import ListOperators
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
+from kagimori.operations.kagimori.quotas import ListQuotas, SetQuota
 from kagimori.operations.kagimori.service_keys import (
     CreateServiceKey,
     DeleteServiceKey,
@@ -52,6 +53,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         GetMetricsSummary(inspector),
         GetStatus(inspector),
         ListAccounts(),
+        ListQuotas(),
         ListApprovals(),
         ListOperators(),
         ListServiceKeys(),
@@ -61,6 +63,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         RewrapTokens(),
         RotateDomainKey(),
         SearchEvents(inspector),
+        SetQuota(),
         SignApproval(),
         TestKeyPolicy(inspector),
         ZeroizeHsm(),

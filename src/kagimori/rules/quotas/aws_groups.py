@@ -64,6 +64,7 @@ ECC: Final = "CryptographicOperationsEcc"
 ML_DSA: Final = "CryptographicOperationsMlDsa"
 ML_KEM: Final = "CryptographicOperationsMlKem"
 STS: Final = "StsRequests"
+KEY_STORE: Final = "CustomKeyStore"
 LOOK_UP_EVENTS: Final = "LookupEvents"
 
 _MANY: Final = ("us-east-1", "us-west-2", "eu-west-1")
@@ -109,6 +110,14 @@ def kms_groups(region: str) -> dict[str, Group]:
         _kms(ECC, "Cryptographic operations (ECC) request rate", 1000),
         _kms(ML_DSA, "Cryptographic operations (ML-DSA) request rate", 1000),
         _kms(ML_KEM, "Cryptographic operations (ML-KEM) request rate", 1000),
+        Group(
+            KEY_STORE,
+            "Custom key store request rate, of each store",
+            "kms",
+            1800.0,
+            code_of("kms", KEY_STORE),
+            adjustable=False,
+        ),
     ]
     pairs = {spec: rates[china] for spec, rates in _RSA_PAIRS.items()}
     pairs |= dict.fromkeys((*_ECC_PAIRS, *_KEM_PAIRS), 100.0) | {"SM2": 25.0}

@@ -57,13 +57,22 @@ class FairBucket:
     """
 
     __slots__ = (
-        "_at", "_capacity", "_level", "_own", "_peers", "_rate", "_scale", "_seen", "_uses",
+        "_at", "_capacity", "_level", "_own", "_part", "_peers", "_rate", "_scale", "_seen",
+        "_uses",
     )  # fmt: skip
 
     def __init__(
-        self, rate: float, now: float, own: Counts | None = None, peers: Sequence[Counts] = ()
+        self,
+        rate: float,
+        now: float,
+        own: Counts | None = None,
+        peers: Sequence[Counts] = (),
+        *,
+        part: float = 1.0,
     ) -> None:
-        self._rate, self._capacity = rate, capacity_of(rate)
+        """Make a copy that has a `part` of the rate: all of it, if the workers share counts."""
+        self._part = part
+        self._rate, self._capacity = rate * part, capacity_of(rate * part)
         self._own: Counts = array("d", bytes(8 * COUNTS)) if own is None else own
         self._peers = tuple(peers)
         self._at, self._scale = now, 1.0
@@ -85,7 +94,7 @@ class FairBucket:
 
     def set_rate(self, rate: float) -> None:
         """Have another rate from now on."""
-        self._rate, self._capacity = rate, capacity_of(rate)
+        self._rate, self._capacity = rate * self._part, capacity_of(rate * self._part)
         self._level = min(self._level, self._capacity)
 
     def take(self, cells: Cells, cost: float, now: float) -> bool:

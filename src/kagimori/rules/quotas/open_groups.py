@@ -5,7 +5,7 @@ whichever operation it chooses. The numbers are of one core of a small machine, 
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from kagimori.rules.quotas.aws_groups import RSA, SYMMETRIC, cryptographic_group
 from kagimori.rules.quotas.group import Group, code_of
@@ -39,15 +39,21 @@ _GENERATION: Final[Mapping[str, float]] = {"RSA_2048": 40.0, "RSA_3072": 300.0, 
 _USE_DEFAULT: Final = 0.5
 _GENERATION_DEFAULT: Final = 0.5
 
-GENERATING: Final = frozenset(
-    {"CreateKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"}
-)
+# A simulation counts so many decisions: the most that one of its size makes.
+SIMULATIONS: Final = frozenset({"SimulateCustomPolicy", "SimulatePrincipalPolicy"})
+_LARGEST: Final = "largest"
+_SIZES: Final[Mapping[str, float]] = {
+    "small": 20.0,
+    "medium": 100.0,
+    "large": 500.0,
+    _LARGEST: 1600.0,
+}
 # What reads much before it answers: milliseconds of CPU, or as long of a disk.
 _SEARCHES: Final[Mapping[tuple[str, str], float]] = {
     ("cloudtrail", "LookupEvents"): 10.0,
     ("iam", "GetAccountAuthorizationDetails"): 10.0,
-    ("iam", "SimulateCustomPolicy"): 1.0,
-    ("iam", "SimulatePrincipalPolicy"): 1.0,
+    ("iam", "SimulateCustomPolicy"): 0.5,
+    ("iam", "SimulatePrincipalPolicy"): 0.5,
     ("kagimori", "ProveKeyUnused"): 100.0,
     ("kagimori", "SearchEvents"): 10.0,
     ("kagimori", "TestKeyPolicy"): 100.0,
@@ -66,9 +72,20 @@ def used_cost(operation: str, key_spec: str) -> float:
     return _USE.get(key_spec, _USE_DEFAULT)
 
 
-def searched_cost(service: str, operation: str) -> float | None:
-    """Return the cost of a search; None for other requests."""
-    return _SEARCHES.get((service, operation))
+def searched_cost(service: str, operation: str, size: str) -> float | None:
+    """Return the cost of a search, or of a simulation of this size; None for other requests."""
+    cost = _SEARCHES.get((service, operation))
+    return None if cost is None else cost * _SIZES.get(size, 1.0)
+
+
+def size_of(given: Any) -> str:
+    """Return the size of a simulation by the members it is given: a name in `_SIZES`.
+
+    It decides once for each action and resource, up to a budget of steps.
+    """
+    resources = getattr(given, "ResourceArns", None) or ("*",)
+    decisions = len(given.ActionNames) * len(resources)
+    return next((name for name, most in _SIZES.items() if decisions <= most), _LARGEST)
 
 
 def is_asymmetric(key_spec: str) -> bool:

@@ -26,6 +26,9 @@ SPEC_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "GenerateDataKeyPair": ("KeyPairSpec",),
     "GenerateDataKeyPairWithoutPlaintext": ("KeyPairSpec",),
 }
+# Of these AWS publishes no numbers, or there are none.
+_WITHOUT_NUMBERS: Final = ("iam", "kagimori")
+_OTHER_GROUPS: Final = (open_groups.READS, open_groups.CHANGES, open_groups.SEARCHES)
 _PAIR_DEFAULT: Final = "RSA_2048"
 
 
@@ -53,7 +56,13 @@ class Profile(Protocol):
         """Return the groups by key."""
 
     def charges(self, asking: Asking, key_spec: str) -> tuple[Charge, ...]:
-        """Return the charges of a request with a key of this spec (or none)."""
+        """Return the charges of a request with a key of this spec (or none).
+
+        Of a simulation, the spec is its size.
+        """
+
+    def store_charge(self, asking: Asking) -> Charge | None:
+        """Return the charge of a request against the custom key store that holds its key."""
 
 
 class AwsProfile:
@@ -64,15 +73,23 @@ class AwsProfile:
         self.groups: dict[str, Group] = {
             **aws_groups.kms_groups(region),
             **aws_groups.other_groups(),
-            **{key: others[key] for key in (open_groups.READS, open_groups.CHANGES)},
+            **{key: others[key] for key in _OTHER_GROUPS},
         }
 
     def charges(self, asking: Asking, key_spec: str) -> tuple[Charge, ...]:
         """Return the charge of a request."""
+        searched = open_groups.searched_cost(asking.service, asking.name, key_spec)
+        if searched is not None and asking.service in _WITHOUT_NUMBERS:
+            return (Charge(self.groups[open_groups.SEARCHES], searched),)
         group = self.groups.get(self._key(asking, key_spec))
         if group is None:
             group = self.groups[open_groups.READS if asking.read_only else open_groups.CHANGES]
         return (Charge(group),)
+
+    def store_charge(self, asking: Asking) -> Charge | None:
+        """Return the charge of a request against the custom key store that holds its key."""
+        uses_key = asking.name in _CRYPTOGRAPHIC or asking.name in _PAIRS
+        return Charge(self.groups[aws_groups.KEY_STORE]) if uses_key else None
 
     def _key(self, asking: Asking, key_spec: str) -> str:
         if asking.service == "sts":
@@ -97,7 +114,7 @@ class OpenProfile:
     def charges(self, asking: Asking, key_spec: str) -> tuple[Charge, ...]:
         """Return the charges of a request; making a key pair is work and a change."""
         groups, service, name = self.groups, asking.service, asking.name
-        searched = open_groups.searched_cost(service, name)
+        searched = open_groups.searched_cost(service, name, key_spec)
         if searched is not None:
             return (Charge(groups[open_groups.SEARCHES], searched),)
         found: tuple[Charge, ...] = ()
@@ -115,6 +132,10 @@ class OpenProfile:
                 found = (Charge(groups[open_groups.WORK], cost),)
         key = open_groups.READS if asking.read_only else open_groups.CHANGES
         return (*found, Charge(groups[key]))
+
+    def store_charge(self, asking: Asking) -> Charge | None:
+        """Return None: a store is bounded by its own limits of what it is asked at once."""
+        return None
 
 
 def profile_named(name: str, region: str) -> Profile:

@@ -134,6 +134,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "ListAccounts": "MaxResults NextToken",
         "ListApprovals": "MaxResults NextToken",
         "ListOperators": "",
+        "ListQuotas": "AccountId",
         "ListServiceKeys": "MaxResults NextToken",
         "ProveKeyUnused": "KeyId Since Until",
         "RefuseApproval": "RequestId OperatorName Signature",
@@ -143,9 +144,13 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "RotateDomainKey": "DomainName",
         "SearchEvents": "KeyId Caller EventName FailedOnly StartTime EndTime AccountId Order "
         "StartAtEnd MaxResults NextToken",
+        "SetQuota": "AccountId GroupName Value",
         "SignApproval": "RequestId OperatorName Signature",
         "ZeroizeHsm": "",
         "TestKeyPolicy": "KeyId Policy Since",
+        "GetServiceQuota": "ServiceCode QuotaCode",
+        "ListServiceQuotas": "ServiceCode NextToken MaxResults QuotaCode QuotaAppliedAtLevel",
+        "RequestServiceQuotaIncrease": "ServiceCode QuotaCode DesiredValue",
         **IAM_SHOWN,
     }.items()
 }

@@ -6,6 +6,7 @@ import pytest
 
 from kagimori.operations.registry import OPERATIONS
 from kagimori.rules.quotas.group import code_of
+from kagimori.rules.quotas.open_groups import size_of
 from kagimori.rules.quotas.profile import AWS, OFF, OPEN, group_keys, profile_named
 from kagimori.rules.quotas.refusals import throttled
 
@@ -108,6 +109,20 @@ def test_open_counts_dear_work_by_what_it_costs():
     assert list(charged(OPEN, "SimulateCustomPolicy", service="iam", read_only=True)) == [
         "SearchWork"
     ]
+
+
+@pytest.mark.parametrize("profile", [AWS, OPEN])
+def test_simulations_count_by_what_they_have_to_decide(profile):
+    class Given:
+        def __init__(self, actions, resources):
+            self.ActionNames, self.ResourceArns = ["a"] * actions, ["r"] * resources or None
+
+    costs = []
+    for actions, resources in ((1, 0), (20, 2), (100, 4), (1000, 1000)):
+        size = size_of(Given(actions, resources))
+        found = charged(profile, "SimulateCustomPolicy", size, "iam", read_only=True)
+        costs.append(found["SearchWork"][1])
+    assert costs == [10.0, 50.0, 250.0, 800.0]
 
 
 def test_codes_are_unlike_one_another_and_stay():

@@ -11,10 +11,9 @@ from kagimori.backups.making import BackupKey, Made, back_up
 from kagimori.backups.own_hsm import own_backup_key
 from kagimori.backups.proving import Proof, prove
 from kagimori.backups.restoring import restore as restore_to
-from kagimori.backups.roots import People, Root
 from kagimori.deployment.folder import Unusable
 from kagimori_cli.admin import refusals_explained, server_for
-from kagimori_cli.seal_input import PASSPHRASE, QUORUM, read_secret
+from kagimori_cli.root_option import root_of
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 from kagimori_cli.times import shown
 
@@ -27,10 +26,6 @@ RootOption = Annotated[
         help="The file with the seal key; or a passphrase or shares, which are asked for.",
     ),
 ]
-_PEOPLE: Final = {
-    "passphrase": (PASSPHRASE, "passphrase: "),
-    "shares": (QUORUM, "one share: "),
-}
 _MEGA: Final = 1_000_000
 
 backup = typer.Typer(
@@ -73,7 +68,7 @@ def make(
 def verify(*, file: FromFile, root: RootOption, output: OutputOption = Output.TEXT) -> None:
     """Prove that a backup works: restore it on trial, and decrypt with it. Exit code 1 if not."""
     try:
-        proof = prove(file, _root(root))
+        proof = prove(file, root_of(root))
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
@@ -89,7 +84,7 @@ def restore(
 ) -> None:
     """Restore a backup to a new folder; a seal key goes there, too."""
     try:
-        restored = restore_to(file, data, _root(root))
+        restored = restore_to(file, data, root_of(root))
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
@@ -99,14 +94,6 @@ def restore(
         return
     typer.echo(f"{data} is as it was at {shown(restored.made_at)}: what came later is lost.")
     typer.echo(f"Start it:  kagimori serve --data {data}")
-
-
-def _root(text: str) -> Root:
-    word, _, seal_id = text.partition(":")
-    if word not in _PEOPLE:
-        return Path(text)
-    kind, prompt = _PEOPLE[word]
-    return People(kind, seal_id, lambda: read_secret(prompt))
 
 
 def _key(data: Path, backup_id: str, key_arn: str | None) -> BackupKey:

@@ -2,18 +2,22 @@
 
 import base64
 import binascii
+import contextlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from msgspec.structs import asdict
 
+from kagimori.backups import roots as backup_roots
+from kagimori.backups.opening import is_backup, unpacked_backup
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Offline, OpenableKey, Plain, Sealed, offline
 from kagimori.deployment.offline_roots import Root
+from kagimori_cli.root_option import root_of
 from kagimori_cli.seal_input import FILE, PASSPHRASE, QUORUM, read_secret
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json, unreadable
@@ -28,7 +32,8 @@ def decrypt_offline(
     store: Annotated[
         Path,
         typer.Option(
-            metavar="BACKUP", help="A copy of the data folder, or of its kagimori.db alone."
+            metavar="BACKUP",
+            help="A backup; or a copy of the data folder, or of its kagimori.db alone.",
         ),
     ],
     root: Annotated[
@@ -69,23 +74,49 @@ def decrypt_offline(
         unreadable("give --ciphertext FILE, or --list")
     if root in _ASKED and ciphertext == "-" and not sys.stdin.isatty():
         unreadable(f"the input cannot be both the ciphertext and the {root}")
-    opened_by = _root(root)
     try:
         if list_keys:
-            with offline(store, opened_by) as opened:
+            with _opened(store, root) as opened:
                 _print_keys(opened.openable_keys(key), output)
         else:
             sealed = Sealed(_read(ciphertext or "-"), _pairs(context or []), key, algorithm)
-            with offline(store, opened_by) as opened:
+            with _opened(store, root) as opened:
                 _print_plaintext(opened, sealed, output)
     except Unusable as reason:
         give_up(str(reason))
+
+
+@contextlib.contextmanager
+def _opened(place: Path, root: str) -> Iterator[Offline]:
+    """Yield the store in a backup, or in a copy.
+
+    Raises:
+        Unusable: it cannot be read, or the root does not open it.
+    """
+    if not is_backup(place):
+        with offline(place, _root(root)) as opened:
+            yield opened
+        return
+    of_backup = root_of(root)
+    with (
+        unpacked_backup(place, of_backup) as folder,
+        offline(folder, _given_again(of_backup)) as opened,
+    ):
+        yield opened
 
 
 def _root(text: str) -> Root:
     if text in _ASKED:
         return Root(_ASKED[text], give=read_secret)
     return Root(FILE, (Path(text),))
+
+
+def _given_again(root: backup_roots.Root) -> Root:
+    """Return the root that opened a backup, for the store in it: nobody is asked twice."""
+    if isinstance(root, Path):
+        return Root(FILE, (root,))
+    secrets = root.secrets()
+    return Root(root.kind, give=lambda _: next(secrets))
 
 
 def _print_plaintext(opened: Offline, sealed: Sealed, output: Output) -> None:

@@ -95,6 +95,11 @@ def test_what_was_acknowledged_before_a_backup_is_in_it(server, folder, root):
     assert (found["works"], found["sample"], found["findings"]) == (True, "decrypted", [])
     assert found["tokens"] >= len(acknowledged)
     assert found["backup_id"] == made["backup_id"]
+    name, _, blob = acknowledged[0]
+    (folder / "blob").write_bytes(blob)
+    offline = ("decrypt-offline", "--store", made["path"], "--root", root)
+    opened = run(*offline, "--ciphertext", folder / "blob", check=True)
+    assert opened.stdout == name
     run("restore", "--from", made["path"], "--data", folder / "new", "--root", root, check=True)
     with serving.served(data=folder / "new") as restored:
         kms = restored.client()

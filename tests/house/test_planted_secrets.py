@@ -76,17 +76,22 @@ class Planting:
         return {} if shape.type_name == "map" else self.value(shape)
 
 
+def model_of(service):
+    """Return botocore's model of a service, by the name that it is signed for."""
+    return MODELS.get_service_model({"servicequotas": "service-quotas"}.get(service, service))
+
+
 def unshown():
     """Yield every operation that is offered, with a member that no record shows."""
     for service, operation in OPERATIONS:
-        shape = MODELS.get_service_model(service).operation_model(operation).input_shape
+        shape = model_of(service).operation_model(operation).input_shape
         for name in shape.members if shape is not None else ():
             if name not in SHOWN.get(operation, ()):
                 yield service, operation, shape, name
 
 
 def target_of(service, operation):
-    model = MODELS.get_service_model(service)
+    model = model_of(service)
     return f"{model.metadata['targetPrefix']}.{operation}"
 
 
@@ -143,7 +148,7 @@ def left(tmp_path_factory):
 def plant(server, planting):
     """Send all calls; return how many were recorded."""
     for service, operation, shape, name in unshown():
-        if MODELS.get_service_model(service).metadata["protocol"] == "query":
+        if model_of(service).metadata["protocol"] == "query":
             send_form(server, service, operation, planting.members(operation, shape, name))
             continue
         members = planting.members(operation, shape, name)
@@ -171,7 +176,7 @@ def plant(server, planting):
 
 def send_form(server, service, operation, members):
     """Send a call of a service that takes forms; AWS's own code writes them."""
-    model = MODELS.get_service_model(service).operation_model(operation)
+    model = model_of(service).operation_model(operation)
     form = FORMS.serialize_to_request(members, model)["body"]
     body = urllib.parse.urlencode(form).encode()
     region = "us-east-1" if service == "iam" else None

@@ -13,6 +13,7 @@ from kagimori_boundary.commands import BoundToken, Role
 from kagimori_boundary.replies import Bytes, Failed, Failure, HsmState, NewKey
 from kagimori_hsm.encryption_context import canonical
 from kagimori_hsm.module import Module
+from kagimori_hsm.self_tests.failed import SelfTestFailed
 from kagimori_hsm.world import World
 
 SEAL_KEY = bytes(range(32))
@@ -213,14 +214,11 @@ def test_operators_do_not_use_keys(module):
     assert module.perform(Role.OPERATOR, command) == Failed(Failure.MALFORMED)
 
 
-def test_a_failed_self_test_is_the_end(monkeypatch):
-    from kagimori_hsm import module as module_file
-
+def test_a_failed_self_test_is_the_end():
     def fails():
-        raise AssertionError("a known answer is another")
+        raise SelfTestFailed("a known answer is another")
 
-    monkeypatch.setattr(module_file.known_answers, "run", fails)
-    broken = Module(SEAL_KEY, memory_locked=False)
+    broken = Module(SEAL_KEY, memory_locked=False, self_tests=fails)
     broken.self_test()
     assert broken.state is HsmState.ERROR
     assert broken.perform(Role.OPERATOR, commands.CreateDomains(["x"])) == Failed(

@@ -338,6 +338,9 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     domains = client.get_domain_status()["Domains"]
     old = [one["DomainKeyId"] for each in domains for one in each["Keys"] if "RetiredAt" in one]
     client.destroy_domain_keys(DomainKeyIds=old[:1])
+    client.create_backup_key(BackupId="12345678-90ab-4def-8234-567890abcdef")
+    group = client.list_quotas()["Quotas"][0]["GroupName"]
+    client.set_quota(AccountId=alice.id, GroupName=group, Value=1000.0)
     decide(client, key["Arn"], policy)
     # Nothing is answered after this one.
     assert answered == set(describe("kagimori").operations) - {"ZeroizeHsm"}

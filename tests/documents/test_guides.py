@@ -83,12 +83,10 @@ def test_back_up_and_restore():
 
 
 def test_decrypt_without_a_server():
-    if shutil.which("sqlite3") is None:
-        pytest.skip("sqlite3 is not installed")
     page = "docs/do/decrypt-without-a-server.md"
     with serving.temporary_folder() as folder, serving.served() as server:
         said = run(page, folder, serving.environment(), data=server.data)
-    assert said.startswith("meet me at noon" * 2)
+    assert said.count("meet me at noon") == 2
     assert said.count("1/1") == 2
 
 

@@ -10,6 +10,7 @@ between such marks is written by people, and left alone.
 import importlib
 import inspect
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ from typing import Any, Final
 import typer.main
 from typer.core import TyperGroup
 
+import kagimori.front
+import kagimori.gate
+import kagimori.operations
+import kagimori.rules
 from kagimori import settings
 from kagimori.deployment.settings_sources import wanted
 from kagimori.entities import tables
@@ -288,6 +293,9 @@ def identity_errors() -> str:
 
 
 def _refusals(fits: Callable[[type[Refusal]], bool]) -> str:
+    for room in (kagimori.rules, kagimori.front, kagimori.gate, kagimori.operations):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)  # a refusal that nobody loaded counts as well
     rows = sorted({(kind.code, kind.status) for kind in Refusal.__subclasses__() if fits(kind)})
     return "\n".join(
         ["| code | status |", "|---|---|", *(f"| `{code}` | {status} |" for code, status in rows)]

@@ -10,6 +10,7 @@ All are functions of what they are given. From `look_up` to `ask` nothing is wai
 one state of the store. `ask` and `finish` are given a `Request`, which has nothing to read with.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -74,7 +75,7 @@ F = TypeVar("F", bound=Facts)
 R = TypeVar("R")
 
 
-class Operation(Generic[F, R]):
+class Operation(ABC, Generic[F, R]):
     """An API action. Subclasses bear AWS's name for it.
 
     `F` are its facts, `R` is the HSM's reply: None where nothing is asked of it.
@@ -90,6 +91,7 @@ class Operation(Generic[F, R]):
         super().__init_subclass__()
         cls.name = cls.__name__
 
+    @abstractmethod
     def look_up(self, asked: Asked) -> F | Withheld:
         """Return the facts of the request, and the needs that must be allowed.
 
@@ -97,7 +99,6 @@ class Operation(Generic[F, R]):
             Refusal: something named does not exist, or cannot; everybody sees it.
             Absent: not in memory yet; the path loads it and looks again.
         """
-        raise NotImplementedError
 
     def read(self, asked: Asked, facts: F) -> F:
         """Return the facts with those that only the allowed may cause to be read, or may see.
@@ -124,9 +125,9 @@ class Operation(Generic[F, R]):
         """Return the refusal for a command that a custom key store did not perform."""
         return refusal_of_use(cause)
 
+    @abstractmethod
     def finish(self, asked: Request, facts: F, reply: R) -> Outcome:
         """Return the outcome; `reply` is the HSM's."""
-        raise NotImplementedError
 
 
 # One of many operations, of which nobody knows which: the path's and the registry's.

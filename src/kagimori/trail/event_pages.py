@@ -4,6 +4,7 @@ All streams are read at once, the event that comes first in time taken first. A 
 is full, or when so much has been read for it that the next one goes on.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -89,7 +90,7 @@ class _Budget:
         self._left -= read
 
 
-class _Cursor:
+class _Cursor(ABC):
     """One stream as it is read; `place` is up to where everything was taken or is not wanted."""
 
     def __init__(
@@ -139,9 +140,9 @@ class _Cursor:
         except BrokenLine:
             return None
 
+    @abstractmethod
     def _files(self) -> Iterator[tuple[Path, Iterator[tuple[bytes, int]]]]:
         """Yield files with their lines, each line with the place beyond it."""
-        raise NotImplementedError
 
     def _begins_before(self, file: Path, at: float | None) -> bool:
         begins = None if at is None else first_time(file)

@@ -1,5 +1,6 @@
 """The base of operations that create and list users, groups, roles and policies."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -117,11 +118,13 @@ class CreateIdentity(IamOperation[C, None], Generic[B, C]):
         answer = {self.kind.noun.title(): self.shown(entity)}
         return Outcome(answer, writes, answer)
 
+    @abstractmethod
     def made(self, asked: Request, facts: C) -> B:
-        raise NotImplementedError
+        """Return the new identity."""
 
+    @abstractmethod
     def shown(self, entity: B) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return the new identity as the answer shows it."""
 
     def common(self, asked: Request, facts: C) -> dict[str, Any]:
         """Return the fields that users and roles have in common."""
@@ -166,5 +169,6 @@ class ListIdentities(IamOperation[Answered, None], Generic[B]):
     def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:
         return Outcome(facts.answer)
 
+    @abstractmethod
     def shown(self, asked: Asked, entity: B) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return one of them as the listing shows it."""

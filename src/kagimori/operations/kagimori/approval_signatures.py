@@ -36,7 +36,7 @@ _REFUSE: Final = "kagimori:RefuseApproval"
 _OVER: Final = {EXECUTED: "executed", REFUSED: "refused", EXPIRED: "expired"}
 
 
-class ToBeSigned(Facts):
+class OnApproval(Facts):
     """The domains as they are kept, and the request."""
 
     domains: Domains | None = None
@@ -50,24 +50,24 @@ class ToBeSigned(Facts):
 
     @property
     def resources(self) -> tuple[tuple[str, str], ...]:
-        """The KMS key whose policy is to be replaced, for its owner's trail."""
-        return () if self.approval is None else key_resources(self.approval)
+        """The KMS key whose policy is to be replaced: its owner's trail has the record, too."""
+        return () if self.approval is None else _key_resources(self.approval)
 
 
-class _Signing(Operation[ToBeSigned, R]):
+class _Signing(Operation[OnApproval, R]):
     """One operator's signature over a request, verified by the HSM."""
 
     service = "kagimori"
     action: str
 
-    def look_up(self, asked: Asked) -> ToBeSigned | Withheld:
+    def look_up(self, asked: Asked) -> OnApproval | Withheld:
         found = approval_named(asked, self.action)
         if found is None:
             return no_such_request(asked, self.action)
-        return ToBeSigned((Need(self.action),), approval=found)
+        return OnApproval((Need(self.action),), approval=found)
 
-    def read(self, asked: Asked, facts: ToBeSigned) -> ToBeSigned:
-        found = ToBeSigned(
+    def read(self, asked: Asked, facts: OnApproval) -> OnApproval:
+        found = OnApproval(
             facts.needs, domains=kept_domains(asked, self.action), approval=facts.approval
         )
         domains, approval = found.found
@@ -77,7 +77,7 @@ class _Signing(Operation[ToBeSigned, R]):
         check_open(approval, asked.now)
         return found
 
-    def refusal(self, asked: Request, facts: ToBeSigned, failure: Failure) -> Refusal:
+    def refusal(self, asked: Request, facts: OnApproval, failure: Failure) -> Refusal:
         if failure is Failure.INVALID_SIGNATURE:
             name = asked.call.input.OperatorName
             return InvalidApprovalException(f"This is no signature of {name} over the request.")
@@ -89,7 +89,7 @@ class SignApproval(_Signing[Bytes]):
 
     action = _APPROVE
 
-    def read(self, asked: Asked, facts: ToBeSigned) -> ToBeSigned:
+    def read(self, asked: Asked, facts: OnApproval) -> OnApproval:
         found = super().read(asked, facts)
         domains, approval = found.found
         name = asked.call.input.OperatorName
@@ -97,13 +97,13 @@ class SignApproval(_Signing[Bytes]):
             raise NotApprovedException(f"{name} has approved the request already.")
         return found
 
-    def ask(self, asked: Request, allowed: Allowed, facts: ToBeSigned) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: OnApproval) -> Command | None:
         domains, approval = facts.found
         return commands.CheckApproval(
             domains.sealed, approval.request, approval.mac, _signature(asked), asked.now
         )
 
-    def finish(self, asked: Request, facts: ToBeSigned, reply: Bytes) -> Outcome:
+    def finish(self, asked: Request, facts: OnApproval, reply: Bytes) -> Outcome:
         _, approval = facts.found
         after = approved(approval, _signed(asked))
         answer = {"Approval": shown_approval(after, asked.now)}
@@ -115,13 +115,13 @@ class RefuseApproval(_Signing[SealedDomains]):
 
     action = _REFUSE
 
-    def ask(self, asked: Request, allowed: Allowed, facts: ToBeSigned) -> Command | None:
+    def ask(self, asked: Request, allowed: Allowed, facts: OnApproval) -> Command | None:
         domains, approval = facts.found
         return commands.RefuseApproval(
             domains.sealed, approval.request, approval.mac, _signature(asked), asked.now
         )
 
-    def finish(self, asked: Request, facts: ToBeSigned, reply: SealedDomains) -> Outcome:
+    def finish(self, asked: Request, facts: OnApproval, reply: SealedDomains) -> Outcome:
         domains, approval = facts.found
         after = refused(approval, _signed(asked))
         kept = performed(domains, reply.sealed_domains, reply.keys, reply.roster)
@@ -141,7 +141,7 @@ def check_open(approval: Approval, now: float) -> None:
         raise NotApprovedException(f"The request {approval.request_id} is {_OVER[state]}.")
 
 
-def key_resources(approval: Approval) -> tuple[tuple[str, str], ...]:
+def _key_resources(approval: Approval) -> tuple[tuple[str, str], ...]:
     """Return account and ARN of the KMS key that a request is about, if it is about one."""
     arn = approval.resource
     return ((arn.split(":")[4], arn),) if arn.startswith("arn:") else ()

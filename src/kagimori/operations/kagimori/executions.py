@@ -17,8 +17,8 @@ from kagimori.operations.kagimori.actions import (
     writes_of,
 )
 from kagimori.operations.kagimori.approval_signatures import (
+    OnApproval,
     check_open,
-    key_resources,
     refusal_of,
 )
 from kagimori.operations.kagimori.approvals import approval_named, no_such_request
@@ -57,24 +57,11 @@ from kagimori_boundary.replies import Failure, SealedDomains
 _EXECUTE: Final = "kagimori:ExecuteApproval"
 
 
-class ToBeExecuted(Facts):
-    """The domains as they are kept, the request, and the key and policy that it is about."""
+class ToBeExecuted(OnApproval):
+    """With the key and policy that the request is about, if it is about one."""
 
-    domains: Domains | None = None
-    approval: Approval | None = None
     kms_key: KmsKey | None = None
     policy: NewPolicy | None = None
-
-    @property
-    def found(self) -> tuple[Domains, Approval]:
-        if self.domains is None or self.approval is None:
-            raise ServiceUnavailableException("There are no domain keys here.")
-        return self.domains, self.approval
-
-    @property
-    def resources(self) -> tuple[tuple[str, str], ...]:
-        """The KMS key whose policy is replaced: its owner's trail has a copy of the record."""
-        return () if self.approval is None else key_resources(self.approval)
 
 
 class ExecuteApproval(Operation[ToBeExecuted, SealedDomains]):

@@ -3,6 +3,7 @@
 Order of checks: identifier, authorization, state, usage, algorithm, size, dry run.
 """
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from kagimori.gate.asked import Asked, Need, Request
@@ -62,8 +63,9 @@ class Cryptographic(AboutKey[KeyFacts, R]):
     def check(self, asked: Request, kms_key: KmsKey) -> None:
         """Check algorithm and sizes."""
 
+    @abstractmethod
     def command(self, asked: Request, kms_key: KmsKey) -> Command:
-        raise NotImplementedError
+        """Return the command for the holder of the key."""
 
 
 def checked_context(encryption_context: dict[str, str] | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ event of the service itself. Source: KMS Developer Guide, "Rotate AWS KMS keys",
 material for AWS KMS keys" and "Delete an AWS KMS key"; CloudTrail User Guide, "AWS service events".
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -47,7 +48,7 @@ class Done(Struct, gc=False):
     additional: dict[str, Any] | None = None
 
 
-class Duty:
+class Duty(ABC):
     """One kind of duty. `is_best_effort`: it is done even if the holder of the key refuses."""
 
     is_best_effort: ClassVar[bool] = False
@@ -60,9 +61,9 @@ class Duty:
         """Return the command for the HSM, if there is one."""
         return None
 
+    @abstractmethod
     def finish(self, due: Due, reply: Any) -> Done:
         """Return the changes to make."""
-        raise NotImplementedError
 
 
 def duty_of(kms_key: KmsKey, now: float) -> Duty | None:

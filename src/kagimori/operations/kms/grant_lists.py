@@ -1,5 +1,6 @@
 """Grants, listed: those of a key, and those that somebody may retire."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -49,12 +50,14 @@ class _GrantList(Operation[Listed, None]):
     def _limit(self, asked: Request) -> int:
         return limit_of(asked.call.input.Limit, default=50, most=100)
 
+    @abstractmethod
     def _scope(self, asked: Request) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Return the values that a page's marker is bound to."""
 
     @staticmethod
+    @abstractmethod
     def _key(grant: StoredGrant) -> Sequence[str]:
-        raise NotImplementedError
+        """Return the place of a grant in the order of the listing."""
 
 
 class ListGrants(_GrantList):

@@ -1,5 +1,6 @@
 """Keys and their life: create, describe, list, enable, disable, delete."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,9 +68,9 @@ class _Change(OnKey[None]):
         writes = () if after is kms_key else (Put(KMS_KEYS, after, kms_key),)
         return Outcome(writes=writes, response_elements=self.response_elements(kms_key))
 
+    @abstractmethod
     def after(self, asked: Request, kms_key: KmsKey) -> KmsKey:
         """Return the key as it is afterwards."""
-        raise NotImplementedError
 
     def response_elements(self, kms_key: KmsKey) -> dict[str, Any] | None:
         return {"keyId": kms_key.arn}

@@ -10,6 +10,7 @@ access_policies_testing-policies.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
@@ -116,9 +117,9 @@ class _Simulate(IamOperation[Simulation, None]):
     def finish(self, asked: Request, facts: Simulation, reply: None) -> Outcome:
         return Outcome(facts.results)
 
+    @abstractmethod
     def _staged(self, asked: Asked, facts: Simulation) -> Stage:
         """Return the inputs of the simulation."""
-        raise NotImplementedError
 
     def _stage(
         self,

@@ -187,8 +187,9 @@ def test_where_is_names_files_that_exist():
 def test_decisions_are_numbered_and_have_their_parts():
     folder = ROOT / "docs" / "decisions"
     files = sorted(folder.glob("0*.md"))
-    for number, file in enumerate(files, 1):
-        assert file.name.startswith(f"{number:04}-")
+    numbers = [int(file.name[:4]) for file in files]
+    assert numbers == sorted(set(numbers)), "two decisions have one number"
+    for number, file in zip(numbers, files, strict=True):
         text = file.read_text(encoding="utf-8")
         assert text.startswith(f"# {number}. ")
         for part in ("Context", "Decision", "Consequences", "Alternatives"):

@@ -1,0 +1,1 @@
+"""Histories of concurrent clients, and the check that the promised consistency explains them."""

@@ -38,7 +38,7 @@ from kagimori.machinery.chance import uuids
 from kagimori.machinery.clock import Clock
 from kagimori.machinery.quota_counts import QuotaCounts, make_counts
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.registry import OPERATIONS
 from kagimori.path import Path as RequestPath
@@ -185,7 +185,7 @@ class World:
         hsm = HsmClient("")
         hsm.connection_made(Behind(module, hsm, []))
         holders = Holders(hsm)
-        self.store = EmbeddedStore(
+        self.store = WorkerStore(
             data / "kagimori.db",
             ChangeSignal(data / "changes"),
             stream="w0",

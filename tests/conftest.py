@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 import serving
 from kagimori_hsm.self_tests import battery
+from kit import postgres
 
 # No test may fail because the machine was busy; CI runs the same examples every time, the nightly
 # target others.
@@ -68,3 +69,21 @@ def key(kms):
 def shared_key(kms):
     """The ARN of a KMS key that nobody changes."""
     return kms.create_key(Description="shared")["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="session")
+def databases():
+    """PostgreSQL, with a database for each test that asks for one."""
+    found = postgres.Databases()
+    yield found
+    found.server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request, tmp_path):
+    """The place of an empty store: each test runs on every engine."""
+    if request.param == "sqlite":
+        yield tmp_path / "kagimori.db"
+    else:
+        with request.getfixturevalue("databases").lent() as url:
+            yield url

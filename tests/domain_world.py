@@ -21,7 +21,7 @@ from kagimori.entities.tables import (
 from kagimori.hsm.client import HsmGone
 from kagimori.hsm.holders import sealing
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending
 from kagimori.ports import Put
@@ -87,7 +87,7 @@ class DomainWorld:
         return made
 
     def _open(self):
-        self.store = EmbeddedStore(
+        self.store = WorkerStore(
             self.folder / "kagimori.db",
             ChangeSignal(self.folder / "changes"),
             stream="w0",

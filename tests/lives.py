@@ -26,7 +26,7 @@ from kagimori.entities.tables import TABLES
 from kagimori.front.wire import Wire
 from kagimori.gate.asked import Settings
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.registry import OPERATIONS
 from kagimori.path import Path as RequestPath
@@ -141,19 +141,18 @@ def request_of(call):
 
 
 async def live(data, batches, points, disk):
-    store = EmbeddedStore(
+    store = WorkerStore(
         data / "kagimori.db",
         ChangeSignal(data / "changes"),
         stream="w0",
         tables=tuple(TABLES.values()),
     )
-    store._writer_connection.set_trace_callback(lambda _: points.reach())
+    store._writer._connection.set_trace_callback(lambda _: points.reach())
     commit_all = store._writer.commit_all
 
     def committed(*arguments, **others):
-        newest = commit_all(*arguments, **others)
+        commit_all(*arguments, **others)
         points.reach()
-        return newest
 
     store._writer.commit_all = committed
     journal = Journal(data / "audit" / "w0")

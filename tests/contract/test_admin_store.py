@@ -2,15 +2,16 @@
 
 import inspect
 import json
-import sqlite3
 
 import pytest
 
 from kagimori.entities.tables import ACCOUNTS, TABLES
 from kagimori.machinery.store.admin import AdminStore, Change, StoreUnusable, open_store
 from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.database import Fact
+from kagimori.machinery.store.engines import engine_of
 from kagimori.machinery.store.migrations import migrate, migrations
-from kagimori.machinery.store.sqlite import Fact, connect
+from kagimori.machinery.store.sqlite import connect
 from kagimori.ports import Delete, Put, StoreConflict
 from kagimori.rules.identity.account import Account
 from kagimori.rules.records.service_event import ServiceRecord
@@ -19,10 +20,8 @@ ALL = tuple(TABLES.values())
 
 
 @pytest.fixture
-def store(tmp_path):
-    with open_store(
-        tmp_path / "x.db", ALL, writer="n-admin", signal=tmp_path / "run" / "changes"
-    ) as opened:
+def store(tmp_path, place):
+    with open_store(place, ALL, writer="n-admin", signal=tmp_path / "run" / "changes") as opened:
         yield opened
 
 
@@ -34,11 +33,11 @@ def account(number):
     return Account(account_id=f"{number:012}", created_at=float(number))
 
 
-def outbox(tmp_path):
-    connection = sqlite3.connect(tmp_path / "x.db")
-    rows = connection.execute("SELECT event_id FROM outbox ORDER BY journal_sequence").fetchall()
-    connection.close()
-    return [name for (name,) in rows]
+def outbox(place):
+    database = engine_of(place).open("", (), read_only=True)
+    rows = database.outbox()
+    database.close()
+    return [row[0] for row in rows]
 
 
 def test_no_commit_without_a_record(store):
@@ -65,35 +64,35 @@ def test_no_commit_without_a_record(store):
     assert set(writing) - reading == {"adopt_denials", "commit", "commit_together"}
 
 
-def test_a_change_and_its_record_lie_there_together_in_order(store, tmp_path):
+def test_a_change_and_its_record_lie_there_together_in_order(store, place):
     for number in range(1, 6):
         store.commit([Put(ACCOUNTS, account(number))], record(f"e{9 - number}"))
     assert [one.account_id[-1] for one in store.page(ACCOUNTS, (), None, None)] == list("12345")
-    assert outbox(tmp_path) == ["e8", "e7", "e6", "e5", "e4"]
+    assert outbox(place) == ["e8", "e7", "e6", "e5", "e4"]
 
 
-def test_changes_made_together_keep_their_order(store, tmp_path):
+def test_changes_made_together_keep_their_order(store, place):
     changes = [Change([Put(ACCOUNTS, account(n))], record(f"e{9 - n}")) for n in (1, 2, 3)]
     store.commit_together(changes)
-    assert outbox(tmp_path) == ["e8", "e7", "e6"]
+    assert outbox(place) == ["e8", "e7", "e6"]
 
 
-def test_of_changes_made_together_one_conflict_undoes_all(store, tmp_path):
+def test_of_changes_made_together_one_conflict_undoes_all(store, place):
     store.commit([Put(ACCOUNTS, account(2))], record("first"))
     changes = [Change([Put(ACCOUNTS, account(n))], record(f"e{n}")) for n in (1, 2, 3)]
     with pytest.raises(StoreConflict):
         store.commit_together(changes)
     assert store.page(ACCOUNTS, (), None, None) == [account(2)]
-    assert outbox(tmp_path) == ["first"]
+    assert outbox(place) == ["first"]
 
 
-def test_a_conflict_leaves_neither_change_nor_record(store, tmp_path):
+def test_a_conflict_leaves_neither_change_nor_record(store, place):
     with pytest.raises(StoreConflict):
         store.commit([Delete(ACCOUNTS, account(1))], record("e1"))
-    assert outbox(tmp_path) == []
+    assert outbox(place) == []
 
 
-def test_a_fact_is_set_once_and_replaced_from_what_it_was(store, tmp_path):
+def test_a_fact_is_set_once_and_replaced_from_what_it_was(store, place):
     store.commit([Fact("colour", "red")], record("e1"))
     with pytest.raises(StoreConflict):
         store.commit([Fact("colour", "blue")], record("e2"))
@@ -101,7 +100,7 @@ def test_a_fact_is_set_once_and_replaced_from_what_it_was(store, tmp_path):
         store.commit([Fact("colour", "blue", before="green")], record("e3"))
     store.commit([Fact("colour", "blue", before="red")], record("e4"))
     assert store.facts()["colour"] == "blue"
-    assert outbox(tmp_path) == ["e1", "e4"]
+    assert outbox(place) == ["e1", "e4"]
 
 
 def test_running_workers_are_told(store, tmp_path):
@@ -113,8 +112,8 @@ def test_running_workers_are_told(store, tmp_path):
     signal.close()
 
 
-def test_held_still_it_does_not_change(store, tmp_path):
-    with open_store(f"sqlite://{tmp_path / 'x.db'}", ALL) as other:
+def test_held_still_it_does_not_change(store, place):
+    with open_store(place, ALL) as other:
         other.hold_still()
         assert other.page(ACCOUNTS, (), None, None) == []
         store.commit([Put(ACCOUNTS, account(1))], record("e1"))
@@ -123,9 +122,9 @@ def test_held_still_it_does_not_change(store, tmp_path):
     assert store.one(ACCOUNTS, ("000000000001",)) == account(1)
 
 
-def test_what_is_only_read_cannot_be_written(store, tmp_path):
+def test_what_is_only_read_cannot_be_written(store, place):
     with (
-        open_store(tmp_path / "x.db", ALL) as other,
+        open_store(place, ALL) as other,
         pytest.raises(StoreUnusable, match="readonly"),
     ):
         other.commit([Put(ACCOUNTS, account(1))], record("e1"))
@@ -153,7 +152,8 @@ def test_the_oldest_account_of_an_older_store_operates_it(tmp_path):
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("postgresql://localhost/kagimori", "postgresql is no kind of store"),
+        ("mysql://localhost/kagimori", "mysql is no kind of store"),
+        ("postgresql:///kagimori?host=/nowhere", "(?i)no such file"),
         ("missing/x.db", "unable to open"),
     ],
 )

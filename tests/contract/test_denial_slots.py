@@ -3,23 +3,17 @@
 import pytest
 
 from kagimori.entities.tables import DENIALS, TABLES
-from kagimori.machinery.store.denial_slots import adopt_denials
-from kagimori.machinery.store.sqlite import Database, open_database
+from kagimori.machinery.store.engines import engine_of
 from kagimori.rules.authorization.denial import SLOTS, Denial, Denials, slots_of
 
 NODE, OTHER = "k7q2m5x3ab", "aaaaaaaaaa"
 
 
 @pytest.fixture
-def connection(tmp_path):
-    opened = open_database(tmp_path / "x.db")
+def database(place):
+    opened = engine_of(place).open(f"{NODE}-w0", tuple(TABLES.values()))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def database(connection):
-    return Database(connection, f"{NODE}-w0", tuple(TABLES.values()))
 
 
 def denial(number, slot=""):
@@ -75,11 +69,11 @@ def test_once_all_slots_are_taken_the_oldest_is_written_over_after_a_start_too(d
     assert database.newest_version(DENIALS, "n-w0/") == SLOTS + 2
 
 
-def test_denials_of_before_are_carried_over_in_the_order_of_their_time(connection, database):
+def test_denials_of_before_are_carried_over_in_the_order_of_their_time(database):
     # Each start of an older server began with slot 1 again.
     note(database, denial(5, "w0/00001"), denial(3, "w0/00002"), denial(4, "w0/00003"))
     note(database, denial(2, "w1/00007"), denial(1, "w0-2/00001"))
-    assert adopt_denials(connection, NODE) == 5
+    assert database.adopt_denials(NODE) == 5
     assert slots(database) == {
         f"{NODE}-w0/00001": "r3",
         f"{NODE}-w0/00002": "r4",
@@ -87,17 +81,17 @@ def test_denials_of_before_are_carried_over_in_the_order_of_their_time(connectio
         f"{NODE}-w1/00001": "r2",
         f"{NODE}-w0-2/00001": "r1",
     }
-    assert adopt_denials(connection, NODE) == 0
+    assert database.adopt_denials(NODE) == 0
     deny(database, f"{NODE}-w0", [6])
     assert slots(database)[f"{NODE}-w0/00004"] == "r6"
     (found,) = database.page(DENIALS, ("r3",), None, 1, "by_request")
     assert found.caller.endswith("user/älice")
 
 
-def test_those_of_a_node_whose_id_was_lost_follow_those_that_are_there(connection, database):
+def test_those_of_a_node_whose_id_was_lost_follow_those_that_are_there(database):
     deny(database, f"{NODE}-w0", [1])
     deny(database, f"{OTHER}-w0", [2, 3])
-    assert adopt_denials(connection, NODE) == 2
+    assert database.adopt_denials(NODE) == 2
     assert slots(database) == {f"{NODE}-w0/0000{number}": f"r{number}" for number in (1, 2, 3)}
-    assert adopt_denials(connection, OTHER) == 3
+    assert database.adopt_denials(OTHER) == 3
     assert slots(database) == {f"{OTHER}-w0/0000{number}": f"r{number}" for number in (1, 2, 3)}

@@ -1,32 +1,36 @@
 """What every store must do: one suite for the port, whatever implements it."""
 
 import asyncio
+import contextlib
 import itertools
 import sqlite3
 
+import psycopg
 import pytest
 
 from kagimori.entities.tables import ALIASES, KMS_KEYS, TABLES
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.engines import engine_of
+from kagimori.machinery.store.migrations import NewerSchema
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.ports import Delete, Expect, ExpectAtMost, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kit.stores import fill
 from waiting import future_of, look
 
 OWNER = ("111122223333", "us-east-1")
 
 
-@pytest.fixture(params=["sqlite"])
-def opened(request, tmp_path):
+@pytest.fixture
+def opened(place, tmp_path):
     """A function that opens the store; called again, it opens the same one a second time."""
 
     def open_store(stream="w0"):
         signal = ChangeSignal(tmp_path / "changes")
-        return EmbeddedStore(
-            tmp_path / "kagimori.db", signal, stream=stream, tables=tuple(TABLES.values())
-        )
+        return WorkerStore(place, signal, stream=stream, tables=tuple(TABLES.values()))
 
+    open_store.place = place
     return open_store
 
 
@@ -254,16 +258,14 @@ async def test_the_record_stays_until_it_is_released(store, opened):
 async def test_a_full_disk_changes_nothing_and_passes(store, opened):
     first = kms_key()
     await committed(store, Put(KMS_KEYS, first), event_id="1")
-    connection = store._writer_connection
-    pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {pages}")
+    give_back = fill(store, opened.place)
     big = changed(first, description="x" * 8000)
     many = [Put(KMS_KEYS, kms_key(f"k{number}", description="y" * 8000)) for number in range(50)]
     with pytest.raises(StoreFailed):
         await committed(store, Put(KMS_KEYS, big, first), *many, event_id="2")
     assert (await one(store, KMS_KEYS, "a")).description == ""
     assert await one(store, KMS_KEYS, "k1") is None
-    connection.execute("PRAGMA max_page_count = 1000000")
+    give_back()
     await committed(store, Put(KMS_KEYS, big, first), event_id="3")
     assert (await one(store, KMS_KEYS, "a")).description == big.description
 
@@ -278,7 +280,6 @@ async def test_what_is_due_comes_in_order(store, opened):
 
 
 def test_the_schema_refuses_to_go_back(tmp_path):
-    from kagimori.machinery.store.migrations import NewerSchema
     from kagimori.machinery.store.sqlite import open_database
 
     open_database(tmp_path / "x.db").close()
@@ -287,3 +288,13 @@ def test_the_schema_refuses_to_go_back(tmp_path):
     connection.close()
     with pytest.raises(NewerSchema):
         open_database(tmp_path / "x.db")
+
+
+def test_the_schema_in_postgresql_refuses_to_go_back(databases):
+    with databases.lent() as url:
+        with contextlib.closing(psycopg.connect(url, autocommit=True)) as connection:
+            connection.execute("INSERT INTO schema_versions VALUES (999)")
+            with pytest.raises(NewerSchema):
+                engine_of(url).open("", ())
+            connection.execute("DELETE FROM schema_versions WHERE number = 999")
+        engine_of(url).open("", ()).close()

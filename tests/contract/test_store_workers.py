@@ -12,12 +12,13 @@ import threading
 import pytest
 
 from kagimori.entities.tables import ALIASES, KMS_KEYS, TABLES
-from kagimori.machinery.store import embedded, sqlite
+from kagimori.machinery.store import sql_database, worker_store
 from kagimori.machinery.store.change_signal import WORKERS_MAX, ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.ports import Absent, Delete, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kit.stores import fill, is_in_transaction
 from waiting import future_of, look
 
 OWNER = ("111122223333", "us-east-1")
@@ -25,17 +26,15 @@ EVENT_IDS = itertools.count()
 
 
 class Node:
-    """The stores of one node's workers, over one file."""
+    """The stores of one node's workers, over one database."""
 
-    def __init__(self, folder):
-        self._folder = folder
+    def __init__(self, folder, place):
+        self._folder, self.place = folder, place
         self._opened = []
 
     def worker(self, slot):
         signal = ChangeSignal(self._folder / "changes", slot)
-        store = EmbeddedStore(
-            self._folder / "kagimori.db", signal, stream=f"w{slot}", tables=tuple(TABLES.values())
-        )
+        store = WorkerStore(self.place, signal, stream=f"w{slot}", tables=tuple(TABLES.values()))
         self._opened.append(store)
         return store
 
@@ -45,10 +44,10 @@ class Node:
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, place):
     def run(test):
         async def with_node():
-            node = Node(tmp_path)
+            node = Node(tmp_path, place)
             try:
                 await asyncio.wait_for(test(node), 60)
             finally:
@@ -99,10 +98,9 @@ class HeldThread:
         commit_all = store._writer.commit_all
 
         def held(*arguments, **options):
-            newest = commit_all(*arguments, **options)
+            commit_all(*arguments, **options)
             self.committed.set()
             self.go_on.wait(20)
-            return newest
 
         store._writer.commit_all = held
 
@@ -180,7 +178,7 @@ def test_no_worker_undoes_anothers_signal(tmp_path):
 
 
 def test_a_feed_that_does_not_reach_back_drops_everything(run, monkeypatch):
-    monkeypatch.setattr(sqlite, "CHANGES_KEPT", 3)
+    monkeypatch.setattr(sql_database, "CHANGES_KEPT", 3)
 
     async def test(node):
         ours, theirs = node.worker(0), node.worker(1)
@@ -246,21 +244,13 @@ def test_a_name_that_no_store_can_hold_is_an_answer_and_not_silence(run, key_id)
     run(test)
 
 
-def full(store, *, pages=0):
-    """Leave the database no room but for so many pages; return a function that gives it back."""
-    connection = store._writer_connection
-    used = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {used + pages}")
-    return lambda: connection.execute("PRAGMA max_page_count = 1000000")
-
-
 def test_a_store_without_room_says_so_and_recovers_without_being_asked(run, monkeypatch):
-    monkeypatch.setattr(embedded, "RELEASE_SECONDS", 0.05)
+    monkeypatch.setattr(worker_store, "RELEASE_SECONDS", 0.05)
 
     async def test(node):
         store = node.worker(0)
         await committed(store, Put(KMS_KEYS, kms_key()))
-        give_back = full(store)
+        give_back = fill(store, node.place)
         with pytest.raises(StoreFailed):
             await committed(store, Put(KMS_KEYS, kms_key("b", description="x" * 100_000)))
         assert not store.healthy
@@ -277,7 +267,7 @@ def test_a_store_without_room_says_so_and_recovers_without_being_asked(run, monk
 
 
 def test_a_store_that_fails_is_not_tried_again_without_a_pause(run, monkeypatch):
-    monkeypatch.setattr(embedded, "RELEASE_SECONDS", 0.1)
+    monkeypatch.setattr(worker_store, "RELEASE_SECONDS", 0.1)
 
     async def test(node):
         store = node.worker(0)
@@ -307,24 +297,20 @@ def test_a_commit_that_breaks_at_any_statement_changes_nothing(run, position):
         store = node.worker(0)
         first, gone = kms_key(), alias("alias/gone")
         await committed(store, Put(KMS_KEYS, first), Put(ALIASES, gone))
-        before = store._writer_connection.execute("SELECT count(*) FROM changes").fetchone()
+        writer = store._writer
+        before = writer.positions()
         await one(store)
+        left, real = position, writer._execute
 
-        class Breaking:
-            """A connection whose n-th change fails."""
+        def breaking(text, parameters=()):
+            nonlocal left
+            if text.startswith(("INSERT", "UPDATE", "DELETE", "COMMIT")):
+                left -= 1
+                if left == 0:
+                    raise writer.errors[0]("disk I/O error")
+            return real(text, parameters)
 
-            in_transaction = property(lambda self: real.in_transaction)
-            left = position
-
-            def execute(self, text, *parameters):
-                if text.startswith(("INSERT", "UPDATE", "DELETE", "COMMIT")):
-                    self.left -= 1
-                    if self.left == 0:
-                        raise sqlite3.OperationalError("disk I/O error")
-                return real.execute(text, *parameters)
-
-        real = store._writer._connection
-        store._writer._connection = Breaking()
+        writer._execute = breaking
         writes = (
             Put(KMS_KEYS, changed(first, description="new"), first),
             Put(ALIASES, alias("alias/new")),
@@ -332,11 +318,10 @@ def test_a_commit_that_breaks_at_any_statement_changes_nothing(run, position):
         )
         with pytest.raises(StoreFailed):
             await committed(store, *writes)
-        store._writer._connection = real
-        assert not real.in_transaction
+        writer._execute = real
+        assert not is_in_transaction(writer)
         assert (await one(store)).description == ""
-        after = real.execute("SELECT count(*) FROM changes").fetchone()
-        assert after == before
+        assert writer.positions() == before
         names = [
             entry.alias_name
             for entry in await look(lambda: store.view.group(ALIASES, "by_key", (*OWNER, "a")))
@@ -344,5 +329,22 @@ def test_a_commit_that_breaks_at_any_statement_changes_nothing(run, position):
         assert names == ["alias/gone"]
         await committed(store, *writes)  # nothing was left that would be in the way
         assert (await one(store)).description == "new"
+
+    run(test)
+
+
+def test_one_commit_that_no_store_can_hold_harms_no_other_of_its_group(run):
+    async def test(node):
+        store = node.worker(0)
+        await committed(store, Put(KMS_KEYS, kms_key("z")))
+        pendings = [
+            committed(store, Put(KMS_KEYS, kms_key("a"))),
+            committed(store, Put(ALIASES, alias("\ud800"))),
+            committed(store, Put(KMS_KEYS, kms_key("b"))),
+        ]
+        results = await asyncio.gather(*pendings, return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), StoreFailed, type(None)]
+        assert store.healthy
+        assert await one(store, "b") is not None
 
     run(test)

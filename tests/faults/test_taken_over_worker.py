@@ -17,7 +17,7 @@ import pytest
 
 import serving
 from kagimori.entities.tables import ACCESS_KEYS
-from kagimori.machinery.store.sqlite import Database, connect
+from kagimori.machinery.store.sqlite import SqliteDatabase, connect
 from kagimori_boundary import commands
 from kagimori_boundary.commands import AccessKeyProof, BoundToken, SessionProof
 from kagimori_boundary.commands.identity import ROOT_HOLDER
@@ -53,7 +53,7 @@ class Worker:
         """What the store has of the root access key."""
         connection = connect(self.server.data / "kagimori.db", read_only=True)
         try:
-            database = Database(connection, "", (ACCESS_KEYS,))
+            database = SqliteDatabase(connection, "", (ACCESS_KEYS,))
             key = database.one(ACCESS_KEYS, (self.server.made["access_key_id"],))
         finally:
             connection.close()

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 import serving
 from kagimori.rules.chain.chain import read_line
 
-CHANGED = "SELECT stream FROM changes WHERE sequence > 8"
+CHANGED = "SELECT stream FROM changes"
 MADE = Path(__file__).parents[1] / "vectors" / "old_deployment" / "deployment.tar.xz"
 
 

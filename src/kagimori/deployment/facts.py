@@ -8,7 +8,7 @@ from msgspec import Struct
 from kagimori.deployment.folder import Unusable
 from kagimori.entities.tables import DOMAINS
 from kagimori.machinery.store.admin import AdminStore
-from kagimori.machinery.store.sqlite import Fact
+from kagimori.machinery.store.database import Fact
 from kagimori.rules.keys.domains import ALL
 
 _FORMAT: Final = 1

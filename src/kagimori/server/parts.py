@@ -24,7 +24,7 @@ from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.once import Once
 from kagimori.machinery.quota_counts import QuotaCounts
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.cloudtrail import registry
 from kagimori.operations.kagimori import registry as admin
@@ -66,7 +66,7 @@ class Parts:
         self.hsm = HsmClient(config.hsm_socket, config.settings.hsm)
         self.outside = OutsideHolders(config, self.hsm, self.telemetry)
         holders = Holders(self.hsm, self.outside.of_type)
-        self.store = EmbeddedStore(
+        self.store = WorkerStore(
             data / "kagimori.db",
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
             stream=config.stream,

@@ -18,7 +18,7 @@ from kagimori.deployment.node import node_id
 from kagimori.deployment.opened import Opened
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.store.admin import AdminStore, Change
-from kagimori.machinery.store.sqlite import Fact
+from kagimori.machinery.store.database import Fact
 from kagimori.ports import StoreConflict
 from kagimori.rules.chain.stream_names import admin_stream, worker_stream
 from kagimori.rules.records.service_event import ServiceRecord, journal_event

@@ -11,7 +11,7 @@ import pytest
 from kagimori.entities.tables import KEY_STORES, TABLES
 from kagimori.hsm.client import HsmGone
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.embedded import EmbeddedStore
+from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending
 from kagimori.ports import HolderRefused, Put
@@ -40,7 +40,7 @@ class World:
     def __init__(self, folder):
         self.folder, self.records, self.asked, self.answer = folder, [], [], Bytes(b"")
         self.drawn = 0
-        self.store = EmbeddedStore(
+        self.store = WorkerStore(
             folder / "kagimori.db",
             ChangeSignal(folder / "changes"),
             stream="w0",

@@ -10,7 +10,7 @@ from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.opened import Opened, new_store
 from kagimori.entities.tables import DOMAINS
 from kagimori.machinery.chance import new_uuid
-from kagimori.machinery.store.sqlite import Fact
+from kagimori.machinery.store.database import Fact
 from kagimori.ports import Put
 from kagimori.rules.keys.domains import first_domains
 from kagimori.rules.records.service_event import deployment_created, journal_event
@@ -41,7 +41,7 @@ def older(deployment):
     deployment.layout.node_id.unlink()
     streams = json.dumps({"w0": False, "w1": False, "admin": False})
     store.commit([Fact("streams", streams, store.facts()["streams"])], event("RegisterStreams"))
-    store._connection.execute("DELETE FROM outbox")
+    store._database._execute("DELETE FROM outbox")
     for stream, length in (("w0", 9), ("w1", 3)):
         write(deployment.layout, stream, length)
     return deployment
@@ -112,13 +112,13 @@ def test_streams_of_before_are_closed_and_keep_their_names_and_lines(older):
 
 
 def test_of_a_version_that_registered_none_all_that_is_there_is_known(older):
-    older.store._connection.execute("DELETE FROM deployment WHERE name = 'streams'")
+    older.store._database._execute("DELETE FROM deployment WHERE name = 'streams'")
     found = register_node(older, 1, signs=True)
     assert {name for name, closed in found.known.items() if closed} == {"w0", "w1"}
 
 
 def test_a_loss_accepted_before_the_first_start_forgets_no_stream(older):
-    older.store._connection.execute("DELETE FROM deployment WHERE name = 'streams'")
+    older.store._database._execute("DELETE FROM deployment WHERE name = 'streams'")
     close_stream(older, "w1", "it is damaged")
     assert known_streams(older.store) == {"w0": False, "w1": True}
 

@@ -6,7 +6,6 @@ a change without one cannot be written down.
 """
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
-from kagimori.machinery.store.denial_slots import adopt_denials
-from kagimori.machinery.store.migrations import NewerSchema, is_current
-from kagimori.machinery.store.sqlite import Commit, Database, Fact, connect, open_database
+from kagimori.machinery.store.database import Commit, Database, Engine, Fact
+from kagimori.machinery.store.engines import UnknownEngine, engine_of
+from kagimori.machinery.store.migrations import NewerSchema
 from kagimori.ports import Key, StoreConflict, Table, Write
 from kagimori.rules.records.service_event import ServiceRecord
 
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
-_SCHEME: Final = "sqlite:"
 # Subtracted from a time in nanoseconds, which leaves a negative number in the same order.
 _EPOCH_OFFSET: Final = 1 << 63
 
@@ -48,36 +46,29 @@ def open_store(
 ) -> "AdminStore":
     """Open a store, with its schema brought to the newest version.
 
-    `place` is a file, or a URL that begins with `sqlite:`. `writer` is the stream whose journal
-    the records of commits go to; without one the store is only read. `signal` is the file through
-    which running workers learn of commits.
+    `place` is a file, a URL that begins with `sqlite:`, or one of PostgreSQL. `writer` is the
+    stream whose journal the records of commits go to; without one the store is only read. `signal`
+    is the file through which running workers learn of commits.
 
     Raises:
         StoreUnusable: it cannot be opened, or was made by a newer version.
     """
-    text = str(place)
-    if "://" in text and not text.startswith(_SCHEME):
-        raise StoreUnusable(f"{text.partition(':')[0]} is no kind of store that this version has")
-    path = Path(text.removeprefix(f"{_SCHEME}//").removeprefix(_SCHEME))
-    with _explained(path):
-        connection = _read_only(path) if writer is None else open_database(path)
-    return AdminStore(path, connection, tables, writer=writer or "", signal=signal)
+    try:
+        engine = engine_of(place)
+    except UnknownEngine as reason:
+        raise StoreUnusable(str(reason)) from None
+    with _explained(engine):
+        database = engine.open(writer or "", tables, read_only=writer is None)
+        if writer is not None:
+            database.take_stream()
+    return AdminStore(engine, database, signal=signal)
 
 
 class AdminStore:
     """An open store. Use it as a context manager, or close it."""
 
-    def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        tables: Sequence[Table],
-        *,
-        writer: str,
-        signal: Path | None,
-    ) -> None:
-        self._path, self._connection, self._signal = path, connection, signal
-        self._database = Database(connection, writer, tables)
+    def __init__(self, engine: Engine, database: Database, *, signal: Path | None) -> None:
+        self._engine, self._database, self._signal = engine, database, signal
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +77,7 @@ class AdminStore:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -96,12 +87,10 @@ class AdminStore:
         Raises:
             StoreUnusable: it is corrupt.
         """
-        with _explained(self._path):
-            if self._path.stat().st_size > CHECKED_BYTES_MAX:
-                return
-            verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise StoreUnusable(f"{self._path} is corrupt: {verdict}")
+        with _explained(self._engine):
+            verdict = self._database.check(CHECKED_BYTES_MAX)
+        if verdict is not None:
+            raise StoreUnusable(f"{self._engine} is corrupt: {verdict}")
 
     def facts(self) -> Mapping[str, Any]:
         """Return the facts of the deployment, by name.
@@ -109,8 +98,8 @@ class AdminStore:
         Raises:
             StoreUnusable: the store cannot be read.
         """
-        with _explained(self._path):
-            return dict(self._connection.execute("SELECT name, value FROM deployment"))
+        with _explained(self._engine):
+            return self._database.facts()
 
     def one(self, table: Table, key: Key) -> Any:
         """Return the entity with this key, or None.
@@ -118,7 +107,7 @@ class AdminStore:
         Raises:
             StoreUnusable: the store cannot be read.
         """
-        with _explained(self._path):
+        with _explained(self._engine):
             return self._database.one(table, key)
 
     def group(self, table: Table, group: str, values: Key) -> list[Any]:
@@ -142,7 +131,7 @@ class AdminStore:
         Raises:
             StoreUnusable: the store cannot be read.
         """
-        with _explained(self._path):
+        with _explained(self._engine):
             return self._database.page(table, prefix, after, limit, group)
 
     def count(self, table: Table, group: str, values: Key) -> int:
@@ -151,13 +140,13 @@ class AdminStore:
         Raises:
             StoreUnusable: the store cannot be read.
         """
-        with _explained(self._path):
+        with _explained(self._engine):
             return self._database.count(table, group, values)
 
     def hold_still(self) -> None:
         """See the store from now on as it is now, whatever others commit; for reading only."""
-        with _explained(self._path):
-            self._connection.execute("BEGIN")
+        with _explained(self._engine):
+            self._database.hold_still()
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -191,7 +180,7 @@ class AdminStore:
             )
             for number, change in enumerate(changes)
         ]
-        with _explained(self._path):
+        with _explained(self._engine):
             self._database.commit_all(commits, (), together=True)
             self._signal_change()
 
@@ -201,8 +190,8 @@ class AdminStore:
         Raises:
             StoreUnusable: the store cannot be written; nothing was changed.
         """
-        with _explained(self._path):
-            adopt_denials(self._connection, node)
+        with _explained(self._engine):
+            self._database.adopt_denials(node)
 
     def outbox_streams(self) -> set[str]:
         """Return the streams whose journals may lack records that were committed.
@@ -210,8 +199,8 @@ class AdminStore:
         Raises:
             StoreUnusable: the store cannot be read.
         """
-        with _explained(self._path):
-            return {name for (name,) in self._connection.execute("SELECT stream FROM outbox")}
+        with _explained(self._engine):
+            return self._database.outbox_streams()
 
     def _signal_change(self) -> None:
         if self._signal is None:
@@ -222,25 +211,19 @@ class AdminStore:
         signal.close()
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
-    connection = connect(path, read_only=True)
-    if is_current(connection):
-        return connection
-    connection.close()
-    open_database(path).close()
-    return connect(path, read_only=True)
-
-
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(engine: Engine) -> Iterator[None]:
     """Turn errors of the database into a line for a person."""
+    errors: tuple[type[Exception], ...] = (OSError, *engine.errors)
     try:
         yield
     except StoreConflict:
         raise
     except NewerSchema as newer:
-        raise StoreUnusable(f"{path} was made by a newer version of Kagimori ({newer})") from None
-    except (sqlite3.Error, OSError) as problem:
-        raise StoreUnusable(f"{path} cannot be used: {problem}") from None
+        raise StoreUnusable(f"{engine} was made by a newer version of Kagimori ({newer})") from None
+    except errors as problem:
+        raise StoreUnusable(f"{engine} cannot be used: {problem}") from None
     except msgspec.MsgspecError:  # an entity that is none: its text may say what is in it
-        raise StoreUnusable(f"{path} is corrupt: it holds an entity that cannot be read") from None
+        raise StoreUnusable(
+            f"{engine} is corrupt: it holds an entity that cannot be read"
+        ) from None

@@ -6,45 +6,36 @@ node would ever write over them.
 """
 
 import json
-import sqlite3
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from kagimori.rules.authorization.denial import slot_of, slots_of
 from kagimori.rules.chain.stream_names import worker_stream, writer_of
 
-_OTHERS: Final = (
-    "SELECT slot FROM denials WHERE slot < ? OR slot >= ? "
-    "ORDER BY json_extract(CAST(body AS TEXT), '$.at'), slot"
-)
-_BODY: Final = "SELECT body FROM denials WHERE slot = ?"
+_OTHERS: Final = "SELECT slot, body FROM denials WHERE slot < ? OR slot >= ?"
 _NEWEST: Final = "SELECT coalesce(max(version), 0) FROM denials WHERE slot >= ? AND slot < ?"
-_MOVE: Final = "UPDATE OR REPLACE denials SET slot = ?, version = ?, body = ? WHERE slot = ?"
+_REMOVE: Final = "DELETE FROM denials WHERE slot = ?"
+_MOVE: Final = "UPDATE denials SET slot = ?, version = ?, body = ? WHERE slot = ?"
+Execute = Callable[..., Any]
 
 
-def adopt_denials(connection: sqlite3.Connection, node: str) -> int:
+def adopt_denials(execute: Execute, node: str) -> int:
     """Give all denials slots of this node's streams, numbered in the order of their time.
 
-    Returns how many were moved. No worker may run meanwhile.
-
-    Raises:
-        sqlite3.Error: nothing was changed.
+    Returns how many were moved. `execute` runs a statement in a transaction; no worker may run
+    meanwhile.
     """
-    execute = connection.execute
-    execute("BEGIN IMMEDIATE")
-    try:
-        moving = [slot for (slot,) in execute(_OTHERS, _bounds(worker_stream(node, "")))]
-        newest: dict[str, int] = {}
-        for slot in moving:
-            stream = worker_stream(node, writer_of(slot.rpartition("/")[0]))
-            if stream not in newest:
-                (newest[stream],) = execute(_NEWEST, _bounds(slots_of(stream))).fetchone()
-            newest[stream] += 1
-            _move(connection, slot, stream, newest[stream])
-        execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            execute("ROLLBACK")
-        raise
+    found = execute(_OTHERS, _bounds(worker_stream(node, ""))).fetchall()
+    moving = sorted(
+        ((slot, json.loads(body)) for slot, body in found), key=lambda one: (one[1]["at"], one[0])
+    )
+    newest: dict[str, int] = {}
+    for slot, body in moving:
+        stream = worker_stream(node, writer_of(slot.rpartition("/")[0]))
+        if stream not in newest:
+            (newest[stream],) = execute(_NEWEST, _bounds(slots_of(stream))).fetchone()
+        newest[stream] += 1
+        _move(execute, slot, stream, newest[stream], body)
     return len(moving)
 
 
@@ -53,9 +44,9 @@ def _bounds(beginning: str) -> tuple[str, str]:
     return beginning, beginning[:-1] + chr(ord(beginning[-1]) + 1)
 
 
-def _move(connection: sqlite3.Connection, slot: str, stream: str, number: int) -> None:
-    (content,) = connection.execute(_BODY, (slot,)).fetchone()
+def _move(execute: Execute, slot: str, stream: str, number: int, body: dict[str, Any]) -> None:
     place = slot_of(stream, number)
-    body = {**json.loads(content), "slot": place, "version": number}
-    encoded = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-    connection.execute(_MOVE, (place, number, encoded, slot))
+    moved = {**body, "slot": place, "version": number}
+    encoded = json.dumps(moved, separators=(",", ":"), ensure_ascii=False).encode()
+    execute(_REMOVE, (place,))
+    execute(_MOVE, (place, number, encoded, slot))

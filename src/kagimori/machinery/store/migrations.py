@@ -3,17 +3,18 @@
 import base64
 import sqlite3
 from importlib import resources
+from typing import Final, Literal
 
-SCHEMA = "kagimori.machinery.store"
+SCHEMA: Final = "kagimori.machinery.store"
 
 
 class NewerSchema(Exception):
     """The store was made by a newer version than this one."""
 
 
-def migrations() -> list[tuple[int, str]]:
+def migrations(dialect: Literal["sqlite", "postgres"] = "sqlite") -> list[tuple[int, str]]:
     """Return number and SQL text of every migration, in order."""
-    folder = resources.files(SCHEMA) / "schema"
+    folder = resources.files(SCHEMA) / "schema" / dialect
     found = [
         (int(file.name.split("_", 1)[0]), file.read_text(encoding="utf-8"))
         for file in folder.iterdir()

@@ -9,10 +9,11 @@ from kagimori.ports import Key, Table
 
 
 class Statements:
-    """SQL text and parameters for the entities of one table, in SQLite's parameter style."""
+    """SQL text and parameters for the entities of one table; each `?` marks a parameter."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, contains: str = "instr(body, ?)") -> None:
         self.table = table
+        self._contains = contains
         self.encode: Final = msgspec.json.Encoder().encode
         self.decode: Final = msgspec.json.Decoder(table.entity).decode
         extra = {field for fields in table.groups.values() for field in fields} - set(table.key)
@@ -22,9 +23,12 @@ class Statements:
         names = ", ".join((*self._columns, "version", "body"))
         marks = ", ".join("?" * (len(self._columns) + 2))
         sets = ", ".join(f"{column} = ?" for column in (*self._columns, "version", "body"))
+        rest = [name for name in (*self._columns, "version", "body") if name not in table.key]
+        newer = ", ".join(f"{column} = excluded.{column}" for column in rest)
         # Names come from our own declarations, never from a request.
         self.insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
-        self.keep = f"INSERT OR REPLACE INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
+        key = ", ".join(table.key)
+        self.keep = f"{self.insert} ON CONFLICT ({key}) DO UPDATE SET {newer}"
         self.update = f"UPDATE {table.name} SET {sets} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.delete = f"DELETE FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.expect = f"SELECT 1 FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
@@ -58,7 +62,7 @@ class Statements:
         Each row of so many after `after` comes, with its key, and without a body if it holds none.
         """
         key = ", ".join(self.table.key)
-        found = " OR ".join("instr(body, ?)" for _ in texts) or "0"
+        found = " OR ".join(self._contains for _ in texts) or "1 = 0"
         text = f"SELECT {key}, CASE WHEN {found} THEN body END FROM {self.table.name}"  # noqa: S608
         if after is not None:
             text += f" WHERE ({key}) > ({', '.join('?' * len(after))})"

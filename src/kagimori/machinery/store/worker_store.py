@@ -1,24 +1,17 @@
-"""The store port over SQLite: memory in front, one thread to read, one to write."""
+"""The store port over a database: memory in front, one thread to read, one to write."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kagimori.machinery.store.change_signal import ChangeSignal
+from kagimori.machinery.store.database import CacheKey, Commit, as_store_failure, cache_keys
+from kagimori.machinery.store.engines import engine_of
 from kagimori.machinery.store.memory import Memory
-from kagimori.machinery.store.sqlite import (
-    Commit,
-    Database,
-    as_store_failure,
-    cache_keys,
-    connect,
-    open_database,
-)
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.pending import Pending
-from kagimori.ports import Expect, ExpectAtMost, Key, Table, Write
+from kagimori.ports import Delete, Expect, ExpectAtMost, Key, Put, Table, Write
 
 COMMITS_TOGETHER_MAX: Final = 256
 RELEASE_SECONDS: Final = 1.0
@@ -26,20 +19,24 @@ RELEASE_SECONDS: Final = 1.0
 T = TypeVar("T")
 
 
-class EmbeddedStore:
+class WorkerStore:
     """One worker's store. Made and used on the loop."""
 
     def __init__(
-        self, path: Path, signal: ChangeSignal, *, stream: str, tables: Sequence[Table]
+        self, place: str | Path, signal: ChangeSignal, *, stream: str, tables: Sequence[Table]
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._writer_connection = open_database(path)
-        self._reader_connection = connect(path)
-        self._writer = Database(self._writer_connection, stream, tables)
-        self._reader = Database(self._reader_connection, stream, tables)
+        engine = engine_of(place)
+        self._writer = engine.open(stream, tables)
+        # Before the outbox is read: afterwards nothing can come into it but by us.
+        self._writer.take_stream()
+        self._reader = engine.open(stream, tables)
         self._writing, self._reading = WorkerThread("store-write"), WorkerThread("store-read")
         self._signal, self._seen = signal, b""
-        self._changes_read, _ = self._reader.changes_since(0)
+        self._positions = self._reader.positions()
+        # The cache keys of others that were dropped since the commits that are on their way began;
+        # None: all.
+        self._dropped: set[CacheKey] | None = set()
         self._commits: list[Commit] = []
         self._released: list[str] = []
         self._noted: list[tuple[Table, Any]] = []
@@ -62,7 +59,7 @@ class EmbeddedStore:
 
     def refresh(self) -> Pending[None]:
         """Drop from memory what others have changed since we last looked."""
-        seen, since = self._signal.counts[:], self._changes_read
+        seen, since = self._signal.counts[:], self._positions
         done: Pending[None] = Pending()
         job = self._reading.call(lambda: self._reader.changes_since(since))
 
@@ -74,14 +71,22 @@ class EmbeddedStore:
                 done.fail(as_store_failure(failure))
                 return
             self._reads_fail = False
-            self._changes_read = max(self._changes_read, newest)
-            if stale is None or stale:
-                self.view.forget(stale)
+            # One reading thread: what is read later is never of an earlier moment.
+            self._positions = newest
+            self._drop(stale)
             self._seen = seen
             done.settle(None)
 
         job.then(take)
         return done
+
+    def _drop(self, stale: list[CacheKey] | None) -> None:
+        if stale is None:
+            self._dropped = None
+        elif self._dropped is not None:
+            self._dropped.update(stale)
+        if stale is None or stale:
+            self.view.forget(stale)
 
     def commit(self, writes: Sequence[Write], event_id: str, record: bytes) -> Pending[None]:
         commit = Commit(writes, event_id, record, self.journal_sequence())
@@ -132,8 +137,8 @@ class EmbeddedStore:
         self._write_on()
         self._writing.close()
         self._reading.close()
-        self._writer_connection.close()
-        self._reader_connection.close()
+        self._writer.close()
+        self._reader.close()
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -152,7 +157,7 @@ class EmbeddedStore:
             try:
                 value = job.result()
             except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
-                self._reads_fail = self._reads_fail or isinstance(failure, sqlite3.Error)
+                self._reads_fail = self._reads_fail or isinstance(failure, self._reader.errors)
                 done.fail(as_store_failure(failure))
                 return
             self._reads_fail = False
@@ -178,7 +183,7 @@ class EmbeddedStore:
     def _write_on(self, *, even_nothing: bool = False) -> None:
         if self._busy or not (self._commits or self._released or self._noted or even_nothing):
             return
-        self._busy = True
+        self._busy, self._dropped = True, set()
         commits = self._commits[:COMMITS_TOGETHER_MAX]
         del self._commits[:COMMITS_TOGETHER_MAX]
         released, self._released = self._released, []
@@ -188,10 +193,10 @@ class EmbeddedStore:
         )
         job.then(lambda: self._written(job, commits, released))
 
-    def _written(self, job: Pending[int], commits: list[Commit], released: list[str]) -> None:
+    def _written(self, job: Pending[None], commits: list[Commit], released: list[str]) -> None:
         self._busy = False
         try:
-            newest = job.result()
+            job.result()
         except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
             self._writes_fail = True
             self._released = released + self._released
@@ -205,25 +210,38 @@ class EmbeddedStore:
         self._writes_fail = False
         if commits:
             self._signal.notify()
-        # What another worker committed after us may have been taken in already, and must not be
-        # overwritten in memory by what we wrote before it.
-        is_newest = self._changes_read <= newest
         for commit in commits:
             if commit.failure is not None:
                 self._fail(commit, commit.failure)
                 continue
-            self.view.apply(commit.writes if is_newest else (), self._touched(commit))
+            self.view.apply(self._newest_of(commit), self._touched(commit))
             commit.pending.settle(None)
         self._write_on()
+
+    def _newest_of(self, commit: Commit) -> list[Write]:
+        """Return the writes that nobody has followed up with another of the same entity.
+
+        What another worker committed after us may have been taken in already, and must not be
+        overwritten in memory by what we wrote before it.
+        """
+        dropped = self._dropped
+        if dropped is None:
+            return []
+        return [
+            write
+            for write in commit.writes
+            if isinstance(write, Put | Delete)
+            and (write.table.name, *write.table.key_of(write.entity)) not in dropped
+        ]
 
     def _fail(self, commit: Commit, failure: Exception) -> None:
         self.view.forget(self._touched(commit))
         commit.pending.fail(failure)
 
     @staticmethod
-    def _touched(commit: Commit) -> list[tuple[str, ...]]:
-        """The cache keys of all that a commit wrote or relied upon."""
-        touched: list[tuple[str, ...]] = []
+    def _touched(commit: Commit) -> list[CacheKey]:
+        """Return the cache keys of all that a commit wrote or relied upon."""
+        touched: list[CacheKey] = []
         for write in commit.writes:
             if isinstance(write, Expect):
                 touched.append((write.table.name, *write.table.key_of(write.entity)))

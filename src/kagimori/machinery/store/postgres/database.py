@@ -1,0 +1,171 @@
+"""The store in PostgreSQL: SERIALIZABLE transactions, repeated where that is safe.
+
+When the connection is lost while a commit is on its way, nobody knows whether it was made. The
+row of our stream in `feeds` settles it: every commit of the stream writes that row, so whoever
+writes it next waits for a commit that is still on its way, and sees afterwards what became of it.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kagimori.machinery.store.database import Commit
+from kagimori.machinery.store.postgres.link import Link, PostgresFailed, PostgresLost, TryAgain
+from kagimori.machinery.store.sql import Statements
+from kagimori.machinery.store.sql_database import Cursor, SqlDatabase
+from kagimori.ports import StoreConflict, StoreFailed, Table
+
+ATTEMPTS_MAX: Final = 5  # of a group of commits, before each is made alone
+ATTEMPTS_ALONE_MAX: Final = 20
+RECONNECT_SECONDS: Final = 2.0
+SETTLE_SECONDS: Final = 20.0
+_PAUSE_SECONDS: Final = 0.002
+_TAKE: Final = "UPDATE feeds SET newest = newest WHERE stream = ?"
+_NEW_FEED: Final = "INSERT INTO feeds (stream, newest) VALUES (?, 0)"
+_WAS_MADE: Final = "SELECT 1 FROM changes WHERE stream = ? AND event_id = ?"
+
+
+class OutcomeUnknown(Exception):
+    """The connection was lost while the transaction was being committed."""
+
+
+class PostgresDatabase(SqlDatabase):
+    """SQL over one connection; every method blocks, and belongs on a thread."""
+
+    errors: tuple[type[Exception], ...] = (PostgresFailed,)
+    conflicts = ()
+
+    def __init__(self, link: Link, stream: str, tables: Sequence[Table]) -> None:
+        super().__init__(stream, tables)
+        self._statements = {
+            table.name: Statements(table, contains="position(? IN body) > 0") for table in tables
+        }
+        self._link = link
+
+    def take_stream(self) -> None:
+        self._settled(None)
+
+    def hold_still(self) -> None:
+        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._link.in_transaction = True
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            self._execute(f"SET LOCAL {limit} = 0")
+
+    def check(self, bytes_max: int) -> str | None:
+        """Return None: the server sees to its own pages."""
+
+    def commit_all(
+        self,
+        commits: Sequence[Commit],
+        released: Sequence[str],
+        noted: Sequence[tuple[Table, Any]] = (),
+        *,
+        probe: bool = False,
+        together: bool = False,
+    ) -> None:
+        give_up = time.monotonic() + RECONNECT_SECONDS
+        alone = len(commits) <= 1 or together
+        for attempt in range(ATTEMPTS_ALONE_MAX if alone else ATTEMPTS_MAX):
+            for commit in commits:
+                commit.failure = None
+            try:
+                super().commit_all(commits, released, noted, probe=probe, together=together)
+            except TryAgain:
+                longest = _PAUSE_SECONDS * 2 ** min(attempt, 6)
+                time.sleep(longest * random.uniform(0.5, 1))  # noqa: S311
+            except PostgresLost:  # before anything was committed
+                if time.monotonic() > give_up:
+                    raise
+                self._link.pause()
+            except OutcomeUnknown:
+                if commits and self._settled(commits[0].event_id):
+                    return
+            else:
+                return
+        if alone:
+            _give_up(commits, together=together)
+        else:
+            self._one_by_one(commits, released, noted, probe=probe)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _one_by_one(
+        self,
+        commits: Sequence[Commit],
+        released: Sequence[str],
+        noted: Sequence[tuple[Table, Any]],
+        *,
+        probe: bool,
+    ) -> None:
+        for commit in commits:
+            try:
+                self.commit_all((commit,), ())
+            except (PostgresFailed, StoreFailed) as failure:
+                commit.failure = StoreFailed(str(failure))
+        self.commit_all((), released, noted, probe=probe)
+
+    def _settled(self, event_id: str | None) -> bool:
+        """Return whether the commit of an event was made; from then on that cannot change.
+
+        Raises:
+            PostgresFailed: it could not be found out in time.
+        """
+        give_up = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                return self._settle(event_id)
+            except (TryAgain, OutcomeUnknown, StoreConflict):
+                time.sleep(_PAUSE_SECONDS)
+            except PostgresLost:
+                if time.monotonic() > give_up:
+                    raise
+                self._link.pause()
+            if time.monotonic() > give_up:
+                raise PostgresFailed("what became of a commit could not be found out")
+
+    def _settle(self, event_id: str | None) -> bool:
+        self._begin()
+        try:
+            if self._execute(_TAKE, (self._stream,)).rowcount == 0:
+                self._execute(_NEW_FEED, (self._stream,))
+            found = None
+            if event_id is not None:
+                found = self._execute(_WAS_MADE, (self._stream, event_id)).fetchone()
+            self._commit()
+        except BaseException:
+            self._roll_back()
+            raise
+        return found is not None
+
+    def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
+        return self._link.run(text, parameters)
+
+    def _begin(self) -> None:
+        self._execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
+        self._link.in_transaction = True
+
+    def _commit(self) -> None:
+        try:
+            self._execute("COMMIT")
+        except PostgresLost:
+            self._link.close()
+            raise OutcomeUnknown from None
+        self._link.in_transaction = False
+
+    def _roll_back(self) -> None:
+        if not self._link.in_transaction:
+            return
+        try:
+            self._execute("ROLLBACK")
+        except PostgresFailed:
+            self._link.close()
+        self._link.in_transaction = False
+
+
+def _give_up(commits: Sequence[Commit], *, together: bool) -> None:
+    failure = StoreConflict("others are in the way all the time")
+    if together or not commits:
+        raise failure
+    commits[0].failure = failure

@@ -1,0 +1,153 @@
+"""One connection to PostgreSQL that is made again when it was lost; it blocks its thread.
+
+A statement has a bound of time at the server and, for a server that says nothing any more, here.
+Errors are ours and hold no values: the server's own details may show what was stored.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import psycopg
+from psycopg import errors
+
+from kagimori.machinery.store.postgres.place import PostgresPlace
+from kagimori.ports import StoreConflict, StoreFailed
+
+STATEMENT_SECONDS: Final = 5
+LOCK_SECONDS: Final = 3
+IDLE_IN_TRANSACTION_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 8.0
+_BACKOFF_SECONDS: Final = (0.05, 2.0)
+_LIMITS: Final = (
+    f"SET statement_timeout = {STATEMENT_SECONDS * 1000}",
+    f"SET lock_timeout = {LOCK_SECONDS * 1000}",
+    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_SECONDS * 1000}",
+)
+
+
+class PostgresFailed(Exception):
+    """The database did not do it."""
+
+
+class PostgresLost(PostgresFailed):
+    """There is no connection (any more)."""
+
+
+class TryAgain(Exception):
+    """The transaction met another one, and was undone: the same may succeed now."""
+
+
+class BoundedConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which nothing takes longer than ANSWER_SECONDS."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+        except errors._WaitTimeout:  # noqa: SLF001 - what psycopg raises has no other name
+            self.pgconn.finish()  # what is still under way is of no use to anybody
+            raise
+
+
+class Link:
+    """A connection to one place, for one thread."""
+
+    def __init__(self, place: PostgresPlace, application: str, *, read_only: bool) -> None:
+        self._place, self._application, self._read_only = place, application, read_only
+        self._connection: BoundedConnection | None = None
+        self._not_before, self._backoff = 0.0, _BACKOFF_SECONDS[0]
+        self.in_transaction = False
+
+    def run(self, text: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Run a statement; outside a transaction, again on a new connection if one was lost.
+
+        Raises:
+            StoreConflict: something is there already.
+            StoreFailed: the database cannot hold one of the values.
+            TryAgain: the transaction met another one.
+            PostgresLost: the connection is lost, or there is none.
+            PostgresFailed: the database did not do it.
+        """
+        was_connected = self._connection is not None and not self._connection.closed
+        try:
+            return self._run(text, parameters)
+        except PostgresLost:
+            if self.in_transaction or not was_connected:
+                raise
+        return self._run(text, parameters)
+
+    def close(self) -> None:
+        self.in_transaction = False
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def pause(self) -> None:
+        """Sleep until it is time to try to connect again."""
+        time.sleep(max(0.01, self._not_before - time.monotonic()))
+
+    def _run(self, text: str, parameters: Sequence[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+        connection = self._connected()
+        try:
+            done = connection.execute(_marked(text), parameters)
+        except (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable):
+            raise TryAgain from None
+        except errors.IntegrityError as conflict:
+            raise StoreConflict(conflict.diag.constraint_name or "") from None
+        except (psycopg.DataError, errors.ProgramLimitExceeded, UnicodeEncodeError):
+            raise StoreFailed("the database cannot hold one of the values") from None
+        except errors.ReadOnlySqlTransaction:
+            if self._read_only:
+                raise PostgresFailed("it is opened as readonly") from None
+            self.close()  # it has become a standby: another one takes writes now
+            raise PostgresLost("the server takes no writes") from None
+        except psycopg.Error as problem:
+            if connection.closed or connection.broken:
+                self._connection = None
+                raise PostgresLost(_line(problem)) from None
+            raise PostgresFailed(_line(problem)) from None
+        if text == "COMMIT" and done.statusmessage != text:  # it may say that it rolled back
+            self.in_transaction = False
+            raise TryAgain
+        return done
+
+    def _connected(self) -> BoundedConnection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        if self.in_transaction:
+            raise PostgresLost("the connection is lost")
+        if time.monotonic() < self._not_before:
+            raise PostgresLost("the database cannot be reached")
+        try:
+            self._connection = self._new()
+        except (psycopg.Error, OSError) as problem:
+            self._not_before = time.monotonic() + self._backoff * random.uniform(0.5, 1)  # noqa: S311
+            self._backoff = min(self._backoff * 2, _BACKOFF_SECONDS[1])
+            raise PostgresLost(_line(problem)) from None
+        self._backoff = _BACKOFF_SECONDS[0]
+        return self._connection
+
+    def _new(self) -> BoundedConnection:
+        arguments = self._place.arguments(self._application)
+        connection = BoundedConnection.connect(**arguments, autocommit=True)
+        for limit in _LIMITS:
+            connection.execute(limit)
+        if self._read_only:
+            connection.execute("SET default_transaction_read_only = on")
+        return connection
+
+
+@lru_cache(maxsize=512)
+def _marked(text: str) -> bytes:
+    """Return a statement with the marks for parameters that psycopg wants."""
+    return text.replace("?", "%s").encode()
+
+
+def _line(problem: Exception) -> str:
+    """Return the text of an error as one line, without the details that show values."""
+    said = problem.diag.message_primary if isinstance(problem, psycopg.Error) else None
+    return " ".join((said or str(problem)).split())

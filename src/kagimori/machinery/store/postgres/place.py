@@ -56,7 +56,7 @@ class PostgresPlace(Struct, frozen=True):
         return named if self.password_file is None else [*named, self.password_file]
 
     def arguments(self, application: str) -> dict[str, Any]:
-        """Return what to connect with; the password is read anew each time.
+        """Return the parameters to connect with; the password is read anew each time.
 
         Raises:
             OSError: its file cannot be read.
@@ -68,7 +68,7 @@ class PostgresPlace(Struct, frozen=True):
 
 
 def read_place(url: str) -> PostgresPlace:
-    """Return the place that a URL says.
+    """Return the place that a URL names.
 
     Raises:
         BadPlace: it says what it may not; the message shows nothing of a password.

@@ -29,7 +29,7 @@ def missing(link: Link) -> list[tuple[int, str]]:
 
 
 def migrate(link: Link) -> None:
-    """Apply what is missing; several may do so at the same time.
+    """Apply the missing migrations; several processes may do so at the same time.
 
     Raises:
         NewerSchema: it is beyond what this version knows; nothing was touched.

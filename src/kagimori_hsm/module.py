@@ -31,6 +31,11 @@ from kagimori_hsm.commands.backups import BackupCommands
 from kagimori_hsm.commands.domains import DomainCommands, key_facts, sealed
 from kagimori_hsm.commands.health import HealthCommands
 from kagimori_hsm.commands.identity import IdentityCommands
+from kagimori_hsm.commands.integrity import (
+    IntegrityCommands,
+    check_same_secret,
+    with_integrity_secret,
+)
 from kagimori_hsm.commands.keep import KeepCommands
 from kagimori_hsm.commands.key_stores import KeyStoreCommands
 from kagimori_hsm.commands.mfa import MfaCommands
@@ -103,6 +108,7 @@ class Module:
             **UseCommands(self._keys).functions(),
             **KeepCommands(self._keys, self._rings, is_valid_rsa_pair, world).functions(),
             **identity.functions(),
+            **IntegrityCommands(self._rings).functions(),
             **BackupCommands(self._rings, self._keys).functions(),
             **mfa.functions(),
             **KeyStoreCommands(self._rings, world).functions(),
@@ -250,6 +256,7 @@ class Module:
             raise Refused(Reason.FORBIDDEN)
         self._rings.operator_account_id = known or named
         self._rings.create(command.names, self._world.now())
+        self._rings.further = with_integrity_secret(self._rings.further)
         self._roots.create()
         self.go_to(HsmState.OPERATIONAL)
         rings = self._rings
@@ -270,6 +277,7 @@ class Module:
             Refused: FORBIDDEN, it names other operators, or does not succeed what is in force.
         """
         head, contents = self._roots.opened(command.sealed_domains)
+        check_same_secret(self._rings.further, contents.further)
         if contents.operator_account_id != self._rings.operator_account_id:
             raise Refused(Reason.FORBIDDEN)
         self._roots.check_succeeds(head)

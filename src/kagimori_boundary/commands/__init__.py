@@ -56,6 +56,7 @@ from kagimori_boundary.commands.identity import (
     SealClaims,
     SessionProof,
 )
+from kagimori_boundary.commands.integrity import DeriveIntegrityKey
 from kagimori_boundary.commands.keep import (
     CreateImportParameters,
     ForgetMaterial,
@@ -172,6 +173,7 @@ Command = (
     | OpenStorePassword
     | CreateBackupKey
     | OpenBackupKey
+    | DeriveIntegrityKey
 )
 
 __all__ = [
@@ -199,6 +201,7 @@ __all__ = [
     "CreateSession",
     "Decapsulate",
     "Decrypt",
+    "DeriveIntegrityKey",
     "DeriveProxySigningKey",
     "DeriveSharedSecret",
     "DeriveSigningKey",

@@ -36,6 +36,7 @@ OPERATORS_AND_WORKERS = {
     "DescribeDomains",
     "DescribeModule",
     "CreateBackupKey",
+    "DeriveIntegrityKey",
 }
 OPERATORS_AND_CUSTODIANS = {"OpenSeal", "TestSeal", "AddSeal", "RemoveSeal"}
 OPERATORS_AND_FOLLOWERS = {"SignDigest"}

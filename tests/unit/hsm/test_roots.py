@@ -139,7 +139,7 @@ def test_what_other_parts_seal_with_the_rings_stays_with_every_successor():
     sealed = operator(running, commands.CreateDomains(["us-east-1"])).sealed_domains
     rotated = running.perform(Role.WORKER, commands.RotateDomainKeys(sealed, ["identity"], 0.0))
     operator(running, commands.AdoptDomains(rotated.sealed_domains))
-    assert keys_opened(rotated.sealed_domains).further == {"operators": b"list"}
+    assert keys_opened(rotated.sealed_domains).further.items() >= {"operators": b"list"}.items()
 
 
 def keys_opened(sealed):

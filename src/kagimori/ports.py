@@ -3,6 +3,7 @@
 Implementations live in `machinery`; one contract suite for each port holds them to it.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -40,6 +41,8 @@ class Table(Struct, frozen=True):
     has_due: bool = False
     # Finds the tokens in an entity that are under a domain key, where it has any.
     tokens: Callable[[Any], Sequence[bytes]] | None = None
+    # Whether its entities say who callers are, what they may and how much.
+    makes_callers: bool = True
 
     def key_of(self, entity: Any) -> Key:
         return tuple(getattr(entity, field) for field in self.key)
@@ -115,6 +118,29 @@ async def resolved(look: Callable[P, L], *args: P.args, **kwargs: P.kwargs) -> L
             await absent.load()
 
 
+class Follower(Protocol):
+    """Something that is computed from the members of a group, and takes their changes singly."""
+
+    def add(self, entity: Any) -> None:
+        """Take in a member, which may replace one with its key."""
+
+    def remove(self, entity: Any) -> None:
+        """Leave out a member."""
+
+
+F = TypeVar("F", bound=Follower)
+
+
+class LargeGroup(Sequence[Any]):
+    """The members of a large group, which change in place: not to be held while one waits."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def followed(self, make: Callable[[Sequence[Any]], F]) -> F:
+        """Return the follower that `make` makes of the members, which is kept up with them."""
+
+
 class View(Protocol):
     """The cache that operations read from; it raises `Absent` for what must be fetched."""
 
@@ -122,7 +148,7 @@ class View(Protocol):
         """Return the entity with this key, or None if there is none."""
 
     def group(self, table: Table, group: str, values: Key) -> Sequence[Any]:
-        """Return all entities of a group, in key order."""
+        """Return all entities of a group, in key order; a `LargeGroup` if they are many."""
 
     def page(
         self, table: Table, prefix: Key, after: Key | None, limit: int, group: str | None = None
@@ -137,11 +163,11 @@ class View(Protocol):
 
 
 class CountingView(View, Protocol):
-    """A view that counts the changes of the store that it has seen."""
+    """A view that counts the changes that it has seen of tables that make callers."""
 
     @property
     def epoch(self) -> int:
-        """Return the count: as long as it is the same, looking again finds the same."""
+        """Return the count: as long as it is the same, looking again there finds the same."""
 
 
 class Store(Protocol):

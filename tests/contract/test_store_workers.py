@@ -348,3 +348,19 @@ def test_one_commit_that_no_store_can_hold_harms_no_other_of_its_group(run):
         assert await one(store, "b") is not None
 
     run(test)
+
+
+def test_a_worker_needs_not_look_for_its_own_changes(run):
+    async def test(node):
+        ours, theirs = node.worker(0), node.worker(1)
+        for store in (ours, theirs):
+            await future_of(store.refresh())
+        await future_of(ours.refresh())
+        await committed(ours, Put(KMS_KEYS, kms_key()))
+        assert ours.is_fresh()
+        assert not theirs.is_fresh()
+        await committed(theirs, Put(KMS_KEYS, kms_key("b")))
+        await committed(ours, Put(KMS_KEYS, kms_key("c")))
+        assert not ours.is_fresh()  # our own change hides nobody else's
+
+    run(test)

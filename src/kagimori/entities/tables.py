@@ -26,15 +26,19 @@ KMS_KEYS: Final = Table(
     },
     has_due=True,
     tokens=tokens_of,
+    makes_callers=False,
 )
-MATERIALS: Final = Table("materials", Material, ("region", "material_id"))
+MATERIALS: Final = Table("materials", Material, ("region", "material_id"), makes_callers=False)
 ALIASES: Final = Table(
     "aliases",
     Alias,
     ("account_id", "region", "alias_name"),
     {"by_key": ("account_id", "region", "target_key_id")},
+    makes_callers=False,
 )
-KEY_USAGES: Final = Table("key_usages", KeyUsageRecord, ("account_id", "region", "key_id"))
+KEY_USAGES: Final = Table(
+    "key_usages", KeyUsageRecord, ("account_id", "region", "key_id"), makes_callers=False
+)
 DENIALS: Final = Table("denials", Denial, ("slot",), {"by_request": ("request_id",)})
 GRANTS: Final = Table(
     "grants",
@@ -47,6 +51,7 @@ GRANTS: Final = Table(
         "by_name": ("account_id", "region", "key_id", "name"),
         "by_claim": ("claim",),
     },
+    makes_callers=False,
 )
 KEY_STORES: Final = Table(
     "custom_key_stores",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from kagimori.entities.identity_tables import ACCESS_KEY_USES, ACCESS_KEYS, ACCOUNTS, ROLES
-from kagimori.ports import Key, Table, View
+from kagimori.ports import Key, LargeGroup, Table, View
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.keys.kms_key import KmsKey
 
@@ -55,7 +55,9 @@ class AccountView(Struct, eq=False):
         fields = table.groups[group]
         if fields[0] == _OWNER:
             is_open = values[0] == self.account_id or values[:3] in self.handed_out
-            return self.whole.group(table, group, values) if is_open else ()
+            found = self.whole.group(table, group, values) if is_open else ()
+            # Operations hold what they find while they wait: a copy, which stays as it is.
+            return list(found) if isinstance(found, LargeGroup) else found
         return [one for one in self.whole.group(table, group, values) if self._is_open(one)]
 
     def page(

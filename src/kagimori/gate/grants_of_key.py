@@ -1,21 +1,17 @@
 """The grants of a key as `authorize` asks for them: by grantee, from memory."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from msgspec import Struct
 
 from kagimori.entities.tables import GRANTS
 from kagimori.gate.asked import Asked
+from kagimori.ports import LargeGroup
 from kagimori.rules.keys.grant import Grant
 from kagimori.rules.keys.grant_index import GrantIndex
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.stored_grant import StoredGrant, read_grant_token
 from kagimori.rules.policy.question import Question
-
-# Below this many to one grantee, looking at each is faster than an index.
-_FEW: Final = 8
-_INDEXES_MAX: Final = 1000
 
 
 class GrantsOfKey(Struct, frozen=True):
@@ -29,9 +25,9 @@ class GrantsOfKey(Struct, frozen=True):
         key = self.kms_key
         group = (key.account_id, key.region, key.key_id, name)
         stored: Sequence[StoredGrant] = self.asked.view.whole.group(GRANTS, "by_grantee", group)
-        if len(stored) <= _FEW:
-            return [grant.grant for grant in stored]
-        return _index_of(group, stored).candidates(name, question)
+        if isinstance(stored, LargeGroup):
+            return stored.followed(_Index).grants.candidates(name, question)
+        return [grant.grant for grant in stored]
 
 
 def presented_grants(asked: Asked) -> tuple[Grant, ...]:
@@ -53,16 +49,14 @@ def presented_grants(asked: Asked) -> tuple[Grant, ...]:
     return tuple(found)
 
 
-# Indexes made from group tuples: memory answers the same tuple until a grant of it changes.
-_INDEXES: Final[dict[tuple[str, ...], tuple[Sequence[StoredGrant], GrantIndex]]] = {}
+class _Index:
+    """An index of many grants, which follows them as they are made and retired."""
 
+    def __init__(self, stored: Sequence[StoredGrant]) -> None:
+        self.grants = GrantIndex(grant.grant for grant in stored)
 
-def _index_of(group: tuple[str, ...], stored: Sequence[StoredGrant]) -> GrantIndex:
-    known = _INDEXES.get(group)
-    if known is not None and known[0] is stored:
-        return known[1]
-    if len(_INDEXES) >= _INDEXES_MAX:
-        _INDEXES.clear()
-    index = GrantIndex(grant.grant for grant in stored)
-    _INDEXES[group] = (stored, index)
-    return index
+    def add(self, stored: StoredGrant) -> None:
+        self.grants.add(stored.grant)
+
+    def remove(self, stored: StoredGrant) -> None:
+        self.grants.remove(stored.grant_id)

@@ -10,8 +10,8 @@ from kagimori.operations.principals_written import key_policy_pins
 from kagimori.rules.authorization.authorize import KeyRules, would_lock_out
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.partitions import partition_of
-from kagimori.rules.policy.document import Kind, parse_policy
-from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
+from kagimori.rules.policy.evaluate import CompiledPolicy
+from kagimori.rules.policy.key_policies import compiled_key_policy, key_policy_document
 from kagimori.rules.policy.question import Question
 from kagimori.rules.policy.steps import OutOfSteps
 from kagimori.rules.policy.values import Values
@@ -47,9 +47,9 @@ def check_new_policy(asked: Asked, kms_key: KmsKey, text: str, *, bypass: bool) 
         InvalidArnException: a principal that is no ARN of one.
         LimitExceededException: larger than a key policy may be.
     """
-    document = parse_policy(text, Kind.KEY, partition=partition_of(kms_key.region).name)
-    pins = key_policy_pins(asked, document)
-    policy = NewPolicy(pins, compile_policy(document, pins=pins))
+    partition = partition_of(kms_key.region).name
+    pins = key_policy_pins(asked, key_policy_document(text, partition=partition))
+    policy = NewPolicy(pins, compiled_key_policy(text, pins, partition=partition))
     if bypass:
         return policy
     caller = asked.caller

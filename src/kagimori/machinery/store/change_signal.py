@@ -38,5 +38,12 @@ class ChangeSignal:
         (count,) = _COUNT.unpack_from(self.counts, self._slot)
         _COUNT.pack_into(self.counts, self._slot, count + 1)
 
+    def with_own(self, seen: bytes) -> bytes:
+        """Return counts that were seen with our own as it is: we know our own changes."""
+        if not seen:
+            return seen
+        end = self._slot + _COUNT.size
+        return b"".join((seen[: self._slot], self.counts[self._slot : end], seen[end:]))
+
     def close(self) -> None:
         self.counts.close()

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.database import CacheKey, Commit, as_store_failure, cache_keys
+from kagimori.machinery.store.database import CacheKey, Commit, as_store_failure
 from kagimori.machinery.store.engines import engine_of
 from kagimori.machinery.store.memory import Memory
 from kagimori.machinery.store.thread import WorkerThread
+from kagimori.machinery.store.watches import Watch
 from kagimori.pending import Pending
-from kagimori.ports import Delete, Expect, ExpectAtMost, Key, Put, Table, Write
+from kagimori.ports import Delete, Key, Put, Table, Write
 
 COMMITS_TOGETHER_MAX: Final = 256
 RELEASE_SECONDS: Final = 1.0
@@ -54,7 +55,7 @@ class WorkerStore:
         return not (self._reads_fail or self._writes_fail)
 
     def is_fresh(self) -> bool:
-        """Return whether nobody on this node has committed since we last looked."""
+        """Return whether nobody else on this node has committed since we last looked."""
         return self._signal.counts[:] == self._seen
 
     def refresh(self) -> Pending[None]:
@@ -74,7 +75,7 @@ class WorkerStore:
             # One reading thread: what is read later is never of an earlier moment.
             self._positions = newest
             self._drop(stale)
-            self._seen = seen
+            self._seen = self._signal.with_own(seen)
             done.settle(None)
 
         job.then(take)
@@ -142,18 +143,25 @@ class WorkerStore:
 
     # --- reading ------------------------------------------------------------------------------
 
-    def _load(self, read: Callable[[], Any], keep: Callable[[Any], None]) -> Pending[None]:
+    def _load(
+        self, read: Callable[[], Any], keep: Callable[[Any], None], watch: Watch
+    ) -> Pending[None]:
         done: Pending[None] = Pending()
-        self._load_once(read, keep, done)
+        self._load_once(read, keep, watch, done)
         return done
 
     def _load_once(
-        self, read: Callable[[], Any], keep: Callable[[Any], None], done: Pending[None]
+        self,
+        read: Callable[[], Any],
+        keep: Callable[[Any], None],
+        watch: Watch,
+        done: Pending[None],
     ) -> None:
-        epoch = self.view.epoch
+        self.view.begin(watch)
         job = self._reading.call(read)
 
         def take() -> None:
+            is_overtaken = self.view.is_overtaken(watch)
             try:
                 value = job.result()
             except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
@@ -161,12 +169,12 @@ class WorkerStore:
                 done.fail(as_store_failure(failure))
                 return
             self._reads_fail = False
-            if self.view.epoch != epoch:
-                # Something changed while we read: what we have may be from before it.
-                self._load_once(read, keep, done)
+            if is_overtaken:  # it changed while we read: what we have may be from before that
+                self._load_once(read, keep, watch, done)
                 return
             keep(value)
             done.settle(None)
+            self.view.forget_overtaken(watch)
 
         job.then(take)
 
@@ -184,6 +192,7 @@ class WorkerStore:
         if self._busy or not (self._commits or self._released or self._noted or even_nothing):
             return
         self._busy, self._dropped = True, set()
+        self.view.begin_commits()
         commits = self._commits[:COMMITS_TOGETHER_MAX]
         del self._commits[:COMMITS_TOGETHER_MAX]
         released, self._released = self._released, []
@@ -210,43 +219,31 @@ class WorkerStore:
         self._writes_fail = False
         if commits:
             self._signal.notify()
+            self._seen = self._signal.with_own(self._seen)
         for commit in commits:
             if commit.failure is not None:
                 self._fail(commit, commit.failure)
                 continue
-            self.view.apply(self._newest_of(commit), self._touched(commit))
+            self._apply(commit)
             commit.pending.settle(None)
         self._write_on()
 
-    def _newest_of(self, commit: Commit) -> list[Write]:
-        """Return the writes that nobody has followed up with another of the same entity.
+    def _apply(self, commit: Commit) -> None:
+        """Take our own commit into memory, but for entities that others have changed after it.
 
-        What another worker committed after us may have been taken in already, and must not be
-        overwritten in memory by what we wrote before it.
+        Those may have been taken in already, and must not be overwritten by what was before.
         """
         dropped = self._dropped
-        if dropped is None:
-            return []
-        return [
-            write
-            for write in commit.writes
-            if isinstance(write, Put | Delete)
-            and (write.table.name, *write.table.key_of(write.entity)) not in dropped
-        ]
+        ours: list[Write] = []
+        theirs: list[Write] = []
+        for write in commit.writes:
+            is_theirs = isinstance(write, Put | Delete) and (
+                dropped is None or (write.table.name, *write.table.key_of(write.entity)) in dropped
+            )
+            (theirs if is_theirs else ours).append(write)
+        self.view.apply(ours)
+        self.view.doubt(theirs)
 
     def _fail(self, commit: Commit, failure: Exception) -> None:
-        self.view.forget(self._touched(commit))
+        self.view.doubt(commit.writes)
         commit.pending.fail(failure)
-
-    @staticmethod
-    def _touched(commit: Commit) -> list[CacheKey]:
-        """Return the cache keys of all that a commit wrote or relied upon."""
-        touched: list[CacheKey] = []
-        for write in commit.writes:
-            if isinstance(write, Expect):
-                touched.append((write.table.name, *write.table.key_of(write.entity)))
-            elif isinstance(write, ExpectAtMost):
-                touched.append((f"{write.table.name}/{write.group}", *write.values))
-            else:
-                touched += cache_keys(write)
-        return touched

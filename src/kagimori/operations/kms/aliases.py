@@ -11,10 +11,11 @@ from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import limit_of, page_of, start_of
-from kagimori.ports import Delete, Expect, Put
+from kagimori.ports import Delete, Expect, ExpectAtMost, Put
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.alias import (
+    ALIASES_PER_KEY_MAX,
     check_alias_count,
     check_alias_name,
     check_alias_prefix,
@@ -119,7 +120,7 @@ class CreateAlias(_ChangeOfAlias[NewAlias]):
             created_at=asked.now,
             updated_at=asked.now,
         )
-        writes = (Expect(KMS_KEYS, kms_key), Put(ALIASES, alias))
+        writes = (Expect(KMS_KEYS, kms_key), Put(ALIASES, alias), _no_more(kms_key))
         return Outcome(writes=writes, response_elements={"keyId": kms_key.arn})
 
 
@@ -148,7 +149,8 @@ class UpdateAlias(_ChangeOfAlias[OldAlias]):
     def finish(self, asked: Request, facts: OldAlias, reply: None) -> Outcome:
         target = facts.kms_key
         after = changed(facts.alias, target_key_id=target.key_id, updated_at=asked.now)
-        writes = (Expect(KMS_KEYS, target), Put(ALIASES, after, facts.alias))
+        room = (_no_more(target),) if target.key_id != facts.current.key_id else ()
+        writes = (Expect(KMS_KEYS, target), Put(ALIASES, after, facts.alias), *room)
         return Outcome(writes=writes, response_elements={"keyId": target.arn})
 
 
@@ -164,6 +166,12 @@ class DeleteAlias(_ChangeOfAlias[OldAlias]):
     def finish(self, asked: Request, facts: OldAlias, reply: None) -> Outcome:
         writes = (Delete(ALIASES, facts.alias),)
         return Outcome(writes=writes, response_elements={"keyId": facts.kms_key.arn})
+
+
+def _no_more(kms_key: KmsKey) -> ExpectAtMost:
+    """Return the expectation that no two at once give a key one alias more than it may have."""
+    owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
+    return ExpectAtMost(ALIASES, "by_key", owner, ALIASES_PER_KEY_MAX)
 
 
 class ListedAliases(Facts):

@@ -11,8 +11,9 @@ from kagimori.rules.entity import with_fields
 from kagimori.rules.key_stores.key_store import CustomKeyStore, KeyStoreType
 from kagimori.rules.keys.states import KeyState
 from kagimori.rules.names import key_arn
-from kagimori.rules.policy.document import Document, Kind, parse_policy
+from kagimori.rules.policy.document import Document, Kind
 from kagimori.rules.policy.evaluate import CompiledPolicy, compile_policy
+from kagimori.rules.policy.key_policies import compiled_key_policy
 from kagimori_boundary.commands import BoundToken
 
 SYMMETRIC_DEFAULT: Final = "SYMMETRIC_DEFAULT"
@@ -181,8 +182,7 @@ class KmsKey(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     @cached_property
     def compiled_policy(self) -> CompiledPolicy:
-        document = parse_policy(self.key_policy, Kind.KEY, stored=True)
-        return compile_policy(document, pins=self.policy_pins)
+        return compiled_key_policy(self.key_policy, self.policy_pins)
 
     def hand_over(self, compiled: CompiledPolicy) -> None:
         """Take the key policy as it was compiled when it was checked, so that it is once."""

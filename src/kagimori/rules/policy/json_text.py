@@ -6,9 +6,10 @@ Source: RFC 8259, section 4; KMS Developer Guide, "Key policies in AWS KMS".
 """
 
 import json
+import re
 from typing import Any, Final, NoReturn
 
-_CHARACTERS_LAST: Final = 0xFF
+_POLICY_CHARACTERS: Final = re.compile(r"[\t\n\r\x20-\xff]*")
 
 
 class NotJson(ValueError):
@@ -55,7 +56,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def has_only_policy_characters(text: str) -> bool:
     """Return whether every character is tab, LF, CR or in U+0020 to U+00FF."""
-    return all(" " <= c <= chr(_CHARACTERS_LAST) or c in "\t\n\r" for c in text)
+    return _POLICY_CHARACTERS.fullmatch(text) is not None
 
 
 def print_json(value: Any) -> str:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from kagimori.operations import key_policy_checks
-from kagimori.rules.keys import kms_key
+from kagimori.ports import ExpectAtMost
+from kagimori.rules.policy import key_policies
 from kagimori.rules.policy.evaluate import compile_policy
 from kagimori.rules.refusal import (
     AccessDeniedException,
@@ -145,8 +145,9 @@ def compiled(monkeypatch):
             texts.append(document.statements[0].sid)
         return compile_policy(document, *arguments, **others)
 
-    monkeypatch.setattr(key_policy_checks, "compile_policy", counted)
-    monkeypatch.setattr(kms_key, "compile_policy", counted)
+    key_policies._shared_document.cache_clear()
+    key_policies._shared_compiled.cache_clear()
+    monkeypatch.setattr(key_policies, "compile_policy", counted)
     return texts
 
 
@@ -162,6 +163,21 @@ def test_a_policy_is_compiled_once_for_its_check_and_the_next_use(trial, compile
     trial.call("PutKeyPolicy", KeyId=key_id, Policy=_policy("second"))
     trial.call("Encrypt", Bytes(b"c"), KeyId=key_id, Plaintext=b"p")
     assert compiled == ["first", "second"]
+
+
+def test_keys_with_the_same_policy_share_it_compiled(trial, compiled):
+    for region in ("us-east-1", "eu-west-1"):
+        made = trial.call("CreateKey", MADE, region=region, Policy=_policy("shared"))
+        key_id = made.answer["KeyMetadata"]["KeyId"]
+        trial.call("Encrypt", Bytes(b"c"), region=region, KeyId=key_id, Plaintext=b"p")
+    assert compiled == ["shared"]
+
+
+def test_a_key_has_no_more_aliases_than_it_may_though_many_are_made_at_once(trial):
+    key_id = trial.call("CreateKey", MADE).answer["KeyMetadata"]["KeyId"]
+    made = trial.call("CreateAlias", AliasName="alias/one", TargetKeyId=key_id)
+    (expected,) = (one for one in made.outcome.writes if isinstance(one, ExpectAtMost))
+    assert (expected.group, expected.values[-1], expected.most) == ("by_key", key_id, 50)
 
 
 def test_a_change_of_something_else_compiles_no_policy(trial, compiled):

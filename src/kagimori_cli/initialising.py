@@ -1,12 +1,14 @@
 """`kagimori init`: a deployment is made."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.init import DEFAULT_REGION, FirstSeal, initialise
+from kagimori.deployment.store_place import store_url
 from kagimori_cli.seal_input import (
     FILE,
     PASSPHRASE,
@@ -56,6 +58,17 @@ def init(
     ] = "file",
     threshold: Threshold = None,
     shares: Shares = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Keep the store in PostgreSQL, postgresql://USER@HOST/DATABASE, without password.",
+        ),
+    ] = None,
+    store_password_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The database's password, in a line of a private file."),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make a deployment: the store, the HSM's domains, and the account's root access key."""
@@ -63,6 +76,7 @@ def init(
     first_seal = _first_seal(seal, threshold, shares, printed.extend)
     hosts = ("localhost", "127.0.0.1", "::1", *(tls_host or ())) if tls else None
     try:
+        url = None if store is None else store_url(store, store_password_file)
         made = initialise(
             data,
             account_id=account,
@@ -70,6 +84,7 @@ def init(
             unknown_regions=allow_unknown_regions,
             tls_hosts=hosts,
             first_seal=first_seal,
+            store=url,
         )
     except Unusable as reason:
         give_up(str(reason))

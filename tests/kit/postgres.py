@@ -22,8 +22,9 @@ from kagimori.machinery.store.engines import engine_of
 
 FOLDERS = (Path("/usr/lib/postgresql/15/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin")))
 START_SECONDS = 30
-QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_senders=0")
-SMALL = ("shared_buffers=16MB", "max_connections=60", "wal_level=minimal", "logging_collector=off")
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+QUICKER = ("wal_level=minimal", "max_wal_senders=0")
+SMALL = ("shared_buffers=16MB", "max_connections=60", "logging_collector=off")
 _NUMBERS = itertools.count()
 
 
@@ -40,7 +41,7 @@ class Server:
 
     def __init__(self, *options, safe=False):
         self._programs = programs()
-        self._options = (*SMALL, *(() if safe else QUICK), *options)
+        self._options = (*SMALL, *(() if safe else (*QUICK, *QUICKER)), *options)
         # Its path must be short: a socket's name has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="kagimori-pg-", dir="/tmp"))
         self.data = self.folder / "data"

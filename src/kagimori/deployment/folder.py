@@ -1,6 +1,7 @@
 """The data folder of a deployment: the paths in it, its creation, and its lock.
 
-kagimori.db         the store
+kagimori.db         the store, if it is a file
+store-url           where the store is, if it is elsewhere
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
 seal-*.key          further seal keys, each for a seal of its own
 node-id             the id of this node, in the names of what it writes
@@ -39,6 +40,27 @@ class Layout(Struct, frozen=True):
     @property
     def database(self) -> Path:
         return self.data / "kagimori.db"
+
+    @property
+    def store_url(self) -> Path:
+        """The file with the URL of the store, if that is no file in the folder."""
+        return self.data / "store-url"
+
+    @property
+    def store(self) -> str | Path:
+        """The place of the store: a file, or a URL.
+
+        Raises:
+            OSError: the file that names it cannot be read.
+        """
+        if not self.store_url.exists():
+            return self.database
+        return self.store_url.read_text(encoding="utf-8").strip()
+
+    @property
+    def is_deployment(self) -> bool:
+        """True if the folder holds a deployment, wherever its store is."""
+        return self.database.is_file() or self.store_url.is_file()
 
     @property
     def seal_key(self) -> Path:
@@ -109,8 +131,10 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
 
-def make_folder(data: Path, *, with_seal_key: bool = True) -> Layout:
+def make_folder(data: Path, *, with_seal_key: bool = True, store_url: str | None = None) -> Layout:
     """Make the folder of a new deployment, with a new seal key if that is wanted.
+
+    `store_url` is the place of its store, if that is not to be a file in the folder.
 
     Raises:
         Unusable: it holds a deployment or something else already, or cannot be written.
@@ -118,14 +142,17 @@ def make_folder(data: Path, *, with_seal_key: bool = True) -> Layout:
     layout = Layout(data)
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if layout.database.exists() or layout.seal_key.exists():
+        if layout.is_deployment or layout.seal_key.exists():
             raise Unusable(f"{data} already holds a deployment")
         if any(data.iterdir()):
             raise Unusable(f"{data} is not empty")
         if with_seal_key:
             write_private(layout.seal_key, secrets.token_hex(32).encode())
-        # SQLite keeps the mode of a file it finds, for its write-ahead log as well.
-        write_private(layout.database, b"")
+        if store_url is not None:
+            write_private(layout.store_url, store_url.encode() + b"\n")
+        else:
+            # SQLite keeps the mode of a file it finds, for its write-ahead log as well.
+            write_private(layout.database, b"")
     except OSError as problem:
         raise Unusable(f"cannot write {data}: {problem.strerror}") from None
     return layout
@@ -190,5 +217,5 @@ def check_exists(layout: Layout) -> None:
     Raises:
         Unusable: it does not.
     """
-    if not layout.database.is_file():
+    if not layout.is_deployment:
         raise Unusable(f"{layout.data} holds no deployment; make one with `kagimori init`")

@@ -24,7 +24,7 @@ from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmProcess, HsmRefused
 from kagimori.machinery.chance import new_account_id, new_uuid
 from kagimori.machinery.store.admin import Change, StoreUnusable
-from kagimori.ports import Put
+from kagimori.ports import Put, StoreConflict
 from kagimori.rules.keys.domains import Domains, first_domains
 from kagimori.rules.records.service_event import deployment_created
 from kagimori.settings import DEFAULT_PORT
@@ -33,6 +33,7 @@ from kagimori_boundary.replies import Reply, SealedDomains
 from kagimori_boundary.seal_replies import SealAdded
 
 DEFAULT_REGION: Final = "us-east-1"
+_TAKEN: Final = "the store already holds a deployment"
 
 
 class FirstSeal(NamedTuple):
@@ -55,17 +56,20 @@ def initialise(
     unknown_regions: bool = False,
     tls_hosts: tuple[str, ...] | None = None,
     first_seal: FirstSeal | None = None,
+    store: str | None = None,
 ) -> RootAccessKey:
     """Make a deployment: store, domains, and the root access key of its operators' account.
 
+    `store` is the whole URL of its store, if that is not to be a file in the folder.
+
     Raises:
-        Unusable: the folder, an account id that is none, regions that cannot be served, or a first
-            seal that cannot be made.
+        Unusable: the folder, the store, an account id that is none, regions that cannot be
+            served, or a first seal that cannot be made.
     """
     account_id = account_id or new_account_id()
     check_account_id(account_id)
     check_regions(regions, unknown=unknown_regions)
-    return make_deployment(data, account_id, regions, tls_hosts, first_seal=first_seal)
+    return make_deployment(data, account_id, regions, tls_hosts, first_seal=first_seal, store=store)
 
 
 def make_deployment(
@@ -76,6 +80,7 @@ def make_deployment(
     *,
     audit_key: bool = True,
     first_seal: FirstSeal | None = None,
+    store: str | None = None,
 ) -> RootAccessKey:
     """Make a deployment with whatever regions; the first is its home.
 
@@ -83,13 +88,16 @@ def make_deployment(
     signs digests makes one.
 
     Raises:
-        Unusable: the folder.
+        Unusable: the folder, or the store.
     """
-    layout = make_folder(data, with_seal_key=first_seal is None)
+    layout = make_folder(data, with_seal_key=first_seal is None, store_url=store)
     try:
         with _new_hsm(layout) as ask:
             shares = [] if first_seal is None else _make_first(first_seal, ask)
             made = _fill(layout, account_id, regions, tls_hosts, ask, audit_key=audit_key)
+    except StoreConflict:
+        _clear(data)
+        raise Unusable(f"cannot make a deployment in {data}: {_TAKEN}") from None
     except (OSError, StoreUnusable, HsmRefused, Unusable) as problem:
         _clear(data)
         raise Unusable(f"cannot make a deployment in {data}: {problem}") from None
@@ -142,6 +150,8 @@ def _fill(
     if audit_key:
         changes.append(new_audit_key(facts, ask, now))
     with new_store(layout) as store:
+        if store.facts():
+            raise Unusable(_TAKEN)
         store.commit_together(changes)
     made = _root_access_key(layout, facts, planned, tls_hosts)
     write_private(layout.credentials, msgspec.json.encode(made))

@@ -49,7 +49,7 @@ def opened(data: Path, *, read_only: bool = False) -> Iterator[Opened]:
         with new_store(layout, read_only=read_only) as store:
             if not read_only:
                 store.check()
-            yield Opened(layout, facts_from(store, layout.database), store)
+            yield Opened(layout, facts_from(store, store.name), store)
     except StoreUnusable as reason:
         raise Unusable(str(reason)) from None
     except (OSError, HsmRefused) as problem:
@@ -65,7 +65,7 @@ def new_store(layout: Layout, *, read_only: bool = False) -> AdminStore:
     """
     tables = tuple(TABLES.values())
     writer = None if read_only else admin_stream(node_id(layout))
-    return open_store(layout.database, tables, writer=writer, signal=layout.changes)
+    return open_store(layout.store, tables, writer=writer, signal=layout.changes)
 
 
 def read_facts(layout: Layout) -> Facts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kagimori.deployment.folder import Layout, Unusable
+from kagimori.deployment.store_place import store_secrets
 from kagimori.settings import Settings
 
 _OTHERS: Final = stat.S_IRWXO
@@ -36,9 +37,9 @@ def check_private_files(layout: Layout, settings: Settings) -> list[str]:
 def _exposed(layout: Layout, settings: Settings) -> Iterator[str]:
     ours = [*layout.seal_keys, layout.credentials, layout.tls / "server.key"]
     if _mode(layout.data) & _READERS:  # tools that restore it do not keep its mode
-        ours.append(layout.database)
+        ours += [layout.database, layout.store_url]
     pins = [token.pin_file for token in settings.tokens.values()]
-    theirs = [settings.tls.key, settings.audit.webhook_secret, *pins]
+    theirs = [settings.tls.key, settings.audit.webhook_secret, *pins, *store_secrets(layout)]
     for path in ours:
         if _mode(path) & _GROUP_AND_OTHERS:
             yield f"{path} can be read by others than its owner: chmod 600 {path}"

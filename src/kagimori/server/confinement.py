@@ -22,12 +22,13 @@ class Confinement:
             folder.mkdir(mode=0o700, exist_ok=True)
         sync_folder(layout.data)
         # The store's files are named one by one, so they must all be there, and stay.
-        self._store = HeldOpen(layout.database)
+        self._store = HeldOpen(layout.store)
         tokens = config.settings.tokens.values()
         certificates = filter(None, (config.certificate, config.private_key))
         landlock.confine(
             readable=[
                 *landlock.runtime_paths(),
+                *(layout.store_url, *self._store.readable),
                 *(Path(file).resolve().parent for file in certificates),
             ],
             writable=[layout.audit, layout.run, *self._store.files],
@@ -36,7 +37,7 @@ class Confinement:
                 *(*layout.seal_keys, layout.credentials, layout.hsm_journal.parent),
                 *(Path(token.pin_file) for token in tokens if token.pin_file is not None),
             ],
-            connects=True,  # to identity providers
+            connects=True,  # to identity providers, and to a database elsewhere
         )
         secret = (*layout.seal_keys, layout.custodian_key)
         self.keeps_the_seal_hidden = not any(map(_can_read, secret))

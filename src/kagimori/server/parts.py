@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from kagimori.deployment.folder import Layout
 from kagimori.entities.identity_tables import ACCESS_KEY_USES
 from kagimori.entities.tables import DENIALS, TABLES
 from kagimori.front.wire import Wire
@@ -67,7 +68,7 @@ class Parts:
         self.outside = OutsideHolders(config, self.hsm, self.telemetry)
         holders = Holders(self.hsm, self.outside.of_type)
         self.store = WorkerStore(
-            data / "kagimori.db",
+            Layout(data).store,
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
             stream=config.stream,
             tables=tuple(TABLES.values()),

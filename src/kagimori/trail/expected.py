@@ -37,7 +37,7 @@ def expected_of(audit: Path) -> Expected | None:
         Unusable: its store cannot be read.
     """
     layout = Layout(audit.parent)
-    if not layout.database.is_file():
+    if not layout.is_deployment:
         return None
     try:
         with new_store(layout, read_only=True) as store:

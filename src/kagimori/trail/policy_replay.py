@@ -94,7 +94,7 @@ def replay(
     with opened(data, read_only=True) as deployment:
         created_at = deployment.facts.created_at
     try:
-        view = StillView(Layout(data).database, tuple(TABLES.values()))
+        view = StillView(Layout(data).store, tuple(TABLES.values()))
         try:
             kms_key = _key_named(view, key)
             proposed = _compiled(view, kms_key, policy)

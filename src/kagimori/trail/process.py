@@ -162,7 +162,7 @@ class TrailProcess:
             )
 
         return NoticeFollower(
-            name, self._source, keys=lambda: KeyWatch(self._layout.database), notifier=notifier
+            name, self._source, keys=lambda: KeyWatch(self._layout.store), notifier=notifier
         )
 
     def _checkpoints(self) -> Checkpoints | None:

@@ -79,6 +79,11 @@ class AdminStore:
     def close(self) -> None:
         self._database.close()
 
+    @property
+    def name(self) -> str:
+        """The place of the store, as people may see it."""
+        return str(self._engine)
+
     # --- reading ------------------------------------------------------------------------------
 
     def check(self) -> None:

@@ -2,13 +2,23 @@
 
 from pathlib import Path
 
+from kagimori.machinery.store.engines import files_to_connect, is_server
 from kagimori.machinery.store.sqlite import connect
 
 
 class HeldOpen:
-    """Holds a store open without using it; `files` are all that it consists of by then."""
+    """Holds a store open without using it; `files` are all that it consists of by then.
 
-    def __init__(self, database: Path) -> None:
+    A store in a server has none here; `readable` are the files that connecting to it takes.
+    """
+
+    def __init__(self, place: str | Path) -> None:
+        self.files: list[Path] = []
+        self.readable: list[Path] = []
+        if is_server(place):
+            self.readable = files_to_connect(place)
+            return
+        database = Path(place)
         self._connection = connect(database)
         self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
         self.files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]

@@ -11,13 +11,13 @@ from kagimori.ports import Key, Table
 class StillView:
     """A view in which everything is there at once. An entity is always the same object."""
 
-    def __init__(self, database: Path, tables: Sequence[Table]) -> None:
+    def __init__(self, place: str | Path, tables: Sequence[Table]) -> None:
         """Open the store.
 
         Raises:
             StoreUnusable: it cannot be read; every method raises it as well.
         """
-        self._source = open_store(database, tables)
+        self._source = open_store(place, tables)
         # One transaction for all reads: what a server changes meanwhile is not seen.
         self._source.hold_still()
         self._entities: dict[tuple[str, Key], Any] = {}

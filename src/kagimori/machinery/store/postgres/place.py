@@ -30,6 +30,7 @@ _MAY_SAY: Final = frozenset(
     | {"target_session_attrs", "load_balance_hosts"}
 )
 _FILES: Final = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+_SECRETS: Final = ("passfile", "sslkey")
 _NOT_CHECKED: Final = ("disable", "allow", "prefer")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "")
 
@@ -50,6 +51,21 @@ class PostgresPlace(Struct, frozen=True):
         return f"postgresql://{user}{hosts}/{self.parameters.get('dbname', '')}"
 
     @property
+    def url(self) -> str:
+        """The URL with all that it says, in one form."""
+        said = {name: value for name, value in self.parameters.items() if name != "dbname"}
+        if self.password_file is not None:
+            said[PASSWORD_FILE] = self.password_file
+        database = quote(str(self.parameters["dbname"]), safe="")
+        return f"postgresql:///{database}?{urlencode(said, quote_via=quote)}"
+
+    @property
+    def secrets(self) -> list[Path]:
+        """The files of which only the server may know what is in them."""
+        named = [Path(str(self.parameters[name])) for name in _SECRETS if name in self.parameters]
+        return named if self.password_file is None else [*named, self.password_file]
+
+    @property
     def files(self) -> list[Path]:
         """The files that a process must be able to read in order to connect."""
         named = [Path(str(self.parameters[name])) for name in _FILES if name in self.parameters]
@@ -67,8 +83,8 @@ class PostgresPlace(Struct, frozen=True):
         return arguments
 
 
-def read_place(url: str) -> PostgresPlace:
-    """Return the place that a URL names.
+def read_place(url: str, password_file: Path | None = None) -> PostgresPlace:
+    """Return the place that a URL names; the file with the password may be given beside it.
 
     Raises:
         BadPlace: it says what it may not; the message shows nothing of a password.
@@ -76,7 +92,7 @@ def read_place(url: str) -> PostgresPlace:
     try:
         before, _, query = url.partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)
-        password_file = dict(pairs).get(PASSWORD_FILE)
+        named = dict(pairs).get(PASSWORD_FILE)
         rest = urlencode([pair for pair in pairs if pair[0] != PASSWORD_FILE], quote_via=quote)
         parameters = conninfo_to_dict(f"{before}?{rest}")
     except (Error, ValueError):  # their texts show the URL
@@ -95,8 +111,8 @@ def read_place(url: str) -> PostgresPlace:
     for name in _FILES:
         if name in parameters and parameters[name] != "system":
             parameters[name] = str(Path(str(parameters[name])).absolute())
-    file = None if password_file is None else Path(password_file).absolute()
-    return PostgresPlace(parameters, file)
+    file = password_file or (None if named is None else Path(named))
+    return PostgresPlace(parameters, None if file is None else file.absolute())
 
 
 def _check_tls(parameters: dict[str, Any]) -> None:

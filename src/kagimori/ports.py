@@ -41,6 +41,8 @@ class Table(Struct, frozen=True):
     has_due: bool = False
     # Finds the tokens in an entity that are under a domain key, where it has any.
     tokens: Callable[[Any], Sequence[bytes]] | None = None
+    # The groups whose sizes are kept, since they may be large and must not grow beyond a limit.
+    counted: tuple[str, ...] = ()
     # Whether its entities say who callers are, what they may and how much.
     makes_callers: bool = True
 

@@ -8,7 +8,8 @@ import sqlite3
 import psycopg
 import pytest
 
-from kagimori.entities.tables import ALIASES, KMS_KEYS, TABLES
+from kagimori.entities.tables import ALIASES, GRANTS, KMS_KEYS, TABLES
+from kagimori.machinery.store import migrations, sqlite
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.engines import engine_of
 from kagimori.machinery.store.migrations import NewerSchema
@@ -16,6 +17,7 @@ from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.ports import Delete, Expect, ExpectAtMost, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kagimori.rules.keys.stored_grant import StoredGrant
 from kit.stores import fill
 from waiting import future_of, look
 
@@ -143,6 +145,62 @@ async def test_a_group_that_must_be_empty(store, opened):
     # What the same commit removes before is not there any more.
     await committed(store, Delete(KMS_KEYS, key), Delete(ALIASES, first), nothing)
     assert await one(store, KMS_KEYS, "a") is None
+
+
+def grant(number):
+    return StoredGrant(
+        account_id=OWNER[0],
+        region=OWNER[1],
+        key_id="a",
+        grant_id=f"{number:064x}",
+        created_at=1.0,
+        grantee="arn:alice",
+        grantee_shown="arn:alice",
+        issuing_account=OWNER[0],
+        operations=("Encrypt",),
+    )
+
+
+def size(store):
+    return look(lambda: store.view.count(GRANTS, "by_key", (*OWNER, "a")))
+
+
+@on_loop
+async def test_a_group_that_is_counted_has_its_size_kept_with_each_commit(store, opened):
+    assert "by_key" in GRANTS.counted
+    room = ExpectAtMost(GRANTS, "by_key", (*OWNER, "a"), 3)
+    for number in range(3):
+        await committed(store, Put(GRANTS, grant(number)), room)
+        assert await size(store) == number + 1
+    with pytest.raises(StoreConflict):  # what is rolled back is not counted
+        await committed(store, Put(GRANTS, grant(3)), room)
+    await committed(store, Put(GRANTS, changed(grant(0)), grant(0)), room)
+    await committed(store, Delete(GRANTS, grant(1)), Put(GRANTS, grant(4)), room)
+    again = opened("w1")
+    assert await size(again) == await size(store) == 3
+    await committed(again, *(Delete(GRANTS, one) for one in (changed(grant(0)), grant(2))))
+    await future_of(store.refresh())
+    assert await size(store) == 1
+    await committed(again, Delete(GRANTS, grant(4)))
+    again.close()
+    last = opened("w2")
+    assert await size(last) == 0
+    last.close()
+
+
+def test_groups_of_an_older_store_are_counted_once(tmp_path):
+    connection = sqlite.connect(tmp_path / "kagimori.db")
+    migrations.migrate(connection, to=16)
+    connection.executemany(
+        "INSERT INTO grants (account_id, region, key_id, grant_id, grantee, name, version, body) "
+        "VALUES (?, ?, ?, ?, '', '', 1, '{}')",
+        [(*OWNER, key, str(number)) for key in "ab" for number in range(3 if key == "a" else 1)],
+    )
+    migrations.migrate(connection)
+    database = sqlite.SqliteDatabase(connection, "w0", tuple(TABLES.values()))
+    assert database.count(GRANTS, "by_key", (*OWNER, "a")) == 3
+    assert database.count(GRANTS, "by_key", (*OWNER, "b")) == 1
+    database.close()
 
 
 @on_loop

@@ -16,6 +16,7 @@ from kagimori.rules.identity.user import User
 
 _NAMED: Final = ("account_id", "folded")
 _GROUPS: Final = {"by_account": ("account_id",), "by_id": ("unique_id",)}
+_COUNTED: Final = ("by_account",)  # accounts have quotas of them
 
 ACCOUNTS: Final = Table("accounts", Account, ("account_id",))
 ACCESS_KEYS: Final = Table(
@@ -26,10 +27,10 @@ ACCESS_KEYS: Final = Table(
     tokens=tokens_of,
 )
 ACCESS_KEY_USES: Final = Table("access_key_uses", AccessKeyUse, ("access_key_id",))
-USERS: Final = Table("iam_users", User, _NAMED, _GROUPS)
-GROUPS: Final = Table("iam_groups", Group, _NAMED, _GROUPS)
-ROLES: Final = Table("iam_roles", Role, _NAMED, _GROUPS)
-MANAGED_POLICIES: Final = Table("iam_policies", ManagedPolicy, _NAMED, _GROUPS)
+USERS: Final = Table("iam_users", User, _NAMED, _GROUPS, counted=_COUNTED)
+GROUPS: Final = Table("iam_groups", Group, _NAMED, _GROUPS, counted=_COUNTED)
+ROLES: Final = Table("iam_roles", Role, _NAMED, _GROUPS, counted=_COUNTED)
+MANAGED_POLICIES: Final = Table("iam_policies", ManagedPolicy, _NAMED, _GROUPS, counted=_COUNTED)
 MEMBERSHIPS: Final = Table(
     "iam_memberships",
     Membership,
@@ -54,6 +55,7 @@ INSTANCE_PROFILES: Final = Table(
     InstanceProfile,
     _NAMED,
     {"by_account": ("account_id",), "by_role": ("account_id", "role")},
+    counted=_COUNTED,
 )
 LOGIN_PROFILES: Final = Table(
     "iam_login_profiles", LoginProfile, ("account_id", "member"), tokens=tokens_of
@@ -64,10 +66,15 @@ MFA_DEVICES: Final = Table(
     MfaDevice,
     _NAMED,
     {"by_account": ("account_id",), "by_holder": ("account_id", "holder")},
+    counted=_COUNTED,
     tokens=tokens_of,
 )
 OIDC_PROVIDERS: Final = Table(
-    "iam_oidc_providers", OidcProvider, ("account_id", "url"), {"by_account": ("account_id",)}
+    "iam_oidc_providers",
+    OidcProvider,
+    ("account_id", "url"),
+    {"by_account": ("account_id",)},
+    counted=_COUNTED,
 )
 
 IDENTITY_TABLES: Final = (

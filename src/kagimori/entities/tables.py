@@ -51,6 +51,7 @@ GRANTS: Final = Table(
         "by_name": ("account_id", "region", "key_id", "name"),
         "by_claim": ("claim",),
     },
+    counted=("by_key",),
     makes_callers=False,
 )
 KEY_STORES: Final = Table(

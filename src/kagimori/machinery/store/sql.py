@@ -45,9 +45,13 @@ class Statements:
     def this(self, entity: Any) -> tuple[Any, ...]:
         return (*self.table.key_of(entity), entity.version)
 
-    def count(self, values: Key, group: str) -> tuple[str, Key]:
+    def count(self, values: Key, group: str, most: int | None = None) -> tuple[str, Key]:
+        """Return the statement that counts a group, up to `most` and one more."""
         conditions = " AND ".join(f"{field} = ?" for field in self.table.groups[group])
-        return f"SELECT count(*) FROM {self.table.name} WHERE {conditions}", values  # noqa: S608
+        if most is None:
+            return f"SELECT count(*) FROM {self.table.name} WHERE {conditions}", values  # noqa: S608
+        few = f"SELECT 1 FROM {self.table.name} WHERE {conditions} LIMIT {most + 1}"  # noqa: S608
+        return f"SELECT count(*) FROM ({few}) AS few", values  # noqa: S608
 
     @property
     def due(self) -> str:

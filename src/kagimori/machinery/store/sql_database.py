@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 from kagimori.machinery.store.database import CacheKey, Commit, Fact, Positions, cache_keys
 from kagimori.machinery.store.denial_slots import adopt_denials
+from kagimori.machinery.store.group_sizes import note_change, size_of
 from kagimori.machinery.store.sql import Statements
 from kagimori.ports import (
     Delete,
@@ -96,6 +97,8 @@ class SqlDatabase(ABC):
         return [statements.decode(body) for (body,) in self._execute(text, parameters)]
 
     def count(self, table: Table, group: str, values: Key) -> int:
+        if group in table.counted:
+            return size_of(self._execute, table, group, values)
         text, parameters = self._statements[table.name].count(values, group)
         return int(self._execute(text, parameters).fetchone()[0])
 
@@ -239,7 +242,7 @@ class SqlDatabase(ABC):
     def _apply(self, write: Write) -> list[CacheKey]:
         statements = self._statements[write.table.name]
         if isinstance(write, ExpectAtMost):
-            if self.count(write.table, write.group, write.values) > write.most:
+            if self._size(write) > write.most:
                 raise StoreConflict(write.table.name)
             return []
         entity = write.entity
@@ -258,7 +261,17 @@ class SqlDatabase(ABC):
             done = self._execute(statements.update, (*statements.row(entity), *where))
         if done.rowcount != 1:
             raise StoreConflict(write.table.name)
+        if write.table.counted:
+            note_change(self._execute, write)
         return cache_keys(write)
+
+    def _size(self, write: ExpectAtMost) -> int:
+        """Return how many entities a group has, or more than it may have."""
+        table, group = write.table, write.group
+        if group in table.counted:
+            return size_of(self._execute, table, group, write.values)
+        text, parameters = self._statements[table.name].count(write.values, group, write.most)
+        return int(self._execute(text, parameters).fetchone()[0])
 
     def _check_tokens(self, tokens: Callable[[Any], Sequence[bytes]], write: Put) -> None:
         """Refuse a token that is new to its entity and under a closed domain key.

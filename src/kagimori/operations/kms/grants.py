@@ -13,7 +13,7 @@ from kagimori.operations.kms.key_refs import key_named
 from kagimori.operations.kms.on_key import KeyFacts
 from kagimori.operations.operation import Operation, Outcome
 from kagimori.operations.principals_written import new_party
-from kagimori.ports import Delete, Expect, Put
+from kagimori.ports import Delete, Expect, ExpectAtMost, Put
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.keys.grant import Grant, GrantTerms
 from kagimori.rules.keys.grant_request import (
@@ -98,7 +98,9 @@ class CreateGrant(Operation[Granting, None]):
         kms_key = facts.kms_key
         grant = facts.existing or facts.planned
         ref = GrantRef(grant.account_id, grant.region, grant.key_id, grant.grant_id, facts.drawn)
-        writes = () if facts.existing else (Expect(KMS_KEYS, kms_key), Put(GRANTS, grant))
+        owner = (kms_key.account_id, kms_key.region, kms_key.key_id)
+        room = ExpectAtMost(GRANTS, "by_key", owner, GRANTS_PER_KEY_MAX)
+        writes = () if facts.existing else (Expect(KMS_KEYS, kms_key), Put(GRANTS, grant), room)
         return Outcome(
             {"GrantToken": grant_token(ref), "GrantId": grant.grant_id},
             writes,

@@ -1,0 +1,49 @@
+"""The sizes of groups, kept in the store by the commits that change them.
+
+To count a group costs as much as it has members, at every change that a limit bounds. A size is a
+row that is written in the transaction that adds or removes a member, so it is exact at every
+moment, however many workers there are and however they end.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from kagimori.ports import Delete, Key, Put, Table
+
+_SIZE: Final = "SELECT members FROM group_sizes WHERE name = ? AND held_by = ?"
+_MORE: Final = (
+    "INSERT INTO group_sizes (name, held_by, members) VALUES (?, ?, 1) "
+    "ON CONFLICT (name, held_by) DO UPDATE SET members = group_sizes.members + 1"
+)
+_LAST: Final = "DELETE FROM group_sizes WHERE name = ? AND held_by = ? AND members <= 1"
+_LESS: Final = "UPDATE group_sizes SET members = members - 1 WHERE name = ? AND held_by = ?"
+
+Execute = Callable[..., Any]
+
+
+def size_of(execute: Execute, table: Table, group: str, values: Key) -> int:
+    """Return the size of a group that is counted."""
+    row = execute(_SIZE, _place(table, group, values)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def note_change(execute: Execute, write: Put | Delete) -> None:
+    """Bring the sizes of an entity's counted groups up to date, in the transaction that is open."""
+    table = write.table
+    before = write.before if isinstance(write, Put) else write.entity
+    after = write.entity if isinstance(write, Put) else None
+    for group in table.counted:
+        left = None if before is None else table.group_of(group, before)
+        joined = None if after is None else table.group_of(group, after)
+        if left == joined:
+            continue
+        if left is not None:
+            place = _place(table, group, left)
+            if execute(_LAST, place).rowcount == 0:
+                execute(_LESS, place)
+        if joined is not None:
+            execute(_MORE, _place(table, group, joined))
+
+
+def _place(table: Table, group: str, values: Key) -> tuple[str, str]:
+    return f"{table.name}/{group}", "/".join(values)

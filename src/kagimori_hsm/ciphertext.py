@@ -19,7 +19,6 @@ from kagimori_boundary.ciphertext_form import (
     NONCE_BYTES,
     TAG_BYTES,
 )
-from kagimori_hsm.algorithms import symmetric
 from kagimori_hsm.encryption_context import canonical
 from kagimori_hsm.engines.software import BackingKey
 from kagimori_hsm.refused import Reason, Refused
@@ -33,8 +32,7 @@ def seal(key: BackingKey, plaintext: bytes, encryption_context: dict[str, str]) 
     """Return a new ciphertext; two calls never answer the same one."""
     drawn = os.urandom(NONCE_BYTES + IV_BYTES)
     header = _VERSION + key.material_id + drawn
-    return header + symmetric.encrypt(
-        key.material,
+    return header + key.cipher().encrypt(
         header=header,
         aad=key.identity + canonical(encryption_context),
         nonce16=drawn[:NONCE_BYTES],
@@ -55,8 +53,7 @@ def open_sealed(key: BackingKey, blob: bytes, encryption_context: dict[str, str]
         or blob[1:_NONCE_START] != key.material_id
     ):
         raise Refused(Reason.INVALID_CIPHERTEXT)
-    return symmetric.decrypt(
-        key.material,
+    return key.cipher().decrypt(
         header=blob[:HEADER_BYTES],
         aad=key.identity + canonical(encryption_context),
         nonce16=blob[_NONCE_START:_IV_START],

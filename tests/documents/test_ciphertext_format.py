@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from documents.pages import blocks
 from kagimori_hsm import ciphertext
+from kagimori_hsm.algorithms import symmetric
 from kagimori_hsm.tokens import key_identity
 
 PAGE = "docs/look-up/ciphertext-format.md"
@@ -52,7 +53,7 @@ def test_the_vector_follows_from_the_description():
 def test_the_hsm_opens_the_vector():
     said = vector()
     key = SimpleNamespace(
-        material=bytes.fromhex(said["backing key"]),
+        cipher=lambda: symmetric.Cipher(bytes.fromhex(said["backing key"])),
         material_id=bytes.fromhex(said["material id"]),
         identity=key_identity(said["account id"], said["key id"]),
     )

@@ -409,7 +409,7 @@ def test_our_encryption_is_hmac_and_gcm_by_hand():
     fixed = (1).to_bytes(4, "big") + b"kagimori encrypt v1\0" + nonce + (256).to_bytes(4, "big")
     one_key = hmac.digest(backing_key, fixed, "sha256")
     expected = AESGCM(one_key).encrypt(iv, b"plaintext", b"header" + b"aad")
-    got = symmetric.encrypt(
-        backing_key, header=b"header", aad=b"aad", nonce16=nonce, iv12=iv, plaintext=b"plaintext"
+    got = symmetric.Cipher(backing_key).encrypt(
+        header=b"header", aad=b"aad", nonce16=nonce, iv12=iv, plaintext=b"plaintext"
     )
     assert got == expected

@@ -19,7 +19,7 @@ KEYS_OPENED_SECONDS_MAX: Final = 300.0
 # KiB that an opened key takes once it was used, with its token: measured (bench/opened_keys.py),
 # for the largest spec of the family.
 _KIB_OF: Final = {
-    Family.SYMMETRIC: 1,
+    Family.SYMMETRIC: 2,
     Family.MAC: 1,
     Family.EDWARDS: 2,
     Family.ELLIPTIC: 4,

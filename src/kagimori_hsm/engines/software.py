@@ -15,7 +15,7 @@ import msgspec
 from kagimori_boundary.commands import BoundToken
 from kagimori_boundary.key_specs import KeyUsage
 from kagimori_boundary.token_form import domain_key_id
-from kagimori_hsm.algorithms import dispatch
+from kagimori_hsm.algorithms import dispatch, symmetric
 from kagimori_hsm.algorithms.specs import algorithms_of
 from kagimori_hsm.engines.opened import OpenedKeys
 from kagimori_hsm.refused import Reason, Refused
@@ -31,8 +31,8 @@ class BackingKey:
     """One opened backing key. Its repr shows nothing of the material."""
 
     __slots__ = (
-        "_algorithms", "_loaded", "_usage", "identity", "key_spec", "material", "material_id",
-        "opened_at",
+        "_algorithms", "_cipher", "_loaded", "_usage", "identity", "key_spec", "material",
+        "material_id", "opened_at",
     )  # fmt: skip
 
     def __init__(self, bound: BoundToken, material: bytes) -> None:
@@ -44,6 +44,7 @@ class BackingKey:
         self.identity = key_identity(bound.account_id, bound.key_id)
         self.opened_at = 0.0
         self._loaded: dispatch.Loaded | None = None
+        self._cipher: symmetric.Cipher | None = None
 
     def check(self, usage: KeyUsage, algorithm: str) -> None:
         """Check that the key is for this usage, and its spec has this algorithm for it.
@@ -59,6 +60,12 @@ class BackingKey:
         if self._loaded is None:
             self._loaded = dispatch.load(self.key_spec, self.material)
         return self._loaded
+
+    def cipher(self) -> symmetric.Cipher:
+        """Return the cipher of symmetric material; keying it once is enough."""
+        if self._cipher is None:
+            self._cipher = symmetric.Cipher(self.material)
+        return self._cipher
 
 
 class BackingKeys:

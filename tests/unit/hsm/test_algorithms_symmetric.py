@@ -23,9 +23,9 @@ def reason_of(function, *args, **kwargs):
 def test_what_was_encrypted_decrypts(plaintext, header, aad):
     key = symmetric.generate()
     bound = BOUND | {"header": header, "aad": aad}
-    sealed = symmetric.encrypt(key, **bound, plaintext=plaintext)
+    sealed = symmetric.Cipher(key).encrypt(**bound, plaintext=plaintext)
     assert len(sealed) == len(plaintext) + 16
-    assert symmetric.decrypt(key, **bound, ciphertext=sealed) == plaintext
+    assert symmetric.Cipher(key).decrypt(**bound, ciphertext=sealed) == plaintext
 
 
 @pytest.mark.parametrize(
@@ -42,24 +42,24 @@ def test_what_was_encrypted_decrypts(plaintext, header, aad):
 )
 def test_anything_bound_that_differs_is_refused(change):
     key = bytes(range(32))
-    sealed = symmetric.encrypt(key, **BOUND, plaintext=b"secret")
-    refused = reason_of(symmetric.decrypt, key, **(BOUND | change), ciphertext=sealed)
+    sealed = symmetric.Cipher(key).encrypt(**BOUND, plaintext=b"secret")
+    refused = reason_of(symmetric.Cipher(key).decrypt, **(BOUND | change), ciphertext=sealed)
     assert refused is Reason.INVALID_CIPHERTEXT
 
 
 def test_every_byte_and_every_cut_of_the_ciphertext_is_guarded():
     key = bytes(range(32))
-    sealed = symmetric.encrypt(key, **BOUND, plaintext=b"secret")
+    sealed = symmetric.Cipher(key).encrypt(**BOUND, plaintext=b"secret")
     spoilt = [sealed[:i] + bytes((sealed[i] ^ 1,)) + sealed[i + 1 :] for i in range(len(sealed))]
     cut = [sealed[:i] for i in range(len(sealed))] + [sealed + b"\0"]
     for ciphertext in spoilt + cut:
-        refused = reason_of(symmetric.decrypt, key, **BOUND, ciphertext=ciphertext)
+        refused = reason_of(symmetric.Cipher(key).decrypt, **BOUND, ciphertext=ciphertext)
         assert refused is Reason.INVALID_CIPHERTEXT
 
 
 def test_another_backing_key_is_refused():
-    sealed = symmetric.encrypt(bytes(32), **BOUND, plaintext=b"secret")
-    refused = reason_of(symmetric.decrypt, b"\1" * 32, **BOUND, ciphertext=sealed)
+    sealed = symmetric.Cipher(bytes(32)).encrypt(**BOUND, plaintext=b"secret")
+    refused = reason_of(symmetric.Cipher(b"\1" * 32).decrypt, **BOUND, ciphertext=sealed)
     assert refused is Reason.INVALID_CIPHERTEXT
 
 
@@ -69,7 +69,16 @@ def test_another_backing_key_is_refused():
 )
 def test_wrong_lengths_in_encryption_are_faults(key, change):
     with pytest.raises(ValueError, match=r"bytes"):
-        symmetric.encrypt(key, **(BOUND | change), plaintext=b"")
+        symmetric.Cipher(key).encrypt(**(BOUND | change), plaintext=b"")
+
+
+def test_a_cipher_that_derived_one_key_derives_the_next_as_a_new_one_does():
+    cipher = symmetric.Cipher(bytes(32))
+    for number in range(3):
+        bound = BOUND | {"nonce16": bytes([number]) * 16}
+        sealed = cipher.encrypt(**bound, plaintext=b"secret")
+        assert symmetric.Cipher(bytes(32)).encrypt(**bound, plaintext=b"secret") == sealed
+        assert cipher.decrypt(**bound, ciphertext=sealed) == b"secret"
 
 
 @pytest.mark.parametrize("bits", [224, 256, 384, 512])

@@ -34,6 +34,7 @@ TESTED_BY = {
     "modes.CBC": ["AES-256-CBC"],
     "kbkdf.KBKDFHMAC": ["SP 800-108 KDF"],
     "hkdf.HKDF": ["HKDF-SHA-256"],
+    "hkdf.HKDFExpand": ["HKDF-SHA-256"],
     "argon2.Argon2id": ["Argon2id"],
     "keywrap.aes_key_unwrap_with_padding": ["AES-256-KWP"],
     "asymmetric.ec": ["ECDSA on P-256 with SHA-256", "ECDH on P-256", "ECDSA signing on P-256"],

@@ -156,9 +156,17 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
 }
 # Members whose name is another one in records.
 _SPELLED: Final = {"CloudHsmClusterId": "clusterId"}
-_PAIRS: Final = {
+# Of each member that is shown: its name, the name in records, another member that stands for it if
+# it is left out, and what is shown if neither is given.
+_ROWS: Final = {
     name: tuple(
-        (member, _SPELLED.get(member, member[:1].lower() + member[1:])) for member in members
+        (
+            member,
+            _SPELLED.get(member, member[:1].lower() + member[1:]),
+            _SYNONYMS.get(member),
+            _DEFAULTS.get(name, {}).get(member),
+        )
+        for member in members
     )
     for name, members in SHOWN.items()
 }
@@ -166,26 +174,17 @@ _PAIRS: Final = {
 
 def request_parameters(call: Call) -> dict[str, Any] | None:
     """Return the members that may be shown, in lower camel case; None if there are none."""
-    pairs = _PAIRS.get(call.operation)
-    if not pairs:
-        return None
-    defaults = _DEFAULTS.get(call.operation)
     given = call.input
     parameters: dict[str, Any] = {}
-    for member, name in pairs:
+    for member, name, synonym, default in _ROWS.get(call.operation, ()):
         value = getattr(given, member)
-        if value is None and defaults is not None and member in defaults:
-            value = _left_out(given, member, defaults)
-        if value is not None:
-            parameters[name] = value if value.__class__ in _PLAIN else _lowered(value)
+        if value is None:
+            if default is None:
+                continue
+            said = None if synonym is None else getattr(given, synonym)
+            value = default if said is None else said
+        parameters[name] = value if value.__class__ in _PLAIN else _lowered(value)
     return parameters or None
-
-
-def _left_out(given: Any, member: str, defaults: dict[str, Any]) -> Any:
-    """Return the value that is shown for a member that the request left out."""
-    synonym = _SYNONYMS.get(member)
-    said = getattr(given, synonym) if synonym is not None else None
-    return defaults[member] if said is None else said
 
 
 _PLAIN: Final = frozenset((str, int, bool, dict))

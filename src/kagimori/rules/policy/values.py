@@ -71,6 +71,11 @@ class Values:
         self._families = families
         self._known: dict[str, tuple[str, ...] | ValueUnavailable | None] = {}
 
+    @property
+    def were_read(self) -> bool:
+        """Return whether any value has been looked up, so that an answer may depend on it."""
+        return bool(self._known)
+
     def lookup(self, key: str) -> tuple[str, ...] | None:
         """Return the values of a folded key, or None when the request does not have it.
 

@@ -6,8 +6,8 @@ Python imports this at its start if its folder is on the path. See audit.py.
 import sys
 
 
-def _bare_record(*, event_id, now, event_name, **_):
-    record = {"eventTime": iso_time(now), "eventName": event_name, "eventID": event_id}
+def _bare_record(progress, _ending, event_id, now):
+    record = {"eventTime": iso_time(now), "eventName": progress.name, "eventID": event_id}
     return encode({**record, "eventSource": "kms.amazonaws.com"})
 
 

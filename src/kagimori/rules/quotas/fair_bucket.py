@@ -122,19 +122,22 @@ class FairBucket:
         self._level = own[LEVEL] = level - cost
         uses[first] = one + cost * scale
         uses[second] = other + cost * scale
-        own[TOTAL] += cost
-        own[FIRST_CELL + first] += cost
-        own[FIRST_CELL + second] += cost
+        if peers:  # nobody else reads these
+            own[TOTAL] += cost
+            own[FIRST_CELL + first] += cost
+            own[FIRST_CELL + second] += cost
         return True
 
     def give_back(self, cells: Cells, cost: float) -> None:
         """Undo a take of just now, because the request is refused for another reason."""
         self._level += cost
         self._own[LEVEL] = self._level
-        self._own[TOTAL] -= cost
         for cell in cells:
             self._uses[cell] -= cost * self._scale
-            self._own[FIRST_CELL + cell] -= cost
+        if self._peers:
+            self._own[TOTAL] -= cost
+            for cell in cells:
+                self._own[FIRST_CELL + cell] -= cost
 
     def is_full(self, now: float) -> bool:
         """Return whether it is as a new one would be."""

@@ -28,14 +28,13 @@ def header_values(headers: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes
 
 
 class _Layout(Struct, frozen=True):
-    """The parts of a canonical request that depend only on the list of signed headers.
+    """The parts of a canonical request that depend only on the names of its headers.
 
     `tail` is the end of the canonical request, from the headers on: a template that takes the
-    values in the order of the list, and the hash of the payload.
+    values of `names`, the signed headers, in their order, and the hash of the payload.
     """
 
     names: tuple[bytes, ...]
-    is_canonical: bool
     tail: bytes
 
 
@@ -48,51 +47,56 @@ def canonical_request(
         InvalidSignatureException: `host` or an `x-amz-*` header is not signed, a signed header is
             absent, or the list is not lower-case and sorted.
     """
-    layout = _LAYOUTS.get(signed_headers) or _layout(signed_headers)
-    names = layout.names
-    try:
-        signed = tuple(map(values.__getitem__, names))
-    except KeyError as absent:
-        raise InvalidSignatureException(
-            f"'{absent.args[0].decode('latin-1')}' is a signed header but is not in the request."
-        ) from None
-    for name in values:
-        if name.startswith(_MUST_BE_SIGNED_PREFIX) and name not in names:
-            raise InvalidSignatureException(
-                f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization."
-            )
-    if not layout.is_canonical:
-        raise InvalidSignatureException(
-            "SignedHeaders must be lower-case, sorted, and name each header once."
-        )
+    sent = tuple(values)
+    layout = _LAYOUTS.get((signed_headers, sent)) or _layout(signed_headers, sent)
+    signed = map(values.__getitem__, layout.names)
     path, query = (b"/", b"") if raw.target == b"/" else _path_and_query(raw.target)
     tail = layout.tail % (*signed, payload_hash.encode())
     if b"  " in tail:
-        tail = layout.tail % (*map(_single_spaced, signed), payload_hash.encode())
-    return b"%b\n%b\n%b\n%b" % (raw.method, path, query, tail)
+        spaced = [_single_spaced(values[name]) for name in layout.names]
+        tail = layout.tail % (*spaced, payload_hash.encode())
+    return b"\n".join((raw.method, path, query, tail))
 
 
-def _layout(signed_headers: str) -> _Layout:
-    """Return the layout for a list of signed headers, from a cache: clients use few lists."""
+def _layout(signed_headers: str, sent: tuple[bytes, ...]) -> _Layout:
+    """Return the layout for the names of signed and sent headers; clients use few of them.
+
+    Raises:
+        InvalidSignatureException: these are not the ones that must be signed.
+    """
     text = signed_headers.encode("latin-1")
     names = text.split(b";")
     if b"host" not in names:
         raise InvalidSignatureException(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
+    for name in names:
+        if name not in sent:
+            raise InvalidSignatureException(
+                f"'{name.decode('latin-1')}' is a signed header but is not in the request."
+            )
+    for name in sent:
+        if name.startswith(_MUST_BE_SIGNED_PREFIX) and name not in names:
+            raise InvalidSignatureException(
+                f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization."
+            )
+    if names != sorted(set(names)):
+        raise InvalidSignatureException(
+            "SignedHeaders must be lower-case, sorted, and name each header once."
+        )
     lines = [name.replace(b"%", b"%%") + b":%b" for name in names]
     tail = b"\n".join((*lines, b"", text.replace(b"%", b"%%"), b"%b"))
-    layout = _Layout(tuple(names), names == sorted(set(names)), tail)
-    if len(text) <= _LAYOUT_LENGTH_MAX:
+    layout = _Layout(tuple(names), tail)
+    if len(text) + sum(map(len, sent)) <= _LAYOUT_LENGTH_MAX:
         if len(_LAYOUTS) >= _LAYOUTS_MAX:
             _LAYOUTS.clear()
-        _LAYOUTS[signed_headers] = layout
+        _LAYOUTS[signed_headers, sent] = layout
     return layout
 
 
-_LAYOUTS: Final[dict[str, _Layout]] = {}
+_LAYOUTS: Final[dict[tuple[str, tuple[bytes, ...]], _Layout]] = {}
 _LAYOUTS_MAX: Final = 200
-_LAYOUT_LENGTH_MAX: Final = 500
+_LAYOUT_LENGTH_MAX: Final = 1000
 
 
 def _single_spaced(value: bytes) -> bytes:

@@ -19,9 +19,10 @@ from histories.driven import LONG, SEED, explained, record, wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
 
-def one_record_for_each(data, request_ids):
+def one_record_for_each(data, history):
+    request_ids = {one.request_id for one in history.requests if one.request_id}
     found = Counter(one.get("requestID") for one in records_of(data))
-    assert {found[request_id] for request_id in request_ids} == {1}
+    assert {found[one] for one in request_ids} == {1}
 
 
 def ready(server):
@@ -45,10 +46,10 @@ def test_a_process_killed_again_and_again(victim):
                 )
                 wait_for(crew, 20)
 
-        history, request_ids = record([server], victim, disturb, settle=lambda: ready(server))
+        history = record([server], victim, disturb, settle=lambda: ready(server))
         explained(history)
         assert server.stop() == 0
-        one_record_for_each(data, request_ids)
+        one_record_for_each(data, history)
 
 
 def test_everything_killed_and_started_again():
@@ -72,10 +73,10 @@ def test_everything_killed_and_started_again():
             wait_for(crew, 40)
 
         try:
-            history, request_ids = record([Node()], "everything", disturb)
+            history = record([Node()], "everything", disturb)
             explained(history)
             assert servers[-1].stop() == 0
         finally:
             if servers[-1].process.poll() is None:
                 servers[-1].kill()
-        one_record_for_each(data, request_ids)
+        one_record_for_each(data, history)

@@ -35,7 +35,7 @@ class World:
         ]
         self.aliases = [f"alias/a{number}" for number in range(3)]
         self.tags = [f"t{number}" for number in range(4)]
-        self.grants, self.descriptions, self.request_ids = {}, [], []
+        self.grants, self.descriptions = {}, []
         for key in self.keys:
             history.begin(f"state/{key}", ENABLED)
             history.begin(f"description/{key}", "")
@@ -127,8 +127,7 @@ class Client(threading.Thread):
         shown = answer.json if answer.body else {}
         if answer.status == 200:
             self.answers += 1
-            with self._world.lock:
-                self._world.request_ids.append(answer.headers["x-amzn-requestid"])
+            members["request_id"] = answer.headers["x-amzn-requestid"]
             self._record(members, called, done, OK, reads=seen(shown))
             return shown
         code = shown.get("__type", "").rpartition("#")[2]

@@ -49,6 +49,7 @@ class Request:
     writes: tuple[Write, ...] = ()
     reads: tuple[Read, ...] = ()
     code: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,15 +37,15 @@ class Processes:
     """The processes of one server, by name."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
-        self._pids = dict(pids)
+        self.pids = dict(pids)
 
     def cpu_seconds(self) -> float:
         """Return what all of them have used, user and system together, all threads."""
-        return sum(_ticks(pid) for pid in self._pids.values()) / _TICKS_PER_SECOND
+        return sum(_ticks(pid) for pid in self.pids.values()) / _TICKS_PER_SECOND
 
     def memory_mib(self) -> dict[str, float]:
         """Return the resident memory of each; pages they share count for each."""
-        return {name: _resident_kib(pid) / 1024 for name, pid in self._pids.items()}
+        return {name: _resident_kib(pid) / 1024 for name, pid in self.pids.items()}
 
 
 def children_of(pid: int) -> list[int]:

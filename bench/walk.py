@@ -1,14 +1,15 @@
 """Walk one warm request through a worker, call by call: `python bench/walk.py [OPERATION] [JSON]`.
 
     python bench/walk.py                       a warm Encrypt: the figures, and its way
-    python bench/walk.py Decrypt --figures     the figures alone
+    python bench/walk.py Decrypt --figures     the figures alone, memory among them
     python bench/walk.py ListUsers --service iam
     python bench/walk.py EnableKey '{"KeyId": "KEY"}'
 
 The parts are the worker's own, in one process: connection, path, store, journal, HSM client; behind
 the client answers the module itself, which is not counted, since it is a process of its own. A
-profile hook tells each call of ours in its order. A move is a call in another room (the folders of
-`src/kagimori`) than the call before.
+profile hook tells each call of ours in its order, and counts the calls of C functions from ours. A
+move is a call in another room (the folders of `src/kagimori`) than the call before. The memory of a
+request is what it adds to the process at most while it is answered, the HSM's part included.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import json
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +80,8 @@ class Walk:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.c_calls = 0
+        self.peak_bytes = 0
         self._known: dict[str, tuple[str, str] | None] = {}
 
     @contextmanager
@@ -88,15 +92,31 @@ class Walk:
         finally:
             sys.setprofile(None)
 
+    @contextmanager
+    def weighed(self) -> Iterator[None]:
+        """Note the most memory that was added meanwhile, in place of the calls."""
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        try:
+            yield
+        finally:
+            self.peak_bytes = tracemalloc.get_traced_memory()[1] - before
+            tracemalloc.stop()
+
     def _hook(self, frame: FrameType, event: str, _: object) -> None:
-        if event != "call":
+        if event not in ("call", "c_call"):
             return
         code = frame.f_code
         if code.co_filename not in self._known:
             self._known[code.co_filename] = _place(code.co_filename)
         place = self._known[code.co_filename]
-        if place is not None:
+        if place is None:
+            return
+        if event == "call":
             self.steps.append(Step(*place, code.co_qualname))
+        else:
+            self.c_calls += 1
 
     @property
     def calls(self) -> int:
@@ -241,15 +261,20 @@ class World:
         writes = (Put(ACCOUNTS, account), Put(USERS, user), Put(ACCESS_KEYS, key))
         await _settled(self.store.commit(writes, "event", b"{}"))
 
-    async def answer(self, request: bytes, walk: Walk | None = None) -> bytes:
-        """Return the answer to a request that arrives on a connection of its own."""
+    async def answer(
+        self, request: bytes, walk: Walk | None = None, *, weighs: bool = False
+    ) -> bytes:
+        """Return the answer to a request that arrives on a connection of its own.
+
+        `walk` watches its calls, or weighs its memory.
+        """
         peer = Peer()
         connection = self._front.connection(asyncio.get_running_loop())
         connection.connection_made(peer)
         if walk is None:
             connection.data_received(request)
             return await peer.answered
-        with walk.taken():
+        with walk.weighed() if weighs else walk.taken():
             connection.data_received(request)
             return await peer.answered
 
@@ -318,6 +343,7 @@ async def walked(operation: str, service: str = "kms", given: str | None = None)
         for _ in range(ROUNDS_BEFORE):
             body_of(await world.answer(request()))
         body_of(await world.answer(request(), walk))
+        body_of(await world.answer(request(), walk, weighs=True))
         await world.close()
     return walk
 
@@ -330,7 +356,10 @@ def main() -> None:
     parser.add_argument("--figures", action="store_true", help="print the figures alone")
     options = parser.parse_args()
     walk = asyncio.run(walked(options.operation, options.service, options.members))
-    print(f"{options.operation}: {walk.calls} calls, {walk.files} files, {walk.moves} moves")
+    print(
+        f"{options.operation}: {walk.calls} calls, {walk.files} files, {walk.moves} moves; "
+        f"{walk.c_calls} calls of C functions, {walk.peak_bytes} bytes"
+    )
     if not options.figures:
         print("\n".join(walk.way()))
 

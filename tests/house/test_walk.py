@@ -1,4 +1,4 @@
-"""A request's way stays as short as it has become: calls, files and moves from room to room."""
+"""A request's way stays as short as it has become: calls, files, moves between rooms, and memory."""
 
 import asyncio
 import importlib
@@ -12,18 +12,22 @@ walk = importlib.import_module("walk")
 
 
 @pytest.mark.parametrize(
-    ("operation", "calls", "files", "moves"),
+    ("operation", "calls", "files", "moves", "c_calls", "kib"),
     [
-        ("Encrypt", 121, 50, 50),
-        ("Decrypt", 129, 52, 54),
-        ("GenerateDataKey", 123, 54, 55),
-        ("DescribeKey", 131, 49, 44),
-        ("ReEncrypt", 155, 53, 60),
+        ("Encrypt", 106, 45, 50, 181, 12.5),
+        ("Decrypt", 114, 47, 54, 186, 12.5),
+        ("GenerateDataKey", 109, 49, 55, 184, 12.8),
+        ("DescribeKey", 117, 44, 44, 196, 12.3),
+        ("ReEncrypt", 123, 48, 58, 198, 15.0),
     ],
 )
-def test_a_warm_request_makes_no_more_calls_and_moves(operation, calls, files, moves):
-    """Whoever makes it shorter lowers the numbers; whoever must raise them says why in the commit."""
+def test_a_warm_request_takes_no_more(operation, calls, files, moves, c_calls, kib):
+    """Whoever makes it shorter lowers the numbers; whoever must raise them says why in the commit.
+
+    `c_calls` are calls of C functions from ours; `kib` is the memory that is added at most until
+    the answer has left.
+    """
     taken = asyncio.run(walk.walked(operation))
-    assert (taken.calls <= calls, taken.files <= files, taken.moves <= moves) == (True,) * 3, (
-        f"{operation}: {taken.calls} calls, {taken.files} files, {taken.moves} moves"
-    )
+    found = (taken.calls, taken.files, taken.moves, taken.c_calls, taken.peak_bytes / 1024)
+    most = (calls, files, moves, c_calls, kib)
+    assert all(one <= bound for one, bound in zip(found, most, strict=True)), (operation, found)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, cast
 
 from kagimori_boundary.commands import BecomeCustodian, Command, Lane, Role
+from kagimori_boundary.commands.command import FAST
 from kagimori_boundary.frames import BadFrame, FrameCutter, decode_command, frame_of
 from kagimori_boundary.replies import Failed, Failure, Reply
 from kagimori_hsm.journal import JournalWriter
@@ -97,7 +98,7 @@ class Connection(asyncio.Protocol):
         if command.__class__ is BecomeCustodian:
             return self._promoted(command)
         lane = command.lane
-        if lane is Lane.FAST:
+        if lane is FAST:
             reply = self._perform(self._role, command)
             if not command.is_minting or reply.__class__ is Failed:
                 return reply

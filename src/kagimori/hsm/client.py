@@ -12,7 +12,8 @@ from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending, start
 from kagimori.ports import Ask, KeyHolder
 from kagimori.settings import Hsm
-from kagimori_boundary.commands import Command, Hello, HsmCommand, Lane
+from kagimori_boundary.commands import Command, Hello, HsmCommand
+from kagimori_boundary.commands.command import FAST
 from kagimori_boundary.frames import PROTOCOL_VERSION, BadFrame, FrameCutter, decode_reply, frame_of
 from kagimori_boundary.replies import Failed, Failure, Greeting, HsmState, Reply
 
@@ -84,7 +85,7 @@ class HsmClient(asyncio.Protocol):
             refused.settle(_BUSY)
             return refused
         self._next_id = correlation_id = (self._next_id + 1) & 0xFFFFFFFF
-        is_fast = command.lane is Lane.FAST
+        is_fast = command.lane is FAST
         settings = self._settings
         seconds = settings.answer_seconds if is_fast else settings.slow_answer_seconds
         if not self._unsent:

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from kagimori_boundary.commands.bound_token import account_in
-from kagimori_boundary.commands.command import LONG_USES, HsmCommand, Lane, lane_of_making
+from kagimori_boundary.commands.command import FAST, LONG_USES, HsmCommand, Lane, lane_of_making
 
 # As the API has it; the HSM's memory must not be a worker's to ask for.
 NumberOfBytes = Annotated[int, Meta(ge=1, le=1024)]
@@ -27,7 +27,7 @@ class Decrypt(HsmCommand, frozen=True, tag=6):
 
     @property
     def lane(self) -> Lane:
-        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
+        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else FAST
 
     @property
     def payer(self) -> str:
@@ -47,7 +47,7 @@ class ReEncrypt(HsmCommand, frozen=True, tag=7):
 
     @property
     def lane(self) -> Lane:
-        return Lane.BESIDE if self.source_algorithm.startswith(LONG_USES) else Lane.FAST
+        return Lane.BESIDE if self.source_algorithm.startswith(LONG_USES) else FAST
 
     @property
     def payer(self) -> str:
@@ -92,7 +92,7 @@ class Sign(HsmCommand, frozen=True, tag=13):
 
     @property
     def lane(self) -> Lane:
-        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else Lane.FAST
+        return Lane.BESIDE if self.algorithm.startswith(LONG_USES) else FAST
 
     @property
     def payer(self) -> str:

@@ -34,7 +34,7 @@ def test_a_killed_process_is_replaced_and_the_service_goes_on(deployment):
     with serving.served("--digest-minutes", "0.01", data=deployment) as server:
         kms = server.client()
         eventually(lambda: set(status(server)["followers"].values()) == {"ok"}, 30)
-        assert set(status(server)["followers"]) == {"index", "digests"}
+        assert set(status(server)["followers"]) == {"index", "metering", "digests"}
         before = server.pids["trail"]
         os.kill(before, signal.SIGKILL)
         key = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -26,6 +26,7 @@ from kagimori.trail.digest_follower import DigestFollower
 from kagimori.trail.follower import Follower, Runner
 from kagimori.trail.index_follower import IndexFollower
 from kagimori.trail.mark import MARKS
+from kagimori.trail.metering_follower import MeteringFollower
 from kagimori.trail.notice_follower import NoticeFollower
 from kagimori.trail.notices import Keys, Notifier, begin_at_end, state_file
 from kagimori.trail.options import FINISH_SECONDS, TrailConfig
@@ -105,6 +106,7 @@ class TrailProcess:
         proposals = Proposals()
         receivers = list(self._receivers())
         yield IndexFollower(source)
+        yield MeteringFollower(source, keys=lambda: KeyWatch(self._layout.database))
         if options.digest_minutes > 0:
             yield DigestFollower(
                 source,

@@ -1,4 +1,4 @@
-"""Retires journal files that are old, delivered, notified of, and covered by a digest.
+"""Retires journal files that are old, delivered, notified of, counted, and covered by a digest.
 
 A digest first says where the journal begins from now on; only then are the files before removed,
 so that a trail is never shorter than what was signed of it.
@@ -17,6 +17,7 @@ from kagimori.rules.records.entry import decode_entry
 from kagimori.rules.records.times import epoch_of
 from kagimori.trail.delivery import read_state
 from kagimori.trail.files import first_sequence_of, journal_files
+from kagimori.trail.meter import counted_up_to
 from kagimori.trail.notices import notified_up_to
 from kagimori.trail.reader import stream_folders
 from kagimori.trail.source import Source
@@ -68,7 +69,7 @@ class RetentionFollower:
             }
             remove_before(audit, begins)
             older_than = time.time() - self._seconds
-            new = new_beginnings(audit, newest, older_than, self._receivers)
+            new = new_beginnings(audit, newest, older_than, self._receivers, counted_up_to(audit))
             self._proposals.put({name: new[name] for name in new if name in known})
         return TURN_SECONDS
 
@@ -92,11 +93,16 @@ class RetentionFollower:
 
 
 def new_beginnings(
-    audit: Path, newest: Digest | None, older_than: float, receivers: Sequence[str] = ()
+    audit: Path,
+    newest: Digest | None,
+    older_than: float,
+    receivers: Sequence[str] = (),
+    counted: Mapping[str, int] | None = None,
 ) -> Beginnings:
     """Return where each stream may begin: the first sequence to stay, and what it follows.
 
-    `receivers` are the names of those who must have been notified of a record before it goes.
+    `receivers` are the names of those who must have been notified of a record before it goes;
+    `counted` is how far streams were counted, if what was not may not go.
 
     Raises:
         OSError, ValueError: a journal cannot be read.
@@ -106,9 +112,11 @@ def new_beginnings(
         return begins
     signed = {end.stream: end.newest_sequence for end in newest.streams}
     delivered = {stream: place.sequence for stream, place in read_state(audit).places.items()}
-    notified = [notified_up_to(audit, name) for name in receivers]
+    others: list[Mapping[str, int]] = [notified_up_to(audit, name) for name in receivers]
+    if counted is not None:
+        others.append(counted)
     for folder in stream_folders(audit):
-        settled = min(done.get(folder.name, 0) for done in (signed, delivered, *notified))
+        settled = min(done.get(folder.name, 0) for done in (signed, delivered, *others))
         for file in journal_files(folder)[1:]:
             first = first_sequence_of(file)
             if first is None or first - 1 > settled:

@@ -1,5 +1,6 @@
 """Reads keys outside the workers: canary keys, and keys with a duty that is due."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.records.notice import CANARY_TAG
 
 KEYS_MAX: Final = 10_000  # at one look
+PAGE_KEYS: Final = 1_000
 
 
 class KeyWatch:
@@ -34,6 +36,16 @@ class KeyWatch:
     def due_before(self, at: float) -> list[KmsKey]:
         """Return keys of which time asks something before then, soonest first."""
         return self._database.due(KMS_KEYS, at, KEYS_MAX)
+
+    def all_keys(self) -> Iterator[KmsKey]:
+        """Yield all keys, in the order of their keys."""
+        after: Key | None = None
+        while True:
+            found = self._database.page(KMS_KEYS, (), after, PAGE_KEYS, None)
+            yield from found
+            if len(found) < PAGE_KEYS:
+                return
+            after = KMS_KEYS.key_of(found[-1])
 
     def close(self) -> None:
         self._database.close()

@@ -15,6 +15,16 @@ class Resource(Struct, frozen=True, gc=False, rename="camel"):
     type: str = ""
 
 
+class Issuer(Struct, frozen=True, gc=False):
+    """The role, or the user, that a session was given by."""
+
+    arn: str = ""
+
+
+class Session(Struct, frozen=True, gc=False, rename="camel"):
+    session_issuer: Issuer | None = None
+
+
 class Identity(Struct, frozen=True, gc=False, rename="camel"):
     type: str = ""
     principal_id: str = ""
@@ -23,6 +33,7 @@ class Identity(Struct, frozen=True, gc=False, rename="camel"):
     access_key_id: str = ""
     user_name: str = ""
     invoked_by: str = ""
+    session_context: Session | None = None
 
     @property
     def shown_name(self) -> str:
@@ -36,11 +47,12 @@ class Identity(Struct, frozen=True, gc=False, rename="camel"):
         return self.invoked_by
 
 
-class Regions(Struct, frozen=True, gc=False, rename="camel"):
-    """The regions that the parameters of a request may name beside its own."""
+class Parameters(Struct, frozen=True, gc=False, rename="camel"):
+    """Parameters of a request: regions beside its own, and the spec of a data key pair."""
 
     replica_region: str = ""
     primary_region: str = ""
+    key_pair_spec: str = ""
 
 
 class Entry(Struct, frozen=True, gc=False, rename="camel"):
@@ -57,7 +69,8 @@ class Entry(Struct, frozen=True, gc=False, rename="camel"):
     error_code: str | None = None
     source_ip_address: str = field(name="sourceIPAddress", default="")
     resources: Sequence[Resource] | None = None
-    request_parameters: Regions | None = None
+    request_parameters: Parameters | None = None
+    event_type: str = ""
 
     @property
     def other_region(self) -> str:

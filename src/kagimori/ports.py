@@ -16,6 +16,8 @@ from kagimori.rules.chain.unused import Proof
 from kagimori.rules.key_stores.asks import StoreAsk
 from kagimori.rules.key_stores.causes import Cause
 from kagimori.rules.key_stores.key_store import CustomKeyStore
+from kagimori.rules.metering.twin import TwinFound, TwinQuery
+from kagimori.rules.metering.usage import UsagePage, UsageQuery
 from kagimori.rules.records.event_search import EventPage, EventSearch, Places
 from kagimori.rules.records.lookup import EventQuery, FoundEvent
 from kagimori_boundary.commands import Command
@@ -340,6 +342,12 @@ class Inspector(Protocol):
 
     def server_status(self, asker: Asker) -> Mapping[str, Any]:
         """Return how the server is, in the members of GetStatus."""
+
+    def usage(self, asker: Asker, query: UsageQuery) -> UsagePage:
+        """Return usage of a month, and bills."""
+
+    def replay_requests(self, asker: Asker, query: TwinQuery) -> TwinFound:
+        """Return when requests would have been throttled, and what they would have cost."""
 
     def metrics_summary(self, asker: Asker) -> Mapping[str, Any]:
         """Return the server's counters, in the members of GetMetricsSummary."""

@@ -51,6 +51,9 @@ COMMANDS: Final = {
     "unseal": ("seals", "unseal", "kagimori unseal --data ./kagimori-data"),
     "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
     "quota": ("quotas", "quota", "kagimori quota show --data ./kagimori-data"),
+    "usage": ("usage", "usage", "kagimori usage --data ./kagimori-data --by key"),
+    "twin": ("twin", "twin", "kagimori twin --since 30d --data ./kagimori-data"),
+    "guard": ("guard", "guard", "kagimori guard set 30 --data ./kagimori-data"),
     "hsm": ("hsm", "hsm", "kagimori hsm status --data ./kagimori-data"),
     "decrypt-offline": (
         "offline",

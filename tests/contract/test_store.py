@@ -337,6 +337,67 @@ async def test_what_is_due_comes_in_order(store, opened):
     assert [key.key_id for key in found] == ["k1", "k2", "k0"]
 
 
+MINE = (*OWNER, "CUSTOMER")
+
+
+async def number_of_keys(store):
+    return await look(lambda: store.view.count(KMS_KEYS, "by_manager", MINE))
+
+
+@on_loop
+async def test_the_number_of_keys_follows_what_comes_and_goes(store, opened):
+    first, second = kms_key("a"), kms_key("b")
+    await committed(store, Put(KMS_KEYS, first), Put(KMS_KEYS, second))
+    await committed(store, Put(KMS_KEYS, kms_key("m", key_manager="AWS")))
+    assert await number_of_keys(store) == 2
+    await committed(store, Put(KMS_KEYS, changed(first, description="x"), first))
+    with pytest.raises(StoreConflict):  # the alias is there already, so the key is not made
+        await committed(store, Put(ALIASES, alias("alias/x")))
+        await committed(store, Put(KMS_KEYS, kms_key("c")), Put(ALIASES, alias("alias/x")))
+    assert await number_of_keys(store) == 2
+    await committed(store, Delete(KMS_KEYS, second))
+    assert await number_of_keys(store) == 1
+
+
+@on_loop
+async def test_no_two_make_the_last_key_together(store, opened):
+    others = opened("w1")
+    try:
+        room = ExpectAtMost(KMS_KEYS, "by_manager", MINE, 3)
+        made = [
+            (store, others)[number % 2].commit(
+                (Put(KMS_KEYS, kms_key(f"k{number}")), room), f"key-{number}", b"{}"
+            )
+            for number in range(8)
+        ]
+        ends = await asyncio.gather(*map(future_of, made), return_exceptions=True)
+        assert sum(isinstance(end, StoreConflict) for end in ends) == 5
+        assert await number_of_keys(store) == 3
+    finally:
+        others.close()
+
+
+def test_keys_that_are_there_already_are_counted_when_the_schema_is_renewed(tmp_path):
+    from kagimori.machinery.store.migrations import migrate
+    from kagimori.machinery.store.sqlite import connect
+
+    connection = connect(tmp_path / "x.db")
+    migrate(connection, to=19)
+    for name, body in (("a", b"{}"), ("b", b'{"key_manager":"AWS"}'), ("c", b"{}")):
+        connection.execute(
+            "INSERT INTO kms_keys (account_id, region, key_id, version, body) "
+            "VALUES (?, ?, ?, 1, ?)",
+            (*OWNER, name, body),
+        )
+    migrate(connection)
+    counts = connection.execute(
+        "SELECT held_by, members FROM group_sizes WHERE name = 'kms_keys/by_manager'"
+    ).fetchall()
+    connection.close()
+    own = "/".join(OWNER)
+    assert sorted(counts) == [(f"{own}/AWS", 1), (f"{own}/CUSTOMER", 2)]
+
+
 def test_the_schema_refuses_to_go_back(tmp_path):
     from kagimori.machinery.store.sqlite import open_database
 

@@ -62,6 +62,7 @@ NUMBERS_READ = {
     "kagimori/rules/identity/login_profile.py": "a password's characters, each of ASCII",
     "kagimori/rules/identity/qr_code.py": "bits of ours",
     "kagimori/rules/identity/web_token.py": "numbers that `finite` gave",
+    "kagimori/rules/keys/key_guard.py": "numbers",
     "kagimori/rules/metering/bill.py": "numbers",
     "kagimori/rules/metering/older_keys.py": "numbers",
     "kagimori/rules/metering/usage.py": "numbers, and a month that _MONTH fits",

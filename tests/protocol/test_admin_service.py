@@ -182,7 +182,10 @@ OPERATORS_ALONE = {
 
 
 def test_every_operation_is_sorted():
-    for_all = {"GetDenial", "ListQuotas", "ProveKeyUnused", "SearchEvents", "TestKeyPolicy"}
+    for_all = {
+        *("GetDenial", "GetUsage", "ListQuotas", "ProveKeyUnused", "ReplayQuotas"),
+        *("GetKeyGuard", "SearchEvents", "SetKeyGuard", "TestKeyPolicy"),
+    }
     assert set(OPERATORS_ALONE) | for_all == set(describe("kagimori").operations)
 
 
@@ -341,6 +344,11 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.create_backup_key(BackupId="12345678-90ab-4def-8234-567890abcdef")
     group = client.list_quotas()["Quotas"][0]["GroupName"]
     client.set_quota(AccountId=alice.id, GroupName=group, Value=1000.0)
+    client.get_usage(GroupBy="KEY")
+    client.replay_quotas()
+    client.set_key_guard(Days=30)
+    client.get_key_guard()
+    client.set_key_guard()
     decide(client, key["Arn"], policy)
     # Nothing is answered after this one.
     assert answered == set(describe("kagimori").operations) - {"ZeroizeHsm"}

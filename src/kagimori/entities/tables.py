@@ -9,6 +9,7 @@ from kagimori.rules.authorization.denial import Denial
 from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.keys.audit_key import StoredAuditKey
 from kagimori.rules.keys.domains import ClosedDomainKey, Domains
+from kagimori.rules.keys.key_guard import KeyGuard
 from kagimori.rules.keys.kms_key import Alias, KmsKey, Material
 from kagimori.rules.keys.stored_grant import StoredGrant
 from kagimori.rules.keys.usage_record import KeyUsageRecord
@@ -23,7 +24,9 @@ KMS_KEYS: Final = Table(
         "by_id": ("account_id", "key_id"),
         "by_key_store": ("account_id", "custom_key_store_id"),
         "by_external_key": ("account_id", "custom_key_store_id", "xks_key_id"),
+        "by_manager": ("account_id", "region", "key_manager"),
     },
+    counted=("by_manager",),
     has_due=True,
     tokens=tokens_of,
     makes_callers=False,
@@ -65,6 +68,7 @@ KEY_STORES: Final = Table(
 DOMAINS: Final = Table("domains", Domains, ("name",))
 CLOSED_DOMAIN_KEYS: Final = Table("closed_domain_keys", ClosedDomainKey, ("key_id",))
 APPROVALS: Final = Table("approvals", Approval, ("request_id",), {"by_state": ("state",)})
+KEY_GUARDS: Final = Table("key_guards", KeyGuard, ("account_id",), makes_callers=False)
 ACCOUNT_QUOTAS: Final = Table("account_quotas", AccountQuotas, ("account_id", "region"))
 AUDIT_KEYS: Final = Table("audit_keys", StoredAuditKey, ("name",), tokens=tokens_of)
 
@@ -76,6 +80,7 @@ TABLES: Final = {
         MATERIALS,
         ALIASES,
         GRANTS,
+        KEY_GUARDS,
         KEY_USAGES,
         DENIALS,
         KEY_STORES,
@@ -100,6 +105,7 @@ __all__ = [
     "DENIALS",
     "DOMAINS",
     "GRANTS",
+    "KEY_GUARDS",
     "KEY_STORES",
     "KEY_USAGES",
     "KMS_KEYS",

@@ -8,6 +8,7 @@ from kagimori.gate.account_view import AccountView
 from kagimori.rules.authorization.authorize import RoleRules
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.keys.grant import Grant, GrantTerms
+from kagimori.rules.keys.key_quota import KMS_KEYS_MAX
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.partitions import partition_of
@@ -48,6 +49,7 @@ class Settings(Struct, frozen=True):
     operator_account_id: str = ""
     quota_profile: str = OFF
     quota_rates: Mapping[str, float] = {}
+    kms_keys_max: int = KMS_KEYS_MAX
     approval_valid_seconds: int = 7 * 86_400
 
 

@@ -6,8 +6,12 @@ from kagimori.rules.records.copies import owners_event_id
 
 
 def note_uses(usages: Usages, request: Request, needs: tuple[Need, ...], event_id: str) -> None:
-    """Note the use of each key of a request; owners have a copy of the record `event_id`."""
-    asker = request.caller.principal.account_id
+    """Note the use of each key of a request; owners have a copy of the record `event_id`.
+
+    Of another account's principal, a key's owner is shown the account alone.
+    """
+    principal = request.caller.principal
+    asker = principal.account_id
     for need in needs:
         key = need.kms_key
         if key is None:
@@ -22,5 +26,6 @@ def note_uses(usages: Usages, request: Request, needs: tuple[Need, ...], event_i
                 at=request.now,
                 event_id=copy,
                 request_id=request.raw.request_id,
+                used_by=principal.arn if asker in (key.account_id, "") else f"account {asker}",
             )
         )

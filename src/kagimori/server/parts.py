@@ -104,6 +104,7 @@ class Parts:
             operator_account_id=config.operator_account_id,
             quota_profile=wanted.profile,
             quota_rates=rates,
+            kms_keys_max=wanted.kms_keys,
             approval_valid_seconds=round(config.settings.approvals.valid_days * DAY_SECONDS),
         )
         self.usages = Usages()

@@ -26,3 +26,13 @@ class Quotas(Section, frozen=True):
             metavar="GROUP=NUMBER",
         ),
     ] = ()
+    kms_keys: Annotated[
+        int,
+        About(
+            "How many customer managed keys an account may have in a region, in any state; "
+            "beyond it CreateKey and ReplicateKey answer LimitExceededException.",
+            least=1,
+            most=10_000_000,
+            commands=BOTH,
+        ),
+    ] = 100_000

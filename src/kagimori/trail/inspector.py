@@ -18,12 +18,16 @@ from kagimori.ports import Absent, Asker
 from kagimori.rules.authorization.replay import Replayed
 from kagimori.rules.chain.audit_status import AuditStatus
 from kagimori.rules.chain.unused import Proof
+from kagimori.rules.metering.twin import TwinFound, TwinQuery
+from kagimori.rules.metering.usage import UsagePage, UsageQuery
 from kagimori.rules.records.event_search import EventPage, EventSearch, Places
 from kagimori.rules.refusal import ServiceUnavailableException, ThrottlingException
 from kagimori.trail.event_pages import page
+from kagimori.trail.meter_reader import read_usage
 from kagimori.trail.policy_replay import replay
 from kagimori.trail.reading import prove_unused
 from kagimori.trail.server_pages import metrics_summary, server_status
+from kagimori.trail.twin import replay_requests
 from kagimori.trail.verification import audit_status
 
 WAITING_MAX: Final = 8
@@ -83,6 +87,20 @@ class TrailInspector:
         """Return the members of GetMetricsSummary. Raises as `search`."""
         found: dict[str, Any] = self._result(
             self._quick, asker, lambda: metrics_summary(self._data)
+        )
+        return found
+
+    def usage(self, asker: Asker, query: UsageQuery) -> UsagePage:
+        """Return usage of a month. Raises as `search`."""
+        found: UsagePage = self._result(
+            self._quick, asker, lambda: read_usage(self._layout.audit, query)
+        )
+        return found
+
+    def replay_requests(self, asker: Asker, query: TwinQuery) -> TwinFound:
+        """Return when requests would have been throttled. Raises as `search`."""
+        found: TwinFound = self._result(
+            self._slow, asker, lambda: replay_requests(self._layout.audit, query)
         )
         return found
 

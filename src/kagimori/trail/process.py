@@ -106,7 +106,7 @@ class TrailProcess:
         proposals = Proposals()
         receivers = list(self._receivers())
         yield IndexFollower(source)
-        yield MeteringFollower(source, keys=lambda: KeyWatch(self._layout.database))
+        yield MeteringFollower(source, keys=lambda: KeyWatch(self._layout.store))
         if options.digest_minutes > 0:
             yield DigestFollower(
                 source,

@@ -23,6 +23,7 @@ from kagimori.operations.kagimori.executions import (
     ExecuteApproval,
     ZeroizeHsm,
 )
+from kagimori.operations.kagimori.key_guards import GetKeyGuard, SetKeyGuard
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
 from kagimori.operations.kagimori.operators import ListOperators
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
@@ -33,6 +34,8 @@ from kagimori.operations.kagimori.service_keys import (
     ListServiceKeys,
 )
 from kagimori.operations.kagimori.status import GetAuditStatus, GetMetricsSummary, GetStatus
+from kagimori.operations.kagimori.twin import ReplayQuotas
+from kagimori.operations.kagimori.usage import GetUsage
 from kagimori.operations.operation import AnyOperation
 from kagimori.ports import Inspector
 
@@ -50,8 +53,10 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         GetAuditStatus(inspector),
         GetDenial(),
         GetDomainStatus(inspector),
+        GetKeyGuard(),
         GetMetricsSummary(inspector),
         GetStatus(inspector),
+        GetUsage(inspector),
         ListAccounts(),
         ListQuotas(),
         ListApprovals(),
@@ -59,10 +64,12 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         ListServiceKeys(),
         ProveKeyUnused(inspector),
         RefuseApproval(),
+        ReplayQuotas(inspector),
         RequestApproval(),
         RewrapTokens(),
         RotateDomainKey(),
         SearchEvents(inspector),
+        SetKeyGuard(),
         SetQuota(),
         SignApproval(),
         TestKeyPolicy(inspector),

@@ -9,7 +9,7 @@ from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.key_policy_checks import NewPolicy, check_given_policy
 from kagimori.operations.kms.held_outside import made_in_store, place_of, purpose_of
 from kagimori.operations.kms.key_stores import key_store_named
-from kagimori.operations.kms.new_keys import generate, with_material
+from kagimori.operations.kms.new_keys import generate, room_for_one_more, with_material
 from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.ports import Expect, Outside, Put, Write
 from kagimori.rules.authorization.authorize import Allowed
@@ -17,6 +17,7 @@ from kagimori.rules.key_stores.causes import Cause, refusal_of_creation
 from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.key_stores.refusals import XksKeyAlreadyInUseException
 from kagimori.rules.key_stores.states import check_connection
+from kagimori.rules.keys.key_quota import check_room, counted_with
 from kagimori.rules.keys.kms_key import CLOUDHSM, EXTERNAL, SYMMETRIC_DEFAULT, KmsKey
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState
@@ -37,12 +38,13 @@ _IN_KEY_STORES: Final = (CLOUDHSM, EXTERNAL)
 class Planned(Facts, kw_only=True):
     """The key as it will be, but for its material; `policy` once it has been checked.
 
-    `store` is the custom key store that will hold it, and `is_taken` whether a KMS key in it stands
-    for the external key already.
+    `count` is how many keys the account has. `store` is the custom key store that will hold it, and
+    `is_taken` whether a KMS key in it stands for the external key already.
     """
 
     planned: KmsKey
     policy: NewPolicy | None = None
+    count: int = 0
     store: CustomKeyStore | None = None
     is_taken: bool = False
 
@@ -58,8 +60,10 @@ class CreateKey(Operation[Planned, NewKey | None]):
     def read(self, asked: Asked, facts: Planned) -> Planned:
         policy = check_given_policy(asked, facts.planned)
         planned = replace(facts.planned, policy_pins=policy.pins)
+        together = counted_with(planned.account_id, planned.region)
+        count = asked.view.count(KMS_KEYS, "by_manager", together)
         if planned.custom_key_store_id is None:
-            return Planned(facts.needs, planned=planned, policy=policy)
+            return Planned(facts.needs, planned=planned, policy=policy, count=count)
         store = key_store_named(asked, planned.custom_key_store_id)
         name = (planned.account_id, store.key_store_id, planned.xks_key_id or "")
         is_taken = asked.view.count(KMS_KEYS, "by_external_key", name) > 0
@@ -69,12 +73,14 @@ class CreateKey(Operation[Planned, NewKey | None]):
             outside=Outside(purpose_of(asked), place_of(seen)),
             planned=seen,
             policy=policy,
+            count=count,
             store=store,
             is_taken=is_taken,
         )
 
     def ask(self, asked: Request, allowed: Allowed, facts: Planned) -> Command | None:
         planned = facts.planned
+        check_room(facts.count, asked.settings.kms_keys_max)
         if facts.store is not None:
             _check_store(facts.store, planned, is_taken=facts.is_taken)
             return generate(planned)
@@ -103,6 +109,7 @@ class CreateKey(Operation[Planned, NewKey | None]):
         writes: list[Write] = [Put(KMS_KEYS, kms_key)]
         if reply is not None:
             kms_key, writes = with_material(kms_key, reply, asked.now)
+        writes.append(room_for_one_more(asked, kms_key))
         additional = None
         if facts.store is not None:
             writes.append(Expect(KEY_STORES, facts.store))

@@ -6,7 +6,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
-from kagimori.gate.asked import Request
+from kagimori.gate.asked import Asked, Request
+from kagimori.operations.kms.guarded import check_unused
 from kagimori.operations.kms.lost_material import forgetting, material_row, writes_of_loss
 from kagimori.operations.kms.on_key import KeyFacts, OnKey
 from kagimori.operations.kms.on_set import OnSet, WithMembers
@@ -22,6 +23,7 @@ from kagimori.rules.keys.import_material import (
     imported,
 )
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, BackingKey, KmsKey
+from kagimori.rules.keys.states import check_state
 from kagimori_boundary import commands
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import ImportParameters, NewKey
@@ -143,11 +145,11 @@ def _shared_with_members(
 
 
 class DeleteImportedKeyMaterial(OnSet[None]):
-    def ask(self, asked: Request, allowed: Allowed, facts: WithMembers) -> Command | None:
-        kms_key = facts.kms_key
-        check_origin(kms_key)
-        super().ask(asked, allowed, facts)
-        return None
+    def read(self, asked: Asked, facts: WithMembers) -> WithMembers:
+        check_origin(facts.kms_key)
+        check_state(self.name, facts.kms_key)
+        check_unused(asked, facts.kms_key)
+        return facts
 
     def finish(self, asked: Request, facts: WithMembers, reply: None) -> Outcome:
         kms_key = facts.kms_key

@@ -6,6 +6,7 @@ from typing import Any
 
 from kagimori.entities.tables import KMS_KEYS
 from kagimori.gate.asked import Asked, Need, Request
+from kagimori.operations.kms.guarded import check_unused
 from kagimori.operations.kms.held_outside import lost_in_store
 from kagimori.operations.kms.on_key import KeyFacts, OnKey
 from kagimori.operations.operation import Facts, Operation, Outcome
@@ -19,7 +20,7 @@ from kagimori.rules.keys.deletion import (
     scheduled_for_deletion,
 )
 from kagimori.rules.keys.kms_key import CLOUDHSM, KmsKey
-from kagimori.rules.keys.states import KeyState
+from kagimori.rules.keys.states import KeyState, check_state
 from kagimori.rules.refusal import NotFoundException
 from kagimori_boundary.commands import Command
 
@@ -84,6 +85,12 @@ class EnableKey(_Change):
 
 
 class DisableKey(_Change):
+    def read(self, asked: Asked, facts: KeyFacts) -> KeyFacts:
+        check_state(self.name, facts.kms_key)
+        if facts.kms_key.state is KeyState.ENABLED:
+            check_unused(asked, facts.kms_key)
+        return facts
+
     def after(self, asked: Request, kms_key: KmsKey) -> KmsKey:
         if kms_key.state is not KeyState.ENABLED:
             return kms_key
@@ -99,9 +106,11 @@ class UpdateKeyDescription(_Change):
 
 
 class ScheduleKeyDeletion(OnKey[None]):
-    def ask(self, asked: Request, allowed: Allowed, facts: KeyFacts) -> Command | None:
+    def read(self, asked: Asked, facts: KeyFacts) -> KeyFacts:
         check_window(asked.call.input.PendingWindowInDays)
-        return super().ask(asked, allowed, facts)
+        check_state(self.name, facts.kms_key)
+        check_unused(asked, facts.kms_key)
+        return facts
 
     def finish(self, asked: Request, facts: KeyFacts, reply: None) -> Outcome:
         kms_key: KmsKey = facts.kms_key

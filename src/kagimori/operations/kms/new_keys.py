@@ -1,7 +1,9 @@
 """New KMS keys: asked of the HSM, and stored with their first material."""
 
 from kagimori.entities.tables import KMS_KEYS, MATERIALS
-from kagimori.ports import Put, Write
+from kagimori.gate.asked import Request
+from kagimori.ports import ExpectAtMost, Put, Write
+from kagimori.rules.keys.key_quota import counted_with
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
 from kagimori_boundary.commands import GenerateKey
 from kagimori_boundary.replies import NewKey
@@ -17,6 +19,12 @@ def generate(planned: KmsKey) -> GenerateKey:
         planned.key_usage,
         planned.origin,
     )
+
+
+def room_for_one_more(asked: Request, kms_key: KmsKey) -> ExpectAtMost:
+    """Return the expectation of one key more, so that no two make the last together."""
+    together = counted_with(kms_key.account_id, kms_key.region)
+    return ExpectAtMost(KMS_KEYS, "by_manager", together, asked.settings.kms_keys_max)
 
 
 def with_material(planned: KmsKey, reply: NewKey, now: float) -> tuple[KmsKey, list[Write]]:

@@ -9,6 +9,7 @@ from kagimori.entities.tables import KMS_KEYS, MATERIALS
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.key_policy_checks import NewPolicy, check_given_policy
 from kagimori.operations.kms.multi_region import change_together, members_of
+from kagimori.operations.kms.new_keys import room_for_one_more
 from kagimori.operations.kms.on_key import AboutKey
 from kagimori.operations.kms.on_set import WithMembers
 from kagimori.operations.operation import Outcome
@@ -16,6 +17,7 @@ from kagimori.ports import Put, Write
 from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.import_material import awaiting_everywhere
+from kagimori.rules.keys.key_quota import check_room, counted_with
 from kagimori.rules.keys.kms_key import BackingKey, KmsKey, Material
 from kagimori.rules.keys.metadata import key_metadata
 from kagimori.rules.keys.states import KeyState, check_state
@@ -35,10 +37,14 @@ from kagimori_boundary.replies import Tokens
 
 
 class Replication(WithMembers, kw_only=True):
-    """`kms_key` is the primary; `replica` is planned, and its policy known once it was checked."""
+    """`kms_key` is the primary; `replica` is planned, and its policy known once it was checked.
+
+    `count` is how many keys the account has in the replica's region.
+    """
 
     replica: KmsKey
     policy: NewPolicy | None = None
+    count: int = 0
 
 
 class ReplicateKey(AboutKey[Replication, Tokens | None]):
@@ -63,10 +69,13 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
             )
         policy = check_given_policy(asked, replica)
         replica = replace(replica, policy_pins=policy.pins)
-        return replace(facts, members=members, replica=replica, policy=policy)
+        together = counted_with(replica.account_id, replica.region)
+        count = asked.view.count(KMS_KEYS, "by_manager", together)
+        return replace(facts, members=members, replica=replica, policy=policy, count=count)
 
     def ask(self, asked: Request, allowed: Allowed, facts: Replication) -> Command | None:
         primary, replica = facts.kms_key, facts.replica
+        check_room(facts.count, asked.settings.kms_keys_max)
         if primary.origin == "EXTERNAL":
             return None  # ids and descriptions travel, the bytes must be imported there
         tokens = [primary.bound_tokens[key.material_id] for key in primary.backing_keys]
@@ -93,6 +102,7 @@ class ReplicateKey(AboutKey[Replication, Tokens | None]):
             ),
             Put(KMS_KEYS, replica),
             *(Put(MATERIALS, _material(replica, key)) for key in keys),
+            room_for_one_more(asked, replica),
         ]
         # The answer is as of the moment the replica is being made.
         shown = replace(replica, state=KeyState.CREATING, current_material_id=None)

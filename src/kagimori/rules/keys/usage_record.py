@@ -13,6 +13,7 @@ class KeyUsageRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     event_id: str
     request_id: str
+    used_by: str = ""  # the principal, or for another account's the account
     version: int = 1
 
 

@@ -18,10 +18,15 @@ KEY_MONTHS: Final = "key versions"
 
 
 class Period(Struct, frozen=True):
-    """Hours since the epoch: a month, and before which hour it is charged (it may not be over)."""
+    """Hours since the epoch: a month from `begin`, and its part from `first` to before `last`.
+
+    Keys are charged before the hour `charged_before`: the month may not be over.
+    """
 
     begin: int
     end: int
+    first: int
+    last: int
     charged_before: int
 
     @property
@@ -76,7 +81,7 @@ def _key_lines(
 ) -> Iterable[BillLine]:
     hours: Counter[str] = Counter()
     for region, life in keys:
-        there = version_hours(life, period.begin, period.charged_before)
+        there = version_hours(life, period.first, period.charged_before)
         hours[region] += prices.charged_hours(there)
     price = prices.key_version_month
     for region in sorted(hours):

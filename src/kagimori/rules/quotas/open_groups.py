@@ -54,7 +54,9 @@ _SEARCHES: Final[Mapping[tuple[str, str], float]] = {
     ("iam", "GetAccountAuthorizationDetails"): 10.0,
     ("iam", "SimulateCustomPolicy"): 0.5,
     ("iam", "SimulatePrincipalPolicy"): 0.5,
+    ("kagimori", "GetUsage"): 10.0,
     ("kagimori", "ProveKeyUnused"): 100.0,
+    ("kagimori", "ReplayQuotas"): 100.0,
     ("kagimori", "SearchEvents"): 10.0,
     ("kagimori", "TestKeyPolicy"): 100.0,
 }

@@ -49,7 +49,8 @@ def at(month, day):
     return timegm((2026, month, day, 0, 0, 0))
 
 
-NOVEMBER = Period(at(11, 1) // 3600, at(12, 1) // 3600, at(12, 1) // 3600)
+FIRST, LAST = at(11, 1) // 3600, at(12, 1) // 3600
+NOVEMBER = Period(FIRST, LAST, FIRST, LAST, LAST)
 BEFORE = at(1, 1)
 KEYS = (
     (EAST, KeyLife("A", BEFORE)),
@@ -115,7 +116,7 @@ def test_free_requests_are_those_of_all_regions_together():
 
 
 def test_a_month_that_is_not_over_is_charged_up_to_now():
-    half = Period(NOVEMBER.begin, NOVEMBER.end, NOVEMBER.begin + 360)
+    half = Period(FIRST, LAST, FIRST, LAST, FIRST + 360)
     bill = bill_of("1", CURRENT, half, KEYS[:1], {})
     assert bill.total == Decimal("0.50")
 

@@ -1,0 +1,15 @@
+-- The guard of an account: within how many days a key must not have been used to be made unusable.
+CREATE TABLE key_guards (
+    account_id TEXT COLLATE "C" NOT NULL,
+    version BIGINT NOT NULL,
+    body BYTEA NOT NULL,
+    PRIMARY KEY (account_id)
+);
+
+-- How many keys an account has in a region is a size that is kept.
+ALTER TABLE kms_keys ADD COLUMN key_manager TEXT COLLATE "C" NOT NULL DEFAULT 'CUSTOMER';
+UPDATE kms_keys SET key_manager = 'AWS'
+    WHERE position('"key_manager":"AWS"' IN convert_from(body, 'UTF8')) > 0;
+INSERT INTO group_sizes (name, held_by, members)
+SELECT 'kms_keys/by_manager', account_id || '/' || region || '/' || key_manager, count(*)
+FROM kms_keys GROUP BY account_id, region, key_manager;

@@ -1,0 +1,109 @@
+"""GetUsage: who used what in a month, and what AWS would have charged for it."""
+
+from typing import Any
+
+from kagimori.gate.asked import Asked, Need, Request
+from kagimori.gate.operators import foreign, reach_of
+from kagimori.operations.kagimori.bills import bill_members
+from kagimori.operations.kagimori.inspecting import Inspecting, asker
+from kagimori.operations.operation import Facts, Outcome
+from kagimori.operations.pages import marker_of, start_of
+from kagimori.rules.metering.usage import (
+    OPERATION,
+    NoMonth,
+    UsageEntry,
+    UsagePage,
+    UsageQuery,
+    month_of,
+    period_of,
+)
+from kagimori.rules.records.refusals import InvalidNextTokenException
+from kagimori.rules.refusal import InvalidMarkerException, ValidationException
+
+PAGE_DEFAULT = 100
+_ACTION = "kagimori:GetUsage"
+
+
+class FoundUsage(Facts):
+    page: UsagePage = UsagePage(())
+
+
+class GetUsage(Inspecting[FoundUsage]):
+    """Usage of the caller's account; operators see that of all accounts."""
+
+    def look_up(self, asked: Asked) -> FoundUsage:
+        _account(asked)
+        return FoundUsage((Need(_ACTION),))
+
+    def read(self, asked: Asked, facts: FoundUsage) -> FoundUsage:
+        page = self.inspector.usage(asker(asked), _query(asked))
+        return FoundUsage(facts.needs, page=page)
+
+    def finish(self, asked: Request, facts: FoundUsage, reply: None) -> Outcome:
+        page = facts.page
+        answer: dict[str, Any] = {
+            "Month": _month(asked),
+            "GroupBy": _group(asked),
+            "Entries": [_entry_members(entry) for entry in page.entries],
+            "Bills": [bill_members(bill) for bill in page.bills],
+        }
+        if page.following is not None:
+            answer["NextToken"] = marker_of(page.following, *_scope(asked))
+        return Outcome(answer)
+
+
+def _account(asked: Request) -> str | None:
+    """Return whose usage is asked for; None is everybody's.
+
+    Raises:
+        AccessDeniedException: another account's, by somebody who is no operator.
+    """
+    reach, named = reach_of(asked, _ACTION), asked.call.input.AccountId
+    if reach is not None and named not in (None, reach):
+        raise foreign(asked, _ACTION)
+    return reach if named is None else str(named)
+
+
+def _query(asked: Asked) -> UsageQuery:
+    given = asked.call.input
+    try:
+        period = period_of(_month(asked), asked.now)
+    except NoMonth:
+        raise ValidationException(f"{given.Month} is not a month like 2026-11.") from None
+    try:
+        after = start_of(given.NextToken, *_scope(asked), parts=4)
+    except InvalidMarkerException:
+        raise InvalidNextTokenException("Invalid token") from None
+    return UsageQuery(
+        account_id=_account(asked),
+        period=period,
+        group=_group(asked),
+        after=None if after is None else (after[0], after[1], after[2], after[3]),
+        limit=given.MaxResults or PAGE_DEFAULT,
+        with_bills=after is None,
+    )
+
+
+def _month(asked: Request) -> str:
+    return str(asked.call.input.Month or month_of(asked.now))
+
+
+def _group(asked: Request) -> str:
+    return str(asked.call.input.GroupBy or OPERATION)
+
+
+def _scope(asked: Request) -> tuple[str, ...]:
+    account = _account(asked) or ""
+    return (asked.call.operation, asked.caller.account_id, account, _month(asked), _group(asked))
+
+
+def _entry_members(entry: UsageEntry) -> dict[str, Any]:
+    return {
+        "AccountId": entry.account_id or None,
+        "Region": entry.region or None,
+        "Service": entry.service or None,
+        "Name": entry.name or None,
+        "Requests": entry.requests,
+        "BilledRequests": entry.billed,
+        "VersionHours": list(entry.version_hours),
+    }

@@ -20,7 +20,8 @@ from kagimori.rules.metering.key_lives import (
     change_of,
 )
 from kagimori.rules.metering.older_keys import OF_STORE
-from kagimori.rules.metering.request_kinds import RequestKind, kind_of
+from kagimori.rules.metering.request_kinds import UNREADABLE, RequestKind, alike, kind_of
+from kagimori.rules.records.entry import Entry
 from kagimori.trail.source import Source
 from kagimori.trail.tail import EVERYTHING, Lines, Place, StreamTail
 
@@ -156,15 +157,12 @@ class Meter:
 
     def _add(self, stream: str, lines: Lines, place: Place) -> None:
         """Add the counts of some lines, and the place after them, in one transaction."""
-        counts: Counter[RequestKind] = Counter()
-        changes: list[KeyChange] = []
-        for one in lines.decoded:
-            kind = kind_of(one.entry)
-            if kind is not None:
-                counts[kind] += 1
-            change = None if one.entry is None else change_of(one.entry, one.record)
-            if change is not None:
-                changes.append(change)
+        counts = _counts_of(lines)
+        changes = [
+            change
+            for one in lines.decoded
+            if one.entry is not None and (change := change_of(one.entry, one.record)) is not None
+        ]
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
@@ -201,6 +199,31 @@ class Meter:
         self._tails.clear()  # they are further than what is kept
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _counts_of(lines: Lines) -> Counter[RequestKind]:
+    """Return how many requests of each kind some lines record."""
+    unreadable = 0
+    like: dict[tuple[object, ...], list[Entry]] = {}
+    for one in lines.decoded:
+        entry = one.entry
+        if entry is None:
+            unreadable += 1
+            continue
+        name = alike(entry)
+        known = like.get(name)
+        if known is None:
+            like[name] = [entry]
+        else:
+            known.append(entry)
+    counts: Counter[RequestKind] = Counter()
+    for entries in like.values():
+        kind = kind_of(entries[0])
+        if kind is not None:
+            counts[kind] += len(entries)
+    if unreadable:
+        counts[UNREADABLE] = counts[UNREADABLE] + unreadable
+    return counts
 
 
 def counted_up_to(audit: Path) -> dict[str, int]:

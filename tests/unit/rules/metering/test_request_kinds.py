@@ -11,6 +11,7 @@ from kagimori.rules.metering.request_kinds import (
     RSA_2048,
     STANDARD,
     UNREADABLE,
+    alike,
     class_of,
     is_billed,
     kind_of,
@@ -39,6 +40,36 @@ def entry(**more):
             }
         )
     )
+
+
+def varied():
+    """Yield records of which each differs from all others in one thing that is counted."""
+    yield {}
+    yield {"eventTime": "1970-01-02T02:00:00Z"}
+    yield {"eventTime": "1970-01-02T01"}
+    yield {"recipientAccountId": ""}
+    yield {"awsRegion": "eu-west-1"}
+    yield {"eventSource": "iam.amazonaws.com"}
+    yield {"eventName": "Decrypt"}
+    yield {"resources": []}
+    yield {"resources": [{"ARN": OTHER_KEY}]}
+    yield {"resources": [{"ARN": KEY}, {"ARN": OTHER_KEY}]}
+    yield {"userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/bob"}}
+    yield {"userIdentity": {"type": "AWSService", "invokedBy": "s3.amazonaws.com"}}
+    yield {"userIdentity": {"type": "WebIdentityUser", "principalId": "someone"}}
+    for role in ("web", "jobs"):
+        issuer = {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
+        yield {"userIdentity": {"arn": "session", "sessionContext": {"sessionIssuer": issuer}}}
+    yield {"errorCode": "AccessDenied"}
+    yield {"requestParameters": {"keyPairSpec": "RSA_2048"}}
+    yield {"eventType": "AwsServiceEvent"}
+
+
+def test_what_is_counted_together_is_of_one_kind():
+    entries = [entry(**one) for one in varied()]
+    assert len({kind_of(one) for one in entries}) == len(entries)
+    assert len({alike(one) for one in entries}) == len(entries)
+    assert alike(entry(eventTime="1970-01-02T01:00:00Z")) == alike(entries[0])
 
 
 def test_a_request_is_of_its_hour_account_key_and_principal():

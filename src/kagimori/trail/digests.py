@@ -222,8 +222,12 @@ class Digester:
                 continue  # of no key, whatever it is; the chain holds it all the same
             self._span.add(entry.event_time)
             file_span.add(entry.event_time)
-            for arn in {resource.arn for resource in entry.resources or ()}:
-                self._add(arn, entry.event_name, refused=entry.error_code is not None)
+            resources, refused = entry.resources or (), entry.error_code is not None
+            if len(resources) == 1:
+                self._add(resources[0].arn, entry.event_name, refused=refused)
+                continue
+            for arn in {resource.arn for resource in resources}:
+                self._add(arn, entry.event_name, refused=refused)
 
     def _add(self, arn: str, event_name: str, *, refused: bool) -> None:
         of_key = self._counts.get(arn)

@@ -228,7 +228,8 @@ class _Block:
         if len(at) != TIME_CHARACTERS:
             raise ValueError("not a time")
         self.facets.update(found)
-        self.ids.extend(event_id[: 2 * ID_BYTES] for event_id in event_ids(entry))
+        for event_id in event_ids(entry):
+            self.ids.append(event_id[: 2 * ID_BYTES])
         self.newest = max(self.newest, at)
         self.oldest = min(self.oldest, at)
 

@@ -23,6 +23,10 @@ EVERYTHING: Final = 1 << 62
 _HEAD_BYTES: Final = len(b'{"sequence":,"previous":"","record":') + len(GENESIS)
 
 
+# A record that begins or ends a group has blanks inside its brackets.
+_MARKS: Final = b" \t"
+
+
 class TrailBroken(Exception):
     """A journal does not go on from where this reader was."""
 
@@ -86,7 +90,10 @@ class Lines(Struct, frozen=True, dict=True):
         """Yield sequence, offset and record of each line."""
         offset = self.offset
         for sequence, line in enumerate(self.lines, self.first_sequence):
-            yield sequence, offset, record_in(line, sequence)
+            record = line[_HEAD_BYTES + len(str(sequence)) : -1]
+            if record[1] in _MARKS or record[-2] in _MARKS:
+                record = unmarked(record)
+            yield sequence, offset, record
             offset += len(line) + 1
 
 

@@ -90,9 +90,12 @@ class Entry(Struct, frozen=True, gc=False, rename="camel"):
 
         What was refused for lack of permission stays with the caller.
         """
-        if self.error_code == "AccessDenied" or not self.resources:
+        resources = self.resources
+        if self.error_code == "AccessDenied" or not resources:
             return set()
-        others = {resource.account_id for resource in self.resources}
+        if len(resources) == 1 and resources[0].account_id == self.recipient_account_id:
+            return set()  # as of most events
+        others = {resource.account_id for resource in resources}
         return others - {self.recipient_account_id, ""}
 
 

@@ -47,11 +47,12 @@ def facets_of(query: EventQuery) -> list[Facet]:
     return [(query.account_id, region, name, value) for region in query.regions]
 
 
-def event_ids(entry: Entry) -> Iterator[str]:
-    """Yield the id of an event, and those of its copies."""
-    yield entry.event_id
-    for owner in entry.owners:
-        yield owners_event_id(entry.event_id, owner)
+def event_ids(entry: Entry) -> list[str]:
+    """Return the id of an event, and those of its copies."""
+    event_id, owners = entry.event_id, entry.owners
+    if not owners:
+        return [event_id]
+    return [event_id, *(owners_event_id(event_id, owner) for owner in owners)]
 
 
 def is_asked_for(entry: Entry, at: int, query: EventQuery) -> bool:

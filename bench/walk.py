@@ -63,7 +63,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "src"
 ACCOUNT, REGION, KEY_ID = "111122223333", "us-east-1", "AKIAIOSFODNN7EXAMPLE"
 USER_ID = "AIDACKCEVSQ6C2EXAMPLE"
 SERVICES = ("kms", "iam", "sts", "cloudtrail")
-ROUNDS_BEFORE = 3
+ROUNDS_BEFORE, ROUNDS = 3, 3
 ALLOWING = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 
 
@@ -324,8 +324,11 @@ async def members_for(world: World, operation: str, given: str | None) -> dict[s
 
 
 async def walked(operation: str, service: str = "kms", given: str | None = None) -> Walk:
-    """Return the walk of one request, after the same has been asked a few times."""
-    walk = Walk()
+    """Return the walk of one request, after the same has been asked a few times.
+
+    Of some, the shortest: the first of a second has dates to read that the others find.
+    """
+    walks = [Walk() for _ in range(ROUNDS)]
     with tempfile.TemporaryDirectory(prefix="walk-") as folder:
         world = World(Path(folder))
         await world.populate()
@@ -342,10 +345,11 @@ async def walked(operation: str, service: str = "kms", given: str | None = None)
 
         for _ in range(ROUNDS_BEFORE):
             body_of(await world.answer(request()))
-        body_of(await world.answer(request(), walk))
-        body_of(await world.answer(request(), walk, weighs=True))
+        for walk in walks:
+            body_of(await world.answer(request(), walk))
+            body_of(await world.answer(request(), walk, weighs=True))
         await world.close()
-    return walk
+    return min(walks, key=lambda walk: (walk.calls, walk.c_calls, walk.peak_bytes))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from kagimori.gate.who import Who
 from kagimori.gate.why import remember_denial
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.machinery.turns import Turn, Turns
-from kagimori.operations.operation import AnyOperation, Facts, Withheld
+from kagimori.operations.operation import AnyOperation, Facts, Outcome, Withheld
 from kagimori.pending import start
 from kagimori.ports import (
     Absent,
@@ -32,6 +32,7 @@ from kagimori.ports import (
     Store,
     StoreConflict,
     View,
+    looked_again,
     resolved,
 )
 from kagimori.rules.authorization.denial import Denials
@@ -122,7 +123,11 @@ class Path:
         turn = Turn(self.turns)
         try:
             for _ in range(ATTEMPTS_MAX):
-                request, facts, command = await resolved(self._decide, operation, asked, progress)
+                try:
+                    decided = self._decide(operation, asked, progress)
+                except Absent as absent:
+                    decided = await looked_again(absent, self._decide, operation, asked, progress)
+                request, facts, command = decided
                 marks.append(("decide", perf_counter()))
                 reply: Reply | None = None
                 if command is not None:
@@ -144,10 +149,7 @@ class Path:
                 except StoreConflict:  # decided on what is no longer so: look again, in turn
                     await turn.come()
                     continue
-                if outcome.writes:
-                    self.on_due(request.now)
-                elif operation.uses_keys:
-                    note_uses(self.usages, request, facts.needs, event_id)
+                self._note(operation, request, facts, outcome, event_id)
                 marks.append(("record", perf_counter()))
                 return answer
         finally:
@@ -166,7 +168,12 @@ class Path:
             raise received.problem or InternalFailure()
         operation = self.operations.get((progress.service, progress.name))
         if received.claim is not None:
-            progress.caller = await resolved(self.who.identify, received, received.claim, now)
+            try:
+                progress.caller = self.who.identify(received, received.claim, now)
+            except Absent as absent:
+                identify = self.who.identify
+                found = await looked_again(absent, identify, received, received.claim, now)
+                progress.caller = found
         if operation is None:
             raise UnsupportedOperationException(f"{progress.name} is not offered here.")
         progress.read_only = operation.read_only
@@ -210,6 +217,20 @@ class Path:
         facts = operation.read(asked, facts)
         request = Request(asked.call, asked.caller, asked.raw, asked.now, asked.settings)
         return request, facts, operation.ask(request, allowed, facts)
+
+    def _note(
+        self,
+        operation: AnyOperation,
+        request: Request,
+        facts: Facts,
+        outcome: Outcome,
+        event_id: str,
+    ) -> None:
+        """Have due times looked at after changes; note the newest use of a key."""
+        if outcome.writes:
+            self.on_due(request.now)
+        elif operation.uses_keys:
+            note_uses(self.usages, request, facts.needs, event_id)
 
     async def _counted(self, quotas: Quotas, progress: Progress, refusal: Refusal) -> Refusal:
         """Return the refusal of a request not counted before; another one if it is too much."""

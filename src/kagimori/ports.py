@@ -145,6 +145,15 @@ class LargeGroup(Sequence[Any]):
         """Return the follower that `make` makes of the members, which is kept up with them."""
 
 
+async def looked_again(absent: Absent, look: Callable[P, L], *args: P.args, **kw: P.kwargs) -> L:
+    """Return the result of a look that found something absent: as `resolved` does from then on.
+
+    Who calls `look` first itself needs no coroutine for what is in memory already.
+    """
+    await absent.load()
+    return await resolved(look, *args, **kw)
+
+
 class View(Protocol):
     """The cache that operations read from; it raises `Absent` for what must be fetched."""
 

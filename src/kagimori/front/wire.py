@@ -36,7 +36,7 @@ class Wire:
 
     def receive(self, raw: RawRequest) -> Received:
         """Return a request with all that it says of itself; what cannot be read is its problem."""
-        headers: Mapping[bytes, bytes] = header_values(raw.headers)
+        headers = header_values(raw.headers) if raw.values is None else raw.values
         authorization = headers.get(b"authorization")
         is_presigned = authorization is None and SIGNATURE in raw.target
         if is_presigned or raw.method == b"GET":  # the form is in the URL

@@ -267,6 +267,7 @@ class Connection(asyncio.Protocol):
             reader.body,
             self.source_ip,
             self._tls,
+            reader.values,
         )
         beyond = len(reader.body) - FREE_BYTES
         if beyond > 0:

@@ -77,13 +77,16 @@ def header_lines(head: bytes) -> Headers:
     return headers
 
 
-def body_framing(headers: Headers, *, modern: bool, body_bytes_max: int) -> tuple[int, bool, bool]:
+def body_framing(
+    headers: Headers, by_name: dict[bytes, bytes], *, modern: bool, body_bytes_max: int
+) -> tuple[int, bool, bool]:
     """Return the body's length (or CHUNKED), whether a 100 is awaited, whether to keep alive.
+
+    `by_name` are the headers as a dictionary, the last of those that are repeated.
 
     Raises:
         Refused: 400 for two opinions on host or length; 413; 417.
     """
-    by_name = dict(headers)
     if len(by_name) != len(headers):
         _refuse_repeats(headers)
     host = by_name.get(b"host")

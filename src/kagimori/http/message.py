@@ -67,6 +67,7 @@ class MessageReader:
         "method",
         "modern",
         "target",
+        "values",
         "whole",
     )
 
@@ -80,6 +81,7 @@ class MessageReader:
         self._searched = 0
         self.method = self.target = self.body = b""
         self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.values: dict[bytes, bytes] | None = None
         self.modern = self.keep = True
         self.in_body = self.whole = self.awaits_continue = False
 
@@ -125,10 +127,12 @@ class MessageReader:
         headers = header_lines(head)
         if len(headers) > self._limits.headers:
             raise Refused(431)
+        by_name = dict(headers)
         length, self.awaits_continue, self.keep = body_framing(
-            headers, modern=self.modern, body_bytes_max=self._limits.body_bytes
+            headers, by_name, modern=self.modern, body_bytes_max=self._limits.body_bytes
         )
         self.headers = tuple(headers)
+        self.values = by_name if len(by_name) == len(headers) else None
         if length == 0:
             self._finish(b"")
             return end

@@ -3,6 +3,7 @@
 Frozen values; each stage is made by one part of the path and read by the next.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,8 @@ class RawRequest(Struct, frozen=True, gc=False):
     """A whole HTTP request, as received.
 
     `target` is the request target (path and query) byte for byte. Header names are lower-case;
-    values are as received without surrounding white space; order and repetition are kept.
+    values are as received without surrounding white space; order and repetition are kept. `values`
+    are the same by name; None if a name is repeated, or nobody has put them so.
     """
 
     request_id: str
@@ -29,6 +31,7 @@ class RawRequest(Struct, frozen=True, gc=False):
     body: bytes
     source_ip: str
     tls: TlsDetails | None = None
+    values: Mapping[bytes, bytes] | None = None
 
 
 class RawAnswer(Struct, frozen=True, gc=False):

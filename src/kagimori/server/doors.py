@@ -36,7 +36,8 @@ class Doors:
         if (raw.method == b"POST" and (raw.target == b"/" or is_form)) or (
             raw.method == b"GET" and is_form
         ):
-            self._api(raw, readable(respond) if ORIGIN in dict(raw.headers) else respond)
+            names = dict(raw.headers) if raw.values is None else raw.values
+            self._api(raw, readable(respond) if ORIGIN in names else respond)
         else:
             respond(self._page(raw))
 

@@ -116,6 +116,36 @@ async def test_a_change_needs_the_version_it_was_decided_on(store, opened):
 
 
 @on_loop
+async def test_what_was_made_again_under_the_same_key_is_another(store, opened):
+    """A version does not name an entity: one that was deleted and made again has it once more."""
+    first = alias("alias/x", "a")
+    await committed(store, Put(ALIASES, first))
+    await committed(store, Delete(ALIASES, first))
+    await committed(store, Put(ALIASES, alias("alias/x", "b")))
+    late = (
+        (Put(ALIASES, changed(first, target_key_id="c"), first),),
+        (Delete(ALIASES, first),),
+        (Expect(ALIASES, first), Put(KMS_KEYS, kms_key())),
+    )
+    for writes in late:
+        with pytest.raises(StoreConflict):
+            await committed(store, *writes)
+    assert (await one(store, ALIASES, "alias/x")).target_key_id == "b"
+    assert await one(store, KMS_KEYS, "a") is None
+
+
+@on_loop
+async def test_what_an_earlier_version_wrote_in_other_bytes_can_be_changed(store, opened):
+    first = kms_key()
+    await committed(store, Put(KMS_KEYS, first))
+    body = b" " + store._writer._statements["kms_keys"].encode(first)
+    rewritten = "UPDATE kms_keys SET body = ?"
+    store._writer._execute(rewritten, (body,))
+    await committed(store, Put(KMS_KEYS, changed(first, description="one"), first))
+    assert (await one(store, KMS_KEYS, "a")).description == "one"
+
+
+@on_loop
 async def test_nothing_is_made_twice(store, opened):
     await committed(store, Put(KMS_KEYS, kms_key()))
     with pytest.raises(StoreConflict):

@@ -31,7 +31,9 @@ class Statements:
         self.keep = f"{self.insert} ON CONFLICT ({key}) DO UPDATE SET {newer}"
         self.update = f"UPDATE {table.name} SET {sets} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.delete = f"DELETE FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
-        self.expect = f"SELECT 1 FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
+        self.expect = f"SELECT body FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
+        # A version does not name an entity: one that was deleted and made again has it once more.
+        self.and_body: Final = " AND body = ?"
         self.newest = (
             f"SELECT max(version) FROM {table.name} "  # noqa: S608
             f"WHERE {table.key[0]} >= ? AND {table.key[0]} < ?"

@@ -249,21 +249,38 @@ class SqlDatabase(ABC):
         if isinstance(write, Put) and write.table.tokens is not None:
             self._check_tokens(write.table.tokens, write)
         if isinstance(write, Expect):
-            if self._execute(statements.expect, statements.this(entity)).fetchone() is None:
+            if not self._is_there(statements, entity):
                 raise StoreConflict(write.table.name)
             return []
         if isinstance(write, Delete):
-            done = self._execute(statements.delete, statements.this(entity))
+            made = self._replace(statements, entity, statements.delete, ())
         elif write.before is None:
-            done = self._execute(statements.insert, statements.row(entity))
+            made = self._execute(statements.insert, statements.row(entity)).rowcount == 1
         else:
-            where = statements.this(write.before)
-            done = self._execute(statements.update, (*statements.row(entity), *where))
-        if done.rowcount != 1:
+            row = statements.row(entity)
+            made = self._replace(statements, write.before, statements.update, row)
+        if not made:
             raise StoreConflict(write.table.name)
         if write.table.counted:
             note_change(self._execute, write)
         return cache_keys(write)
+
+    def _replace(
+        self, statements: Statements, before: Any, text: str, row: tuple[Any, ...]
+    ) -> bool:
+        """Update or delete the entity that a change was decided on; return whether it was there."""
+        this, body = statements.this(before), statements.encode(before)
+        if self._execute(text + statements.and_body, (*row, *this, body)).rowcount == 1:
+            return True
+        # It may be there as an earlier version of ours wrote it, with other bytes.
+        if not self._is_there(statements, before):
+            return False
+        return self._execute(text, (*row, *this)).rowcount == 1
+
+    def _is_there(self, statements: Statements, entity: Any) -> bool:
+        """Return whether an entity is there, and not another one with its key and version."""
+        found = self._execute(statements.expect, statements.this(entity)).fetchone()
+        return found is not None and statements.decode(found[0]) == entity
 
     def _size(self, write: ExpectAtMost) -> int:
         """Return how many entities a group has, or more than it may have."""

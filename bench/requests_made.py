@@ -21,12 +21,12 @@ class LoadMaker:
     """Makes loads against one server, with one KMS key and one caller of its own."""
 
     def __init__(self, server: Server) -> None:
-        root = server.signer()
-        user = _iam_user(root) if server.checks_policies else None
-        self._signer = user or root
+        self.root = server.signer()
+        user = _iam_user(self.root) if server.checks_policies else None
+        self._signer = user or self.root
         self.caller = "an IAM user with an identity policy" if user else "the account's root user"
-        made = json.loads(ask(root, root.kms("CreateKey")))
-        self._key_id = made["KeyMetadata"]["KeyId"]
+        made = json.loads(ask(self.root, self.root.kms("CreateKey")))
+        self.key_id = made["KeyMetadata"]["KeyId"]
         self._ciphertexts: list[tuple[str, dict[str, str]]] = []
 
     def load(self, operation: str) -> Load:
@@ -53,7 +53,7 @@ class LoadMaker:
         return [
             self._signer.kms(
                 "GenerateDataKey",
-                KeyId=self._key_id,
+                KeyId=self.key_id,
                 KeySpec="AES_256",
                 EncryptionContext=_context(number),
             )
@@ -63,7 +63,7 @@ class LoadMaker:
     def _encrypt(self, context: dict[str, str]) -> bytes:
         plaintext = base64.b64encode(os.urandom(PLAINTEXT_BYTES)).decode()
         return self._signer.kms(
-            "Encrypt", KeyId=self._key_id, Plaintext=plaintext, EncryptionContext=context
+            "Encrypt", KeyId=self.key_id, Plaintext=plaintext, EncryptionContext=context
         )
 
 

@@ -71,12 +71,16 @@ class Kagimori(Server):
         self.url = self._said()
         self.seconds_to_ready = time.perf_counter() - began
 
-    def processes(self) -> Processes:
+    def pids(self) -> dict[str, int]:
+        """Return the processes by name."""
         running = json.loads((self._data / "run" / "server.json").read_text())
         found = {"supervisor": running["pid"], **running["processes"]}
         for child in children_of(found["hsm"]):
             found["RSA checker"] = child
-        return Processes(found)
+        return found
+
+    def processes(self) -> Processes:
+        return Processes(self.pids())
 
     def signer(self) -> Signer:
         made = self._made

@@ -16,7 +16,7 @@ from kagimori.rules.refusal import Refusal, SerializationException, ValidationEx
 _ENCODER: Final = msgspec.json.Encoder()
 # What msgspec raises for bytes that are no JSON, not UTF-8, nested too deep, or not as the type.
 _NOT_DECODED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_NESTED: Final = (dict, list, tuple)
+_FLAT: Final = frozenset((bool, bytes, float, int, str))
 
 
 def decode(model: ServiceModel, operation: OperationModel, body: bytes) -> Struct:
@@ -40,11 +40,10 @@ def encode(answer: Mapping[str, Any] | None) -> bytes:
     """Return the body of a success: absent members left out, blobs in base64; empty for None."""
     if answer is None:
         return b""
-    for value in answer.values():
-        # Most answers are flat and full, and then nothing needs copying.
-        if value is None or isinstance(value, _NESTED):
-            return _ENCODER.encode(_without_none(answer))
-    return _ENCODER.encode(answer)
+    # Most answers are flat and full, and then nothing needs copying.
+    if _FLAT.issuperset(map(type, answer.values())):
+        return _ENCODER.encode(answer)
+    return _ENCODER.encode(_without_none(answer))
 
 
 def encode_refusal(refusal: Refusal) -> bytes:

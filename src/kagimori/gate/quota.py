@@ -27,6 +27,9 @@ REMEMBERED_MAX: Final = 16_384
 # The account of all those for which there is no bucket of their own any more.
 _OTHERS: Final = "others"
 
+# Operations that count by what they are given, and not by the key that they need.
+_BY_MEMBERS: Final = frozenset((*SPEC_MEMBERS, *SIMULATIONS))
+
 # Between the spec of a key and the custom key store that holds it.
 _HELD_BY: Final = "@"
 
@@ -82,7 +85,7 @@ class Quotas:
         if caller is None:
             return
         specs, kms_key = "", needs[0].kms_key if needs else None
-        if len(needs) > 1 or progress.name in SPEC_MEMBERS or progress.name in SIMULATIONS:
+        if len(needs) > 1 or progress.name in _BY_MEMBERS:
             specs = _specs_of(progress, needs)
         elif kms_key is not None:
             specs = kms_key.key_spec if kms_key.custom_key_store_id is None else _spec_of(kms_key)

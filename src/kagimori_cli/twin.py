@@ -1,6 +1,8 @@
 """`kagimori twin`: when AWS would have throttled recorded requests, and what it would charge."""
 
 import time
+from collections import defaultdict
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -93,3 +95,8 @@ def _print(found: dict[str, Any]) -> None:
         typer.echo(f"... and {found['minutes_omitted']:,} minutes more")
     for bill in found["bills"]:
         print_bill(bill)
+    totals: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for bill in found["bills"]:
+        totals[bill["price_list"], bill["currency"]] += Decimal(bill["total"])
+    for (prices, currency), total in totals.items():
+        typer.echo(f"Together, prices {prices}: {total} {currency}")

@@ -119,8 +119,8 @@ def print_bill(bill: dict[str, Any]) -> None:
     """Print the bill of an account by one price list, as AWS would have charged it."""
     typer.echo("")
     typer.echo(
-        f"AWS would have charged account {bill['account_id']}, prices {bill['price_list']}: "
-        f"{bill['total']} {bill['currency']}"
+        f"AWS would have charged account {bill['account_id']} for {bill['month']}, prices "
+        f"{bill['price_list']}: {bill['total']} {bill['currency']}"
     )
     print_table(
         ("item", "region", "quantity", "free", "of", "price", "amount"),

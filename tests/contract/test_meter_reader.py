@@ -7,13 +7,13 @@ import pytest
 from contract.test_audit_machinery import ACCOUNT, OTHER, START, arn, event, write
 from contract.test_meter import lifecycle, rotation
 from kagimori.deployment.folder import Unusable
+from kagimori.rules.metering.bill import month_of
 from kagimori.rules.metering.twin import TwinQuery
 from kagimori.rules.metering.usage import (
     KEY,
     OPERATION,
     PRINCIPAL,
     UsageQuery,
-    month_of,
     period_of,
 )
 from kagimori.trail.meter import Meter

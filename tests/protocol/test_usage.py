@@ -111,6 +111,7 @@ def test_the_twin_says_when_aws_would_have_throttled(server):
     assert 0 < found["throttled"] <= 20
     shown = run("twin", "--data", server.data, "--since", "1h", check=True).stdout
     assert "would have been throttled" in shown
+    assert "Together, prices current: 0.00 USD" in shown
     assert "DisableKey" in shown
     bad = run("twin", "--data", server.data, "--since", "soon")
     assert (bad.returncode, len(bad.stderr.splitlines())) == (2, 1)

@@ -9,6 +9,7 @@ def bill_members(bill: Bill) -> dict[str, Any]:
     """Return the members of a bill; its numbers are texts, so that none is rounded."""
     return {
         "AccountId": bill.account_id,
+        "Month": bill.month,
         "PriceList": bill.price_list,
         "Currency": bill.currency,
         "Total": str(bill.total),

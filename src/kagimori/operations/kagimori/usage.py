@@ -8,13 +8,13 @@ from kagimori.operations.kagimori.bills import bill_members
 from kagimori.operations.kagimori.inspecting import Inspecting, asker
 from kagimori.operations.operation import Facts, Outcome
 from kagimori.operations.pages import marker_of, start_of
+from kagimori.rules.metering.bill import month_of
 from kagimori.rules.metering.usage import (
     OPERATION,
     NoMonth,
     UsageEntry,
     UsagePage,
     UsageQuery,
-    month_of,
     period_of,
 )
 from kagimori.rules.records.refusals import InvalidNextTokenException

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
+from time import gmtime
 from typing import Final
 
 from msgspec import Struct
 
 from kagimori.rules.metering.key_lives import KeyLife, version_hours
 from kagimori.rules.metering.price_list import PriceList
-from kagimori.rules.metering.request_kinds import CLASSES, STANDARD
+from kagimori.rules.metering.request_kinds import CLASSES, HOUR_SECONDS, STANDARD
 
 _CENT: Final = Decimal("0.01")
 _PARTS: Final = Decimal("0.000001")
@@ -33,6 +34,11 @@ class Period(Struct, frozen=True):
     def hours(self) -> int:
         return self.end - self.begin
 
+    @property
+    def month(self) -> str:
+        """The month, like `2026-11`."""
+        return month_of(self.begin * HOUR_SECONDS)
+
 
 class BillLine(Struct, frozen=True):
     """An item in a region: how much of it, how much of that is free, and what the rest costs."""
@@ -50,6 +56,7 @@ class Bill(Struct, frozen=True):
     """Lines to a millionth, and their sum to a cent."""
 
     account_id: str
+    month: str
     price_list: str
     currency: str
     lines: tuple[BillLine, ...]
@@ -58,6 +65,12 @@ class Bill(Struct, frozen=True):
     def total(self) -> Decimal:
         exact = sum((line.amount for line in self.lines), Decimal(0))
         return exact.quantize(_CENT, ROUND_HALF_UP)
+
+
+def month_of(at: float) -> str:
+    """Return the month of a time (seconds since the epoch), like `2026-11`."""
+    parts = gmtime(at)
+    return f"{parts.tm_year:04}-{parts.tm_mon:02}"
 
 
 def bill_of(
@@ -73,7 +86,7 @@ def bill_of(
     their names.
     """
     lines = [*_key_lines(prices, period, keys), *_request_lines(prices, requests)]
-    return Bill(account_id, prices.name, prices.currency, tuple(lines))
+    return Bill(account_id, period.month, prices.name, prices.currency, tuple(lines))
 
 
 def _key_lines(

@@ -3,12 +3,11 @@
 import re
 from calendar import timegm
 from collections.abc import Iterator
-from time import gmtime
 from typing import Final
 
 from msgspec import Struct
 
-from kagimori.rules.metering.bill import Bill, Period
+from kagimori.rules.metering.bill import Bill, Period, month_of
 from kagimori.rules.metering.request_kinds import HOUR_SECONDS
 
 OPERATION, KEY, PRINCIPAL = "OPERATION", "KEY", "PRINCIPAL"
@@ -57,12 +56,6 @@ class UsagePage(Struct, frozen=True):
     entries: tuple[UsageEntry, ...]
     following: EntryKey | None = None
     bills: tuple[Bill, ...] = ()
-
-
-def month_of(now: float) -> str:
-    """Return the month of a time (seconds since the epoch), like `2026-11`."""
-    at = gmtime(now)
-    return f"{at.tm_year:04}-{at.tm_mon:02}"
 
 
 def period_of(month: str, now: float) -> Period:

@@ -6,9 +6,9 @@ import pytest
 
 from kagimori.operations.kagimori.registry import over
 from kagimori.operations.registry import OPERATIONS
-from kagimori.rules.metering.bill import Bill, BillLine
+from kagimori.rules.metering.bill import Bill, BillLine, month_of
 from kagimori.rules.metering.twin import Replayed, ThrottledMinute, TwinFound
-from kagimori.rules.metering.usage import UsageEntry, UsagePage, month_of
+from kagimori.rules.metering.usage import UsageEntry, UsagePage
 from kagimori.rules.records.refusals import InvalidNextTokenException
 from kagimori.rules.refusal import (
     AccessDeniedException,
@@ -21,7 +21,7 @@ ENTRY = UsageEntry(ACCOUNT, REGION, "kms", "Encrypt", 3, 2, (720, 10))
 LINE = BillLine(
     "requests, standard", REGION, "10,000 requests", *map(Decimal, ("3", "2", "0.03", "0.030000"))
 )
-BILL = Bill(ACCOUNT, "current", "USD", (LINE,))
+BILL = Bill(ACCOUNT, "2026-11", "current", "USD", (LINE,))
 MINUTE = ThrottledMinute(1_800_000_000, ACCOUNT, REGION, "CreateKey", 25, 15)
 
 
@@ -72,6 +72,7 @@ def test_usage_is_of_this_month_and_by_operation_unless_somebody_asks_otherwise(
         }
     ]
     (bill,) = found.answer["Bills"]
+    assert (bill["Month"], bill["PriceList"]) == ("2026-11", "current")
     assert (bill["Total"], bill["Lines"][0]["Amount"]) == ("0.03", "0.030000")
 
 

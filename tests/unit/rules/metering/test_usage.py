@@ -4,7 +4,8 @@ from calendar import timegm
 
 import pytest
 
-from kagimori.rules.metering.usage import NoMonth, month_of, period_of, periods_between
+from kagimori.rules.metering.bill import month_of
+from kagimori.rules.metering.usage import NoMonth, period_of, periods_between
 
 
 def hour(*parts):

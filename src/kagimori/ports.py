@@ -13,6 +13,7 @@ from kagimori.pending import Pending
 from kagimori.rules.authorization.replay import Replayed
 from kagimori.rules.chain.audit_status import AuditStatus
 from kagimori.rules.chain.unused import Proof
+from kagimori.rules.integrity.altered import Altered
 from kagimori.rules.key_stores.asks import StoreAsk
 from kagimori.rules.key_stores.causes import Cause
 from kagimori.rules.key_stores.key_store import CustomKeyStore
@@ -47,6 +48,15 @@ class Table(Struct, frozen=True):
     counted: tuple[str, ...] = ()
     # Whether its entities say who callers are, what they may and how much.
     makes_callers: bool = True
+    # Rows are guarded: the HSM's key authenticates each, and which there are. Tables that only
+    # report are not, and neither is which rows a group has that decides nothing; here is why.
+    unguarded: str = ""
+    unguarded_groups: Mapping[str, str] = {}
+
+    @property
+    def guarded_groups(self) -> Sequence[str]:
+        """Return the groups of which it is noticed that a row is missing."""
+        return [group for group in self.groups if group not in self.unguarded_groups]
 
     def key_of(self, entity: Any) -> Key:
         return tuple(getattr(entity, field) for field in self.key)
@@ -97,6 +107,14 @@ class StoreConflict(Exception):
 
 class StoreFailed(Exception):
     """The store did not do it; nothing has changed."""
+
+
+class StoreAltered(StoreFailed):
+    """Somebody else than the service has changed a row: what depends on it is refused."""
+
+    def __init__(self, altered: Altered) -> None:
+        super().__init__(str(altered))
+        self.altered = altered
 
 
 class Absent(BaseException):

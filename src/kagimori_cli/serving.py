@@ -1,6 +1,6 @@
 """`kagimori serve` and `dev`: this process becomes the server."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -8,12 +8,28 @@ from kagimori.settings.tree import encode_settings
 from kagimori_cli.settings_options import Config, Texts, settings_from, with_settings
 from kagimori_cli.terminal import Data, become_server
 
+AcceptRollback = Annotated[
+    bool,
+    typer.Option(
+        "--accept-rollback",
+        help="Serve a store that is older than it was, as after a restore; it is recorded.",
+    ),
+]
+
 
 @with_settings("serve")
-def serve(*, data: Data, config: Config = None, texts: Texts = None, **flags: Any) -> None:
+def serve(
+    *,
+    data: Data,
+    accept_rollback: AcceptRollback = False,
+    config: Config = None,
+    texts: Texts = None,
+    **flags: Any,
+) -> None:
     """Serve a deployment until SIGTERM or SIGINT."""
     loaded = settings_from(config=config, data=data, flags=flags, texts=texts)
-    become_server("kagimori.server.serving", str(data), encode_settings(loaded.settings))
+    accepted = ("accept-rollback",) if accept_rollback else ()
+    become_server("kagimori.server.serving", str(data), encode_settings(loaded.settings), *accepted)
 
 
 @with_settings("dev")

@@ -10,14 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
 
 import msgspec
 import pytest
 
 import serving
+from kagimori.deployment.opened import opened, with_hsm
 from kagimori.entities.tables import ACCESS_KEYS
+from kagimori.machinery.store.database import Fact
 from kagimori.machinery.store.sqlite import SqliteDatabase, connect
+from kagimori.rules.records.service_event import ServiceRecord
 from kagimori_boundary import commands
 from kagimori_boundary.commands import AccessKeyProof, BoundToken, SessionProof
 from kagimori_boundary.commands.identity import ROOT_HOLDER
@@ -103,6 +105,15 @@ def test_no_session_of_an_account_that_it_has_nothing_of(worker):
     assert worker.ask(secret) == FORBIDDEN
 
 
+def name_operators(data, account_id):
+    """Change the store's note as one who has its key, which workers have."""
+    with opened(data) as deployment:
+        with_hsm(deployment, lambda ask: None)
+        before = deployment.store.facts()["operator_account_id"]
+        named = Fact("operator_account_id", json.dumps(account_id), before)
+        deployment.store.commit([named], ServiceRecord("theirs", b'{"eventID":"theirs"}'))
+
+
 def test_naming_other_operators_in_the_store_makes_none():
     """A worker can write the store; the HSM believes what it has sealed."""
     with serving.temporary_folder() as data:
@@ -110,11 +121,7 @@ def test_naming_other_operators_in_the_store_makes_none():
         account = json.loads(
             serving.run("account", "create", "--data", data, "--output", "json", check=True).stdout
         )
-        with closing(connect(data / "kagimori.db")) as connection:
-            named = (json.dumps(account["account_id"]),)
-            text = "UPDATE deployment SET value = ? WHERE name = 'operator_account_id'"
-            assert connection.execute(text, named).rowcount == 1
-            connection.commit()
+        name_operators(data, account["account_id"])
         with serving.served(data=data) as server:
             admin = server.client(
                 "kagimori",

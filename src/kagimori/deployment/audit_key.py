@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable
+from kagimori.deployment.integrity import arm
 from kagimori.deployment.opened import opened
 from kagimori.entities.tables import AUDIT_KEYS
 from kagimori.hsm.process import HsmRefused
@@ -57,6 +58,7 @@ def audit_key(layout: Layout, ask: Callable[[Command], Reply]) -> AuditKey:
         Unusable: the store or the audit folder cannot be written.
     """
     with opened(layout.data) as deployment:
+        arm(deployment.store, layout, ask)
         key = stored_audit_key(deployment.store)
         if key is None:
             try:

@@ -4,6 +4,7 @@ kagimori.db         the store, if it is a file
 store-url           where the store is, if it is elsewhere
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
 seal-*.key          further seal keys, each for a seal of its own
+witness             the newest versions of the store's marks that this node has seen (a sparse file)
 node-id             the id of this node, in the names of what it writes
 audit/STREAM/       the audit journals
 hsm/                the HSM's own journal (what credentials it made), and the custodian key
@@ -80,6 +81,11 @@ class Layout(Struct, frozen=True):
     def custodian_key(self) -> Path:
         """The file that shows the HSM who is no worker; each server makes another."""
         return self.data / "hsm" / "custodian-key"
+
+    @property
+    def witness(self) -> Path:
+        """The file by which this node notices that rows, or the store, are older than they were."""
+        return self.data / "witness"
 
     @property
     def node_id(self) -> Path:

@@ -15,6 +15,7 @@ from kagimori.deployment.audit_key import new_audit_key
 from kagimori.deployment.certificates import make_certificate_authority
 from kagimori.deployment.facts import Facts, new_facts
 from kagimori.deployment.folder import Layout, Unusable, make_folder, write_private
+from kagimori.deployment.integrity import arm
 from kagimori.deployment.opened import new_store
 from kagimori.deployment.regions import check_regions
 from kagimori.deployment.running import RootAccessKey
@@ -152,7 +153,8 @@ def _fill(
     with new_store(layout) as store:
         if store.facts():
             raise Unusable(_TAKEN)
-        store.commit_together(changes)
+        arm(store, layout, ask)
+        store.commit_together(changes, marks=store.standing())
     made = _root_access_key(layout, facts, planned, tls_hosts)
     write_private(layout.credentials, msgspec.json.encode(made))
     return made

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from kagimori.deployment.facts import Facts, facts_from
 from kagimori.deployment.folder import Layout, Unusable, check_exists
+from kagimori.deployment.integrity import arm
 from kagimori.deployment.node import node_id
 from kagimori.entities.tables import TABLES
 from kagimori.hsm.process import HsmProcess, HsmRefused
@@ -81,6 +82,8 @@ def read_facts(layout: Layout) -> Facts:
 def with_hsm(deployment: Opened, use: Callable[[Ask], T]) -> T:
     """Start an HSM process, pass it to `use`, and return the result of `use`.
 
+    The store is armed with its key, so that it can be changed.
+
     Raises:
         HsmRefused: it did not start or open.
     """
@@ -90,6 +93,7 @@ def with_hsm(deployment: Opened, use: Callable[[Ask], T]) -> T:
         hsm = HsmProcess(Path(folder) / "hsm.sock", files)
         try:
             hsm.unseal(sealed_domains)
+            arm(deployment.store, deployment.layout, hsm.ask)
             return use(hsm.ask)
         finally:
             hsm.end()

@@ -10,6 +10,13 @@ from msgspec.structs import replace
 
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout
+from kagimori.deployment.integrity import (
+    Standing,
+    arm,
+    integrity_key,
+    settle_standing,
+    standing_of,
+)
 from kagimori.deployment.opened import Opened, opened
 from kagimori.entities.tables import DOMAINS
 from kagimori.hsm.process import HsmProcess, HsmRefused
@@ -23,11 +30,14 @@ from kagimori_boundary.replies import SealedDomains
 from kagimori_boundary.seals import seals_in
 
 
-def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Facts:
+def with_sealed_operators(
+    layout: Layout, facts: Facts, hsm: HsmProcess, *, accepts_rollback: bool = False
+) -> Facts:
     """Return the facts with the operators' account that the HSM, which is open, has sealed.
 
     Domains that an earlier version sealed are sealed anew now: under a root key, in a seal of the
-    seal key; and with the operators' account as the store names it, if none was sealed.
+    seal key; and with the operators' account as the store names it, if none was sealed. Domains
+    without a secret for the integrity of the store get one, and its rows are marked.
 
     Raises:
         HsmRefused: it was not sealed.
@@ -39,7 +49,8 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
         Log().error("trouble", part="operators", why=why)
     if known:
         facts = replace(facts, operator_account_id=known)
-    if known and seals_in(facts.sealed_domains):
+    has_key = bool(integrity_key(hsm.ask))
+    if known and has_key and seals_in(facts.sealed_domains):
         return facts
     sealed = hsm.ask(CreateDomains([], facts.operator_account_id))
     if not isinstance(sealed, SealedDomains):
@@ -55,7 +66,18 @@ def with_sealed_operators(layout: Layout, facts: Facts, hsm: HsmProcess) -> Fact
         with opened(layout.data) as deployment:
             before = _unchanged(deployment, facts)
             after = succeeded(before, sealed.sealed_domains, sealed.keys)
-            deployment.store.commit((Put(DOMAINS, after, before),), record)
+            arm(deployment.store, layout, hsm.ask)
+            # The rows of an earlier version are marked with the record of the key, and never again.
+            standing = standing_of(
+                deployment.store,
+                layout,
+                had_witness=True,
+                accepts_rollback=accepts_rollback,
+                is_first=not has_key,
+            )
+            put = Put(DOMAINS, after, before)
+            deployment.store.commit((put,), record, marks=standing.missing)
+            settle_standing(deployment.store, facts, Standing((), standing.accepted))
     except StoreConflict:
         raise HsmRefused("the sealed domains were changed meanwhile: start again") from None
     return replace(facts, sealed_domains=sealed.sealed_domains)

@@ -89,6 +89,7 @@ def delete_service_key(data: Path, access_key_id: str) -> None:
         if not found:
             raise unknown
         now = round(time.time(), 3)
+        with_hsm(deployment, lambda ask: None)  # for its key, by which the store is marked
         try:
             _commit(deployment, Delete(ACCESS_KEYS, found[0]), "DeleteServiceAccessKey", now)
         except StoreConflict:

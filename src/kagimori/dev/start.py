@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.init import DEFAULT_REGION, make_deployment
+from kagimori.deployment.integrity import arm
 from kagimori.deployment.opened import opened
 from kagimori.dev.seed import BadSeed, planted, read_seed
 from kagimori.dev.unverified import DEV_ACCOUNT
@@ -63,6 +64,7 @@ def _plant(layout: Layout, seed: Path, settings: Dev) -> None:
             hsm = HsmProcess(hsm_socket(layout, stack), layout.seal_keys, dev=True)
             stack.callback(hsm.end)
             hsm.unseal(deployment.facts.sealed_domains)
+            arm(deployment.store, layout, hsm.ask)
             change = planted(
                 wanted,
                 settings.seed_account,

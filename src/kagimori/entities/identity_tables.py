@@ -17,6 +17,8 @@ from kagimori.rules.identity.user import User
 _NAMED: Final = ("account_id", "folded")
 _GROUPS: Final = {"by_account": ("account_id",), "by_id": ("unique_id",)}
 _COUNTED: Final = ("by_account",)  # accounts have quotas of them
+# Who is in an account decides nothing: each row is found by its name or its id, and is checked.
+_LISTS: Final = {"by_account": "lists and counts the nouns of an account"}
 
 ACCOUNTS: Final = Table("accounts", Account, ("account_id",))
 ACCESS_KEYS: Final = Table(
@@ -26,11 +28,20 @@ ACCESS_KEYS: Final = Table(
     {"by_owner": ("account_id", "owner")},
     tokens=tokens_of,
 )
-ACCESS_KEY_USES: Final = Table("access_key_uses", AccessKeyUse, ("access_key_id",))
-USERS: Final = Table("iam_users", User, _NAMED, _GROUPS, counted=_COUNTED)
-GROUPS: Final = Table("iam_groups", Group, _NAMED, _GROUPS, counted=_COUNTED)
-ROLES: Final = Table("iam_roles", Role, _NAMED, _GROUPS, counted=_COUNTED)
-MANAGED_POLICIES: Final = Table("iam_policies", ManagedPolicy, _NAMED, _GROUPS, counted=_COUNTED)
+ACCESS_KEY_USES: Final = Table(
+    "access_key_uses",
+    AccessKeyUse,
+    ("access_key_id",),
+    unguarded="when an access key was used last is shown, and written without a record",
+)
+USERS: Final = Table("iam_users", User, _NAMED, _GROUPS, counted=_COUNTED, unguarded_groups=_LISTS)
+GROUPS: Final = Table(
+    "iam_groups", Group, _NAMED, _GROUPS, counted=_COUNTED, unguarded_groups=_LISTS
+)
+ROLES: Final = Table("iam_roles", Role, _NAMED, _GROUPS, counted=_COUNTED, unguarded_groups=_LISTS)
+MANAGED_POLICIES: Final = Table(
+    "iam_policies", ManagedPolicy, _NAMED, _GROUPS, counted=_COUNTED, unguarded_groups=_LISTS
+)
 MEMBERSHIPS: Final = Table(
     "iam_memberships",
     Membership,
@@ -40,12 +51,14 @@ MEMBERSHIPS: Final = Table(
         "by_member": ("account_id", "member"),
         "by_account": ("account_id",),
     },
+    unguarded_groups=_LISTS,
 )
 ATTACHMENTS: Final = Table(
     "iam_attachments",
     Attachment,
     ("account_id", "policy_arn", "use", "noun", "bearer"),
     {"by_policy": ("account_id", "policy_arn"), "by_account": ("account_id",)},
+    unguarded_groups=_LISTS,
 )
 ACCOUNT_ALIASES: Final = Table(
     "account_aliases", AccountAlias, ("alias",), {"by_account": ("account_id",)}
@@ -56,6 +69,7 @@ INSTANCE_PROFILES: Final = Table(
     _NAMED,
     {"by_account": ("account_id",), "by_role": ("account_id", "role")},
     counted=_COUNTED,
+    unguarded_groups=_LISTS,
 )
 LOGIN_PROFILES: Final = Table(
     "iam_login_profiles", LoginProfile, ("account_id", "member"), tokens=tokens_of
@@ -68,6 +82,7 @@ MFA_DEVICES: Final = Table(
     {"by_account": ("account_id",), "by_holder": ("account_id", "holder")},
     counted=_COUNTED,
     tokens=tokens_of,
+    unguarded_groups=_LISTS,
 )
 OIDC_PROVIDERS: Final = Table(
     "iam_oidc_providers",
@@ -75,6 +90,7 @@ OIDC_PROVIDERS: Final = Table(
     ("account_id", "url"),
     {"by_account": ("account_id",)},
     counted=_COUNTED,
+    unguarded_groups=_LISTS,
 )
 
 IDENTITY_TABLES: Final = (

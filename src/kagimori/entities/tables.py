@@ -40,9 +40,19 @@ ALIASES: Final = Table(
     makes_callers=False,
 )
 KEY_USAGES: Final = Table(
-    "key_usages", KeyUsageRecord, ("account_id", "region", "key_id"), makes_callers=False
+    "key_usages",
+    KeyUsageRecord,
+    ("account_id", "region", "key_id"),
+    makes_callers=False,
+    unguarded="when a key was used last is shown, and written without a record",
 )
-DENIALS: Final = Table("denials", Denial, ("slot",), {"by_request": ("request_id",)})
+DENIALS: Final = Table(
+    "denials",
+    Denial,
+    ("slot",),
+    {"by_request": ("request_id",)},
+    unguarded="denials are shown, and written over without a record",
+)
 GRANTS: Final = Table(
     "grants",
     StoredGrant,
@@ -56,6 +66,13 @@ GRANTS: Final = Table(
     },
     counted=("by_key",),
     makes_callers=False,
+    # A grant only allows. Each is checked when it is loaded, and which a grantee has as well.
+    unguarded_groups={
+        "by_key": "counts grants, and finds those that go with their key",
+        "by_retiring": "lists grants page by page",
+        "by_name": "finds a grant that was made before with this name",
+        "by_claim": "is a unique index",
+    },
 )
 KEY_STORES: Final = Table(
     "custom_key_stores",

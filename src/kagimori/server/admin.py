@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from kagimori.http.front import Front, Respond
 from kagimori.machinery.chance import new_uuid
 from kagimori.rules.request import RawAnswer, RawRequest
 from kagimori.server.hsm_pages import HsmPages
-from kagimori.server.metrics import domains_in, exposition
+from kagimori.server.metrics import Snapshot, domains_in, exposition
 from kagimori.server.trail_child import TrailReport
 from kagimori.server.worker_child import WorkerChild, snapshots_of
 from kagimori.settings import FrontLimits
@@ -22,6 +22,7 @@ from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Reply
 
 CONNECTIONS: Final = 64
+ALARMS_SHOWN: Final = 20  # of alterations of the store
 _REWRAPPING: Final = ("state", "rewrapped", "refused", "began_at")
 
 
@@ -105,7 +106,7 @@ class AdminPages:
                 "workers": all(snapshot["confined"] for snapshot in snapshots),
             },
             "followers": {name: one.state for name, one in report.followers.items()},
-            "alarms": [*report.alarms(), *_alarms_of(domains)],
+            "alarms": [*report.alarms(), *_alarms_of(domains), *_altered_in(snapshots)],
             "domain_keys": domains.get("keys", {}),
             "rewrapping": {name: domains[name] for name in _REWRAPPING if name in domains},
             "records": sum(snapshot["records_synced"] for snapshot in snapshots),
@@ -119,6 +120,11 @@ def _alarms_of(domains: Mapping[str, Any]) -> list[str]:
     if not refused:
         return []
     return [f"domain keys are kept: {refused} stored keys or secrets under them do not open"]
+
+
+def _altered_in(snapshots: Iterable[Snapshot]) -> list[str]:
+    found = sorted({text for snapshot in snapshots for text in snapshot["altered"]})
+    return [f"the store was altered: {text}" for text in found[:ALARMS_SHOWN]]
 
 
 def _page_of(done: asyncio.Task[RawAnswer]) -> RawAnswer:

@@ -20,6 +20,7 @@ class Confinement:
         layout = Layout(Path(config.data))
         for folder in (layout.audit, layout.run):
             folder.mkdir(mode=0o700, exist_ok=True)
+        layout.witness.touch(mode=0o600)
         sync_folder(layout.data)
         # The store's files are named one by one, so they must all be there, and stay.
         self._store = HeldOpen(layout.store)
@@ -31,7 +32,7 @@ class Confinement:
                 *(layout.store_url, *self._store.readable),
                 *(Path(file).resolve().parent for file in certificates),
             ],
-            writable=[layout.audit, layout.run, *self._store.files],
+            writable=[layout.audit, layout.run, layout.witness, *self._store.files],
             listable=[layout.data],
             hidden=[
                 *(*layout.seal_keys, layout.credentials, layout.hsm_journal.parent),

@@ -14,7 +14,8 @@ from typing import Final
 
 from kagimori.deployment.facts import Facts
 from kagimori.deployment.folder import Layout, Unusable, write_private
-from kagimori.deployment.opened import read_facts, seal_key_files
+from kagimori.deployment.integrity import arm, settle_standing, standing_of
+from kagimori.deployment.opened import opened, read_facts, seal_key_files
 from kagimori.deployment.sealed_operators import with_sealed_operators
 from kagimori.hsm.opener_process import OpenerProcess
 from kagimori.hsm.process import HsmProcess, HsmRefused
@@ -42,6 +43,7 @@ class HsmChild:
         refusal_seconds: int,
         dev: bool,
         opener: OpenerOptions = NO_OPENER,
+        accepts_rollback: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._layout, self.facts = layout, facts
@@ -55,6 +57,9 @@ class HsmChild:
         self._opener_options = opener
         self._opener: OpenerProcess | None = None
         self.is_sealed = False
+        # Once: a store that is put back while we serve is another matter.
+        self._accepts_rollback = accepts_rollback
+        self._had_witness = layout.witness.exists()
 
     def start(self) -> None:
         """Start a process, and make it operational if no person is needed for that; blocks.
@@ -82,7 +87,7 @@ class HsmChild:
             self._admit_custodians(hsm)
             is_open = hsm.unseal_or_wait(facts.sealed_domains)
             if is_open:
-                self.facts = with_sealed_operators(self._layout, facts, hsm)
+                self.facts = self._standing_facts(facts, hsm)
         except (HsmRefused, Unusable, OSError) as problem:
             hsm.end()
             raise HsmRefused(str(problem)) from None
@@ -107,10 +112,28 @@ class HsmChild:
                 if not self._hsm.unseal_or_wait(read_facts(self._layout).sealed_domains):
                     return False
             facts = read_facts(self._layout)
-            self.facts = with_sealed_operators(self._layout, facts, self._hsm)
+            self.facts = self._standing_facts(facts, self._hsm)
         self.is_sealed = False
         Log().info("unsealed", part="hsm")
         return True
+
+    def _standing_facts(self, facts: Facts, hsm: HsmProcess) -> Facts:
+        """Return the facts as the HSM confirmed them, of a store that stands as it should.
+
+        Raises:
+            HsmRefused: the HSM did not seal what it must.
+            Unusable: the store is older than it was, or was altered.
+        """
+        accepts, layout = self._accepts_rollback, self._layout
+        facts = with_sealed_operators(layout, facts, hsm, accepts_rollback=accepts)
+        with opened(layout.data) as deployment:
+            arm(deployment.store, layout, hsm.ask)
+            standing = standing_of(
+                deployment.store, layout, had_witness=self._had_witness, accepts_rollback=accepts
+            )
+            settle_standing(deployment.store, facts, standing)
+        self._accepts_rollback, self._had_witness = False, True
+        return facts
 
     def keep_opener(self) -> None:
         """Start the opener again if it has ended; blocks for a moment."""

@@ -37,6 +37,12 @@ class _Workers(Collector):
         yield self._troubles()
         yield from self._followers()
         yield from self._domains()
+        altered = GaugeMetricFamily(
+            "kagimori_store_altered",
+            "Rows of the store that somebody else has altered, since the start; should be 0.",
+        )
+        altered.add_metric([], max((len(one["altered"]) for one in self._snapshots), default=0))
+        yield altered
         records = CounterMetricFamily("kagimori_audit_records", "Audit records made durable.")
         records.add_metric([], sum(snapshot["records_synced"] for snapshot in self._snapshots))
         yield records

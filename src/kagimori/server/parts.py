@@ -41,6 +41,7 @@ from kagimori.server.doors import HEALTH_PAGES, Doors
 from kagimori.server.kind import ServerKind
 from kagimori.server.outside_holders import OutsideHolders
 from kagimori.server.seal_keeper import SealKeeper
+from kagimori.server.store_guard import StoreGuard
 from kagimori.server.store_keeper import StoreKeeper
 from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import QUOTAS, WorkerConfig
@@ -72,6 +73,7 @@ class Parts:
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
             stream=config.stream,
             tables=tuple(TABLES.values()),
+            waits_for_key=True,
         )
         self.journal = Journal(
             data / "audit" / config.stream,
@@ -84,6 +86,17 @@ class Parts:
         )
         self.store.journal_sequence = lambda: self.journal.end.sequence
         self.archive = AuditArchive(self.journal, self.store)
+        self.store_guard = StoreGuard(
+            store=self.store,
+            hsm=self.hsm,
+            archive=self.archive,
+            telemetry=self.telemetry,
+            now=now,
+            draw=draw,
+            region=config.regions[0],
+            witness=Layout(data).witness,
+            sweeps=config.timer,
+        )
         who = kind.who(
             self.store.view,
             holders,
@@ -193,8 +206,9 @@ class Parts:
 
     @property
     def is_ready_to_listen(self) -> bool:
-        """True once the HSM is there, be it sealed."""
-        return self.hsm.operational or self.hsm.sealed
+        """True once the HSM is there, be it sealed, and the store has its key or cannot get it."""
+        guard, is_armed = self.store_guard, self.store.is_armed
+        return self.hsm.sealed or (self.hsm.operational and (is_armed or guard.has_failed))
 
     def rounds(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return the rounds that one worker of a node takes.
@@ -203,7 +217,7 @@ class Parts:
         """
 
         def may() -> bool:
-            return not self.hsm.sealed
+            return not self.hsm.sealed and self.store.is_armed
 
         return [
             partial(self.timekeeper.run, may),
@@ -215,7 +229,7 @@ class Parts:
     def troubles(self) -> list[str]:
         """Return which parts do not serve; none of them means ready."""
         parts = {
-            "store": self.store.healthy,
+            "store": self.store.healthy and (self.store.is_armed or self.hsm.sealed),
             "sealed" if self.hsm.sealed else "hsm": self.hsm.operational,
             "journal": self.journal.healthy,
         }
@@ -225,8 +239,8 @@ class Parts:
         """Return why a part does not serve, for those that say it."""
         if self.hsm.sealed:
             return {"sealed": "custodians must open it: kagimori unseal"}
-        why = self.hsm.why_not_operational
-        return {"hsm": why} if why else {}
+        why = {"hsm": self.hsm.why_not_operational, "store": self.store_guard.why_not_armed}
+        return {part: reason for part, reason in why.items() if reason}
 
     async def close(self) -> None:
         """Close files, threads and connections; the journal first."""

@@ -13,6 +13,7 @@ class ServeOptions(Struct, frozen=True):
     """Facts and settings that `start` has checked before there is a supervisor.
 
     `worker_module` is what a worker is started as; `dev_hsm` makes the HSM one for tests.
+    `accepts_rollback`: a store that is older than it was is served, and that is recorded.
     """
 
     url: str
@@ -27,3 +28,4 @@ class ServeOptions(Struct, frozen=True):
     dev_hsm: bool = False
     token_children: tuple[TokenChild, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    accepts_rollback: bool = False

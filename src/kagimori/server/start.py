@@ -34,6 +34,7 @@ def serve(
     *,
     worker_module: str = "kagimori",
     dev_hsm: bool = False,
+    accepts_rollback: bool = False,
 ) -> str | None:
     """Serve until a signal to stop; return the reason if that was impossible.
 
@@ -73,6 +74,7 @@ def serve(
             dev_hsm=dev_hsm,
             token_children=children,
             clusters=tuple(clusters_of(settings.tokens, children)),
+            accepts_rollback=accepts_rollback,
         )
 
         def on_ready() -> None:

@@ -61,6 +61,7 @@ class Supervisor:
             refusal_seconds=round(options.settings.approvals.refusal_hours * HOUR_SECONDS),
             dev=options.dev_hsm,
             opener=opener_options(options.settings, hsm_socket),
+            accepts_rollback=options.accepts_rollback,
         )
         self._followers = Followers(layout, options, self._restarts, self._hsm, lock=lock)
         self._tokens = TokenProcesses(options.token_children, self._restarts)

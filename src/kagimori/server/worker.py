@@ -58,6 +58,7 @@ class Worker:
         tasks = [
             loop.create_task(self._housekeeping()),
             loop.create_task(self._parts.outside.run()),
+            loop.create_task(self._parts.store_guard.run()),
         ]
         try:
             await self._journal_outbox()
@@ -104,6 +105,7 @@ class Worker:
             "in_flight": self._parts.front.requests_in_flight,
             "hsm_in_flight": self._parts.hsm.in_flight,
             "throttled": {} if self._parts.quotas is None else dict(self._parts.quotas.throttled),
+            "altered": list(self._parts.store_guard.alarms),
             "confined": self._confinement.keeps_the_seal_hidden,
             "journal_sequence": self._parts.journal.end.sequence,
             "domains": self._parts.domain_keeper.snapshot() if self._config.timer else None,

@@ -17,8 +17,12 @@ from msgspec import Struct
 from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
 from kagimori.machinery.store.database import Commit, Database, Engine, Fact
 from kagimori.machinery.store.engines import UnknownEngine, engine_of
+from kagimori.machinery.store.guard import spaces_of
 from kagimori.machinery.store.migrations import NewerSchema
-from kagimori.ports import Key, StoreConflict, Table, Write
+from kagimori.machinery.store.witness import Witness, WitnessUnusable
+from kagimori.ports import Key, StoreConflict, StoreFailed, Table, Write
+from kagimori.rules.integrity.altered import Altered
+from kagimori.rules.integrity.marks import IntegrityKey
 from kagimori.rules.records.service_event import ServiceRecord
 
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -61,14 +65,18 @@ def open_store(
         database = engine.open(writer or "", tables, read_only=writer is None)
         if writer is not None:
             database.take_stream()
-    return AdminStore(engine, database, signal=signal)
+    return AdminStore(engine, database, tables, signal=signal)
 
 
 class AdminStore:
     """An open store. Use it as a context manager, or close it."""
 
-    def __init__(self, engine: Engine, database: Database, *, signal: Path | None) -> None:
+    def __init__(
+        self, engine: Engine, database: Database, tables: Sequence[Table], *, signal: Path | None
+    ) -> None:
         self._engine, self._database, self._signal = engine, database, signal
+        self._tables, self._key = tables, b""
+        self._witness: Witness | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +86,8 @@ class AdminStore:
 
     def close(self) -> None:
         self._database.close()
+        if self._witness is not None:
+            self._witness.close()
 
     @property
     def name(self) -> str:
@@ -153,18 +163,66 @@ class AdminStore:
         with _explained(self._engine):
             self._database.hold_still()
 
+    # --- integrity ----------------------------------------------------------------------------
+
+    def arm(self, key: bytes, witness: Path) -> None:
+        """Check from now on what is read, and mark what is written, with the integrity key.
+
+        Raises:
+            StoreUnusable: the witness file cannot be used.
+        """
+        try:
+            opened = Witness(witness, spaces_of(self._tables))
+        except (WitnessUnusable, OSError):
+            raise StoreUnusable(f"{witness} cannot be used") from None
+        if self._witness is not None:
+            self._witness.close()
+        self._key, self._witness = key, opened
+        self._database.arm(IntegrityKey(key), opened)
+
+    def forget_witness(self, witness: Path) -> list[str]:
+        """Begin with a new witness, which believes the store as it is; return its `standing`.
+
+        Raises:
+            StoreUnusable: a bucket or a fact was changed.
+        """
+        self.arm(self._key, witness)
+        return self.standing()
+
+    def is_unmarked(self, missing: Sequence[str]) -> bool:
+        """Return whether these are all spaces that a store can have."""
+        return set(missing) == set(spaces_of(self._tables))
+
+    def standing(self) -> list[str]:
+        """Return the spaces whose rows are not marked yet.
+
+        Raises:
+            StoreUnusable: the store is older than it was, a fact of the deployment was changed, or
+                it cannot be read.
+        """
+        with _explained(self._engine):
+            return self._database.standing()
+
     # --- writing ------------------------------------------------------------------------------
 
-    def commit(self, writes: Sequence[Write | Fact], record: ServiceRecord) -> None:
+    def commit(
+        self,
+        writes: Sequence[Write | Fact],
+        record: ServiceRecord,
+        *,
+        marks: Sequence[str] = (),
+    ) -> None:
         """Make changes and their record durable together; running workers see them at once.
+
+        The rows of the spaces in `marks` are marked with them.
 
         Raises:
             StoreConflict: what they were decided upon is no longer so.
             StoreUnusable: the store cannot be written.
         """
-        self.commit_together((Change(writes, record),))
+        self.commit_together((Change(writes, record),), marks=marks)
 
-    def commit_together(self, changes: Sequence[Change]) -> None:
+    def commit_together(self, changes: Sequence[Change], *, marks: Sequence[str] = ()) -> None:
         """Do the same for several changes: all of them, or none.
 
         The records go into the journal when a server starts next, in the order in which they
@@ -186,7 +244,7 @@ class AdminStore:
             for number, change in enumerate(changes)
         ]
         with _explained(self._engine):
-            self._database.commit_all(commits, (), together=True)
+            self._database.commit_all(commits, (), together=True, marks=marks)
             self._signal_change()
 
     def adopt_denials(self, node: str) -> None:
@@ -224,6 +282,8 @@ def _explained(engine: Engine) -> Iterator[None]:
         yield
     except StoreConflict:
         raise
+    except (Altered, StoreFailed) as failure:
+        raise StoreUnusable(f"{engine}: {failure}") from None
     except NewerSchema as newer:
         raise StoreUnusable(f"{engine} was made by a newer version of Kagimori ({newer})") from None
     except errors as problem:

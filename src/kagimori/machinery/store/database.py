@@ -1,12 +1,24 @@
 """A database as the stores use it: the protocol of every engine, and what a commit consists of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from kagimori.machinery.store.witness import Witness
 from kagimori.pending import Pending
-from kagimori.ports import Delete, Key, Put, StoreConflict, StoreFailed, Table, Write
+from kagimori.ports import (
+    Delete,
+    Key,
+    Put,
+    StoreAltered,
+    StoreConflict,
+    StoreFailed,
+    Table,
+    Write,
+)
+from kagimori.rules.integrity.altered import Altered
+from kagimori.rules.integrity.marks import IntegrityKey
 
 CacheKey = tuple[str, ...]
 # How far a reader has read the change feed: a sequence for each stream.
@@ -24,7 +36,16 @@ class Fact(Struct, frozen=True):
 class Commit:
     """One commit on its way: what to write, its record, and who waits."""
 
-    __slots__ = ("event_id", "facts", "failure", "journal_sequence", "pending", "record", "writes")
+    __slots__ = (
+        "event_id",
+        "facts",
+        "failure",
+        "further_keys",
+        "journal_sequence",
+        "pending",
+        "record",
+        "writes",
+    )
 
     def __init__(
         self,
@@ -34,7 +55,9 @@ class Commit:
         journal_sequence: int,
         *,
         facts: Sequence[Fact] = (),
+        further_keys: Sequence[CacheKey] = (),
     ) -> None:
+        self.further_keys = further_keys  # to be dropped from memory, whatever is written
         self.writes = writes
         self.facts = facts
         self.event_id = event_id
@@ -112,12 +135,33 @@ class Database(Protocol):
         *,
         probe: bool = False,
         together: bool = False,
+        marks: Sequence[str] = (),
     ) -> None:
         """Make the commits that do not conflict, in one transaction; mark the others failed.
 
         `probe` writes something even if there is nothing to write, to learn whether it can.
-        With `together`, a conflict of one fails all of them, and is raised.
+        With `together`, a conflict of one fails all of them, and is raised. The rows of the spaces
+        in `marks` are marked before: those that `standing` found not to be in use.
+
+        Raises:
+            StoreAltered: the store is older than it was, or lost its marks; nothing was changed.
         """
+
+    def arm(self, key: IntegrityKey, witness: Witness) -> None:
+        """Check from now on what is read, and mark what is written."""
+
+    def standing(self) -> list[str]:
+        """Return the spaces that are not in use yet; none as long as it is not armed.
+
+        Raises:
+            Altered: the store is older than it was, or a fact of the deployment was changed.
+        """
+
+    def others_version(self) -> int | None:
+        """Return a number that changes with each commit of others; None if there is none such."""
+
+    def sweep(self) -> Iterator[list[Altered]]:
+        """Yield the alterations by others, a few rows with each step."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -150,5 +194,7 @@ def cache_keys(write: Put | Delete) -> list[CacheKey]:
 
 def as_store_failure(failure: Exception) -> Exception:
     """Return the port's exception for an SQL failure."""
+    if isinstance(failure, Altered):
+        return StoreAltered(failure)
     is_ours = isinstance(failure, StoreConflict | StoreFailed)
     return failure if is_ours else StoreFailed(str(failure))

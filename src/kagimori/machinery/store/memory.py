@@ -13,6 +13,7 @@ from kagimori.machinery.store.watches import Watch, Watches
 from kagimori.pending import Pending
 from kagimori.ports import Absent, Expect, ExpectAtMost, Key, Put, Table, Write
 
+EVERYTHING: Final = "*"  # a cache key of everything there is
 _PAGES_MAX: Final = 100
 _COUNTS_MAX: Final = 100_000
 # More changed members than this, and the group is loaded anew.
@@ -188,6 +189,9 @@ class Memory:
             return
         changed: Key | None = None
         for name, *rest in cache_keys:
+            if name == EVERYTHING:
+                self._forget_all()
+                continue
             key = tuple(rest)
             table = self._tables.get(name)
             if table is not None:

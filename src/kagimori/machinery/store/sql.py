@@ -39,10 +39,18 @@ class Statements:
             f"WHERE {table.key[0]} >= ? AND {table.key[0]} < ?"
         )
         self.select = f"SELECT body FROM {table.name} WHERE {self._is_this}"  # noqa: S608
+        # A row is selected whole with its key, its version and its body.
+        self._whole = f"{key}, version, body"
+        self.select_row = f"SELECT version, body FROM {table.name} WHERE {self._is_this}"  # noqa: S608
+        columns_text = ", ".join(self._columns)
+        self.select_columns = f"SELECT {columns_text} FROM {table.name} WHERE {self._is_this}"  # noqa: S608
 
     def row(self, entity: Any) -> tuple[Any, ...]:
-        columns = tuple(getattr(entity, column) for column in self._columns)
-        return (*columns, entity.version, self.encode(entity))
+        return (*self.columns(entity), entity.version, self.encode(entity))
+
+    def columns(self, entity: Any) -> tuple[Any, ...]:
+        """Return the columns by which an entity is found."""
+        return tuple(getattr(entity, column) for column in self._columns)
 
     def this(self, entity: Any) -> tuple[Any, ...]:
         return (*self.table.key_of(entity), entity.version)
@@ -58,7 +66,7 @@ class Statements:
     @property
     def due(self) -> str:
         return (
-            f"SELECT body FROM {self.table.name} WHERE due_at <= ? "  # noqa: S608
+            f"SELECT {self._whole} FROM {self.table.name} WHERE due_at <= ? "  # noqa: S608
             "ORDER BY due_at LIMIT ?"
         )
 
@@ -77,7 +85,7 @@ class Statements:
     def page(
         self, prefix: Key, after: Key | None, limit: int | None, group: str | None
     ) -> tuple[str, tuple[Any, ...]]:
-        """Return the statement for a page in key order, and its parameters.
+        """Return the statement for a page of whole rows in key order, and its parameters.
 
         `after` is a whole key, or what of it the prefix does not say.
         """
@@ -92,7 +100,7 @@ class Statements:
             marks = ", ".join("?" * len(order))
             conditions.append(f"({', '.join(order)}) > ({marks})")
             parameters += rest
-        text = f"SELECT body FROM {self.table.name}"  # noqa: S608
+        text = f"SELECT {self._whole} FROM {self.table.name}"  # noqa: S608
         if conditions:
             text += " WHERE " + " AND ".join(conditions)
         if order:

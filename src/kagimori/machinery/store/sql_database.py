@@ -6,30 +6,25 @@ one sync serves them all and one conflict harms nobody else.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
-from kagimori.machinery.store.database import CacheKey, Commit, Fact, Positions, cache_keys
+from kagimori.machinery.store.database import CacheKey, Commit, Positions
 from kagimori.machinery.store.denial_slots import adopt_denials
-from kagimori.machinery.store.group_sizes import note_change, size_of
+from kagimori.machinery.store.group_sizes import size_of
+from kagimori.machinery.store.guard import Guard, key_in
+from kagimori.machinery.store.row_writer import RowWriter
 from kagimori.machinery.store.sql import Statements
-from kagimori.ports import (
-    Delete,
-    Expect,
-    ExpectAtMost,
-    Key,
-    Put,
-    StoreConflict,
-    StoreFailed,
-    Table,
-    Write,
-)
-from kagimori_boundary.token_form import domain_key_id
+from kagimori.machinery.store.standing import check_standing, mark_all
+from kagimori.machinery.store.sweep import sweep
+from kagimori.machinery.store.witness import Witness
+from kagimori.ports import Delete, Key, Put, StoreAltered, StoreConflict, StoreFailed, Table
+from kagimori.rules.integrity.altered import Altered
+from kagimori.rules.integrity.marks import IntegrityKey
 
 CHANGES_KEPT: Final = 10_000  # of each stream
 _TRIMS: Final = 16  # so many while that many are added
 
-_IS_CLOSED: Final = "SELECT 1 FROM closed_domain_keys WHERE key_id = ?"
 _NEWEST: Final = "SELECT newest FROM feeds WHERE stream = ?"
 _NEW_FEED: Final = "INSERT INTO feeds (stream, newest) VALUES (?, ?)"
 _FEED: Final = "UPDATE feeds SET newest = ? WHERE stream = ?"
@@ -62,9 +57,13 @@ class SqlDatabase(ABC):
     # What a statement raises for something that is there already: it is a conflict.
     conflicts: ClassVar[tuple[type[Exception], ...]]
 
-    def __init__(self, stream: str, tables: Sequence[Table]) -> None:
+    def __init__(
+        self, stream: str, tables: Sequence[Table], *, contains: str = "instr(body, ?)"
+    ) -> None:
         self._stream = stream
-        self._statements = {table.name: Statements(table) for table in tables}
+        self._statements = {table.name: Statements(table, contains=contains) for table in tables}
+        self._rows = RowWriter(self._run, self._statements)
+        self._guard: Guard | None = None
 
     @abstractmethod
     def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
@@ -85,6 +84,8 @@ class SqlDatabase(ABC):
     # --- reading ------------------------------------------------------------------------------
 
     def one(self, table: Table, key: Key) -> Any:
+        if self._guard is not None and not table.unguarded:
+            return self._guard.one(table, key)
         statements = self._statements[table.name]
         row = self._execute(statements.select, key).fetchone()
         return None if row is None else statements.decode(row[0])
@@ -92,14 +93,18 @@ class SqlDatabase(ABC):
     def page(
         self, table: Table, prefix: Key, after: Key | None, limit: int | None, group: str | None
     ) -> list[Any]:
-        statements = self._statements[table.name]
-        text, parameters = statements.page(prefix, after, limit, group)
-        return [statements.decode(body) for (body,) in self._execute(text, parameters)]
+        text, parameters = self._statements[table.name].page(prefix, after, limit, group)
+        guard, is_whole = self._guard, after is None and limit is None
+        if guard is not None and is_whole and group and _is_guarded(table, group):
+            return guard.group(table, group, prefix, text, parameters)
+        return self._whole_rows(table, text, parameters)
 
     def count(self, table: Table, group: str, values: Key) -> int:
         if group in table.counted:
             return size_of(self._execute, table, group, values)
         text, parameters = self._statements[table.name].count(values, group)
+        if self._guard is not None and _is_guarded(table, group):
+            return self._guard.count(table, group, values, text)
         return int(self._execute(text, parameters).fetchone()[0])
 
     def newest_version(self, table: Table, beginning: str) -> int:
@@ -108,9 +113,13 @@ class SqlDatabase(ABC):
         return int(self._execute(text, bounds).fetchone()[0] or 0)
 
     def due(self, table: Table, now: float, limit: int) -> list[Any]:
-        statements = self._statements[table.name]
-        rows = self._execute(statements.due, (now, limit))
-        return [statements.decode(body) for (body,) in rows]
+        return self._whole_rows(table, self._statements[table.name].due, (now, limit))
+
+    def _whole_rows(self, table: Table, text: str, parameters: Sequence[Any]) -> list[Any]:
+        if self._guard is not None and not table.unguarded:
+            return self._guard.rows(table, text, parameters)
+        decode = self._statements[table.name].decode
+        return [decode(row[-1]) for row in self._execute(text, parameters)]
 
     def search(
         self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
@@ -118,7 +127,12 @@ class SqlDatabase(ABC):
         statements = self._statements[table.name]
         text, parameters = statements.search(texts, after, rows)
         seen = self._execute(text, parameters).fetchall()
-        found = [statements.decode(body) for *_, body in seen if body is not None]
+        matching = [row for row in seen if row[-1] is not None]
+        if self._guard is not None and not table.unguarded:
+            found = [self.one(table, key_in(table, row)) for row in matching]
+            found = [entity for entity in found if entity is not None]
+        else:
+            found = [statements.decode(row[-1]) for row in matching]
         return found, tuple(seen[-1][:-1]) if len(seen) == rows else None
 
     def positions(self) -> Positions:
@@ -149,6 +163,28 @@ class SqlDatabase(ABC):
     def facts(self) -> dict[str, str]:
         return dict(self._execute("SELECT name, value FROM deployment").fetchall())
 
+    # --- integrity ----------------------------------------------------------------------------
+
+    def arm(self, key: IntegrityKey, witness: Witness) -> None:
+        self._guard = self._rows.guard = Guard(key, witness, self._run, self._statements)
+
+    def standing(self) -> list[str]:
+        if self._guard is None:
+            return []
+        tables = [statements.table for statements in self._statements.values()]
+        return check_standing(self._guard, tables, self.facts())
+
+    def others_version(self) -> int | None:
+        return None
+
+    def sweep(self) -> Iterator[list[Altered]]:
+        if self._guard is None:
+            return iter(())
+        return sweep(self._guard, self._run, self._statements)
+
+    def _run(self, text: str, parameters: Sequence[Any] = ()) -> Any:
+        return self._execute(text, parameters)
+
     # --- writing ------------------------------------------------------------------------------
 
     def commit_all(
@@ -159,18 +195,32 @@ class SqlDatabase(ABC):
         *,
         probe: bool = False,
         together: bool = False,
+        marks: Sequence[str] = (),
     ) -> None:
+        guard = self._guard
         self._begin()
         try:
+            if guard is not None:
+                guard.begin()
+                if marks:
+                    mark_all(guard, self._run, self._statements, marks, self.facts())
+                    guard.settle(kept=True)
             self._write(commits, noted, probe=probe)
             if together:
                 _raise_failure(commits)
             for event_id in released:
                 self._execute("DELETE FROM outbox WHERE event_id = ?", (event_id,))
+            if guard is not None:
+                guard.finish(self._stream)
             self._commit()
+        except Altered as altered:
+            self._roll_back()
+            raise StoreAltered(altered) from None
         except BaseException:
             self._roll_back()
             raise
+        if guard is not None:
+            guard.committed()
 
     def adopt_denials(self, node: str) -> int:
         self._begin()
@@ -210,14 +260,17 @@ class SqlDatabase(ABC):
         self._execute("SAVEPOINT one")
         try:
             for fact in commit.facts:
-                self._set(fact)
-            keys = [key for write in commit.writes for key in self._apply(write)]
+                self._rows.set_fact(fact)
+            keys = [key for write in commit.writes for key in self._rows.apply(write)]
+            keys += commit.further_keys
             encoded = json.dumps(keys).encode()
             self._execute(_ADD_CHANGE, (self._stream, sequence, commit.event_id, encoded))
             self._execute(
                 _ADD_RECORD,
                 (commit.event_id, self._stream, commit.journal_sequence, commit.record),
             )
+        except Altered as altered:
+            commit.failure = StoreAltered(altered)
         except (StoreConflict, StoreFailed) as failure:
             commit.failure = failure
         except UnicodeEncodeError:
@@ -227,82 +280,13 @@ class SqlDatabase(ABC):
         if commit.failure is not None:
             self._execute("ROLLBACK TO SAVEPOINT one")
         self._execute("RELEASE SAVEPOINT one")
+        if self._guard is not None:
+            self._guard.settle(kept=commit.failure is None)
         return commit.failure is None
 
-    def _set(self, fact: Fact) -> None:
-        if fact.before is None:
-            text = "INSERT INTO deployment (value, name) VALUES (?, ?)"
-            done = self._execute(text, (fact.value, fact.name))
-        else:
-            text = "UPDATE deployment SET value = ? WHERE name = ? AND value = ?"
-            done = self._execute(text, (fact.value, fact.name, fact.before))
-        if done.rowcount != 1:
-            raise StoreConflict(fact.name)
 
-    def _apply(self, write: Write) -> list[CacheKey]:
-        statements = self._statements[write.table.name]
-        if isinstance(write, ExpectAtMost):
-            if self._size(write) > write.most:
-                raise StoreConflict(write.table.name)
-            return []
-        entity = write.entity
-        if isinstance(write, Put) and write.table.tokens is not None:
-            self._check_tokens(write.table.tokens, write)
-        if isinstance(write, Expect):
-            if not self._is_there(statements, entity):
-                raise StoreConflict(write.table.name)
-            return []
-        if isinstance(write, Delete):
-            made = self._replace(statements, entity, statements.delete, ())
-        elif write.before is None:
-            made = self._execute(statements.insert, statements.row(entity)).rowcount == 1
-        else:
-            row = statements.row(entity)
-            made = self._replace(statements, write.before, statements.update, row)
-        if not made:
-            raise StoreConflict(write.table.name)
-        if write.table.counted:
-            note_change(self._execute, write)
-        return cache_keys(write)
-
-    def _replace(
-        self, statements: Statements, before: Any, text: str, row: tuple[Any, ...]
-    ) -> bool:
-        """Update or delete the entity that a change was decided on; return whether it was there."""
-        this, body = statements.this(before), statements.encode(before)
-        if self._execute(text + statements.and_body, (*row, *this, body)).rowcount == 1:
-            return True
-        # It may be there as an earlier version of ours wrote it, with other bytes.
-        if not self._is_there(statements, before):
-            return False
-        return self._execute(text, (*row, *this)).rowcount == 1
-
-    def _is_there(self, statements: Statements, entity: Any) -> bool:
-        """Return whether an entity is there, and not another one with its key and version."""
-        found = self._execute(statements.expect, statements.this(entity)).fetchone()
-        return found is not None and statements.decode(found[0]) == entity
-
-    def _size(self, write: ExpectAtMost) -> int:
-        """Return how many entities a group has, or more than it may have."""
-        table, group = write.table, write.group
-        if group in table.counted:
-            return size_of(self._execute, table, group, write.values)
-        text, parameters = self._statements[table.name].count(write.values, group, write.most)
-        return int(self._execute(text, parameters).fetchone()[0])
-
-    def _check_tokens(self, tokens: Callable[[Any], Sequence[bytes]], write: Put) -> None:
-        """Refuse a token that is new to its entity and under a closed domain key.
-
-        It was made before the key was closed, by a request that was slow: decided again, it gets
-        one of the current key. So no token of a closed key can appear where none was found.
-        """
-        before = () if write.before is None else tokens(write.before)
-        for token in tokens(write.entity):
-            key_id = domain_key_id(token)
-            if token in before or key_id is None:
-                continue
-            if self._execute(_IS_CLOSED, (key_id.hex(),)).fetchone() is not None:
-                raise StoreConflict(f"{write.table.name}: a token of a closed domain key")
+def _is_guarded(table: Table, group: str) -> bool:
+    return not table.unguarded and group in table.guarded_groups
 
 
 def destroys(commits: Sequence[Commit]) -> bool:

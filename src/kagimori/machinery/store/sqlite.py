@@ -77,11 +77,15 @@ class SqliteDatabase(SqlDatabase):
         *,
         probe: bool = False,
         together: bool = False,
+        marks: Sequence[str] = (),
     ) -> None:
-        super().commit_all(commits, released, noted, probe=probe, together=together)
+        super().commit_all(commits, released, noted, probe=probe, together=together, marks=marks)
         if destroys(commits):
             # The log of old pages is emptied into the database, so that nothing lingers there.
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def others_version(self) -> int | None:
+        return int(self._execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         self._connection.close()

@@ -6,10 +6,11 @@ what it names was committed, and never synced: after a power cut it may lag, whi
 is noticed, and is never ahead. All workers of a node share it.
 """
 
+import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,9 +48,11 @@ class Witness:
             if os.fstat(file).st_size < length:
                 os.ftruncate(file, length)  # holes: a bucket takes room once it has a version
             self._map = mmap.mmap(file, length)
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)  # the map keeps the file open, and so its lock
+        except BaseException:
             os.close(file)
+            raise
+        fcntl.flock(file, fcntl.LOCK_UN)  # the map keeps the file open, and so its lock
+        self._file = file
         # As numbers of the machine: each is read and written whole, whoever else does.
         self._versions = memoryview(self._map).cast("Q")
 
@@ -64,13 +67,33 @@ class Witness:
 
     def of_space(self, space: str) -> list[tuple[int, int]]:
         """Return the buckets of a space that were seen, with the version of each."""
-        start = self._index(Place(space, 0))
-        versions = self._versions[start : start + BUCKETS].tolist()
-        return [(bucket, version) for bucket, version in enumerate(versions) if version]
+        start = _start_of(self._numbers[space])
+        found: list[tuple[int, int]] = []
+        for offset, length in self._written(start, start + _SPACE_BYTES):
+            versions = memoryview(os.pread(self._file, length, offset)).cast("Q")
+            first = (offset - start) // _VERSION_BYTES
+            found += [(first + at, version) for at, version in enumerate(versions) if version]
+        return found
+
+    def _written(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield where the file has no holes, so that those are not read into memory."""
+        while start < end:
+            try:
+                begin = os.lseek(self._file, start, os.SEEK_DATA)
+                stop = min(end, os.lseek(self._file, begin, os.SEEK_HOLE))
+            except OSError as problem:
+                if problem.errno == errno.ENXIO:  # nothing but a hole is left
+                    return
+                begin, stop = start, end  # a filesystem that does not know of holes
+            if begin >= end:
+                return
+            yield begin, stop - begin
+            start = stop
 
     def close(self) -> None:
         self._versions.release()
         self._map.close()
+        os.close(self._file)
 
     def _index(self, place: Place) -> int:
         start = _start_of(self._numbers[place.space])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from kagimori.machinery.store.arming import Arming
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.database import CacheKey, Commit, as_store_failure
 from kagimori.machinery.store.engines import engine_of
@@ -12,7 +13,7 @@ from kagimori.machinery.store.memory import Memory
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.machinery.store.watches import Watch
 from kagimori.pending import Pending
-from kagimori.ports import Delete, Key, Put, Table, Write
+from kagimori.ports import Delete, Key, Put, StoreAltered, Table, Write
 
 COMMITS_TOGETHER_MAX: Final = 256
 RELEASE_SECONDS: Final = 1.0
@@ -20,12 +21,20 @@ RELEASE_SECONDS: Final = 1.0
 T = TypeVar("T")
 
 
-class WorkerStore:
+class WorkerStore(Arming):
     """One worker's store. Made and used on the loop."""
 
     def __init__(
-        self, place: str | Path, signal: ChangeSignal, *, stream: str, tables: Sequence[Table]
+        self,
+        place: str | Path,
+        signal: ChangeSignal,
+        *,
+        stream: str,
+        tables: Sequence[Table],
+        waits_for_key: bool = False,
     ) -> None:
+        """Open the store; with `waits_for_key`, nothing is loaded or changed before `arm`."""
+        super().__init__(tables, waits_for_key=waits_for_key)
         self._loop = asyncio.get_running_loop()
         engine = engine_of(place)
         self._writer = engine.open(stream, tables)
@@ -90,7 +99,11 @@ class WorkerStore:
             self.view.forget(stale)
 
     def commit(self, writes: Sequence[Write], event_id: str, record: bytes) -> Pending[None]:
-        commit = Commit(writes, event_id, record, self.journal_sequence())
+        return self._commit(Commit(writes, event_id, record, self.journal_sequence()))
+
+    def _commit(self, commit: Commit) -> Pending[None]:
+        if commit.writes and not self.is_armed:
+            return self._not_armed()
         self._commits.append(commit)
         self._write_on()
         return commit.pending
@@ -112,6 +125,8 @@ class WorkerStore:
         return self._read(lambda: self._reader.search(table, texts, after, rows))
 
     def _read(self, read: Callable[[], T]) -> Pending[T]:
+        if not self.is_armed:
+            return self._not_armed()
         done: Pending[T] = Pending()
         job = self._reading.call(read)
 
@@ -119,7 +134,7 @@ class WorkerStore:
             try:
                 done.settle(job.result())
             except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
-                done.fail(as_store_failure(failure))
+                done.fail(self._as_failure(failure))
 
         job.then(take)
         return done
@@ -146,6 +161,8 @@ class WorkerStore:
     def _load(
         self, read: Callable[[], Any], keep: Callable[[Any], None], watch: Watch
     ) -> Pending[None]:
+        if not self.is_armed:
+            return self._not_armed()
         done: Pending[None] = Pending()
         self._load_once(read, keep, watch, done)
         return done
@@ -166,7 +183,7 @@ class WorkerStore:
                 value = job.result()
             except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
                 self._reads_fail = self._reads_fail or isinstance(failure, self._reader.errors)
-                done.fail(as_store_failure(failure))
+                done.fail(self._as_failure(failure))
                 return
             self._reads_fail = False
             if is_overtaken:  # it changed while we read: what we have may be from before that
@@ -245,5 +262,7 @@ class WorkerStore:
         self.view.doubt(theirs)
 
     def _fail(self, commit: Commit, failure: Exception) -> None:
+        if isinstance(failure, StoreAltered):
+            self.on_altered(failure.altered)
         self.view.doubt(commit.writes)
         commit.pending.fail(failure)

@@ -43,6 +43,11 @@ _SERVICE_EVENTS: Final = {
     ),
     "DeleteKey": ("KMS CMK Deletion", {}),
 }
+# Service events of our own about the store: detail-type by the name of their record.
+_STORE_EVENTS: Final = {
+    "DetectAlteredStore": "Kagimori Store Altered",
+    "AcceptStoreRollback": "Kagimori Store Rollback Accepted",
+}
 _CALLS: Final = frozenset(("ScheduleKeyDeletion", "CancelKeyDeletion"))
 # What operators decide about, and what the administrator does without them, by the operation.
 OWN_EVENT_SOURCE: Final = "kagimori.amazonaws.com"
@@ -102,6 +107,9 @@ def notices_of(entry: Entry, record: bytes, canaries: Container[str]) -> Iterato
         shown = {name: details[member] for name, member in names.items() if member in details}
         shown.setdefault("key-id", resources[0].rpartition("/")[2] if resources else "")
         yield _of_record(entry, detail_type, AWS_SOURCE, resources, shown)
+    if is_internal and entry.event_name in _STORE_EVENTS:
+        detail = msgspec.Raw(record)
+        yield _of_record(entry, _STORE_EVENTS[entry.event_name], OWN_SOURCE, (), detail)
     if entry.event_name in _CALLS and entry.error_code is None:
         yield _of_record(entry, API_CALL, AWS_SOURCE, (), msgspec.Raw(record))
     if entry.event_source == OWN_EVENT_SOURCE and entry.error_code is None:

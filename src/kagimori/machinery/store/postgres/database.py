@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from kagimori.machinery.store.database import Commit
 from kagimori.machinery.store.postgres.link import Link, PostgresFailed, PostgresLost, TryAgain
-from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.sql_database import Cursor, SqlDatabase
 from kagimori.ports import StoreConflict, StoreFailed, Table
 
@@ -37,10 +36,7 @@ class PostgresDatabase(SqlDatabase):
     conflicts = ()
 
     def __init__(self, link: Link, stream: str, tables: Sequence[Table]) -> None:
-        super().__init__(stream, tables)
-        self._statements = {
-            table.name: Statements(table, contains="position(? IN body) > 0") for table in tables
-        }
+        super().__init__(stream, tables, contains="position(? IN body) > 0")
         self._link = link
 
     def take_stream(self) -> None:
@@ -63,6 +59,7 @@ class PostgresDatabase(SqlDatabase):
         *,
         probe: bool = False,
         together: bool = False,
+        marks: Sequence[str] = (),
     ) -> None:
         give_up = time.monotonic() + RECONNECT_SECONDS
         alone = len(commits) <= 1 or together
@@ -70,7 +67,9 @@ class PostgresDatabase(SqlDatabase):
             for commit in commits:
                 commit.failure = None
             try:
-                super().commit_all(commits, released, noted, probe=probe, together=together)
+                super().commit_all(
+                    commits, released, noted, probe=probe, together=together, marks=marks
+                )
             except TryAgain:
                 longest = _PAUSE_SECONDS * 2 ** min(attempt, 6)
                 time.sleep(longest * random.uniform(0.5, 1))  # noqa: S311

@@ -1,0 +1,183 @@
+"""Writes one row at a time within a transaction: as it was decided, or not at all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from kagimori.machinery.store.database import CacheKey, Fact, cache_keys
+from kagimori.machinery.store.group_sizes import note_change, size_of
+from kagimori.machinery.store.guard import Execute, Guard
+from kagimori.machinery.store.sql import Statements
+from kagimori.machinery.store.standing import IS_MARKED, UNGUARDED_FACTS
+from kagimori.ports import (
+    Delete,
+    Expect,
+    ExpectAtMost,
+    Put,
+    StoreConflict,
+    StoreFailed,
+    Table,
+    Write,
+)
+from kagimori.rules.integrity.altered import Altered, Problem
+from kagimori.rules.integrity.marks import Mark
+from kagimori_boundary.token_form import domain_key_id
+
+_CLOSED: Final = "closed_domain_keys"
+_IS_CLOSED: Final = f"SELECT 1 FROM {_CLOSED} WHERE key_id = ?"  # noqa: S608
+
+
+class RowWriter:
+    """Applies writes by one connection; with a guard, each is checked and marked."""
+
+    def __init__(self, execute: Execute, statements: Mapping[str, Statements]) -> None:
+        self._execute, self._statements = execute, statements
+        self.guard: Guard | None = None
+
+    def set_fact(self, fact: Fact) -> None:
+        """Set a fact of the deployment.
+
+        Raises:
+            StoreConflict: it is no longer as it was before.
+            StoreFailed: it must be marked, and the key is not there.
+        """
+        if fact.before is None:
+            text = "INSERT INTO deployment (value, name) VALUES (?, ?)"
+            done = self._execute(text, (fact.value, fact.name))
+        else:
+            text = "UPDATE deployment SET value = ? WHERE name = ? AND value = ?"
+            done = self._execute(text, (fact.value, fact.name, fact.before))
+        if done.rowcount != 1:
+            raise StoreConflict(fact.name)
+        if fact.name in UNGUARDED_FACTS:
+            return
+        if self.guard is None:
+            self._check_unmarked()
+        else:
+            self.guard.wrote_fact(fact.name, fact.before, fact.value)
+
+    def apply(self, write: Write) -> list[CacheKey]:
+        """Apply one write; return the cache keys that it makes stale.
+
+        Raises:
+            StoreConflict: what it was decided upon is no longer so.
+            StoreFailed: it must be marked, and the key is not there.
+            Altered: what is there was not written by the service.
+        """
+        if isinstance(write, ExpectAtMost):
+            self._check_at_most(write)
+            return []
+        if isinstance(write, Put) and write.table.tokens is not None:
+            self._check_tokens(write.table.tokens, write)
+        if isinstance(write, Expect):
+            self._expect(write)
+            return []
+        if write.table.unguarded:
+            self._write(write)
+        elif self.guard is None:
+            self._check_unmarked()
+            self._write(write)
+        else:
+            self._write_marked(self.guard, write)
+        if write.table.counted:
+            note_change(self._execute, write)
+        return cache_keys(write)
+
+    def _write(self, write: Put | Delete) -> None:
+        statements, entity = self._statements[write.table.name], write.entity
+        if isinstance(write, Delete):
+            made = self._replace(statements, entity, statements.delete, ())
+        elif write.before is None:
+            made = self._execute(statements.insert, statements.row(entity)).rowcount == 1
+        else:
+            row = statements.row(entity)
+            made = self._replace(statements, write.before, statements.update, row)
+        if not made:
+            raise StoreConflict(write.table.name)
+
+    def _write_marked(self, guard: Guard, write: Put | Delete) -> None:
+        was = write.entity if isinstance(write, Delete) else write.before
+        before = None if was is None else (self._current(guard, write.table, was), was)
+        self._write(write)
+        guard.wrote(write.table, before, write.entity if isinstance(write, Put) else None)
+
+    def _current(self, guard: Guard, table: Table, entity: Any) -> Mark:
+        """Return the mark of a row that must be this entity.
+
+        Raises:
+            StoreConflict: it is another one, or gone.
+            Altered: it is not as it was written.
+        """
+        found = guard.current(table, table.key_of(entity))
+        if found is None or found[1] != entity:
+            raise StoreConflict(table.name)
+        return found[0]
+
+    def _expect(self, write: Expect) -> None:
+        if self.guard is not None and not write.table.unguarded:
+            self._current(self.guard, write.table, write.entity)
+            return
+        if not self._is_there(self._statements[write.table.name], write.entity):
+            raise StoreConflict(write.table.name)
+
+    def _replace(
+        self, statements: Statements, before: Any, text: str, row: tuple[Any, ...]
+    ) -> bool:
+        """Update or delete the entity that a change was decided on; return whether it was there."""
+        this, body = statements.this(before), statements.encode(before)
+        if self._execute(text + statements.and_body, (*row, *this, body)).rowcount == 1:
+            return True
+        # It may be there as an earlier version of ours wrote it, with other bytes.
+        if not self._is_there(statements, before):
+            return False
+        return bool(self._execute(text, (*row, *this)).rowcount == 1)
+
+    def _is_there(self, statements: Statements, entity: Any) -> bool:
+        """Return whether an entity is there, and not another one with its key and version."""
+        found = self._execute(statements.expect, statements.this(entity)).fetchone()
+        return found is not None and statements.decode(found[0]) == entity
+
+    def _check_at_most(self, write: ExpectAtMost) -> None:
+        table, group = write.table, write.group
+        found, guard = self._size(write), self.guard
+        if guard is not None and not table.unguarded and group in table.guarded_groups:
+            known = min(write.most + 1, guard.ledger.count(table.name, group, write.values))
+            if found != known:
+                problem = Problem.ADDED if found > known else Problem.MISSING
+                raise Altered(f"{table.name}/{group}", write.values, problem)
+        if found > write.most:
+            raise StoreConflict(table.name)
+
+    def _size(self, write: ExpectAtMost) -> int:
+        """Return how many entities a group has, or more than it may have."""
+        table, group = write.table, write.group
+        if group in table.counted:
+            return size_of(self._execute, table, group, write.values)
+        text, parameters = self._statements[table.name].count(write.values, group, write.most)
+        return min(write.most + 1, int(self._execute(text, parameters).fetchone()[0]))
+
+    def _check_unmarked(self) -> None:
+        """Check that the store is not one whose rows are marked.
+
+        Raises:
+            StoreFailed: it is, and the key is not there.
+        """
+        if self._execute(IS_MARKED, ()).fetchone() is not None:
+            raise StoreFailed("rows of this store are authenticated, and its HSM is not open")
+
+    def _check_tokens(self, tokens: Callable[[Any], Sequence[bytes]], write: Put) -> None:
+        """Refuse a token that is new to its entity and under a closed domain key.
+
+        It was made before the key was closed, by a request that was slow: decided again, it gets
+        one of the current key. So no token of a closed key can appear where none was found.
+        """
+        before = () if write.before is None else tokens(write.before)
+        for token in tokens(write.entity):
+            key_id = domain_key_id(token)
+            if token not in before and key_id is not None and self._is_closed(key_id.hex()):
+                raise StoreConflict(f"{write.table.name}: a token of a closed domain key")
+
+    def _is_closed(self, key_id: str) -> bool:
+        if self.guard is not None and _CLOSED in self._statements:
+            table = self._statements[_CLOSED].table
+            return self.guard.current(table, (key_id,)) is not None
+        return self._execute(_IS_CLOSED, (key_id,)).fetchone() is not None

@@ -28,9 +28,9 @@ ALTERED_EVENT: Final = "DetectAlteredStore"
 ARM_SECONDS: Final = 0.02  # between looks whether the HSM is open
 LOOK_SECONDS: Final = 1.0  # between looks whether somebody has written
 ALARMS_MAX: Final = 1000
-# A sweep takes at most a twentieth of the time, and a step a fifth of it while it goes on.
+# Sweeps take at most a twentieth of the time, step by step: requests must not notice them.
 _REST: Final = 20.0
-_STEP_REST: Final = 4.0
+_STEP_REST: Final = 19.0
 
 
 class StoreGuard(Rounds):

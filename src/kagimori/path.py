@@ -5,15 +5,14 @@
 One request is one decision, at most one HSM command, one transaction, one audit record.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final
 
 from kagimori.front.received import Received, Target
 from kagimori.front.wire import Wire
 from kagimori.gate.account_view import AccountView
-from kagimori.gate.asked import Asked, Request, Settings
+from kagimori.gate.asked import Asked, Drawn, Request, Settings
 from kagimori.gate.key_uses import note_uses
 from kagimori.gate.may_they import authorize_all
 from kagimori.gate.quota import Quotas
@@ -31,7 +30,9 @@ from kagimori.ports import (
     KeyHolder,
     Store,
     StoreConflict,
+    TokenOutdated,
     View,
+    Write,
     looked_again,
     resolved,
 )
@@ -39,6 +40,7 @@ from kagimori.rules.authorization.denial import Denials
 from kagimori.rules.identity.caller import nobody
 from kagimori.rules.key_stores.asks import StoreAsk
 from kagimori.rules.keys.usage_record import Usages
+from kagimori.rules.quotas.refusals import contended
 from kagimori.rules.records.progress import Progress
 from kagimori.rules.records.record import record_of
 from kagimori.rules.records.strangers import Strangers
@@ -55,10 +57,6 @@ from kagimori.trail.keeper import Keeper
 from kagimori.trail.troubles import as_refusal
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Failed, Reply
-
-# How often a change is decided anew because another process changed the same thing meanwhile: in
-# one process those who want to change the same thing wait for their turn.
-ATTEMPTS_MAX: Final = 200
 
 
 @dataclass(kw_only=True, eq=False)
@@ -121,18 +119,21 @@ class Path:
         operation, target, asked = await self._asked(received, progress)
         marks.append(("who", perf_counter()))
         turn = Turn(self.turns)
+        done: Ask | None = None  # what the HSM was asked before this decision, and answered
+        reply: Reply | None = None
         try:
-            for _ in range(ATTEMPTS_MAX):
+            while True:
                 try:
                     decided = self._decide(operation, asked, progress)
                 except Absent as absent:
                     decided = await looked_again(absent, self._decide, operation, asked, progress)
                 request, facts, command = decided
                 marks.append(("decide", perf_counter()))
-                reply: Reply | None = None
-                if command is not None:
+                reply = reply if done == (facts.outside, command) else None
+                if command is not None and reply is None:
+                    done = Ask(facts.outside, command)
                     try:
-                        reply = await self.key_holder.perform(Ask(facts.outside, command))
+                        reply = await self.key_holder.perform(done)
                     except HolderRefused as refused:
                         raise operation.refusal_outside(request, facts, refused.cause) from None
                     marks.append(("hsm", perf_counter()))
@@ -146,16 +147,26 @@ class Path:
                     if outcome.writes:
                         turn.check(outcome.writes)
                     await self.keeper.keep(outcome.writes, event_id, record, outcome.afterwards)
-                except StoreConflict:  # decided on what is no longer so: look again, in turn
-                    await turn.come()
+                except StoreConflict as conflict:  # decided on what is no longer so: look again
+                    await self._come(turn, asked, outcome.writes)
+                    reply = None if isinstance(conflict, TokenOutdated) else reply
                     continue
                 self._note(operation, request, facts, outcome, event_id)
                 marks.append(("record", perf_counter()))
                 return answer
         finally:
-            if turn.is_held:
+            if turn.held:
                 turn.give_back()
-        raise KMSInternalException
+
+    async def _come(self, turn: Turn, asked: Asked, writes: Sequence[Write]) -> None:
+        """Wait for the turn to decide anew, with what was given and drawn the first time.
+
+        Raises:
+            ConcurrentModification, ThrottlingException: others have come before for too long.
+        """
+        if not await turn.come(writes):
+            raise contended(asked.call.service)
+        asked.begin_again()
 
     async def _asked(
         self, received: Received, progress: Progress
@@ -182,7 +193,9 @@ class Path:
         call = progress.call = Call(progress.service, progress.name, region, given)
         caller = progress.caller or nobody()
         view = AccountView(self.view, caller.principal.account_id)
-        asked = Asked(call, caller, raw, now, self.settings, view, self.draw, self.usages)
+        drawn = None if operation.read_only else Drawn(self.draw)
+        draw, settings, usages = drawn or self.draw, self.settings, self.usages
+        asked = Asked(call, caller, raw, now, settings, view, draw, usages, drawn=drawn)
         return operation, target, asked
 
     def _decide(
@@ -194,6 +207,8 @@ class Path:
             Absent: what is needed is not in memory yet; look up and decide again.
             ThrottlingException: the account has called too often.
         """
+        if asked.drawn is not None:
+            asked.drawn.at = 0
         try:
             facts = operation.look_up(asked)
         except Absent:  # before anything is loaded for it

@@ -105,6 +105,10 @@ class StoreConflict(Exception):
     """Another commit changed what this one was based on: look up and decide again."""
 
 
+class TokenOutdated(StoreConflict):
+    """A token of a domain key that is closed: what the HSM has made must be made anew."""
+
+
 class StoreFailed(Exception):
     """The store did not do it; nothing has changed."""
 

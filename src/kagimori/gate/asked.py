@@ -75,6 +75,23 @@ class Request(Struct, gc=False):
         return self.settings.trust_roots
 
 
+class Drawn(Struct, eq=False):
+    """Random UUIDs, drawn once for a request: each look begins at the first (`at` 0) again.
+
+    So a request that is decided anew asks the HSM for the same, which need not be done twice.
+    """
+
+    source: Callable[[], str]
+    at: int = 0
+    values: list[str] = field(default_factory=list)
+
+    def __call__(self) -> str:
+        if self.at == len(self.values):
+            self.values.append(self.source())
+        self.at += 1
+        return self.values[self.at - 1]
+
+
 class Asked(Request, gc=False):
     """A request while it is looked into: with what may be read and drawn for it.
 
@@ -85,6 +102,11 @@ class Asked(Request, gc=False):
     draw: Callable[[], str]
     usages: Usages = Usages()
     steps: Steps = field(default_factory=Steps)
+    drawn: Drawn | None = None  # behind `draw`, where it may be decided anew
+
+    def begin_again(self) -> None:
+        """Give the next decision what this one was given: all steps, and the same draws."""
+        self.steps = Steps()
 
 
 class Need(Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from kagimori.ports import (
     StoreConflict,
     StoreFailed,
     Table,
+    TokenOutdated,
     Write,
 )
 from kagimori.rules.integrity.altered import Altered, Problem
@@ -174,7 +175,7 @@ class RowWriter:
         for token in tokens(write.entity):
             key_id = domain_key_id(token)
             if token not in before and key_id is not None and self._is_closed(key_id.hex()):
-                raise StoreConflict(f"{write.table.name}: a token of a closed domain key")
+                raise TokenOutdated(f"{write.table.name}: a token of a closed domain key")
 
     def _is_closed(self, key_id: str) -> bool:
         if self.guard is not None and _CLOSED in self._statements:

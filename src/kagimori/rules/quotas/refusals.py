@@ -1,7 +1,7 @@
-"""The refusal of a request that is beyond a quota, with the text of its service.
+"""The refusals of requests that are beyond a quota, or too many at once, as services word them.
 
 Source: KMS Developer Guide, "Throttling AWS KMS requests"; Service Quotas API Reference, "Common
-Errors"; AWS's common error types.
+Errors"; AWS's common error types; IAM API Reference, ConcurrentModificationException.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,10 @@ class TooManyRequestsException(Refusal):
     pass
 
 
+class ConcurrentModification(Refusal):
+    status = 409
+
+
 _KINDS: Final[Mapping[str, type[Refusal]]] = {"servicequotas": TooManyRequestsException}
 
 
@@ -26,3 +30,13 @@ def throttled(service: str) -> Refusal:
     """Return the refusal that a service gives; its Query services call it `Throttling`."""
     kind = _KINDS.get(service, ThrottlingException)
     return kind(_KMS if service == "kms" else _OTHERS)
+
+
+def contended(service: str) -> Refusal:
+    """Return the refusal of a change that others came before, for as long as it was tried."""
+    if service != "iam":
+        return throttled(service)
+    return ConcurrentModification(
+        "The request was rejected because multiple requests to change this object were submitted "
+        "simultaneously. Wait a few minutes and submit your request again."
+    )

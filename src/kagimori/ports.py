@@ -46,6 +46,8 @@ class Table(Struct, frozen=True):
     tokens: Callable[[Any], Sequence[bytes]] | None = None
     # The groups whose sizes are kept, since they may be large and must not grow beyond a limit.
     counted: tuple[str, ...] = ()
+    # Whether its entities are noted without a record (`Store.note`): nobody hears of their changes.
+    is_noted: bool = False
     # Whether its entities say who callers are, what they may and how much.
     makes_callers: bool = True
     # Rows are guarded: the HSM's key authenticates each, and which there are. Tables that only

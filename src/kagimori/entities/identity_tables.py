@@ -32,6 +32,7 @@ ACCESS_KEY_USES: Final = Table(
     "access_key_uses",
     AccessKeyUse,
     ("access_key_id",),
+    is_noted=True,
     unguarded="when an access key was used last is shown, and written without a record",
 )
 USERS: Final = Table("iam_users", User, _NAMED, _GROUPS, counted=_COUNTED, unguarded_groups=_LISTS)

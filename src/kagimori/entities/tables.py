@@ -43,6 +43,7 @@ KEY_USAGES: Final = Table(
     "key_usages",
     KeyUsageRecord,
     ("account_id", "region", "key_id"),
+    is_noted=True,
     makes_callers=False,
     unguarded="when a key was used last is shown, and written without a record",
 )
@@ -51,6 +52,7 @@ DENIALS: Final = Table(
     Denial,
     ("slot",),
     {"by_request": ("request_id",)},
+    is_noted=True,
     unguarded="denials are shown, and written over without a record",
 )
 GRANTS: Final = Table(

@@ -14,7 +14,6 @@ from kagimori.pending import Pending
 from kagimori.ports import Absent, Expect, ExpectAtMost, Key, Put, Table, Write
 
 EVERYTHING: Final = "*"  # a cache key of everything there is
-_PAGES_MAX: Final = 100
 _COUNTS_MAX: Final = 100_000
 # More changed members than this, and the group is loaded anew.
 _STALE_MAX: Final = 1000
@@ -40,7 +39,8 @@ class Memory:
         self._stale: dict[Key, set[Key]] = {}
         # The groups counted since our last commits began: they may have been counted with them.
         self._young: set[Key] = set()
-        self._pages: dict[Key, Sequence[Any]] = {}
+        # Pages are good until something of their table changes.
+        self._pages = {name: self._room.entries(f"{name}?") for name in self._tables}
         self._watches = Watches()
         # Grows with every change that may concern callers: what was read before one is not kept.
         self.epoch = 0
@@ -79,14 +79,17 @@ class Memory:
     def page(
         self, table: Table, prefix: Key, after: Key | None, limit: int, group: str | None = None
     ) -> Sequence[Any]:
-        name = (table.name, group or "", str(limit), *prefix, "after", *(after or ("",)))
-        # A page is used once: what it held may change, and no change names it.
-        if name in self._pages:
-            return self._pages.pop(name)
+        name = (group or "", str(limit), *prefix, "after", *(after or ("",)))
+        room, pages = f"{table.name}?", self._pages[table.name]
+        if name in pages:
+            page: Sequence[Any] = pages[name]
+            if table.is_noted:  # used once: nobody hears of what is noted later
+                self._room.drop(room, name)
+            return page
         raise Absent(
             lambda: self._load(
                 lambda: self._source.page(table, prefix, after, limit, group),
-                lambda entities: self._keep_page(name, entities),
+                lambda entities: self._room.keep(room, name, entities),
                 Watch((table.name,), name),
             )
         )
@@ -119,7 +122,7 @@ class Memory:
     def forget_overtaken(self, watch: Watch) -> None:
         """Drop the page of a load that a change has overtaken, once it was there to be taken."""
         if watch.is_overtaken and watch.page is not None:
-            self._pages.pop(watch.page, None)
+            self._room.drop(f"{watch.name[0]}?", watch.page)
 
     # --- changes ------------------------------------------------------------------------------
 
@@ -220,7 +223,6 @@ class Memory:
         self._watches.touch_all()
         self._room.clear()
         self._stale.clear()
-        self._pages.clear()
         for counts in self._counts.values():
             counts.clear()
 
@@ -230,9 +232,8 @@ class Memory:
             self.epoch += 1
         self._watches.touch((table.name, *key))
         self._watches.touch((table.name,))
-        if self._pages:
-            for name in [name for name in self._pages if name[0] == table.name]:
-                del self._pages[name]
+        if self._pages[table.name]:
+            self._room.empty(f"{table.name}?")
 
     # --- loads --------------------------------------------------------------------------------
 
@@ -262,9 +263,6 @@ class Memory:
     def _keep_count(self, name: str, values: Key, number: int) -> None:
         self._young.add((name, *values))
         _keep(self._counts[name], values, number, most=_COUNTS_MAX)
-
-    def _keep_page(self, name: Key, entities: Sequence[Any]) -> None:
-        _keep(self._pages, name, entities, most=_PAGES_MAX)
 
 
 def _keep(known: dict[Key, Any], key: Key, value: Any, *, most: int) -> None:

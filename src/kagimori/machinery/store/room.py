@@ -60,6 +60,13 @@ class Room:
                 return
             self.drop(largest, next(iter(entries)))
 
+    def empty(self, name: str) -> None:
+        """Drop the entries of one dictionary."""
+        entries, used = self._held[name]
+        entries.clear()
+        self._used -= used[0]
+        used[0] = 0
+
     def clear(self) -> None:
         """Drop everything."""
         self._used = 0

@@ -9,10 +9,17 @@ from kagimori.ports import Key, Table
 
 
 class Statements:
-    """SQL text and parameters for the entities of one table; each `?` marks a parameter."""
+    """SQL text and parameters for the entities of one table; each `?` marks a parameter.
 
-    def __init__(self, table: Table, *, contains: str = "instr(body, ?)") -> None:
+    With `names_index` a group is read by its index, which has the table's name and its own: an
+    engine that has no statistics may take a key for cheaper, and look at all that share part of it.
+    """
+
+    def __init__(
+        self, table: Table, *, contains: str = "instr(body, ?)", names_index: bool = True
+    ) -> None:
         self.table = table
+        self._names_index = names_index
         self._contains = contains
         self.encode: Final = msgspec.json.Encoder().encode
         self.decode: Final = msgspec.json.Decoder(table.entity).decode
@@ -58,9 +65,10 @@ class Statements:
     def count(self, values: Key, group: str, most: int | None = None) -> tuple[str, Key]:
         """Return the statement that counts a group, up to `most` and one more."""
         conditions = " AND ".join(f"{field} = ?" for field in self.table.groups[group])
+        source = self._source(group)
         if most is None:
-            return f"SELECT count(*) FROM {self.table.name} WHERE {conditions}", values  # noqa: S608
-        few = f"SELECT 1 FROM {self.table.name} WHERE {conditions} LIMIT {most + 1}"  # noqa: S608
+            return f"SELECT count(*) FROM {source} WHERE {conditions}", values  # noqa: S608
+        few = f"SELECT 1 FROM {source} WHERE {conditions} LIMIT {most + 1}"  # noqa: S608
         return f"SELECT count(*) FROM ({few}) AS few", values  # noqa: S608
 
     @property
@@ -100,7 +108,7 @@ class Statements:
             marks = ", ".join("?" * len(order))
             conditions.append(f"({', '.join(order)}) > ({marks})")
             parameters += rest
-        text = f"SELECT {self._whole} FROM {self.table.name}"  # noqa: S608
+        text = f"SELECT {self._whole} FROM {self._source(group)}"  # noqa: S608
         if conditions:
             text += " WHERE " + " AND ".join(conditions)
         if order:
@@ -109,3 +117,13 @@ class Statements:
             text += " LIMIT ?"
             parameters.append(limit)
         return text, tuple(parameters)
+
+    def _source(self, group: str | None) -> str:
+        """Return the table, with the index of a group if it has one of its own."""
+        table = self.table
+        if group is None or not self._names_index:
+            return table.name
+        fields = table.groups[group]
+        if fields == table.key[: len(fields)] or group in table.counted:
+            return table.name  # by its key; or it is never read
+        return f"{table.name} INDEXED BY {table.name}_{group}"

@@ -58,10 +58,18 @@ class SqlDatabase(ABC):
     conflicts: ClassVar[tuple[type[Exception], ...]]
 
     def __init__(
-        self, stream: str, tables: Sequence[Table], *, contains: str = "instr(body, ?)"
+        self,
+        stream: str,
+        tables: Sequence[Table],
+        *,
+        contains: str = "instr(body, ?)",
+        names_index: bool = True,
     ) -> None:
         self._stream = stream
-        self._statements = {table.name: Statements(table, contains=contains) for table in tables}
+        self._statements = {
+            table.name: Statements(table, contains=contains, names_index=names_index)
+            for table in tables
+        }
         self._rows = RowWriter(self._run, self._statements)
         self._guard: Guard | None = None
 

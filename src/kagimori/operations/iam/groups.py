@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kagimori.entities.identity_tables import ATTACHMENTS, GROUPS, MEMBERSHIPS
+from kagimori.entities.identity_tables import ATTACHMENTS, GROUPS, MEMBERSHIPS, USERS
 from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import GROUP, USER
 from kagimori.operations.iam.answers import shown_group, shown_user
@@ -13,10 +13,9 @@ from kagimori.operations.iam.boundaries import uses_of
 from kagimori.operations.iam.iam_operation import (
     AboutNamed,
     On,
-    all_named,
     page,
-    page_entries,
     put,
+    read_page,
 )
 from kagimori.operations.iam.making import CreateIdentity, ListIdentities, NewIdentity
 from kagimori.operations.operation import Outcome, Withheld
@@ -72,12 +71,10 @@ class GetGroup(AboutNamed[Group, WithUsers, None]):
 
     def read(self, asked: Asked, facts: WithUsers) -> WithUsers:
         group = facts.entity
-        members: Sequence[Membership] = asked.view.group(
-            MEMBERSHIPS, "by_group", (group.account_id, group.folded)
-        )
-        shown, rest = page_entries(asked, [(one.member, one) for one in members], group.folded)
-        users = all_named(asked.view, USER, group.account_id)
-        named = [users[member] for member, _ in shown if member in users]
+        of_group = (group.account_id, group.folded)
+        shown, rest = read_page(asked, MEMBERSHIPS, of_group, group.folded, wanted=None)
+        users = [asked.view.one(USERS, (one.account_id, one.member)) for one in shown]
+        named = [user for user in users if user is not None]
         return replace(facts, users=named, rest=rest)
 
     def finish(self, asked: Request, facts: WithUsers, reply: None) -> Outcome:

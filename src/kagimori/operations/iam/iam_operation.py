@@ -4,7 +4,7 @@ The need is decided before the answer shows whether the named one exists, as on 
 Source: Service Authorization Reference, "IAM"; IAM API Reference.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -12,8 +12,8 @@ from kagimori.gate.asked import Asked, Request
 from kagimori.gate.identities import Kind, N, identity_named, managed_policy, not_found
 from kagimori.operations.iam_action import PAGE_DEFAULT, IamOperation
 from kagimori.operations.operation import Facts, R, Withheld
-from kagimori.operations.pages import page_of, start_of
-from kagimori.ports import Put, View
+from kagimori.operations.pages import marker_of, page_of, start_of
+from kagimori.ports import Key, Put, Table, View
 from kagimori.rules.entity import changed
 from kagimori.rules.folding import fold
 from kagimori.rules.identity.bearer import identity_arn
@@ -23,6 +23,8 @@ from kagimori.rules.refusal import InvalidMarkerException, Refusal
 
 T = TypeVar("T")
 
+# Of entities that a list leaves out, so many are looked through for one page.
+LOOKED_THROUGH_MAX: Final = 1000
 UNREADABLE_ARN: Final = "Invalid ARN:  Could not be parsed!"  # the two spaces are AWS's
 
 
@@ -155,20 +157,14 @@ def page_entries(
         ValidationError: a marker that this listing did not give.
     """
     given = asked.call.input
-    # A marker may be 320 characters long: of what is listed it has but a hash.
-    listed = "\n".join((asked.caller.account_id, *scope))
-    scope = (asked.call.operation, sha256(listed.encode()).hexdigest()[:12])
-    try:
-        after = start_of(given.Marker, *scope)
-    except InvalidMarkerException:
-        raise ValidationError("Invalid Marker.") from None
+    after = _after(asked, *scope)
     rest = sorted(entries, key=lambda entry: entry[0])
     if after is not None:
         rest = [entry for entry in rest if entry[0] > after[0]]
     answer = page_of(
         rest,
         given.MaxItems or PAGE_DEFAULT,
-        *scope,
+        *_scope(asked, *scope),
         name="entries",
         shown=lambda entry: entry,
         key=lambda entry: [entry[0]],
@@ -177,6 +173,55 @@ def page_entries(
     if "NextMarker" in answer:
         members["Marker"] = answer["NextMarker"]
     return answer["entries"], members
+
+
+def read_page(
+    asked: Asked, table: Table, prefix: Key, *scope: str, wanted: Callable[[Any], bool] | None
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return a page of entities in key order, and the members that say whether it is all.
+
+    It costs a page, however many there are. Those that are not `wanted` are looked through up to a
+    bound: a page may then have fewer, and still not be the last, as on AWS.
+
+    Raises:
+        ValidationError: a marker that this listing did not give.
+    """
+    after, limit = _after(asked, *scope), asked.call.input.MaxItems or PAGE_DEFAULT
+    most = limit if wanted is None else max(limit, LOOKED_THROUGH_MAX)
+    found = asked.view.page(table, prefix, after and (*prefix, *after), most + 1)
+    shown: list[Any] = []
+    last = -1
+    while last + 1 < min(most, len(found)) and len(shown) < limit:
+        last += 1
+        if wanted is None or wanted(found[last]):
+            shown.append(found[last])
+    is_more = last + 1 < len(found)
+    members: dict[str, Any] = {"IsTruncated": is_more}
+    if is_more:
+        key = table.key_of(found[last])[len(prefix) :]
+        members["Marker"] = marker_of(key, *_scope(asked, *scope))
+    return shown, members
+
+
+def _scope(asked: Request, *scope: str) -> tuple[str, str]:
+    """Return the operation, and a hash of what it lists: a marker has 320 characters at most."""
+    listed = "\n".join((asked.caller.account_id, *scope))
+    return asked.call.operation, sha256(listed.encode()).hexdigest()[:12]
+
+
+def _after(asked: Request, *scope: str) -> tuple[str, ...] | None:
+    try:
+        return start_of(asked.call.input.Marker, *_scope(asked, *scope))
+    except InvalidMarkerException:
+        raise ValidationError("Invalid Marker.") from None
+
+
+def in_path(asked: Request) -> Callable[[Any], bool] | None:
+    """Return the test of entities by the path that is asked for; None if all are."""
+    prefix: str | None = asked.call.input.PathPrefix
+    if prefix is None or prefix == "/":
+        return None
+    return lambda one: one.path.startswith(prefix)
 
 
 def starts_with(asked: Request, path: str) -> bool:

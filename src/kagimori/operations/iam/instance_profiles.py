@@ -14,10 +14,10 @@ from kagimori.operations.iam.iam_operation import (
     Answered,
     O,
     On,
+    in_path,
     page,
-    page_entries,
     put,
-    starts_with,
+    read_page,
 )
 from kagimori.operations.iam.making import New, count_of, new_tags, one_more
 from kagimori.operations.iam.roles import trust_text
@@ -200,12 +200,9 @@ class ListInstanceProfiles(IamOperation[Answered, None]):
         return Answered((self.need(arn),))
 
     def read(self, asked: Asked, facts: Answered) -> Answered:
-        listed: Sequence[InstanceProfile] = asked.view.group(
-            INSTANCE_PROFILES, "by_account", (asked.caller.account_id,)
-        )
-        entries = [(one.folded, one) for one in listed if starts_with(asked, one.path)]
-        shown, rest = page_entries(asked, entries, asked.call.input.PathPrefix or "/")
-        answer = {"InstanceProfiles": [_shown(asked, one) for _, one in shown], **rest}
+        own, path = (asked.caller.account_id,), asked.call.input.PathPrefix or "/"
+        shown, rest = read_page(asked, INSTANCE_PROFILES, own, path, wanted=in_path(asked))
+        answer = {"InstanceProfiles": [_shown(asked, one) for one in shown], **rest}
         return Answered(facts.needs, answer=answer)
 
     def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:

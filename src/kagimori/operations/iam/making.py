@@ -1,7 +1,7 @@
 """The base of operations that create and list users, groups, roles and policies."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.identities import Kind, managed_policy
 from kagimori.operations.iam.boundaries import boundary_writes, refuse_bad_boundary
-from kagimori.operations.iam.iam_operation import Answered, page_entries, starts_with
+from kagimori.operations.iam.iam_operation import Answered, in_path, read_page
 from kagimori.operations.iam_action import IamOperation
 from kagimori.operations.operation import Facts, Outcome
 from kagimori.ports import ExpectAtMost, Put, Table, Write
@@ -157,13 +157,10 @@ class ListIdentities(IamOperation[Answered, None], Generic[B]):
         return Answered((self.need(arn),))
 
     def read(self, asked: Asked, facts: Answered) -> Answered:
-        listed: Sequence[B] = asked.view.group(
-            self.kind.table, "by_account", (asked.caller.account_id,)
-        )
-        entries = [(one.folded, one) for one in listed if starts_with(asked, one.path)]
-        shown, rest = page_entries(asked, entries, asked.call.input.PathPrefix or "/")
+        own, path = (asked.caller.account_id,), asked.call.input.PathPrefix or "/"
+        shown, rest = read_page(asked, self.kind.table, own, path, wanted=in_path(asked))
         name = f"{self.kind.noun.title()}s"
-        answer = {name: [self.shown(asked, one) for _, one in shown], **rest}
+        answer = {name: [self.shown(asked, one) for one in shown], **rest}
         return Answered(facts.needs, answer=answer)
 
     def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:

@@ -10,7 +10,7 @@ from kagimori.entities.identity_tables import ACCOUNT_ALIASES, ACCOUNTS, MFA_DEV
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.gate.mfa_codes import code_taken, mfa_device
 from kagimori.operations.iam.answers import shown_root, shown_tags, shown_user
-from kagimori.operations.iam.iam_operation import Answered, On, page, page_entries
+from kagimori.operations.iam.iam_operation import Answered, On, page, read_page
 from kagimori.operations.iam.making import New, count_of, new_tags, one_more
 from kagimori.operations.iam.mfa_holders import (
     HolderAndDevices,
@@ -216,13 +216,15 @@ class ListVirtualMFADevices(IamOperation[Answered, None]):
 
     def read(self, asked: Asked, facts: Answered) -> Answered:
         status = asked.call.input.AssignmentStatus or "Any"
-        wanted = {"Assigned": (True,), "Unassigned": (False,)}.get(status, (True, False))
-        listed: Sequence[MfaDevice] = asked.view.group(
-            MFA_DEVICES, "by_account", (asked.caller.account_id,)
+        held = {"Assigned": True, "Unassigned": False}.get(status)
+        shown, rest = read_page(
+            asked,
+            MFA_DEVICES,
+            (asked.caller.account_id,),
+            status,
+            wanted=None if held is None else lambda one: bool(one.holder) is held,
         )
-        entries = [(one.folded, one) for one in listed if bool(one.holder) in wanted]
-        shown, rest = page_entries(asked, entries, status)
-        devices = [self._shown(asked, device) for _, device in shown]
+        devices = [self._shown(asked, device) for device in shown]
         return Answered(facts.needs, answer={"VirtualMFADevices": devices, **rest})
 
     def finish(self, asked: Request, facts: Answered, reply: None) -> Outcome:

@@ -36,7 +36,7 @@ class PostgresDatabase(SqlDatabase):
     conflicts = ()
 
     def __init__(self, link: Link, stream: str, tables: Sequence[Table]) -> None:
-        super().__init__(stream, tables, contains="position(? IN body) > 0")
+        super().__init__(stream, tables, contains="position(? IN body) > 0", names_index=False)
         self._link = link
 
     def take_stream(self) -> None:

@@ -34,6 +34,11 @@ def pristine():
         yield data
 
 
+_WRITTEN_BY_REGISTERING = tuple(
+    f'INSERT INTO "{table}"' for table in ("changes", "feeds", "outbox")
+)
+
+
 @pytest.fixture
 def deployment(pristine, folder):
     """A copy of a deployment, to be spoilt."""
@@ -49,7 +54,7 @@ def _content_of_file(file):
             return [
                 line
                 for line in store.iterdump()
-                if not line.startswith(('INSERT INTO "changes"', 'INSERT INTO "outbox"'))
+                if not line.startswith(_WRITTEN_BY_REGISTERING)
                 and "sqlite_sequence" not in line
                 and "'streams'" not in line
                 and "'signs'" not in line

@@ -6,10 +6,13 @@ from report import Figures
 from servers import Server
 
 
-def measure(server: Server, load: Load, connections: int, seconds: int) -> Figures:
-    """Measure one load: a second unmeasured, then the rest."""
+def measure(
+    server: Server, load: Load, connections: int, seconds: int, *, warm_up: bool = True
+) -> Figures:
+    """Measure one load: a second unmeasured, unless its requests hold once, then the rest."""
     url, processes = server.url, server.processes()
-    run_load(url, load, connections=connections, seconds=1)
+    if warm_up:
+        run_load(url, load, connections=connections, seconds=1)
     cpu_before, busy_before = processes.cpu_seconds(), busy_seconds()
     result = run_load(url, load, connections=connections, seconds=seconds)
     cpu_seconds = processes.cpu_seconds() - cpu_before

@@ -18,6 +18,7 @@ import audit
 import authorization
 import hsm
 import key_in_token
+import stores
 from bare import bare_microseconds
 from beside import Beside, KeysImported, KeysMade
 from key_uses import USES, KeyUseLoads, bare_microseconds_of
@@ -51,6 +52,9 @@ def main() -> None:
         token_folder = Path(folder) / "token"
         token_folder.mkdir()
         key_in_token.write(token_folder, seconds=seconds, page=page)
+        stores_folder = Path(folder) / "stores"
+        stores_folder.mkdir()
+        stores.write(stores_folder, rounds=rounds, seconds=seconds, page=page)
         with ExitStack() as servers:
             echo = servers.enter_context(Echo())
             kagimori = servers.enter_context(Kagimori(Path(folder) / "served"))

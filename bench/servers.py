@@ -58,16 +58,21 @@ class Kagimori(Server):
 
     checks_policies = True
 
-    def __init__(self, data: Path) -> None:
+    def __init__(
+        self, data: Path, init_options: tuple[str, ...] = (), options: tuple[str, ...] = ()
+    ) -> None:
         command = str(Path(sys.executable).with_name("kagimori"))
         made = subprocess.run(
-            [command, "init", "--data", str(data), "--output", "json"],
+            [command, "init", "--data", str(data), *init_options, "--output", "json"],
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         self._made = json.loads(made.stdout)
+        self.account_id = str(self._made["account_id"])
         self._data = data
         began = time.perf_counter()
-        super().__init__([command, "serve", "--data", str(data), "--listen", "127.0.0.1:0"])
+        super().__init__(
+            [command, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *options]
+        )
         self.url = self._said()
         self.seconds_to_ready = time.perf_counter() - began
 

@@ -45,6 +45,7 @@ COMMANDS: Final = {
         "restore",
         "kagimori restore --from ./kagimori.backup --data ./restored --root ./seal.key",
     ),
+    "store": ("store", "store", "kagimori store migrate --data ./kagimori-data"),
     "account": ("accounts", "account", "kagimori account create --data ./kagimori-data"),
     "service": ("services", "service", "kagimori service create s3 --data ./kagimori-data"),
     "seal": ("seals", "seal", "kagimori seal list --data ./kagimori-data"),

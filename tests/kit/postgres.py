@@ -39,7 +39,9 @@ def programs():
 class Server:
     """A running server; `url(name)` names a database of it."""
 
-    def __init__(self, *options, safe=False):
+    def __init__(self, *options, safe=False, port=5432, prepare=lambda server: None):
+        """Start it; `prepare` may write into its data folder before, with `write`."""
+        self.port = port
         self._programs = programs()
         self._options = (*SMALL, *(() if safe else (*QUICK, *QUICKER)), *options)
         # Its path must be short: a socket's name has at most 107 bytes.
@@ -54,14 +56,22 @@ class Server:
             "initdb", "-D", self.data, "-U", "owner", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
         self._process = None
+        prepare(self)
         self.start()
+
+    def write(self, name, content):
+        """Write a file of its own into its data folder."""
+        (self.data / name).write_bytes(content)
+        (self.data / name).chmod(0o600)
+        if self._user is not None:
+            shutil.chown(self.data / name, self._user, _group(self._user))
 
     def start(self):
         options = [word for option in self._options for word in ("-c", option)]
         words = [self._programs / "postgres", "-D", self.data, "-k", self.folder]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*words, "-c", "listen_addresses=", *options],
+                [*words, "-p", str(self.port), "-c", "listen_addresses=", *options],
                 **self._how(),
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -81,7 +91,7 @@ class Server:
         return psycopg.connect(self.url(name), autocommit=True)
 
     def url(self, name):
-        return f"postgresql://owner@/{name}?host={self.folder}"
+        return f"postgresql://owner@/{name}?host={self.folder}&port={self.port}"
 
     def new_database(self):
         """Make a database and return its URL."""

@@ -118,3 +118,52 @@ def test_after_a_restart_all_is_there(database):
         with serving.served(data=folder / "data") as second:
             assert second.client().describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
         assert "intact" in serving.run("audit", "verify", "--data", folder / "data").stdout
+
+
+def test_a_backup_is_restored_to_a_file_and_moved_into_a_database(server, database, tmp_path):
+    kms = server.client()
+    key_id = kms.create_key(Description="kept")["KeyMetadata"]["KeyId"]
+    sealed = kms.encrypt(KeyId=key_id, Plaintext=b"text")["CiphertextBlob"]
+    (tmp_path / "message").write_bytes(sealed)
+    to = tmp_path / "one.backup"
+    serving.run("backup", "--data", server.data, "--to", to, check=True)
+    root = server.data / "seal.key"
+    with serving.temporary_folder() as folder:
+        data = folder / "data"
+        serving.run("restore", "--from", to, "--data", data, "--root", root, check=True)
+        assert (data / "kagimori.db").exists()
+        url = database.new_database()
+        copied = serving.run(
+            *("store", "copy", "--from", data, "--to", url, "--output", "json"), check=True
+        )
+        assert '"kms_keys"' in copied.stdout
+        again = serving.run("store", "copy", "--from", data, "--to", url)
+        assert again.returncode == 1
+        assert "is not empty" in again.stderr
+        serving.run("store", "use", url, "--data", data, check=True)
+        assert (
+            '"schema"'
+            in serving.run(
+                *("store", "migrate", "--data", data, "--output", "json"), check=True
+            ).stdout
+        )
+        offline = serving.run(
+            *("decrypt-offline", "--store", data, "--root", root),
+            *("--ciphertext", tmp_path / "message"),
+            check=True,
+        )
+        assert offline.stdout == "text"
+        with serving.served(data=data) as restored:
+            assert restored.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"text"
+            running = serving.run("store", "copy", "--from", data, "--to", folder / "x.db")
+            assert "in use" in running.stderr
+        assert "intact" in serving.run("audit", "verify", "--data", data, check=True).stdout
+
+
+def test_another_deployment_s_store_is_not_used(server, database, tmp_path):
+    url = (server.data / "store-url").read_text().strip()
+    with serving.temporary_folder() as folder:
+        serving.init(folder / "data")
+        refused = serving.run("store", "use", url, "--data", folder / "data")
+        assert "is not a copy of this deployment's store" in refused.stderr
+        assert not (folder / "data" / "store-url").exists()

@@ -110,7 +110,7 @@ def _made(layout: Layout, place: Workplace, ask_key: AskKey) -> Made:
     growing = is_locked(layout)
     first = settled_hsm_journal(layout, growing=growing)
     made_at = round(time.time(), 3)
-    copy_store(layout.database, place.store)
+    copy_store(layout.store, place.store)
     copy = _read(layout, place.store)
     arn = None if copy.sample_key is None else copy.sample_key.arn
     key = ask_key(backup_id, arn)

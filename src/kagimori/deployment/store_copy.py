@@ -13,6 +13,8 @@ from pathlib import Path
 from kagimori.deployment.folder import Layout, Unusable, is_locked
 from kagimori.entities.tables import TABLES
 from kagimori.machinery.store.admin import AdminStore, StoreUnusable, open_store
+from kagimori.machinery.store.copies import copy_store
+from kagimori.machinery.store.engines import is_server
 
 
 @contextlib.contextmanager
@@ -23,6 +25,11 @@ def copied_store(place: Path) -> Iterator[AdminStore]:
         Unusable: there is none, it is damaged or of a newer version, or a server is using it.
     """
     database = Layout(place).database if place.is_dir() else place
+    elsewhere = Layout(place).store if place.is_dir() else place
+    if is_server(elsewhere):
+        with _copied_from_server(elsewhere) as store:
+            yield store
+        return
     if not database.is_file():
         raise Unusable(f"{place} is neither a store nor a folder with one (kagimori.db)")
     if is_locked(Layout(database.parent)):
@@ -41,6 +48,18 @@ def copied_store(place: Path) -> Iterator[AdminStore]:
             raise Unusable(str(reason).replace(str(copy), str(database))) from None
         except OSError as problem:
             raise Unusable(f"cannot copy {database} to {folder}: {problem.strerror}") from None
+
+
+@contextlib.contextmanager
+def _copied_from_server(url: str | Path) -> Iterator[AdminStore]:
+    with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
+        copy = Path(folder) / "kagimori.db"
+        try:
+            copy_store(url, copy)
+            with open_store(copy, tuple(TABLES.values())) as store:
+                yield store
+        except StoreUnusable as reason:
+            raise Unusable(str(reason)) from None
 
 
 def _copy(database: Path, copy: Path) -> None:

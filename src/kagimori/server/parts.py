@@ -25,7 +25,7 @@ from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.once import Once
 from kagimori.machinery.quota_counts import QuotaCounts
 from kagimori.machinery.store.change_signal import ChangeSignal
-from kagimori.machinery.store.worker_store import WorkerStore
+from kagimori.machinery.store.shared_store import open_worker_store
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.operations.cloudtrail import registry
 from kagimori.operations.kagimori import registry as admin
@@ -68,12 +68,13 @@ class Parts:
         self.hsm = HsmClient(config.hsm_socket, config.settings.hsm)
         self.outside = OutsideHolders(config, self.hsm, self.telemetry)
         holders = Holders(self.hsm, self.outside.of_type)
-        self.store = WorkerStore(
+        self.store = open_worker_store(
             Layout(data).store,
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
             stream=config.stream,
             tables=tuple(TABLES.values()),
             waits_for_key=True,
+            stale_seconds=config.settings.store.stale_seconds,
         )
         self.journal = Journal(
             data / "audit" / config.stream,
@@ -86,6 +87,7 @@ class Parts:
         )
         self.store.journal_sequence = lambda: self.journal.end.sequence
         self.archive = AuditArchive(self.journal, self.store)
+        self.store.on_late = self.archive.append_committed
         self.store_guard = StoreGuard(
             store=self.store,
             hsm=self.hsm,

@@ -18,6 +18,7 @@ from kagimori.settings.key_stores import KeyStores
 from kagimori.settings.kms_roots import KmsRoot
 from kagimori.settings.quotas import Quotas
 from kagimori.settings.serving import Admin, Serve, Tls
+from kagimori.settings.store import Store
 from kagimori.settings.tokens import Token
 
 
@@ -32,6 +33,7 @@ class Settings(Section, frozen=True):
     domains: DomainKeys = DomainKeys()
     approvals: Approvals = Approvals()
     quotas: Quotas = Quotas()
+    store: Store = Store()
     audit: AuditOptions = AuditOptions()
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()

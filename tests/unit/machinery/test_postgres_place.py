@@ -20,6 +20,7 @@ SECRET = "hunter2hunter2"
         ("postgresql://localhost/kagimori?service=other", "may not say service"),
         ("postgresql://db.example.com/kagimori?sslmode=prefer", "verify-full"),
         ("postgresql://db.example.com,localhost/kagimori?sslmode=disable", "verify-full"),
+        ("postgresql://localhost/k?hostaddr=10.0.0.7&sslmode=disable", "verify-full"),
         ("postgresql://localhost", "names no database"),
         ("mysql://localhost/kagimori", "begins with postgresql"),
         ("kagimori.db", "begins with postgresql"),

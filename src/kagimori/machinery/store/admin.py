@@ -277,7 +277,7 @@ class AdminStore:
 @contextlib.contextmanager
 def _explained(engine: Engine) -> Iterator[None]:
     """Turn errors of the database into a line for a person."""
-    errors: tuple[type[Exception], ...] = (OSError, *engine.errors)
+    errors: tuple[type[Exception], ...] = (OSError, StoreFailed, *engine.errors)
     try:
         yield
     except StoreConflict:

@@ -1,6 +1,7 @@
 """A database as the stores use it: the protocol of every engine, and what a commit consists of."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -67,13 +68,29 @@ class Commit:
         self.failure: Exception | None = None
 
 
+class Cursor(Protocol):
+    """The result of a statement."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class CommitUnknown(StoreFailed):
+    """Nobody knows yet whether the commits were made; the database finds out, and says it."""
+
+
 class Database(Protocol):
     """One connection to a store, for one thread; every method blocks.
 
-    `errors` are what its methods raise when the database cannot be used.
+    `errors` are what its methods raise when the database cannot be used. `late` are commits that
+    failed with `CommitUnknown` and were found to be made since; their owner takes them out.
     """
 
     errors: tuple[type[Exception], ...]
+    late: list[Commit]
 
     def take_stream(self) -> None:
         """See to it that no commit is still on its way that was begun for our stream before."""
@@ -99,6 +116,12 @@ class Database(Protocol):
         self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
     ) -> tuple[list[Any], Key | None]:
         """Return the entities in whose body a text stands, and the last key looked at."""
+
+    def await_change(self, seconds: float) -> None:
+        """Return once another process announces a change, or that long has passed."""
+
+    def announce_change(self) -> None:
+        """Announce that something was committed, to those who wait for that."""
 
     def positions(self) -> Positions:
         """Return the newest sequence of every stream."""
@@ -126,6 +149,15 @@ class Database(Protocol):
 
     def adopt_denials(self, node: str) -> int:
         """Give all stored denials to the streams of this node; return how many were moved."""
+
+    def run(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
+        """Run one statement; `?` marks its parameters in every engine."""
+
+    def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for each row of parameters."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end of a block, or undo all if it fails."""
 
     def commit_all(
         self,

@@ -7,9 +7,10 @@ one sync serves them all and one conflict harms nobody else.
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Final, Protocol
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
 
-from kagimori.machinery.store.database import CacheKey, Commit, Positions
+from kagimori.machinery.store.database import CacheKey, Commit, Cursor, Positions
 from kagimori.machinery.store.denial_slots import adopt_denials
 from kagimori.machinery.store.group_sizes import size_of
 from kagimori.machinery.store.guard import Guard, key_in
@@ -40,16 +41,6 @@ _ADD_RECORD: Final = (
 )
 
 
-class Cursor(Protocol):
-    """The result of a statement."""
-
-    @property
-    def rowcount(self) -> int: ...
-    def fetchone(self) -> Any: ...
-    def fetchall(self) -> list[Any]: ...
-    def __iter__(self) -> Iterator[Any]: ...
-
-
 class SqlDatabase(ABC):
     """SQL over one connection; every method blocks, and belongs on a thread."""
 
@@ -66,6 +57,7 @@ class SqlDatabase(ABC):
         names_index: bool = True,
     ) -> None:
         self._stream = stream
+        self.late: list[Commit] = []
         self._statements = {
             table.name: Statements(table, contains=contains, names_index=names_index)
             for table in tables
@@ -231,14 +223,21 @@ class SqlDatabase(ABC):
             guard.committed()
 
     def adopt_denials(self, node: str) -> int:
+        with self.transaction():
+            return adopt_denials(self._execute, node)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         self._begin()
         try:
-            moved = adopt_denials(self._execute, node)
+            yield
             self._commit()
         except BaseException:
             self._roll_back()
             raise
-        return moved
+
+    def run(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
+        return self._execute(text, parameters)
 
     def _write(
         self, commits: Sequence[Commit], noted: Sequence[tuple[Table, Any]], *, probe: bool

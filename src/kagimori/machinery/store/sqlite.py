@@ -1,13 +1,14 @@
 """The embedded database: SQLite in WAL mode, `synchronous=FULL`."""
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from kagimori.machinery.store.database import Commit
+from kagimori.machinery.store.database import Commit, Cursor
 from kagimori.machinery.store.migrations import is_current, migrate
-from kagimori.machinery.store.sql_database import Cursor, SqlDatabase, destroys
+from kagimori.machinery.store.sql_database import SqlDatabase, destroys
 from kagimori.ports import Table
 
 BUSY_SECONDS: Final = 5.0
@@ -58,6 +59,12 @@ class SqliteDatabase(SqlDatabase):
     def take_stream(self) -> None:
         """Do nothing: what a process had begun ended with it."""
 
+    def await_change(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def announce_change(self) -> None:
+        """Do nothing: a file is of one node, whose workers signal each other."""
+
     def hold_still(self) -> None:
         self._execute("BEGIN")
 
@@ -89,6 +96,9 @@ class SqliteDatabase(SqlDatabase):
 
     def close(self) -> None:
         self._connection.close()
+
+    def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(text, rows)
 
     def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
         return self._connection.execute(text, parameters)

@@ -54,6 +54,10 @@ class WorkerStore(Arming):
         self._release_timer: asyncio.TimerHandle | None = None
         self._reads_fail = self._writes_fail = False
         self.journal_sequence: Callable[[], int] = lambda: 0
+        # Given the records of changes that were found to be made after they had been refused.
+        self.on_late: Callable[[str, bytes], object] = lambda _event_id, _record: None
+        self._waiting: list[Pending[None]] = []
+        self._is_refreshing = False
         self.view = Memory(self._reader, self._load, tables)
         # Whoever had this stream before may have died between a commit and saying so.
         self._signal.notify()
@@ -69,26 +73,55 @@ class WorkerStore(Arming):
 
     def refresh(self) -> Pending[None]:
         """Drop from memory what others have changed since we last looked."""
-        seen, since = self._signal.counts[:], self._positions
         done: Pending[None] = Pending()
+        self._waiting.append(done)
+        if not self._is_refreshing:
+            self._refresh_now()
+        return done
+
+    def _refresh_now(self) -> None:
+        """Refresh for all who wait; those who come meanwhile wait for the next reading."""
+        waiting, self._waiting = self._waiting, []
+        look, since = self._look(), self._positions
+        self._is_refreshing = True
         job = self._reading.call(lambda: self._reader.changes_since(since))
 
         def take() -> None:
+            self._is_refreshing = False
+            failure: Exception | None = None
             try:
                 newest, stale = job.result()
-            except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+            except Exception as problem:  # noqa: BLE001 - whoever waits must hear of it
                 self._reads_fail = True
-                done.fail(as_store_failure(failure))
-                return
-            self._reads_fail = False
-            # One reading thread: what is read later is never of an earlier moment.
-            self._positions = newest
-            self._drop(stale)
-            self._seen = self._signal.with_own(seen)
-            done.settle(None)
+                failure = as_store_failure(problem)
+            else:
+                self._reads_fail = False
+                # One reading thread: what is read later is never of an earlier moment.
+                self._positions = newest
+                self._drop(stale)
+                self._took(look)
+            if self._waiting:
+                self._refresh_now()
+            for done in waiting:
+                if failure is None:
+                    done.settle(None)
+                else:
+                    done.fail(failure)
 
         job.then(take)
-        return done
+
+    def _look(self) -> Any:
+        """Return the marks of the moment before a reading."""
+        return self._signal.counts[:]
+
+    def _took(self, look: Any) -> None:
+        """Note that all is in memory that the marks stand for."""
+        self._seen = self._signal.with_own(look)
+
+    def _announce(self) -> None:
+        """Let others know that something was committed."""
+        self._signal.notify()
+        self._seen = self._signal.with_own(self._seen)
 
     def _drop(self, stale: list[CacheKey] | None) -> None:
         if stale is None:
@@ -221,6 +254,7 @@ class WorkerStore(Arming):
 
     def _written(self, job: Pending[None], commits: list[Commit], released: list[str]) -> None:
         self._busy = False
+        self._take_late()
         try:
             job.result()
         except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
@@ -235,8 +269,7 @@ class WorkerStore(Arming):
             return
         self._writes_fail = False
         if commits:
-            self._signal.notify()
-            self._seen = self._signal.with_own(self._seen)
+            self._announce()
         for commit in commits:
             if commit.failure is not None:
                 self._fail(commit, commit.failure)
@@ -244,6 +277,14 @@ class WorkerStore(Arming):
             self._apply(commit)
             commit.pending.settle(None)
         self._write_on()
+
+    def _take_late(self) -> None:
+        late, self._writer.late = self._writer.late, []
+        for commit in late:
+            self.view.doubt(commit.writes)
+            self.on_late(commit.event_id, commit.record)
+        if late:
+            self._announce()
 
     def _apply(self, commit: Commit) -> None:
         """Take our own commit into memory, but for entities that others have changed after it.

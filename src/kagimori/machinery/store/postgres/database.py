@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from kagimori.machinery.store.database import Commit
+from kagimori.machinery.store.database import Commit, CommitUnknown, Cursor
 from kagimori.machinery.store.postgres.link import Link, PostgresFailed, PostgresLost, TryAgain
-from kagimori.machinery.store.sql_database import Cursor, SqlDatabase
+from kagimori.machinery.store.sql_database import SqlDatabase
 from kagimori.ports import StoreConflict, StoreFailed, Table
 
 ATTEMPTS_MAX: Final = 5  # of a group of commits, before each is made alone
@@ -22,6 +22,10 @@ SETTLE_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.002
 _TAKE: Final = "UPDATE feeds SET newest = newest WHERE stream = ?"
 _NEW_FEED: Final = "INSERT INTO feeds (stream, newest) VALUES (?, 0)"
+# A commit that waits for a synchronous standby would be said to be made when its time is up.
+_UNLIMITED: Final = "SET LOCAL statement_timeout = 0"
+_CHANNEL: Final = "kagimori_changes"
+_ANNOUNCE: Final = f"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {_CHANNEL}; COMMIT"
 _WAS_MADE: Final = "SELECT 1 FROM changes WHERE stream = ? AND event_id = ?"
 
 
@@ -38,9 +42,19 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, link: Link, stream: str, tables: Sequence[Table]) -> None:
         super().__init__(stream, tables, contains="position(? IN body) > 0", names_index=False)
         self._link = link
+        # Commits of which nobody knows whether they were made, in the order in which they were.
+        self._unknown: list[Commit] = []
 
     def take_stream(self) -> None:
         self._settled(None)
+
+    def await_change(self, seconds: float) -> None:
+        self._link.await_notice(_CHANNEL, seconds)
+
+    def announce_change(self) -> None:
+        # In a transaction of its own: commits with a notice wait for one another at the server. It
+        # need not last, so nothing is synced for it.
+        self._link.run(_ANNOUNCE)
 
     def hold_still(self) -> None:
         self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -61,24 +75,23 @@ class PostgresDatabase(SqlDatabase):
         together: bool = False,
         marks: Sequence[str] = (),
     ) -> None:
+        self._find_out()
         give_up = time.monotonic() + RECONNECT_SECONDS
         alone = len(commits) <= 1 or together
         for attempt in range(ATTEMPTS_ALONE_MAX if alone else ATTEMPTS_MAX):
-            for commit in commits:
-                commit.failure = None
+            _forget_failures(commits)
             try:
                 super().commit_all(
                     commits, released, noted, probe=probe, together=together, marks=marks
                 )
             except TryAgain:
-                longest = _PAUSE_SECONDS * 2 ** min(attempt, 6)
-                time.sleep(longest * random.uniform(0.5, 1))  # noqa: S311
+                _pause(attempt)
             except PostgresLost:  # before anything was committed
                 if time.monotonic() > give_up:
                     raise
                 self._link.pause()
             except OutcomeUnknown:
-                if commits and self._settled(commits[0].event_id):
+                if self._was_made(commits):
                     return
             else:
                 return
@@ -105,13 +118,33 @@ class PostgresDatabase(SqlDatabase):
                 commit.failure = StoreFailed(str(failure))
         self.commit_all((), released, noted, probe=probe)
 
-    def _settled(self, event_id: str | None) -> bool:
+    def _find_out(self) -> None:
+        """Learn the fate of commits that were given up, before anything else is committed.
+
+        Raises:
+            PostgresFailed: it cannot be found out yet.
+        """
+        if self._unknown:
+            if self._settled(self._unknown[0].event_id, seconds=RECONNECT_SECONDS):
+                self.late += [one for one in self._unknown if one.failure is None]
+            self._unknown = []
+
+    def _was_made(self, commits: Sequence[Commit]) -> bool:
+        if not commits:
+            return False  # what was noted or released is written once more
+        try:
+            return self._settled(commits[0].event_id)
+        except PostgresFailed as failure:
+            self._unknown = list(commits)
+            raise CommitUnknown(str(failure)) from None
+
+    def _settled(self, event_id: str | None, seconds: float | None = None) -> bool:
         """Return whether the commit of an event was made; from then on that cannot change.
 
         Raises:
             PostgresFailed: it could not be found out in time.
         """
-        give_up = time.monotonic() + SETTLE_SECONDS
+        give_up = time.monotonic() + (SETTLE_SECONDS if seconds is None else seconds)
         while True:
             try:
                 return self._settle(event_id)
@@ -138,6 +171,9 @@ class PostgresDatabase(SqlDatabase):
             raise
         return found is not None
 
+    def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._link.run_many(text, rows)
+
     def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
         return self._link.run(text, parameters)
 
@@ -146,6 +182,11 @@ class PostgresDatabase(SqlDatabase):
         self._link.in_transaction = True
 
     def _commit(self) -> None:
+        self._execute(_UNLIMITED)
+        self._commit_now()
+
+    def _commit_now(self) -> None:
+        # INVARIANT(acknowledged-is-durable): what became of a commit is known before it is said.
         try:
             self._execute("COMMIT")
         except PostgresLost:
@@ -161,6 +202,16 @@ class PostgresDatabase(SqlDatabase):
         except PostgresFailed:
             self._link.close()
         self._link.in_transaction = False
+
+
+def _forget_failures(commits: Sequence[Commit]) -> None:
+    for commit in commits:
+        commit.failure = None
+
+
+def _pause(attempt: int) -> None:
+    longest = _PAUSE_SECONDS * 2 ** min(attempt, 6)
+    time.sleep(longest * random.uniform(0.5, 1))  # noqa: S311
 
 
 def _give_up(commits: Sequence[Commit], *, together: bool) -> None:

@@ -5,9 +5,10 @@ Errors are ours and hold no values: the server's own details may show what was s
 """
 
 import contextlib
+import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ _LIMITS: Final = (
     f"SET lock_timeout = {LOCK_SECONDS * 1000}",
     f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_SECONDS * 1000}",
 )
+# What the driver would print by itself is raised to us as well.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class PostgresFailed(Exception):
@@ -45,8 +48,10 @@ class BoundedConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which nothing takes longer than ANSWER_SECONDS."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        if timeout is not None:  # of those who expect that nothing comes
+            return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+            return super().wait(gen, interval, ANSWER_SECONDS)
         except errors._WaitTimeout:  # noqa: SLF001 - what psycopg raises has no other name
             self.pgconn.finish()  # what is still under way is of no use to anybody
             raise
@@ -60,6 +65,8 @@ class Link:
         self._connection: BoundedConnection | None = None
         self._not_before, self._backoff = 0.0, _BACKOFF_SECONDS[0]
         self.in_transaction = False
+        self._listens_on: BoundedConnection | None = None
+        self._can_listen = True
 
     def run(self, text: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
         """Run a statement; outside a transaction, again on a new connection if one was lost.
@@ -79,6 +86,41 @@ class Link:
                 raise
         return self._run(text, parameters)
 
+    def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement of a transaction for each row, without waiting for each.
+
+        Raises: as `run`.
+        """
+        connection = self._connected()
+        with self._explained(connection):
+            connection.cursor().executemany(_marked(text), rows)
+
+    def await_notice(self, channel: str, seconds: float) -> None:
+        """Return once there is a notice on a channel, or that long has passed.
+
+        Where the database has no notices, it is the time.
+
+        Raises:
+            PostgresLost, PostgresFailed: as `run`.
+        """
+        connection = self._connected()
+        if self._can_listen and self._listens_on is not connection:
+            try:
+                connection.execute(f"LISTEN {channel}")
+            except psycopg.Error as problem:
+                if connection.closed:
+                    raise PostgresLost(_line(problem)) from None
+                self._can_listen = False
+            self._listens_on = connection
+        if not self._can_listen:
+            time.sleep(seconds)
+            return
+        try:
+            for _ in connection.notifies(timeout=seconds, stop_after=1):
+                pass
+        except psycopg.Error as problem:
+            raise PostgresLost(_line(problem)) from None
+
     def close(self) -> None:
         self.in_transaction = False
         if self._connection is not None:
@@ -92,8 +134,18 @@ class Link:
 
     def _run(self, text: str, parameters: Sequence[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
         connection = self._connected()
-        try:
+        with self._explained(connection):
             done = connection.execute(_marked(text), parameters)
+        if text == "COMMIT" and done.statusmessage != text:  # it may say that it rolled back
+            self.in_transaction = False
+            raise TryAgain
+        return done
+
+    @contextlib.contextmanager
+    def _explained(self, connection: BoundedConnection) -> Iterator[None]:
+        """Turn errors of the driver into ours."""
+        try:
+            yield
         except (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable):
             raise TryAgain from None
         except errors.IntegrityError as conflict:
@@ -110,10 +162,6 @@ class Link:
                 self._connection = None
                 raise PostgresLost(_line(problem)) from None
             raise PostgresFailed(_line(problem)) from None
-        if text == "COMMIT" and done.statusmessage != text:  # it may say that it rolled back
-            self.in_transaction = False
-            raise TryAgain
-        return done
 
     def _connected(self) -> BoundedConnection:
         if self._connection is not None and not self._connection.closed:

@@ -5,6 +5,8 @@ A password comes from a file that the URL names (`password_file`, one line), or 
 itself knows: `passfile`, the variable PGPASSFILE, a client certificate, the peer of a socket.
 """
 
+import os
+import ssl
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
@@ -32,6 +34,7 @@ _MAY_SAY: Final = frozenset(
 _FILES: Final = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 _SECRETS: Final = ("passfile", "sslkey")
 _NOT_CHECKED: Final = ("disable", "allow", "prefer")
+_ROOTS: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "")
 
 
@@ -118,10 +121,17 @@ def read_place(url: str, password_file: Path | None = None) -> PostgresPlace:
 def _check_tls(parameters: dict[str, Any]) -> None:
     """See to it that a server on another machine is connected to with TLS, and is who it says."""
     hosts = str(parameters.get("host", "")).split(",")
+    hosts += str(parameters.get("hostaddr", "")).split(",")
     if all(host in _LOOPBACK or host.startswith(("/", "@")) for host in hosts):
         return
     mode = parameters.setdefault("sslmode", "verify-full")
     if mode in _NOT_CHECKED:
         raise BadPlace(f"sslmode={mode} is for a database on this machine; use verify-full")
     if mode == "verify-full":
-        parameters.setdefault("sslrootcert", "system")
+        parameters.setdefault("sslrootcert", _system_roots())
+
+
+def _system_roots() -> str:
+    """Return the file with the system's authorities; libpq's own TLS may look elsewhere for it."""
+    known = [os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_ROOTS]
+    return next((file for file in known if file and Path(file).is_file()), "system")

@@ -188,6 +188,10 @@ class Path:
         if operation is None:
             raise UnsupportedOperationException(f"{progress.name} is not offered here.")
         progress.read_only = operation.read_only
+        if not operation.read_only and self.store.is_shared:
+            # A change that finds nothing to do is checked by no commit: it must not find so in
+            # memory that is behind another node.
+            await self.store.refresh()
         given = self.wire.decode(target, raw)
         region = progress.region = progress.region or self.settings.home_region
         call = progress.call = Call(progress.service, progress.name, region, given)

@@ -208,7 +208,9 @@ class CountingView(View, Protocol):
 
 
 class Store(Protocol):
-    """The durable store of all entities."""
+    """The durable store of all entities; if shared, memory may be behind other nodes a moment."""
+
+    is_shared: bool
 
     def is_fresh(self) -> bool:
         """Return whether memory holds nothing that another worker of this node has changed."""

@@ -80,7 +80,7 @@ def test_a_process_is_killed_while_the_database_is(database):
         goes_on(server, disturb, "both killed")
 
 
-@pytest.mark.parametrize("manner", ["cut", "silent", "deaf", "slow"])
+@pytest.mark.parametrize("manner", ["cut", "silent", "deaf", "slow"] if LONG > 1 else ["deaf"])
 def test_the_network_under_a_server_is_bad(database, manner):
     network = BadNetwork(f"{database.folder}/.s.PGSQL.5432")
     name = database.new_database().partition("@/")[2].partition("?")[0]

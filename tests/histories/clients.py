@@ -21,19 +21,20 @@ CONTEXT_NAME = "number"
 class World:
     """The nodes, the keys, and the names that clients may use; made before they begin."""
 
-    def __init__(self, nodes, history, keys=3):
+    def __init__(self, nodes, history, keys=3, user="alice"):
         self.nodes, self.history = nodes, history
+        self.user = user
         self.lock, self.numbers = threading.Lock(), 0
         first = nodes[0]
         iam, kms = first.client("iam"), first.client()
-        iam.create_user(UserName="alice")
-        made = iam.create_access_key(UserName="alice")["AccessKey"]
+        iam.create_user(UserName=user)
+        made = iam.create_access_key(UserName=user)["AccessKey"]
         self.alice = {"access_key": made["AccessKeyId"], "secret": made["SecretAccessKey"]}
         self.keys = [
             kms.create_key(Policy=self.policy("none", is_allowed=False))["KeyMetadata"]["KeyId"]
             for _ in range(keys)
         ]
-        self.aliases = [f"alias/a{number}" for number in range(3)]
+        self.aliases = [f"alias/{user}{number}" for number in range(3)]
         self.tags = [f"t{number}" for number in range(4)]
         self.grants, self.descriptions = {}, []
         for key in self.keys:
@@ -49,7 +50,7 @@ class World:
         account = f"arn:aws:iam::{self.nodes[0].account}"
         statements = [("root", f"{account}:root", "kms:*"), (sid, f"{account}:root", "kms:List*")]
         if is_allowed:
-            statements.append(("alice", f"{account}:user/alice", "kms:Encrypt"))
+            statements.append(("alice", f"{account}:user/{self.user}", "kms:Encrypt"))
         return json.dumps(
             {
                 "Version": "2012-10-17",
@@ -232,7 +233,7 @@ class Client(threading.Thread):
         register = f"grant/{key}/{number}"
         body = {
             "KeyId": key,
-            "GranteePrincipal": f"arn:aws:iam::{self._world.nodes[0].account}:user/alice",
+            "GranteePrincipal": f"arn:aws:iam::{self._world.nodes[0].account}:user/{self._world.user}",
             "Operations": ["GenerateDataKeyWithoutPlaintext"],
             "Constraints": {"EncryptionContextEquals": {CONTEXT_NAME: number}},
         }
@@ -319,7 +320,7 @@ class Client(threading.Thread):
         )  # fmt: skip
 
     def create_key(self, _):
-        description = f"key/{self._world.number()}"
+        description = f"key/{self._world.user}/{self._world.number()}"
         with self._world.lock:
             self._world.descriptions.append(description)
         self.ask("CreateKey", {"Description": description}, writes=[Write(description, "once")])

@@ -15,7 +15,17 @@ SEED = os.environ.get("KAGIMORI_FAULT_SEED", "20261124")
 LONG = 10 if "KAGIMORI_NIGHTLY" in os.environ else 1
 
 
-def record(nodes, name, disturb, *, clients=5, others_bound=1.0, settle=lambda: None, worlds=None):
+def record(
+    nodes,
+    name,
+    disturb,
+    *,
+    clients=5,
+    others_bound=1.0,
+    settle=lambda: None,
+    worlds=None,
+    user="alice",
+):
     """Return the history.
 
     `disturb(history)` makes the faults, while clients are at work; `settle` returns once they
@@ -23,7 +33,9 @@ def record(nodes, name, disturb, *, clients=5, others_bound=1.0, settle=lambda: 
     """
     history = History(f"{SEED}/{name}", others_bound=others_bound)
     print("seed", history.seed)
-    world = World(nodes, history)
+    world = World(nodes, history, user=user)
+    if len(nodes) > 1:
+        time.sleep(others_bound)  # what was made until now is known everywhere
     if worlds is not None:
         worlds.append(world)
     crew = [

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from kagimori.machinery.store.arming import Arming
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.database import CacheKey, Commit, as_store_failure
-from kagimori.machinery.store.engines import engine_of
+from kagimori.machinery.store.engines import engine_of, is_server
 from kagimori.machinery.store.memory import Memory
 from kagimori.machinery.store.thread import WorkerThread
 from kagimori.machinery.store.watches import Watch
@@ -36,6 +36,8 @@ class WorkerStore(Arming):
         """Open the store; with `waits_for_key`, nothing is loaded or changed before `arm`."""
         super().__init__(tables, waits_for_key=waits_for_key)
         self._loop = asyncio.get_running_loop()
+        # Whether others than this node's workers may change it, of which memory learns later.
+        self.is_shared = is_server(place)
         engine = engine_of(place)
         self._writer = engine.open(stream, tables)
         # Before the outbox is read: afterwards nothing can come into it but by us.

@@ -142,6 +142,19 @@ def test_the_clock_jumps_and_comes_back(seconds):
         ready(server)
 
 
+def test_a_clock_that_jumps_a_year_ahead_deletes_no_key():
+    with deployed(lambda _, folder: MovedClock(folder)) as (server, clock):
+        made = serving.Signed(server, "CreateKey", {}).send(server.url)
+        key = {"KeyId": made.json["KeyMetadata"]["KeyId"]}
+        waiting = {**key, "PendingWindowInDays": 7}
+        asked = serving.Signed(server, "ScheduleKeyDeletion", waiting).send(server.url)
+        assert asked.status == 200
+        clock.jump(365 * DAY)
+        serving.eventually(lambda: any("jumped ahead" in line for line in server.stderr), 30)
+        clock.jump(0)
+        assert serving.Signed(server, "CancelKeyDeletion", key).send(server.url).status == 200
+
+
 def encrypted(server, key, skew):
     body = {"KeyId": key, "Plaintext": "eA=="}
     return serving.Signed(server, "Encrypt", body, skew_seconds=skew).send(server.url)

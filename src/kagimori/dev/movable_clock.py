@@ -31,6 +31,10 @@ class MovableClock(Clock):
     def now(self) -> float:
         return time.time() + self._offset_seconds
 
+    def steady(self, on_jump: Callable[[float], None]) -> Callable[[], float]:
+        """Return the time as it is: here it is moved on purpose."""
+        return self.now
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward; time never runs back.
 

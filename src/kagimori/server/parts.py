@@ -21,6 +21,7 @@ from kagimori.hsm.client import HsmClient
 from kagimori.hsm.holders import Holders
 from kagimori.http.front import Front
 from kagimori.machinery.chance import uuids
+from kagimori.machinery.clock import jump_text
 from kagimori.machinery.key_sets import KeySets
 from kagimori.machinery.once import Once
 from kagimori.machinery.quota_counts import QuotaCounts
@@ -134,7 +135,7 @@ class Parts:
             store=self.store,
             key_holder=holders,
             archive=self.archive,
-            now=now,
+            now=kind.clock.steady(lambda by: self.telemetry.trouble("clock", jump_text(by))),
             draw=draw,
             telemetry=self.telemetry,
         )

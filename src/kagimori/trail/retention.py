@@ -5,12 +5,12 @@ so that a trail is never shorter than what was signed of it.
 """
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from kagimori.machinery.clock import Clock
 from kagimori.rules.chain.chain import read_line
 from kagimori.rules.chain.digest import FOLDER, BadDigest, Digest, decode_file
 from kagimori.rules.records.entry import decode_entry
@@ -56,6 +56,7 @@ class RetentionFollower:
         self._source, self._seconds = source, days * DAY_SECONDS
         self._receivers, self._proposals = receivers, proposals
         self._newest: tuple[Path, Digest] | None = None
+        self._now = Clock().steady(lambda _seconds: None)
 
     def turn(self, *, stopping: bool) -> float:
         audit = self._source.audit
@@ -68,7 +69,7 @@ class RetentionFollower:
                 if end.stream in known
             }
             remove_before(audit, begins)
-            older_than = time.time() - self._seconds
+            older_than = self._now() - self._seconds
             new = new_beginnings(audit, newest, older_than, self._receivers, counted_up_to(audit))
             self._proposals.put({name: new[name] for name in new if name in known})
         return TURN_SECONDS

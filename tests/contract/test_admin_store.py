@@ -51,15 +51,19 @@ def test_no_commit_without_a_record(store):
         if not name.startswith("_")
     ]
     reading = {
+        "arm",
         "check",
         "close",
         "count",
         "facts",
+        "forget_witness",
         "group",
         "hold_still",
+        "is_unmarked",
         "one",
         "outbox_streams",
         "page",
+        "standing",
     }
     assert set(writing) - reading == {"adopt_denials", "commit", "commit_together"}
 

@@ -187,11 +187,21 @@ class Server:
 
     # --- clients ----------------------------------------------------------------------------------
 
-    def client(self, service="kms", *, region=None, access_key=None, secret=None, **settings):
+    def client(
+        self,
+        service="kms",
+        *,
+        region=None,
+        access_key=None,
+        secret=None,
+        token=None,
+        **settings,
+    ):
         """Return a boto3 client of this server that tries once."""
         session = boto3.session.Session(
             aws_access_key_id=access_key or self.made["access_key_id"],
             aws_secret_access_key=secret or self.made["secret_access_key"],
+            aws_session_token=token,
             region_name=region or self.region,
         )
         return session.client(

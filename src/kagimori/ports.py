@@ -237,6 +237,9 @@ class Store(Protocol):
         key of the last one, None once there are no more.
         """
 
+    def read_all(self, table: Table) -> Pending[Sequence[Any]]:
+        """Settle with all entities of a small table, as they are in the store and not in memory."""
+
     def note(self, table: Table, entities: Sequence[Any]) -> None:
         """Write entities that need no record (uses, denials) later, replacing older ones."""
 
@@ -383,6 +386,9 @@ class Inspector(Protocol):
 
     def replay_requests(self, asker: Asker, query: TwinQuery) -> TwinFound:
         """Return when requests would have been throttled, and what they would have cost."""
+
+    def nodes(self, asker: Asker) -> Sequence[Mapping[str, Any]]:
+        """Return the nodes of the deployment, each in the members of NodeDetails."""
 
     def metrics_summary(self, asker: Asker) -> Mapping[str, Any]:
         """Return the server's counters, in the members of GetMetricsSummary."""

@@ -19,6 +19,11 @@ COMMANDS: Final = {
         "init",
         "kagimori init --data ./kagimori-data --region eu-central-1",
     ),
+    "join": (
+        "joining",
+        "join",
+        "kagimori join --data ./node-2 --store postgresql://db/kagimori --root ./seal.key",
+    ),
     "serve": (
         "serving",
         "serve",
@@ -51,6 +56,7 @@ COMMANDS: Final = {
     "seal": ("seals", "seal", "kagimori seal list --data ./kagimori-data"),
     "unseal": ("seals", "unseal", "kagimori unseal --data ./kagimori-data"),
     "domain": ("domains", "domain", "kagimori domain status --data ./kagimori-data"),
+    "node": ("nodes", "node", "kagimori node list --data ./kagimori-data"),
     "quota": ("quotas", "quota", "kagimori quota show --data ./kagimori-data"),
     "usage": ("usage", "usage", "kagimori usage --data ./kagimori-data --by key"),
     "twin": ("twin", "twin", "kagimori twin --since 30d --data ./kagimori-data"),

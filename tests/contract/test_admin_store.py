@@ -65,7 +65,12 @@ def test_no_commit_without_a_record(store):
         "page",
         "standing",
     }
-    assert set(writing) - reading == {"adopt_denials", "commit", "commit_together"}
+    assert set(writing) - reading == {
+        "adopt_denials",
+        "commit",
+        "commit_together",
+        "note",  # of what nodes say of themselves, and of copies of records
+    }
 
 
 def test_a_change_and_its_record_lie_there_together_in_order(store, place):

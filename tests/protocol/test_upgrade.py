@@ -88,8 +88,8 @@ def test_all_that_is_written_from_then_on_names_the_node():
         assert {slot.partition("-")[0] for slot in denials.values()} == {node}
         for request_id in (known[0], known[-1]):
             assert "kms:ListKeys" in serving.run("why", request_id, "--data", data).stdout
-        leases = stored(data, "SELECT value FROM deployment WHERE name = 'timer'")
-        assert leases == [(json.dumps(node),)]
+        leases = stored(data, "SELECT body FROM leases WHERE name = 'time'")
+        assert [json.loads(body)["holder"] for (body,) in leases] == [node]
         verified(data)
 
 

@@ -59,6 +59,11 @@ class Layout(Struct, frozen=True):
         return self.store_url.read_text(encoding="utf-8").strip()
 
     @property
+    def is_shared(self) -> bool:
+        """True if other nodes may use the same store."""
+        return self.store_url.exists()
+
+    @property
     def is_deployment(self) -> bool:
         """True if the folder holds a deployment, wherever its store is."""
         return self.database.is_file() or self.store_url.is_file()
@@ -145,13 +150,8 @@ def make_folder(data: Path, *, with_seal_key: bool = True, store_url: str | None
     Raises:
         Unusable: it holds a deployment or something else already, or cannot be written.
     """
-    layout = Layout(data)
+    layout = make_empty_folder(data)
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if layout.is_deployment or layout.seal_key.exists():
-            raise Unusable(f"{data} already holds a deployment")
-        if any(data.iterdir()):
-            raise Unusable(f"{data} is not empty")
         if with_seal_key:
             write_private(layout.seal_key, secrets.token_hex(32).encode())
         if store_url is not None:
@@ -159,6 +159,24 @@ def make_folder(data: Path, *, with_seal_key: bool = True, store_url: str | None
         else:
             # SQLite keeps the mode of a file it finds, for its write-ahead log as well.
             write_private(layout.database, b"")
+    except OSError as problem:
+        raise Unusable(f"cannot write {data}: {problem.strerror}") from None
+    return layout
+
+
+def make_empty_folder(data: Path) -> Layout:
+    """Make a folder for a deployment or a node, or take an empty one.
+
+    Raises:
+        Unusable: it holds a deployment or something else already, or cannot be written.
+    """
+    layout = Layout(data)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if layout.is_deployment or layout.seal_key.exists():
+            raise Unusable(f"{data} already holds a deployment")
+        if any(data.iterdir()):
+            raise Unusable(f"{data} is not empty")
     except OSError as problem:
         raise Unusable(f"cannot write {data}: {problem.strerror}") from None
     return layout

@@ -34,7 +34,7 @@ from kagimori_boundary.replies import Reply, SealedDomains
 from kagimori_boundary.seal_replies import SealAdded
 
 DEFAULT_REGION: Final = "us-east-1"
-_TAKEN: Final = "the store already holds a deployment"
+_TAKEN: Final = "the store already holds a deployment: add a node with `kagimori join`"
 
 
 class FirstSeal(NamedTuple):

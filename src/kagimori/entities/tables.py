@@ -3,6 +3,7 @@
 from typing import Final
 
 from kagimori.entities.identity_tables import ACCESS_KEYS, ACCOUNTS, IDENTITY_TABLES
+from kagimori.entities.node_tables import NODE_TABLES
 from kagimori.entities.stored_tokens import tokens_of
 from kagimori.ports import Table
 from kagimori.rules.authorization.denial import Denial
@@ -108,6 +109,7 @@ TABLES: Final = {
         AUDIT_KEYS,
         ACCOUNT_QUOTAS,
         APPROVALS,
+        *NODE_TABLES,
     )
 }
 # The tables whose entities hold tokens.

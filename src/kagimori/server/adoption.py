@@ -19,6 +19,7 @@ from kagimori_boundary.commands import AdoptDomains, Command
 from kagimori_boundary.replies import Reply
 
 RETRY_SECONDS = 5.0
+SHARED_SECONDS = 1.0  # between looks at a store that other nodes change without a signal here
 
 
 class Adoption:
@@ -36,6 +37,7 @@ class Adoption:
         self._store: AdminStore | None = None
         self._adopted: tuple[object, int] | None = None
         self._not_before = 0.0
+        self._is_shared, self._looked_at = layout.is_shared, 0.0
 
     def adopt(self, hsm: object) -> None:
         """Have `hsm` (a name of the process that runs now) adopt the rings, if they are new to it.
@@ -44,8 +46,11 @@ class Adoption:
         """
         seen = self._signal.counts[:]
         is_known = self._adopted is not None and self._adopted[0] == hsm
-        if (seen == self._seen and is_known) or self._monotonic() < self._not_before:
+        if self._monotonic() < self._not_before:
             return
+        if seen == self._seen and is_known and not self._is_time():
+            return
+        self._looked_at = self._monotonic()
         try:
             domains = self._domains()
             if domains is not None and self._adopted != (hsm, domains.version):
@@ -55,6 +60,9 @@ class Adoption:
         except (StoreUnusable, Unusable, HsmRefused, OSError) as problem:
             self._not_before = self._monotonic() + RETRY_SECONDS
             Log().error("trouble", part="domain keys", why=str(problem))
+
+    def _is_time(self) -> bool:
+        return self._is_shared and self._monotonic() - self._looked_at >= SHARED_SECONDS
 
     def close(self) -> None:
         if self._store is not None:

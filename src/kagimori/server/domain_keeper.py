@@ -12,7 +12,7 @@ the next step.
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from kagimori.entities.tables import CLOSED_DOMAIN_KEYS, DOMAINS
@@ -65,8 +65,9 @@ class DomainKeeper(Rounds):
         settings: DomainSettings,
         account_id: str,
         region: str,
+        holds: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        super().__init__("domain keys", telemetry)
+        super().__init__("domain keys", telemetry, holds)
         self._view, self._store, self._key_holder = view, store, key_holder
         self._keeper, self._now, self._draw = keeper, now, draw
         self._settings = settings

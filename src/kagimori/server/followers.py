@@ -44,6 +44,8 @@ class Followers:
             control_fd=-1,
             streams=self._options.registered.known,
             options=audit,
+            node=self._options.registered.node,
+            is_shared=self._layout.is_shared,
         )
         self._trail = TrailChild(config, inherits=(self._lock,))
         await asyncio.to_thread(self.admit)

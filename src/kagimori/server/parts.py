@@ -5,11 +5,9 @@
 
 import os
 import time
-from collections.abc import Callable, Coroutine
 from email.utils import formatdate
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kagimori.deployment.folder import Layout
 from kagimori.entities.identity_tables import ACCESS_KEY_USES
@@ -37,19 +35,15 @@ from kagimori.rules.authorization.denial import Denials, slots_of
 from kagimori.rules.keys.usage_record import Usages
 from kagimori.rules.quotas.rates import read_rates
 from kagimori.rules.records.strangers import Strangers
-from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.doors import HEALTH_PAGES, Doors
+from kagimori.server.duties import Duties
 from kagimori.server.kind import ServerKind
 from kagimori.server.outside_holders import OutsideHolders
-from kagimori.server.seal_keeper import SealKeeper
 from kagimori.server.store_guard import StoreGuard
-from kagimori.server.store_keeper import StoreKeeper
-from kagimori.server.timekeeper import Timekeeper
 from kagimori.server.worker_config import QUOTAS, WorkerConfig
 from kagimori.trail.archive import AuditArchive
 from kagimori.trail.inspector import TrailInspector
 from kagimori.trail.journal import Journal
-from kagimori.trail.keeper import Keeper
 from kagimori.trail.lookup import AuditLookup
 from kagimori.trail.mark import MARKS
 from kagimori.trail.reserve import RESERVE_BYTES
@@ -62,7 +56,8 @@ class Parts:
     """All parts of one worker. Made on the loop."""
 
     def __init__(self, config: WorkerConfig, kind: ServerKind) -> None:
-        data = Path(config.data)
+        layout = Layout(Path(config.data))
+        data, self.is_shared = layout.data, layout.is_shared
         self.telemetry = Telemetry(services=SERVICES)
         self.now = now = kind.clock.now
         draw = self.draw = uuids()
@@ -70,7 +65,7 @@ class Parts:
         self.outside = OutsideHolders(config, self.hsm, self.telemetry)
         holders = Holders(self.hsm, self.outside.of_type)
         self.store = open_worker_store(
-            Layout(data).store,
+            layout.store,
             ChangeSignal(data / "run" / "changes", config.streams.index(config.stream)),
             stream=config.stream,
             tables=tuple(TABLES.values()),
@@ -130,48 +125,18 @@ class Parts:
         place = config.streams.index(config.stream)
         self._counts = QuotaCounts(data / "run" / QUOTAS, place, len(config.streams))
         self.quotas = quotas_of(wanted.profile, rates, self.store.view, self._counts)
-        self.timekeeper = Timekeeper(
-            view=self.store.view,
+        self.duties = Duties(
+            config,
             store=self.store,
             key_holder=holders,
             archive=self.archive,
             now=kind.clock.steady(lambda by: self.telemetry.trouble("clock", jump_text(by))),
             draw=draw,
             telemetry=self.telemetry,
-        )
-        self.domain_keeper = DomainKeeper(
-            view=self.store.view,
-            store=self.store,
-            key_holder=holders,
-            keeper=Keeper(self.store, self.archive, holders, self.telemetry),
-            now=now,
-            draw=draw,
-            telemetry=self.telemetry,
-            settings=config.settings.domains,
-            account_id=config.operator_account_id,
-            region=config.regions[0],
-        )
-        self.store_keeper = StoreKeeper(
-            store=self.store,
-            key_holder=holders,
-            keeper=Keeper(self.store, self.archive, holders, self.telemetry),
-            now=now,
-            draw=draw,
-            telemetry=self.telemetry,
-        )
-        self.seal_keeper = SealKeeper(
-            view=self.store.view,
-            store=self.store,
-            key_holder=holders,
-            keeper=Keeper(self.store, self.archive, holders, self.telemetry),
-            now=now,
-            draw=draw,
-            telemetry=self.telemetry,
-            account_id=config.operator_account_id,
-            region=config.regions[0],
+            is_sealed=lambda: self.hsm.sealed,
         )
         self.lookup = AuditLookup(data / "audit")
-        self.inspector = TrailInspector(data)
+        self.inspector = TrailInspector(data, config.settings.nodes.lease_seconds)
         key_sets = KeySets(config.web_identity.given, fetches=config.web_identity.fetches)
         web_identity = AssumeRoleWithWebIdentity(key_sets)
         path = RequestPath(
@@ -195,11 +160,11 @@ class Parts:
             denials=self.denials,
             strangers=self.strangers,
             quotas=self.quotas,
-            on_due=self.timekeeper.wake,
+            on_due=self.duties.timekeeper.wake,
         )
         doors = Doors(path.handle, self.troubles, self.reasons)
         self.front = Front(
-            kind.door(doors.handle, self._turn, config.settings),
+            kind.door(doors.handle, self.duties.turn, config.settings),
             config.settings.front,
             new_request_id=draw,
             http_date=lambda: formatdate(time.time(), usegmt=True).encode(),
@@ -212,22 +177,6 @@ class Parts:
         """True once the HSM is there, be it sealed, and the store has its key or cannot get it."""
         guard, is_armed = self.store_guard, self.store.is_armed
         return self.hsm.sealed or (self.hsm.operational and (is_armed or guard.has_failed))
-
-    def rounds(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        """Return the rounds that one worker of a node takes.
-
-        While the HSM is sealed, what would need it waits; attempts to open it are recorded.
-        """
-
-        def may() -> bool:
-            return not self.hsm.sealed and self.store.is_armed
-
-        return [
-            partial(self.timekeeper.run, may),
-            partial(self.domain_keeper.run, may),
-            partial(self.store_keeper.run, may),
-            self.seal_keeper.run,
-        ]
 
     def troubles(self) -> list[str]:
         """Return which parts do not serve; none of them means ready."""
@@ -254,8 +203,3 @@ class Parts:
         self.outside.close()
         self.hsm.close()
         self._counts.close()
-
-    async def _turn(self) -> None:
-        """Take one turn of everybody who does what time asks for."""
-        for rounds in (self.timekeeper, self.domain_keeper, self.store_keeper):
-            await rounds.turn()

@@ -5,7 +5,7 @@ The timekeeper and the keeper of domain keys are such; each says what one step i
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from kagimori.hsm.client import HsmGone
@@ -20,8 +20,15 @@ TURN_SECONDS: Final = 1.0
 class Rounds(ABC):
     """Takes steps until one says that nothing is left; a turn that fails does not end the next."""
 
-    def __init__(self, part: str, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        part: str,
+        telemetry: Telemetry,
+        holds: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Take steps only while `holds` says that this node may; it awaits pendings alone."""
         self._part, self._telemetry = part, telemetry
+        self._holds = holds or _always
         self._lock = asyncio.Lock()
         self._awake = False
 
@@ -53,7 +60,7 @@ class Rounds(ABC):
 
     async def _take_steps(self, finished: asyncio.Future[None]) -> None:
         try:
-            while await self.step():
+            while await self._holds() and await self.step():
                 pass
         except (HsmGone, JournalFailed, StoreFailed) as trouble:
             self._telemetry.trouble(f"{self._part}: {type(trouble).__name__}", str(trouble))
@@ -61,3 +68,7 @@ class Rounds(ABC):
             self._telemetry.fault(problem)
         if not finished.done():
             finished.set_result(None)
+
+
+async def _always() -> bool:
+    return True

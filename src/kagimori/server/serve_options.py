@@ -25,6 +25,7 @@ class ServeOptions(Struct, frozen=True):
     key_store_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
     worker_module: str = "kagimori"
+    software: str = ""
     dev_hsm: bool = False
     token_children: tuple[TokenChild, ...] = ()
     clusters: tuple[Cluster, ...] = ()

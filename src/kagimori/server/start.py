@@ -1,6 +1,7 @@
 """Assembles and runs `kagimori serve`; knows all parts, but those of `dev`."""
 
 import contextlib
+import importlib.metadata
 import shutil
 import sys
 import tempfile
@@ -71,6 +72,7 @@ def serve(
             key_store_roots=key_store_roots,
             web_identity=web_identity,
             worker_module=worker_module,
+            software=importlib.metadata.version("kagimori"),
             dev_hsm=dev_hsm,
             token_children=children,
             clusters=tuple(clusters_of(settings.tokens, children)),

@@ -5,7 +5,7 @@ What it has to do stands in the database, so that it goes on after a crash where
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from kagimori.entities.tables import KEY_STORES
@@ -47,8 +47,9 @@ class StoreKeeper(Rounds):
         now: Callable[[], float],
         draw: Callable[[], str],
         telemetry: Telemetry,
+        holds: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        super().__init__("key stores", telemetry)
+        super().__init__("key stores", telemetry, holds)
         self._store, self._key_holder, self._keeper = store, key_holder, keeper
         self._now, self._draw = now, draw
 

@@ -23,6 +23,7 @@ from kagimori.server.adoption import Adoption
 from kagimori.server.followers import Followers
 from kagimori.server.hsm_child import HsmChild
 from kagimori.server.keeping import Restarts
+from kagimori.server.membership import Membership
 from kagimori.server.opening import opener_options
 from kagimori.server.serve_options import ServeOptions
 from kagimori.server.tokens import TokenProcesses
@@ -131,16 +132,21 @@ class Supervisor:
     async def _keep_domains_adopted(self) -> None:
         """Have the HSM use the domain keys that are kept, soon after each rotation."""
         adoption = Adoption(self._layout, self._hsm.ask)
+        membership = Membership(self._layout, self._options.registered.node)
         while not self._restarts.stopping.is_set():
             await asyncio.to_thread(self._hsm.keep_opener)
             if self._hsm.is_sealed:
                 await self._look_whether_open()
             else:
                 await asyncio.to_thread(adoption.adopt, self._hsm.pid)
+            if await asyncio.to_thread(membership.is_removed):
+                Log().error("trouble", part="node", why="this node was removed: it stops")
+                self._restarts.stopping.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ADOPT_SECONDS):
                     await self._restarts.stopping.wait()
         adoption.close()
+        membership.close()
 
     async def _look_whether_open(self) -> None:
         """Go on once custodians have opened the domains.

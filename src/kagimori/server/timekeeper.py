@@ -6,7 +6,7 @@ node has it. What cannot be done now is tried again later.
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from kagimori.entities.tables import KMS_KEYS
@@ -57,8 +57,9 @@ class Timekeeper(Rounds):
         draw: Callable[[], str],
         telemetry: Telemetry,
         monotonic: Callable[[], float] = time.monotonic,
+        holds: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        super().__init__("timer", telemetry)
+        super().__init__("timer", telemetry, holds)
         self._view, self._store = view, store
         self._key_holder = key_holder
         self._keeper = Keeper(store, archive, key_holder, telemetry)

@@ -13,6 +13,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from kagimori.entities.node_tables import TAKEN_RECORDS
 from kagimori.entities.tables import DENIALS, KEY_USAGES
 from kagimori.http.tls import server_context
 from kagimori.machinery.control import Answer, BadMessage, frame, read_question
@@ -23,7 +24,7 @@ from kagimori.server.parts import Parts
 from kagimori.server.worker_config import WorkerConfig
 from kagimori.trail.journal import JournalFailed
 from kagimori.trail.mark import MARKS
-from kagimori.trail.outbox import Row, recover_closed, recover_others, recover_own
+from kagimori.trail.outbox import Row, recover_closed, recover_others, recover_own, rows_of_node
 from kagimori.trail.recovery import (
     CUT_EVENT,
     Cut,
@@ -71,9 +72,11 @@ class Worker:
             listener = socket.socket(fileno=self._config.listen_fd)
             await self._parts.front.listen(sock=listener, ssl=self._tls())
             if self._config.timer:
-                tasks += [loop.create_task(run()) for run in self._parts.rounds()]
+                tasks += [loop.create_task(run()) for run in self._parts.duties.rounds()]
             writer.write(frame(Answer(0)))
         await obeying
+        if self._config.timer:
+            await self._parts.duties.lease_keeper.resign()
         await self._parts.front.drain(self._config.settings.serve.drain_seconds)
         for task in tasks:
             task.cancel()
@@ -108,12 +111,15 @@ class Worker:
             "altered": list(self._parts.store_guard.alarms),
             "confined": self._confinement.keeps_the_seal_hidden,
             "journal_sequence": self._parts.journal.end.sequence,
-            "domains": self._parts.domain_keeper.snapshot() if self._config.timer else None,
+            "domains": self._parts.duties.domain_keeper.snapshot() if self._config.timer else None,
         }
 
     async def _journal_outbox(self) -> None:
         """Put into the journal what a crash kept from it, before anything new goes there."""
-        rows, config = self._parts.store.outbox(), self._config
+        config = self._config
+        # What belongs to other nodes of a store that is shared is theirs to see to.
+        store, node = self._parts.store, config.node.node_id if self._parts.is_shared else None
+        rows = rows_of_node(store.outbox(), store.all_at_start(TAKEN_RECORDS), node)
         cuts = [] if self._parts.journal.cut is None else [self._parts.journal.cut]
         try:
             await recover_own(rows, config.stream, self._parts.journal, self._parts.store)

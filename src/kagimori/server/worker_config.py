@@ -17,6 +17,14 @@ class WebIdentityKeys(Struct, frozen=True):
     fetches: bool = False
 
 
+class NodeFacts(Struct, frozen=True):
+    """The node that a worker is of: its id, where it answers, and its version of the code."""
+
+    node_id: str = ""
+    address: str = ""
+    software: str = ""
+
+
 class WorkerConfig(Struct, frozen=True):
     """Descriptors are inherited; times are seconds since the epoch; roots are PEM texts."""
 
@@ -37,4 +45,5 @@ class WorkerConfig(Struct, frozen=True):
     key_store_roots: tuple[str, ...] = ()
     web_identity: WebIdentityKeys = WebIdentityKeys()
     clusters: tuple[Cluster, ...] = ()
+    node: NodeFacts = NodeFacts()
     closed_streams: tuple[str, ...] = ()  # their journals lost something, and are not added to

@@ -14,7 +14,7 @@ from kagimori.server.hsm_child import HsmChild
 from kagimori.server.keeping import Restarts
 from kagimori.server.serve_options import ServeOptions
 from kagimori.server.worker_child import ANSWER_SECONDS_MAX, WorkerChild
-from kagimori.server.worker_config import QUOTAS, WorkerConfig
+from kagimori.server.worker_config import QUOTAS, NodeFacts, WorkerConfig
 
 STOP_SECONDS: Final = 10.0  # for a worker to end once it has drained
 
@@ -96,6 +96,7 @@ class Workers:
             web_identity=options.web_identity,
             clusters=options.clusters,
             timer=name == self._names[0],  # one worker of a node does what time asks for
+            node=NodeFacts(registered.node, options.url, options.software),
             created_at=facts.created_at,
             closed_streams=tuple(name for name, closed in registered.known.items() if closed),
             operator_account_id=facts.operator_account_id,

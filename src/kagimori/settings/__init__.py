@@ -13,6 +13,7 @@ from kagimori.settings.front import FrontLimits
 from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
 from kagimori.settings.key_stores import KeyStores
+from kagimori.settings.nodes import Nodes
 from kagimori.settings.quotas import Quotas
 from kagimori.settings.serving import DEFAULT_LISTEN, DEFAULT_PORT, Admin, Serve, Tls
 from kagimori.settings.tokens import Token
@@ -39,6 +40,7 @@ __all__ = [
     "FrontLimits",
     "Hsm",
     "KeyStores",
+    "Nodes",
     "Quotas",
     "Serve",
     "Setting",

@@ -16,6 +16,7 @@ from kagimori.settings.hsm import DomainKeys, Hsm
 from kagimori.settings.identities import Attestation, WebIdentity
 from kagimori.settings.key_stores import KeyStores
 from kagimori.settings.kms_roots import KmsRoot
+from kagimori.settings.nodes import Nodes
 from kagimori.settings.quotas import Quotas
 from kagimori.settings.serving import Admin, Serve, Tls
 from kagimori.settings.store import Store
@@ -35,6 +36,7 @@ class Settings(Section, frozen=True):
     quotas: Quotas = Quotas()
     store: Store = Store()
     audit: AuditOptions = AuditOptions()
+    nodes: Nodes = Nodes()
     web_identity: WebIdentity = WebIdentity()
     attestation: Attestation = Attestation()
     key_stores: KeyStores = KeyStores()

@@ -67,6 +67,16 @@ class CheckpointBucket:
         put_object(self._bucket, name, content, now=self._now(), lock_days=self._lock_days)
 
 
+def place_of_node(place: str, node: str) -> str:
+    """Return the place within `place` for the copies of one of several nodes.
+
+    The URL of a receiver gets the node in its query.
+    """
+    if "://" in place and not place.startswith(SCHEME):
+        return f"{place}{'&' if '?' in place else '?'}node={node}"
+    return f"{place.rstrip('/')}/{node}"
+
+
 def checkpoints_at(
     place: str,
     *,

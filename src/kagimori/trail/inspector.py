@@ -24,6 +24,7 @@ from kagimori.rules.records.event_search import EventPage, EventSearch, Places
 from kagimori.rules.refusal import ServiceUnavailableException, ThrottlingException
 from kagimori.trail.event_pages import page
 from kagimori.trail.meter_reader import read_usage
+from kagimori.trail.node_pages import nodes_of
 from kagimori.trail.policy_replay import replay
 from kagimori.trail.reading import prove_unused
 from kagimori.trail.server_pages import metrics_summary, server_status
@@ -37,8 +38,9 @@ NICENESS: Final = 10  # requests come first
 class TrailInspector:
     """The inspector of one worker. Made and used on the loop."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, lease_seconds: float = 10.0) -> None:
         self._data, self._layout = data, Layout(data)
+        self._lease_seconds = lease_seconds
         # What takes minutes does not hold up what takes moments.
         self._slow, self._quick = WorkerThread("inspect-slow"), WorkerThread("inspect")
         self._slow.call(_step_back)
@@ -81,6 +83,13 @@ class TrailInspector:
     def server_status(self, asker: Asker) -> dict[str, Any]:
         """Return the members of GetStatus. Raises as `search`."""
         found: dict[str, Any] = self._result(self._quick, asker, lambda: server_status(self._data))
+        return found
+
+    def nodes(self, asker: Asker) -> list[dict[str, Any]]:
+        """Return the nodes in the members of ListNodes. Raises as `search`."""
+        found: list[dict[str, Any]] = self._result(
+            self._quick, asker, lambda: nodes_of(self._data, self._lease_seconds)
+        )
         return found
 
     def metrics_summary(self, asker: Asker) -> dict[str, Any]:

@@ -17,6 +17,8 @@ class TrailConfig(Struct, frozen=True):
     control_fd: int
     streams: dict[str, bool]
     options: AuditOptions
+    node: str = ""
+    is_shared: bool = False  # other nodes use the same store
 
 
 def signs(options: AuditOptions) -> bool:

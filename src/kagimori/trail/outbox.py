@@ -4,7 +4,7 @@ Each goes into its own stream's journal, so that none is there twice: before any
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,8 @@ import msgspec
 
 from kagimori.pending import Pending
 from kagimori.ports import Store
+from kagimori.rules.chain.stream_names import is_of_node
+from kagimori.rules.nodes.shared_trail import TakenRecord
 from kagimori.trail.files import journal_files, records_after
 from kagimori.trail.journal import Journal, JournalFailed
 from kagimori.trail.recovery import Cut, JournalDamaged
@@ -79,25 +81,47 @@ async def recover_closed(
     """
     for stream in closed:
         theirs = [row for row in rows if row[1] == stream]
-        missing = _without_trace(theirs, [audit_folder / stream, journal.folder])
+        folders = [audit_folder / stream, journal.folder]
+        missing = not_named([row[0] for row in theirs], folders)
         for event_id, _, _, record in theirs:
             if event_id in missing:
                 await _as_future(journal.append(record))
             store.release((event_id,))
 
 
-def _without_trace(rows: list[Row], folders: list[Path]) -> set[str]:
-    """Return the ids of the events that no file of the folders names.
+def home_of(row: Row, taken: Mapping[str, TakenRecord]) -> str:
+    """Return the stream in which a record on its way counts; another node's, if that took it."""
+    found = taken.get(row[0])
+    return row[1] if found is None else found.by
 
-    Their lines may be damaged, so this looks for nothing but the ids. Newer files come first.
+
+def rows_of_node(rows: Iterable[Row], taken: Iterable[TakenRecord], node: str | None) -> list[Row]:
+    """Return the rows that count in the streams of a node, as rows of these; None: of all nodes.
+
+    For one that was taken over from another node, the whole journal is to be searched.
     """
-    missing = {row[0] for row in rows}
-    for folder in folders:
+    by_id = {one.event_id: one for one in taken}
+    found = []
+    for row in rows:
+        home = home_of(row, by_id)
+        if node is None or is_of_node(home, node):
+            found.append((row[0], home, row[2] if home == row[1] else -1, row[3]))
+    return found
+
+
+def not_named(event_ids: Iterable[str], folders: Iterable[Path]) -> set[str]:
+    """Return the ids of the events whose records are in no file of the folders.
+
+    Lines may be damaged, so this looks for nothing but the member with the id; that stands in a
+    record once, and within strings quotes are escaped. Newer files come first.
+    """
+    missing = set(event_ids)
+    for folder in dict.fromkeys(folders):
         for file in reversed(journal_files(folder)):
             if not missing:
                 return missing
             content = file.read_bytes()
-            missing = {event_id for event_id in missing if event_id.encode() not in content}
+            missing = {one for one in missing if b'"eventID":"%b"' % one.encode() not in content}
     return missing
 
 

@@ -15,12 +15,15 @@ from typing import Any, Final
 
 from kagimori.deployment.audit_key import AuditKey, stored_audit_key
 from kagimori.deployment.folder import Layout, Unusable
-from kagimori.deployment.opened import opened
+from kagimori.deployment.opened import new_store, opened
 from kagimori.machinery.control import Answer, Question, Talk
 from kagimori.machinery.logs import Log
+from kagimori.machinery.store.admin import AdminStore, StoreUnusable
 from kagimori.machinery.store.key_watch import KeyWatch
 from kagimori.rules.records.receiver import read_receiver
-from kagimori.trail.checkpoints import Checkpoints, checkpoints_at
+from kagimori.trail.alone import AloneFollower
+from kagimori.trail.checkpoints import Checkpoints, checkpoints_at, place_of_node
+from kagimori.trail.delivery import STATE_NAME
 from kagimori.trail.delivery_follower import DeliveryFollower
 from kagimori.trail.digest_follower import DigestFollower
 from kagimori.trail.follower import Follower, Runner
@@ -32,6 +35,7 @@ from kagimori.trail.notices import Keys, Notifier, begin_at_end, state_file
 from kagimori.trail.options import FINISH_SECONDS, TrailConfig
 from kagimori.trail.receiving import ReceivingCommand, Webhook, secret_in
 from kagimori.trail.retention import DAY_SECONDS, Proposals, RetentionFollower
+from kagimori.trail.sharing import MirrorFollower, SharingFollower, taken_elsewhere
 from kagimori.trail.signer import Signer
 from kagimori.trail.source import Source
 
@@ -48,9 +52,10 @@ class TrailProcess:
         self._layout, self._options = Layout(Path(config.data)), config.options
         self._talk = Talk(socket.socket(fileno=config.control_fd))
         self._log = Log()
-        marks = self._layout.data / MARKS
-        self._source = Source(self._layout.audit, config.streams, marks)
+        self._marks = self._layout.data / MARKS
+        self._source = Source(self._layout.audit, config.streams, self._marks)
         self._signer = Signer(Path(config.hsm_socket), self._key)
+        self._node, self._is_shared = config.node, config.is_shared
         self._strangers: list[str] = []
 
     def run(self) -> None:
@@ -58,6 +63,9 @@ class TrailProcess:
         question = self._next(None)
         while question is None or question.asked != "begin":
             question = self._next(None)
+        if self._is_shared:
+            with contextlib.suppress(StoreUnusable, Unusable), self._open_store() as store:
+                self._source.leave_out(taken_elsewhere(store))
         runner = Runner(list(self._followers()), trouble=self._trouble)
         self._talk.say(Answer(question.number))
         with contextlib.suppress(OSError):
@@ -105,6 +113,9 @@ class TrailProcess:
         options, source = self._options, self._source
         proposals = Proposals()
         receivers = list(self._receivers())
+        if self._is_shared:
+            yield SharingFollower(source, self._node, self._open_store)
+            yield MirrorFollower(source, self._node, self._open_store, self._marks, proposals)
         yield IndexFollower(source)
         yield MeteringFollower(source, keys=lambda: KeyWatch(self._layout.store))
         if options.digest_minutes > 0:
@@ -117,21 +128,33 @@ class TrailProcess:
                 trouble=self._reporting("audit"),
             )
         if options.deliver is not None:
-            yield DeliveryFollower(
-                source,
-                self._signer,
-                place=options.deliver,
-                minutes=options.deliver_minutes,
-                digest_minutes=options.digest_minutes,
-                trouble=self._reporting("delivery"),
-            )
+            yield self._once("delivery", source.audit / STATE_NAME, self._delivery)
         if options.retain_days is not None and options.digest_minutes > 0:
             names = tuple(receiver.name for receiver in receivers)
             days = options.retain_days
             yield RetentionFollower(source, days=days, receivers=names, proposals=proposals)
         yield from receivers
 
-    def _receivers(self) -> Iterator[NoticeFollower]:
+    def _once(self, name: str, file: Path, make: Callable[[], Follower]) -> Follower:
+        """Return a follower that goes outward: among several nodes, one at a time runs it.
+
+        `file` is where it keeps how far it has come.
+        """
+        if not self._is_shared:
+            return make()
+        return AloneFollower(name, make, node=self._node, file=file, open_store=self._open_store)
+
+    def _delivery(self) -> DeliveryFollower:
+        return DeliveryFollower(
+            self._source,
+            self._signer,
+            place=self._options.deliver or "",
+            minutes=self._options.deliver_minutes,
+            digest_minutes=self._options.digest_minutes,
+            trouble=self._reporting("delivery"),
+        )
+
+    def _receivers(self) -> Iterator[Follower]:
         """Yield the receivers of events, each under the name that its place is noted under."""
         options = self._options
         if options.notify_url is not None:
@@ -142,13 +165,8 @@ class TrailProcess:
             words = tuple(shlex.split(options.notify_command))
             yield self._receiver("command", ReceivingCommand(words).post)
 
-    def _receiver(self, name: str, post: Callable[[bytes, str], None]) -> NoticeFollower:
+    def _receiver(self, name: str, post: Callable[[bytes, str], None]) -> Follower:
         audit = self._source.audit
-        try:
-            # Before anybody hears that we serve: events from then on are announced.
-            begin_at_end(audit, state_file(audit, name))
-        except OSError as problem:
-            self._trouble(name, str(problem))
 
         def notifier(keys: Keys) -> Notifier:
             return Notifier(
@@ -163,16 +181,31 @@ class TrailProcess:
                 source=self._source,
             )
 
-        return NoticeFollower(
-            name, self._source, keys=lambda: KeyWatch(self._layout.store), notifier=notifier
-        )
+        def follower() -> NoticeFollower:
+            return NoticeFollower(
+                name, self._source, keys=lambda: KeyWatch(self._layout.store), notifier=notifier
+            )
+
+        receiver = self._once(name, state_file(audit, name), follower)
+        try:
+            # Before anybody hears that we serve: events from then on are announced.
+            begin_at_end(audit, state_file(audit, name))
+        except OSError as problem:
+            self._trouble(name, str(problem))
+        return receiver
+
+    def _open_store(self) -> AdminStore:
+        return new_store(self._layout)
 
     def _checkpoints(self) -> Checkpoints | None:
         options = self._options
         if options.checkpoints is None:
             return None
+        place = options.checkpoints
+        if self._is_shared:  # each node has a chain of digests of its own
+            place = place_of_node(place, self._node)
         return checkpoints_at(
-            options.checkpoints,
+            place,
             secret=None if options.webhook_secret is None else Path(options.webhook_secret),
             lock_days=options.checkpoint_lock_days,
             environment=os.environ,

@@ -15,6 +15,7 @@ from kagimori.trail.reader import stream_folders
 from kagimori.trail.tail import Lines, Place, StreamTail
 
 SHARED_BYTES_MAX: Final = 8 * 1024 * 1024
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class SharedLines:
@@ -65,6 +66,15 @@ class Source:
         self.audit = audit
         self._known, self._marks = known, marks
         self._shared = SharedLines()
+        self._elsewhere: Mapping[str, frozenset[str]] = {}
+
+    def leave_out(self, elsewhere: Mapping[str, frozenset[str]]) -> None:
+        """Do not count records in these streams that other nodes have put into theirs."""
+        self._elsewhere = elsewhere
+
+    def know(self, streams: Mapping[str, bool]) -> None:
+        """Follow these streams from now on: nodes that share the store begin new ones."""
+        self._known = streams
 
     def folders(self) -> list[Path]:
         """Return the folders of the streams that count.
@@ -100,4 +110,10 @@ class Source:
     def tail(
         self, folder: Path, place: Place | None = None, *, hashes_files: bool = False
     ) -> StreamTail:
-        return StreamTail(folder, place, hashes_files=hashes_files, shared=self._shared)
+        return StreamTail(
+            folder,
+            place,
+            hashes_files=hashes_files,
+            shared=self._shared,
+            elsewhere=lambda: self._elsewhere.get(folder.name, _NOTHING),
+        )

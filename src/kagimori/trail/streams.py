@@ -15,11 +15,12 @@ from msgspec import Struct
 
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.node import node_id
+from kagimori.deployment.nodes import membership
 from kagimori.deployment.opened import Opened
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.store.admin import AdminStore, Change
 from kagimori.machinery.store.database import Fact
-from kagimori.ports import StoreConflict
+from kagimori.ports import StoreConflict, Write
 from kagimori.rules.chain.stream_names import admin_stream, worker_stream
 from kagimori.rules.records.service_event import ServiceRecord, journal_event
 from kagimori.trail.carry_over import settle_ends, streams_to_close
@@ -28,7 +29,6 @@ from kagimori.trail.recovery import CUT_EVENT, cut_details
 
 FACT: Final = "streams"
 SIGNS: Final = "signs"  # the fact that digests were made, from the first server on that makes some
-TIMER: Final = "timer"  # the lease of what time asks for: the id of the node that has it
 ATTEMPTS_MAX: Final = 5
 Streams = dict[str, bool]  # whether each is closed, by name
 
@@ -53,8 +53,9 @@ def known_streams(store: AdminStore) -> Streams | None:
 def register_node(deployment: Opened, workers: int, *, signs: bool) -> Registered:
     """Register this node: its streams, and that it does what time asks for.
 
-    The store is this folder's alone, whose lock we hold. So what another node had (this folder
-    before it had an id, or before it was restored without one) is carried over to this one.
+    A store in the folder is this folder's alone, whose lock we hold. So what another node had (this
+    folder before it had an id, or before it was restored without one) is carried over to this one.
+    Of a store that nodes share, the others keep what is theirs.
     `signs`: this server makes digests, so that some must be there from now on.
 
     Raises:
@@ -63,20 +64,25 @@ def register_node(deployment: Opened, workers: int, *, signs: bool) -> Registere
             that was acknowledged.
     """
     node = node_id(deployment.layout)
-    deployment.store.adopt_denials(node)
+    shared = deployment.layout.is_shared
+    if not shared:
+        deployment.store.adopt_denials(node)
     for _ in range(ATTEMPTS_MAX):
         facts = deployment.store.facts()
         before = _decode(facts.get(FACT))
         known = _known_or_found(deployment, before)
         # A restored store may have records on their way to streams that were never registered.
         on_the_way = dict.fromkeys(deployment.store.outbox_streams(), False)
-        leaving = streams_to_close(on_the_way | known, node)
+        leaving = [] if shared else streams_to_close(on_the_way | known, node)
         names = [f"w{number}" for number in range(workers)]
         own = {name: _open_name(worker_stream(node, name), known) for name in names}
         registered = known | dict.fromkeys(leaving, True)
         for name in (*own.values(), admin_stream(node)):
             registered.setdefault(name, False)
-        further = _further(facts, node, signs=signs)
+        further: list[Fact | Write] = [
+            *_signing(facts, signs=signs),
+            *membership(deployment.store, node, alone=not shared),
+        ]
         if registered == before and not further:
             return Registered(node, own, registered)
         details = {
@@ -128,10 +134,8 @@ def _open_name(name: str, known: Streams) -> str:
     return wanted
 
 
-def _further(facts: Mapping[str, Any], node: str, *, signs: bool) -> list[Fact]:
-    further = [Fact(SIGNS, "true")] if signs and SIGNS not in facts else []
-    lease, had = json.dumps(node), facts.get(TIMER)
-    return further if had == lease else [*further, Fact(TIMER, lease, had)]
+def _signing(facts: Mapping[str, Any], *, signs: bool) -> list[Fact]:
+    return [Fact(SIGNS, "true")] if signs and SIGNS not in facts else []
 
 
 def _record(deployment: Opened, event: str, details: dict[str, Any]) -> ServiceRecord:
@@ -151,7 +155,7 @@ def _keep(
     before: str | None,
     records: Sequence[ServiceRecord],
     *,
-    further: Sequence[Fact] = (),
+    further: Sequence[Fact | Write] = (),
 ) -> bool:
     """Keep the streams, and records of why; return whether they were still as before."""
     facts = [Fact(FACT, json.dumps(streams), before), *further]

@@ -4,7 +4,7 @@ What is read is no further than what a worker has answered for: a line that is w
 yet synced, may still be taken back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -56,6 +56,7 @@ class Lines(Struct, frozen=True, dict=True):
     offset: int
     first_sequence: int
     lines: list[bytes]
+    elsewhere: frozenset[str] = frozenset()  # events that count in another stream
 
     @cached_property
     def decoded(self) -> list[Decoded]:
@@ -65,6 +66,8 @@ class Lines(Struct, frozen=True, dict=True):
             try:
                 entry = decode_entry(record)
             except ValueError:
+                entry = None
+            if entry is not None and entry.event_id in self.elsewhere:
                 entry = None
             found.append(Decoded(sequence, offset, record, entry))
         return found
@@ -79,7 +82,13 @@ class Lines(Struct, frozen=True, dict=True):
         at = self.offset
         for number, line in enumerate(self.lines):
             if at == offset:
-                rest = Lines(self.file, at, self.first_sequence + number, self.lines[number:])
+                rest = Lines(
+                    self.file,
+                    at,
+                    self.first_sequence + number,
+                    self.lines[number:],
+                    self.elsewhere,
+                )
                 if "decoded" in self.__dict__:
                     rest.__dict__["decoded"] = self.decoded[number:]
                 return rest
@@ -120,12 +129,13 @@ class StreamTail:
         *,
         hashes_files: bool = False,
         shared: Shared | None = None,
+        elsewhere: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.stream = folder.name
         self.place = place or Place()
         self._folder = folder
         self._hashes_files = hashes_files
-        self._shared = shared
+        self._shared, self._elsewhere = shared, elsewhere
         self._hasher: Any = None
 
     def read(self, up_to: int = EVERYTHING) -> Iterator[Lines]:
@@ -236,7 +246,7 @@ class StreamTail:
         self.place = Place(name, offset, last, sha256(lines[-1]).hexdigest())
         if found is not None:
             return found
-        taken = Lines(name, place.offset, first, lines)
+        taken = Lines(name, place.offset, first, lines, self._elsewhere())
         if self._shared is not None:
             self._shared.keep(self.stream, taken)
         return taken

@@ -8,14 +8,16 @@ import trails
 from kagimori.deployment.facts import Facts, facts_from, new_facts
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.opened import Opened, new_store
+from kagimori.entities.node_tables import LEASES
 from kagimori.entities.tables import DOMAINS
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.store.database import Fact
 from kagimori.ports import Put
 from kagimori.rules.keys.domains import first_domains
+from kagimori.rules.nodes.node import TIME
 from kagimori.rules.records.service_event import deployment_created, journal_event
 from kagimori.trail.mark import MARKS, SyncedMark
-from kagimori.trail.streams import TIMER, close_stream, known_streams, register_node
+from kagimori.trail.streams import close_stream, known_streams, register_node
 
 ACCOUNT = "111122223333"
 
@@ -82,7 +84,7 @@ def test_a_new_node_has_streams_of_its_name_and_the_timer(deployment):
     assert found.workers == {"w0": f"{node}-w0", "w1": f"{node}-w1"}
     assert found.known == {f"{node}-w0": False, f"{node}-w1": False, f"{node}-admin": False}
     assert known_streams(deployment.store) == found.known
-    assert deployment.store.facts()[TIMER] == json.dumps(node)
+    assert deployment.store.one(LEASES, (TIME,)).holder == node
     assert recorded(deployment)["RegisterStreams"] == {
         "node": node,
         "streams": sorted(found.known),
@@ -153,7 +155,7 @@ def test_a_folder_restored_without_its_id_is_another_node(deployment):
     assert second.node != first.node
     closed = {name for name, closed in second.known.items() if closed}
     assert closed == set(first.known)
-    assert deployment.store.facts()[TIMER] == json.dumps(second.node)
+    assert deployment.store.one(LEASES, (TIME,)).holder == second.node
 
 
 def test_records_on_their_way_to_a_node_that_never_started_have_a_stream(deployment):

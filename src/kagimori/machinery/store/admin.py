@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec import Struct
 
+from kagimori.entities.node_tables import NOTED
 from kagimori.machinery.store.change_signal import ADMIN_SLOT, ChangeSignal
 from kagimori.machinery.store.database import Commit, Database, Engine, Fact
 from kagimori.machinery.store.engines import UnknownEngine, engine_of
@@ -246,6 +247,18 @@ class AdminStore:
         with _explained(self._engine):
             self._database.commit_all(commits, (), together=True, marks=marks)
             self._signal_change()
+
+    def note(self, entities: Sequence[tuple[Table, Any]]) -> None:
+        """Write entities that need no record, all of them or none, replacing older ones.
+
+        Raises:
+            StoreUnusable: the store cannot be written.
+            ValueError: one needs a record.
+        """
+        if any(table.name not in NOTED for table, _ in entities):
+            raise ValueError("nothing is noted here that needs a record")
+        with _explained(self._engine):
+            self._database.commit_all((), (), entities)
 
     def adopt_denials(self, node: str) -> None:
         """Give all stored denials to the streams of this node, while no worker runs.

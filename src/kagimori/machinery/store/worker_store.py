@@ -154,6 +154,9 @@ class WorkerStore(Arming):
     def due(self, table: Table, now: float, limit: int) -> Pending[Sequence[Any]]:
         return self._read(lambda: self._reader.due(table, now, limit))
 
+    def read_all(self, table: Table) -> Pending[Sequence[Any]]:
+        return self._read(lambda: self._reader.page(table, (), None, None, None))
+
     def search(
         self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
     ) -> Pending[tuple[Sequence[Any], Key | None]]:
@@ -173,6 +176,14 @@ class WorkerStore(Arming):
 
         job.then(take)
         return done
+
+    def outbox_now(self) -> Pending[list[tuple[str, str, int, bytes]]]:
+        """Settle with the records of all nodes that are on their way into journals."""
+        return self._read(self._reader.outbox)
+
+    def all_at_start(self, table: Table) -> list[Any]:
+        """Return all entities of a small table; called at start."""
+        return self._reader.page(table, (), None, None, None)
 
     def outbox(self) -> list[tuple[str, str, int, bytes]]:
         """Return the records that a crash may have kept from the journal; called once, at start."""

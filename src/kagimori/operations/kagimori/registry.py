@@ -25,6 +25,7 @@ from kagimori.operations.kagimori.executions import (
 )
 from kagimori.operations.kagimori.key_guards import GetKeyGuard, SetKeyGuard
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
+from kagimori.operations.kagimori.nodes import ListNodes, RemoveNode
 from kagimori.operations.kagimori.operators import ListOperators
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
 from kagimori.operations.kagimori.quotas import ListQuotas, SetQuota
@@ -60,6 +61,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         ListAccounts(),
         ListQuotas(),
         ListApprovals(),
+        ListNodes(inspector),
         ListOperators(),
         ListServiceKeys(),
         ProveKeyUnused(inspector),
@@ -68,6 +70,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         RequestApproval(),
         RewrapTokens(),
         RotateDomainKey(),
+        RemoveNode(),
         SearchEvents(inspector),
         SetKeyGuard(),
         SetQuota(),

@@ -135,6 +135,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GetUsage": "Month GroupBy AccountId MaxResults NextToken",
         "ListAccounts": "MaxResults NextToken",
         "ListApprovals": "MaxResults NextToken",
+        "ListNodes": "",
         "ListOperators": "",
         "ListQuotas": "AccountId",
         "ListServiceKeys": "MaxResults NextToken",
@@ -145,6 +146,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "Policy",
         "RewrapTokens": "",
         "RotateDomainKey": "DomainName",
+        "RemoveNode": "NodeId",
         "SearchEvents": "KeyId Caller EventName FailedOnly StartTime EndTime AccountId Order "
         "StartAtEnd MaxResults NextToken",
         "SetKeyGuard": "Days",

@@ -1,11 +1,13 @@
 """Numbered, forward-only migrations; each is applied whole, in a transaction of its own."""
 
 import base64
+import re
 import sqlite3
 from importlib import resources
 from typing import Final, Literal
 
 SCHEMA: Final = "kagimori.machinery.store"
+_USABLE_FROM: Final = re.compile(r"^-- usable from ([0-9]{1,9})$", re.MULTILINE)
 
 
 class NewerSchema(Exception):
@@ -21,6 +23,15 @@ def migrations(dialect: Literal["sqlite", "postgres"] = "sqlite") -> list[tuple[
         if file.name.endswith(".sql")
     ]
     return sorted(found)
+
+
+def usable_from(number: int, text: str) -> int:
+    """Return the oldest schema whose code may still use the store after a migration.
+
+    One that only adds says so: `-- usable from 14`. Without that, no older code may.
+    """
+    found = _USABLE_FROM.search(text)
+    return number if found is None else int(found[1])
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

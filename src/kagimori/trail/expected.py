@@ -11,13 +11,15 @@ from msgspec import Struct
 
 from kagimori.deployment.audit_key import AuditKey, stored_audit_key
 from kagimori.deployment.folder import Layout, Unusable
+from kagimori.deployment.node import node_id
 from kagimori.deployment.opened import new_store
-from kagimori.machinery.store.admin import StoreUnusable
+from kagimori.entities.node_tables import SHARED_TO
+from kagimori.machinery.store.admin import AdminStore, StoreUnusable
 from kagimori.rules.chain import findings as kinds
 from kagimori.rules.chain.chain import Link
 from kagimori.rules.chain.digest_chain import PLACE
 from kagimori.rules.chain.findings import Finding, StreamReport
-from kagimori.rules.chain.stream_names import is_admin_stream
+from kagimori.rules.chain.stream_names import is_admin_stream, node_of
 from kagimori.trail.mark import MARKS, read_mark
 from kagimori.trail.streams import SIGNS, Streams, known_streams
 
@@ -28,6 +30,7 @@ class Expected(Struct, frozen=True):
     key: AuditKey | None  # none if no server has made digests yet
     streams: Streams | None
     marks: Mapping[str, Link]
+    unshared: frozenset[str] = frozenset()  # streams of other nodes of which nothing was shared
 
 
 def expected_of(audit: Path) -> Expected | None:
@@ -44,12 +47,19 @@ def expected_of(audit: Path) -> Expected | None:
             key, streams = stored_audit_key(store), known_streams(store)
             if SIGNS not in store.facts():
                 key = None
+            unshared = _unshared(layout, store, streams or {}) if layout.is_shared else frozenset()
     except StoreUnusable as reason:
         raise Unusable(str(reason)) from None
     folder = layout.data / MARKS
     marks = {file.name: read_mark(file) for file in folder.iterdir()} if folder.is_dir() else {}
     found = {stream: mark for stream, mark in marks.items() if mark is not None and mark.sequence}
-    return Expected(key, streams, found)
+    return Expected(key, streams, found, unshared)
+
+
+def _unshared(layout: Layout, store: AdminStore, streams: Streams) -> frozenset[str]:
+    shared = {one.stream for one in store.page(SHARED_TO, (), None, None)}
+    own = node_id(layout)
+    return frozenset(name for name in streams if node_of(name) not in (None, own)) - shared
 
 
 def missing(
@@ -113,7 +123,7 @@ def _missing_streams(expected: Expected, reports: Sequence[StreamReport]) -> lis
                 f"{mark.sequence} was acknowledged"
             )
             found.append(Finding(kinds.CUT_TAIL, text, stream))
-    for stream in sorted(expected.streams or ()):
+    for stream in sorted(set(expected.streams or ()) - expected.unshared):
         if stream not in newest and stream not in expected.marks and not is_admin_stream(stream):
             text = "the deployment has registered this stream, and there is nothing of it"
             found.append(Finding(kinds.MISSING, text, stream))

@@ -70,13 +70,14 @@ class Mirror:
     def _new_lines(self, block: TrailBlock) -> list[bytes]:
         if block.stream != self.stream:
             raise TrailBroken(f"{self.stream}: a block of another stream")
-        if block.last_sequence <= self.end.sequence:
-            return []
         try:
+            begins = block.first_sequence
+            if block.last_sequence <= self.end.sequence:
+                return []
             lines = lines_in(block)
         except BadBlock as bad:
             raise TrailBroken(f"{self.stream}, block {block.first}: {bad}") from None
-        return lines[max(0, self.end.sequence + 1 - int(block.first)) :]
+        return lines[max(0, self.end.sequence + 1 - begins) :]
 
     def _read(self, line: bytes) -> tuple[int, str, bytes]:
         try:
@@ -86,7 +87,7 @@ class Mirror:
 
     def _file_of(self, block: TrailBlock, first: int) -> Path:
         """Return the file for lines from `first` on: files begin where those of the node do."""
-        if block.offset == 0 and first == int(block.first):
+        if block.offset == 0 and first == block.first_sequence:
             return self._folder / block.file
         return self._file or file_for(self._folder, first)
 

@@ -183,7 +183,7 @@ class MirrorFollower(_Sharing):
                 mirror = self._mirrors[stream] = Mirror(folder, self._marks)
             for block in blocks:
                 mirror.take(block)
-            at = max(int(blocks[-1].first), mirror.end.sequence)
+            at = max(blocks[-1].first_sequence, mirror.end.sequence)
             if mirror.begins is not None:
                 # A digest says that the copy begins there, so that nobody misses what was before.
                 self._proposals.put({stream: mirror.begins})

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from kagimori.rules.chain.stream_names import is_stream_name
+from kagimori.rules.numbers import whole
 
 SEQUENCE_DIGITS: Final = 20
 BLOCK_BYTES_MAX: Final = 16 * 1024 * 1024  # more than any line, and than any piece that is read
@@ -29,6 +30,18 @@ class TrailBlock(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     content: bytes
     version: int = 1
+
+    @property
+    def first_sequence(self) -> int:
+        """The sequence number of the first line.
+
+        Raises:
+            BadBlock: its key is none.
+        """
+        found = whole(self.first, digits_max=SEQUENCE_DIGITS)
+        if found is None or key_of(found) != self.first:
+            raise BadBlock("its key is no sequence number")
+        return found
 
 
 class SharedTo(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,6 +114,6 @@ def lines_in(block: TrailBlock) -> list[bytes]:
     if not opener.eof or opener.unused_data or not content.endswith(b"\n"):
         raise BadBlock("it is not whole, or too long")
     lines = content[:-1].split(b"\n")
-    if len(lines) != block.last_sequence - int(block.first) + 1:
+    if len(lines) != block.last_sequence - block.first_sequence + 1:
         raise BadBlock("it has not as many lines as it says")
     return lines

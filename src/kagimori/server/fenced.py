@@ -20,6 +20,7 @@ class FencedStore:
     def __init__(self, store: Store, view: View, node: str) -> None:
         self._store, self._view, self._node = store, view, node
         self._lease: Lease | None = None
+        self.is_shared = store.is_shared
         self.is_fresh, self.refresh = store.is_fresh, store.refresh
         self.due, self.search = store.due, store.search
         self.note, self.release = store.note, store.release

@@ -43,6 +43,7 @@ class Writer(threading.Thread):
         self._place, self._history, self._folder = place, history, folder / name
         self._folder.mkdir()
         self.answers, self.problem, self.stopping = 0, None, threading.Event()
+        self.connected = threading.Event()
         self.events = {}
 
     def run(self):
@@ -55,6 +56,7 @@ class Writer(threading.Thread):
     async def _live(self):
         signal = ChangeSignal(self._folder / "changes")
         store = WorkerStore(self._place, signal, stream=self.name, tables=tuple(TABLES.values()))
+        self.connected.set()
         try:
             await asyncio.gather(*(self._client(store, number) for number in range(2)))
         finally:
@@ -122,6 +124,8 @@ def lived(place, name, disturb, folder, nodes=3):
     crew = [Writer(f"n{number}", place, history, folder) for number in range(nodes)]
     for node in crew:
         node.start()
+    for node in crew:
+        assert node.connected.wait(60), node.problem
 
     def wait(more):
         wanted = sum(node.answers for node in crew) + more

@@ -35,6 +35,9 @@ def has_order(initial: str, steps: list[Step]) -> bool:
     Raises:
         TooManySteps: it takes too long to say.
     """
+    # Of what may never have happened, only what somebody saw can explain anything.
+    seen = {value for step in steps for value in step.sees or ()}
+    steps = [step for step in steps if step.is_sure or step.value in seen]
     steps = sorted(steps, key=lambda step: (step.latest, step.earliest))
     places = {step.number: place for place, step in enumerate(steps) if step.value is not None}
     before = []

@@ -59,14 +59,22 @@ class _Standby(Server):
 
     def __init__(self, primary):
         self._programs, self._user = primary._programs, primary._user
-        self._options = primary._options
+        self._options, self.port = primary._options, primary.port
         self.folder = Path(tempfile.mkdtemp(prefix="kagimori-pg-", dir="/tmp"))
         self.data = self.folder / "data"
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         self.folder.chmod(0o755)
         words = [
-            *(self._programs / "pg_basebackup", "-h", primary.folder, "-U", "owner"),
+            *(
+                self._programs / "pg_basebackup",
+                "-h",
+                primary.folder,
+                "-U",
+                "owner",
+                "-p",
+                str(self.port),
+            ),
             *("-D", self.data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"),
         ]
         done = subprocess.run(words, capture_output=True, text=True, **self._how())

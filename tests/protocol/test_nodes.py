@@ -34,6 +34,24 @@ def test_each_answers_for_what_another_made(cluster):
         assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"meet me at noon"
 
 
+def test_what_one_changes_all_others_know_within_moments(cluster):
+    one, others = cluster[0].client(), [node.client() for node in cluster[1:]]
+    key = one.create_key()["KeyMetadata"]["KeyId"]
+    for kms in others:
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    one.disable_key(KeyId=key)
+    for kms in others:
+        eventually(lambda kms=kms: refuses(kms, key), seconds=30)
+
+
+def refuses(kms, key):
+    try:
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    except kms.exceptions.DisabledException:
+        return True
+    return False
+
+
 def test_session_tokens_of_one_are_good_at_all(cluster):
     session = cluster[0].client("sts").get_session_token()["Credentials"]
     for node in cluster:

@@ -442,7 +442,7 @@ def test_the_schema_refuses_to_go_back(tmp_path):
 def test_the_schema_in_postgresql_refuses_to_go_back(databases):
     with databases.lent() as url:
         with contextlib.closing(psycopg.connect(url, autocommit=True)) as connection:
-            connection.execute("INSERT INTO schema_versions VALUES (999)")
+            connection.execute("INSERT INTO schema_versions VALUES (999, 999)")
             with pytest.raises(NewerSchema):
                 engine_of(url).open("", ())
             connection.execute("DELETE FROM schema_versions WHERE number = 999")

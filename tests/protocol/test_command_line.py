@@ -35,7 +35,7 @@ def pristine():
 
 
 _WRITTEN_BY_REGISTERING = tuple(
-    f'INSERT INTO "{table}"' for table in ("changes", "feeds", "outbox")
+    f'INSERT INTO "{table}"' for table in ("changes", "feeds", "leases", "nodes", "outbox")
 )
 
 

@@ -134,7 +134,9 @@ def test_a_worker_says_whether_the_seal_is_hidden(tmp_path, monkeypatch, hidden)
 
     (tmp_path / "seal.key").write_text("00")
     monkeypatch.setattr(confinement.landlock, "confine", confine)
-    monkeypatch.setattr(confinement, "HeldOpen", lambda _: type("Held", (), {"files": []})())
+    monkeypatch.setattr(
+        confinement, "HeldOpen", lambda _: type("Held", (), {"files": [], "readable": []})()
+    )
     config = WorkerConfig(
         data=str(tmp_path),
         stream="w0",

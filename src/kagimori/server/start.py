@@ -72,7 +72,7 @@ def serve(
             key_store_roots=key_store_roots,
             web_identity=web_identity,
             worker_module=worker_module,
-            software=importlib.metadata.version("kagimori"),
+            software=importlib.metadata.version("kagimori") or "unknown",
             dev_hsm=dev_hsm,
             token_children=children,
             clusters=tuple(clusters_of(settings.tokens, children)),

@@ -78,7 +78,7 @@ def test_series_have_names_of_ours_alone():
     assert len(telemetry.requests) <= SERIES_MAX + 1
     part = {"counts": [0] * 13, "seconds": 0.0}
     shown = {**telemetry.snapshot(), "stages": {"who": part}, "troubles": []}
-    shown |= {"connections": 0, "in_flight": 0, "hsm_in_flight": 0, "throttled": {}}
+    shown |= {"connections": 0, "in_flight": 0, "hsm_in_flight": 0, "throttled": {}, "altered": []}
     assert b'service="other"' in exposition([shown], {})
 
 

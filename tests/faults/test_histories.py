@@ -21,8 +21,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes
 
 def one_record_for_each(data, history):
     request_ids = {one.request_id for one in history.requests if one.request_id}
-    found = Counter(one.get("requestID") for one in records_of(data))
-    assert {found[one] for one in request_ids} == {1}
+
+    def found():
+        return Counter(one.get("requestID") for one in records_of(data))
+
+    # The record of a change is in the store until the disk lets the journal have it.
+    serving.eventually(lambda: found().keys() >= request_ids, 30)
+    counts = found()
+    assert {counts[one] for one in request_ids} == {1}
 
 
 def ready(server):

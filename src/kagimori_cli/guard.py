@@ -52,5 +52,7 @@ def _print(answer: dict[str, Any], output: Output) -> None:
         print_json(plain_members(answer))
         return
     days, account = answer.get("Days"), answer["AccountId"]
-    kept = "none" if days is None else f"keys that were used within {days} days"
-    typer.echo(f"Account {account} keeps usable: {kept}")
+    if days is None:
+        typer.echo(f"Account {account} has no guard: any key may be disabled or deleted.")
+    else:
+        typer.echo(f"Account {account} has a guard: keys used within {days} days stay usable.")

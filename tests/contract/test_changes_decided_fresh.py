@@ -7,8 +7,6 @@ import asyncio
 import json
 import uuid
 
-import pytest
-
 import lives
 from kagimori.dev.unverified import UnverifiedDevCallers
 from kagimori.entities.tables import KMS_KEYS, TABLES
@@ -67,11 +65,8 @@ class Node:
         self.store.close()
 
 
-def test_what_is_already_so_is_looked_up_anew(place, tmp_path):
-    if not isinstance(place, str):
-        pytest.skip("a file is one node's, whose workers see each change at once")
-
-    async def test():
+def test_what_is_already_so_is_looked_up_anew(databases, tmp_path):
+    async def test(place):
         one, two = Node("n1", place, tmp_path), Node("n2", place, tmp_path)
         try:
             _, made = await one.call("CreateKey")
@@ -85,4 +80,5 @@ def test_what_is_already_so_is_looked_up_anew(place, tmp_path):
             await one.close()
             await two.close()
 
-    asyncio.run(test())
+    with databases.lent() as place:
+        asyncio.run(test(place))

@@ -27,6 +27,18 @@ def reach_of(asked: Request, action: str) -> str | None:
     return None if caller.account_id == operators else caller.account_id
 
 
+def account_asked(asked: Request, action: str) -> str | None:
+    """Return the account that a request with an AccountId is about; None is all of them.
+
+    Raises:
+        AccessDeniedException: another account's, by somebody who is no operator.
+    """
+    reach, named = reach_of(asked, action), asked.call.input.AccountId
+    if reach is not None and named not in (None, reach):
+        raise foreign(asked, action)
+    return reach if named is None else str(named)
+
+
 def check_operator(asked: Request, action: str) -> None:
     """Return if the caller is an operator; whether it is allowed the action is another question.
 

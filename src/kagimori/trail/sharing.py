@@ -6,6 +6,7 @@ are in the store in any case, with the changes.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ LINES_PUT_MAX: Final = 1000  # in one block
 BLOCKS_AT_ONCE: Final = 16
 
 
-class _Sharing:
+class _Sharing(ABC):
     """A follower with a store of its own, opened when it is needed, and closed on trouble."""
 
     def __init__(self, source: Source, node: str, open_store: Callable[[], AdminStore]) -> None:
@@ -50,8 +51,9 @@ class _Sharing:
             self._store.close()
             self._store = None
 
+    @abstractmethod
     def _share(self, store: AdminStore) -> float:
-        raise NotImplementedError
+        """Share what is new; return after how many seconds to look again."""
 
 
 class SharingFollower(_Sharing):

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.gate.operators import foreign, reach_of
+from kagimori.gate.operators import account_asked
 from kagimori.operations.kagimori.inspecting import Inspecting, asker
 from kagimori.operations.operation import Facts, Outcome
 from kagimori.rules.records.event_search import (
@@ -28,7 +28,7 @@ class SearchEvents(Inspecting[FoundPage]):
     """Events of the caller's account; operators see those of all accounts."""
 
     def look_up(self, asked: Asked) -> FoundPage:
-        _account(asked)
+        account_asked(asked, _ACTION)
         return FoundPage((Need(_ACTION),))
 
     def read(self, asked: Asked, facts: FoundPage) -> FoundPage:
@@ -50,18 +50,6 @@ class SearchEvents(Inspecting[FoundPage]):
         return Outcome(answer)
 
 
-def _account(asked: Asked) -> str | None:
-    """Return whose trail is searched; None is everybody's.
-
-    Raises:
-        AccessDeniedException: another account's, by somebody who is no operator.
-    """
-    reach, named = reach_of(asked, _ACTION), asked.call.input.AccountId
-    if reach is not None and named not in (None, reach):
-        raise foreign(asked, _ACTION)
-    return reach if named is None else str(named)
-
-
 def _search(asked: Asked) -> EventSearch:
     given = asked.call.input
     return EventSearch(
@@ -73,7 +61,7 @@ def _search(asked: Asked) -> EventSearch:
             until=given.EndTime,
             failed=bool(given.FailedOnly),
         ),
-        _account(asked),
+        account_asked(asked, _ACTION),
         given.Order == "NEWEST_FIRST",
         given.MaxResults or PAGE_DEFAULT,
         at_end=bool(given.StartAtEnd) and given.NextToken is None,

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.gate.operators import foreign, reach_of
+from kagimori.gate.operators import account_asked
 from kagimori.operations.kagimori.bills import bill_members
 from kagimori.operations.kagimori.inspecting import Inspecting, asker
 from kagimori.operations.operation import Facts, Outcome
@@ -25,7 +25,7 @@ class ReplayQuotas(Inspecting[FoundTwin]):
     """Requests of the caller's account; operators may replay those of all accounts."""
 
     def look_up(self, asked: Asked) -> FoundTwin:
-        _account(asked)
+        account_asked(asked, _ACTION)
         return FoundTwin((Need(_ACTION),))
 
     def read(self, asked: Asked, facts: FoundTwin) -> FoundTwin:
@@ -50,18 +50,6 @@ class ReplayQuotas(Inspecting[FoundTwin]):
         )
 
 
-def _account(asked: Request) -> str | None:
-    """Return whose requests are replayed; None is everybody's.
-
-    Raises:
-        AccessDeniedException: another account's, by somebody who is no operator.
-    """
-    reach, named = reach_of(asked, _ACTION), asked.call.input.AccountId
-    if reach is not None and named not in (None, reach):
-        raise foreign(asked, _ACTION)
-    return reach if named is None else str(named)
-
-
 def _query(asked: Request) -> TwinQuery:
     given = asked.call.input
     until = asked.now if given.EndTime is None else min(given.EndTime, asked.now)
@@ -70,7 +58,7 @@ def _query(asked: Request) -> TwinQuery:
         raise ValidationException(
             f"StartTime must be before EndTime, by {RANGE_SECONDS_MAX // 86_400} days at most."
         )
-    return TwinQuery(_account(asked), given.Profile or AWS, since, until)
+    return TwinQuery(account_asked(asked, _ACTION), given.Profile or AWS, since, until)
 
 
 def _minute_members(one: ThrottledMinute) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kagimori.gate.asked import Asked, Need, Request
-from kagimori.gate.operators import foreign, reach_of
+from kagimori.gate.operators import account_asked
 from kagimori.operations.kagimori.bills import bill_members
 from kagimori.operations.kagimori.inspecting import Inspecting, asker
 from kagimori.operations.operation import Facts, Outcome
@@ -32,7 +32,7 @@ class GetUsage(Inspecting[FoundUsage]):
     """Usage of the caller's account; operators see that of all accounts."""
 
     def look_up(self, asked: Asked) -> FoundUsage:
-        _account(asked)
+        account_asked(asked, _ACTION)
         return FoundUsage((Need(_ACTION),))
 
     def read(self, asked: Asked, facts: FoundUsage) -> FoundUsage:
@@ -52,18 +52,6 @@ class GetUsage(Inspecting[FoundUsage]):
         return Outcome(answer)
 
 
-def _account(asked: Request) -> str | None:
-    """Return whose usage is asked for; None is everybody's.
-
-    Raises:
-        AccessDeniedException: another account's, by somebody who is no operator.
-    """
-    reach, named = reach_of(asked, _ACTION), asked.call.input.AccountId
-    if reach is not None and named not in (None, reach):
-        raise foreign(asked, _ACTION)
-    return reach if named is None else str(named)
-
-
 def _query(asked: Asked) -> UsageQuery:
     given = asked.call.input
     try:
@@ -75,7 +63,7 @@ def _query(asked: Asked) -> UsageQuery:
     except InvalidMarkerException:
         raise InvalidNextTokenException("Invalid token") from None
     return UsageQuery(
-        account_id=_account(asked),
+        account_id=account_asked(asked, _ACTION),
         period=period,
         group=_group(asked),
         after=None if after is None else (after[0], after[1], after[2], after[3]),
@@ -93,7 +81,7 @@ def _group(asked: Request) -> str:
 
 
 def _scope(asked: Request) -> tuple[str, ...]:
-    account = _account(asked) or ""
+    account = account_asked(asked, _ACTION) or ""
     return (asked.call.operation, asked.caller.account_id, account, _month(asked), _group(asked))
 
 

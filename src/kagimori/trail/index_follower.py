@@ -4,70 +4,38 @@ import contextlib
 import time
 from typing import Final
 
+from kagimori.trail.deriving import DerivingFollower
 from kagimori.trail.index import KEPT_SECONDS, AuditIndex, remove_index
 from kagimori.trail.source import Source
-from kagimori.trail.tail import EVERYTHING, TrailBroken
 
-TURN_SECONDS: Final = 0.25
 FORGET_SECONDS: Final = 3600.0
 
 
-class IndexFollower:
+class IndexFollower(DerivingFollower[AuditIndex]):
     """Makes the index, and makes it anew when it cannot be complete any more."""
 
     name = "index"
+    done = "indexed"
 
     def __init__(self, source: Source) -> None:
-        self._source = source
-        self._index: AuditIndex | None = None
+        super().__init__(source)
         self._forget_at = 0.0
         self._rebuilt: set[str] = set()
-        self._broken: dict[str, str] = {}
 
-    def turn(self, *, stopping: bool) -> float:
-        try:
-            self._follow(self._opened())
-        except Exception:
-            self.close()
-            raise
-        return TURN_SECONDS
+    def _open(self) -> AuditIndex:
+        return AuditIndex(self._source.audit, self._source)
 
-    def standing(self) -> str | None:
-        broken = next(iter(self._broken.values()), None)
-        return None if broken is None else f"nothing more of a stream is indexed: {broken}"
-
-    def close(self) -> None:
-        if self._index is not None:
-            self._index.close()
-            self._index = None
-
-    def _opened(self) -> AuditIndex:
-        if self._index is not None and not self._index.is_in_place:
-            self.close()
-        if self._index is None:
-            self._index = AuditIndex(self._source.audit, self._source)
-        return self._index
-
-    def _follow(self, index: AuditIndex) -> None:
-        ends = self._source.ends()
-        for folder in self._source.folders():
-            if folder.name in self._broken:
-                continue
-            try:
-                index.follow(folder, ends.get(folder.name, EVERYTHING))
-            except TrailBroken as broken:
-                self._take_broken(folder.name, str(broken))
-                return
+    def _finish_turn(self, derived: AuditIndex) -> None:
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + FORGET_SECONDS
-            index.forget_before(time.time() - KEPT_SECONDS)
+            derived.forget_before(time.time() - KEPT_SECONDS)
 
-    def _take_broken(self, stream: str, why: str) -> None:
+    def _begins_anew(self, stream: str) -> bool:
         """Begin anew, since what the index says can no longer be complete; once for a stream."""
         if stream in self._rebuilt:
-            self._broken[stream] = why
-            return
+            return False
         self._rebuilt.add(stream)
         self.close()
         with contextlib.suppress(OSError):
             remove_index(self._source.audit)
+        return True

@@ -53,7 +53,7 @@ class _Sharing(ABC):
 
     @abstractmethod
     def _share(self, store: AdminStore) -> float:
-        """Share what is new; return after how many seconds to look again."""
+        """Share new lines and return the seconds until the next turn."""
 
 
 class SharingFollower(_Sharing):

@@ -20,11 +20,10 @@ from kagimori.machinery.store.postgres.link import PostgresLost
 from kagimori.machinery.store.shared_store import SharedStore
 from kagimori.ports import ExpectAtMost, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
-from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kit import postgres
+from kit.nouns import OWNER, alias, kms_key
 from waiting import future_of, look
 
-OWNER = ("111122223333", "us-east-1")
 EVENT_IDS = itertools.count()
 
 
@@ -81,28 +80,6 @@ async def with_server(test, folder, server):
         await asyncio.wait_for(test(nodes), 120)
     finally:
         nodes.close()
-
-
-def kms_key(key_id="a", **fields):
-    return KmsKey(
-        account_id=OWNER[0],
-        region=OWNER[1],
-        key_id=key_id,
-        created_at=1.0,
-        key_policy="{}",
-        **fields,
-    )
-
-
-def alias(name, target="a"):
-    return Alias(
-        account_id=OWNER[0],
-        region=OWNER[1],
-        alias_name=name,
-        target_key_id=target,
-        created_at=1.0,
-        updated_at=1.0,
-    )
 
 
 def committed(store, *writes, event_id=None):

@@ -16,12 +16,10 @@ from kagimori.machinery.store.migrations import NewerSchema
 from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.ports import Delete, Expect, ExpectAtMost, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
-from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.keys.stored_grant import StoredGrant
+from kit.nouns import OWNER, alias, kms_key
 from kit.stores import fill
 from waiting import future_of, look
-
-OWNER = ("111122223333", "us-east-1")
 
 
 @pytest.fixture
@@ -34,28 +32,6 @@ def opened(place, tmp_path):
 
     open_store.place = place
     return open_store
-
-
-def kms_key(key_id="a", **fields):
-    return KmsKey(
-        account_id=OWNER[0],
-        region=OWNER[1],
-        key_id=key_id,
-        created_at=1.0,
-        key_policy="{}",
-        **fields,
-    )
-
-
-def alias(name, target="a"):
-    return Alias(
-        account_id=OWNER[0],
-        region=OWNER[1],
-        alias_name=name,
-        target_key_id=target,
-        created_at=1.0,
-        updated_at=1.0,
-    )
 
 
 EVENT_IDS = itertools.count()

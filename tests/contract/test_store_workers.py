@@ -17,11 +17,10 @@ from kagimori.machinery.store.change_signal import WORKERS_MAX, ChangeSignal
 from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.ports import Absent, Delete, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
-from kagimori.rules.keys.kms_key import Alias, KmsKey
+from kit.nouns import OWNER, alias, kms_key
 from kit.stores import fill, is_in_transaction
 from waiting import future_of, look
 
-OWNER = ("111122223333", "us-east-1")
 EVENT_IDS = itertools.count()
 
 
@@ -56,28 +55,6 @@ def run(tmp_path, place):
         asyncio.run(with_node())
 
     return run
-
-
-def kms_key(key_id="a", **fields):
-    return KmsKey(
-        account_id=OWNER[0],
-        region=OWNER[1],
-        key_id=key_id,
-        created_at=1.0,
-        key_policy="{}",
-        **fields,
-    )
-
-
-def alias(name, target="a"):
-    return Alias(
-        account_id=OWNER[0],
-        region=OWNER[1],
-        alias_name=name,
-        target_key_id=target,
-        created_at=1.0,
-        updated_at=1.0,
-    )
 
 
 def committed(store, *writes):

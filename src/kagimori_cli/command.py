@@ -29,6 +29,11 @@ COMMANDS: Final = {
         "serve",
         "kagimori serve --data ./kagimori-data --listen 127.0.0.1:8567",
     ),
+    "console": (
+        "console",
+        "console",
+        "kagimori console --endpoint http://127.0.0.1:8567 --region eu-central-1",
+    ),
     "dev": ("serving", "dev", "kagimori dev --listen 127.0.0.1:0"),
     "env": ("facts", "env", 'eval "$(kagimori env --data ./kagimori-data)"; aws kms list-keys'),
     "status": ("facts", "status", "kagimori status --data ./kagimori-data --output json"),

@@ -127,6 +127,7 @@ def test_no_metric_is_documented_that_does_not_exist():
                     "kagimori_hsm",
                     "kagimori_cli",
                     "kagimori_client",
+                    "kagimori_console",
                     "kagimori_opener",
                     "kagimori_sandbox",
                 )

@@ -1,0 +1,1 @@
+"""Sessions of people who are signed in: kept by the browser, sealed."""

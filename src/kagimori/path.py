@@ -140,12 +140,12 @@ class Path:
                     if isinstance(reply, Failed):
                         raise operation.refusal(request, facts, reply.failure)
                 outcome = operation.finish(request, facts, reply)
-                answer = self.wire.encode(target, outcome.answer, request.raw.request_id)
-                event_id = self.draw()
-                record = record_of(progress, outcome, event_id, request.now)
                 try:
-                    if outcome.writes:
+                    if outcome.writes:  # who has to wait needs no record yet
                         turn.check(outcome.writes)
+                    answer = self.wire.encode(target, outcome.answer, request.raw.request_id)
+                    event_id = self.draw()
+                    record = record_of(progress, outcome, event_id, request.now)
                     await self.keeper.keep(outcome.writes, event_id, record, outcome.afterwards)
                 except StoreConflict as conflict:  # decided on what is no longer so: look again
                     await self._come(turn, asked, outcome.writes)

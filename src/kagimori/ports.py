@@ -5,6 +5,8 @@ Implementations live in `machinery`; one contract suite for each port holds them
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from msgspec import Struct
@@ -29,7 +31,13 @@ P = ParamSpec("P")
 Key = tuple[str, ...]
 
 
-class Table(Struct, frozen=True):
+def values_of(fields: Sequence[str]) -> Callable[[Any], Key]:
+    """Return a function that returns the values of some fields of an entity."""
+    get: Callable[[Any], Any] = attrgetter(*fields)
+    return get if len(fields) > 1 else lambda entity: (get(entity),)
+
+
+class Table(Struct, frozen=True, dict=True):
     """A noun as it is stored: its entity type, the fields that are its key, and its groups.
 
     A group is a further way of finding entities: by the values of some fields (the aliases of a
@@ -55,16 +63,24 @@ class Table(Struct, frozen=True):
     unguarded: str = ""
     unguarded_groups: Mapping[str, str] = {}
 
-    @property
+    # Of a table's declaration, and computed once: they stand on the way of every change.
+    @cached_property
     def guarded_groups(self) -> Sequence[str]:
-        """Return the groups of which it is noticed that a row is missing."""
+        """The groups of which it is noticed that a row is missing."""
         return [group for group in self.groups if group not in self.unguarded_groups]
 
-    def key_of(self, entity: Any) -> Key:
-        return tuple(getattr(entity, field) for field in self.key)
+    @cached_property
+    def key_of(self) -> Callable[[Any], Key]:
+        """Returns the key of an entity."""
+        return values_of(self.key)
+
+    @cached_property
+    def groups_of(self) -> Mapping[str, Callable[[Any], Key]]:
+        """By the name of each group, what returns an entity's values of it."""
+        return {group: values_of(fields) for group, fields in self.groups.items()}
 
     def group_of(self, group: str, entity: Any) -> Key:
-        return tuple(getattr(entity, field) for field in self.groups[group])
+        return self.groups_of[group](entity)
 
 
 class Put(Struct, frozen=True):

@@ -44,6 +44,11 @@ class Turns:
     def __init__(self) -> None:
         self._lines: dict[Key, _Line] = {}
 
+    @property
+    def are_wanted(self) -> bool:
+        """Return whether anything is fought over at all."""
+        return bool(self._lines)
+
     def is_taken(self, name: Key, *, is_shared: bool = False) -> bool:
         """Return whether one who comes now would have to wait."""
         line = self._lines.get(name)
@@ -96,7 +101,7 @@ class Turn(Struct, eq=False):
         Raises:
             StoreConflict: somebody does.
         """
-        if self.held:
+        if self.held or not self.turns.are_wanted:
             return
         for name, is_shared in _fought_over(writes):
             if self.turns.is_taken(name, is_shared=is_shared):

@@ -214,13 +214,14 @@ class Engine(Protocol):
 
 def cache_keys(write: Put | Delete) -> list[CacheKey]:
     """Return the cache keys that a write invalidates: the entity's, and those of its groups."""
-    table = write.table
-    keys: list[CacheKey] = [(table.name, *table.key_of(write.entity))]
-    for group in table.groups:
-        name = f"{table.name}/{group}"
-        keys.append((name, *table.group_of(group, write.entity)))
-        if isinstance(write, Put) and write.before is not None:
-            keys.append((name, *table.group_of(group, write.before)))
+    table, entity = write.table, write.entity
+    before = write.before if isinstance(write, Put) else None
+    keys: list[CacheKey] = [(table.name, *table.key_of(entity))]
+    for group, values_in in table.groups_of.items():
+        values, name = values_in(entity), f"{table.name}/{group}"
+        keys.append((name, *values))
+        if before is not None and (left := values_in(before)) != values:
+            keys.append((name, *left))
     return keys
 
 

@@ -21,28 +21,54 @@ _LESS: Final = "UPDATE group_sizes SET members = members - 1 WHERE name = ? AND 
 Execute = Callable[..., Any]
 
 
+class Sizes:
+    """The sizes of counted groups within a transaction: each is read once, and then followed."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+        self._known: dict[tuple[str, str], int] = {}
+
+    def begin(self) -> None:
+        """Begin with nothing read: another transaction begins, or some of this one was undone."""
+        self._known.clear()
+
+    def of(self, table: Table, group: str, values: Key) -> int:
+        """Return the size of a group that is counted."""
+        place = _place(table, group, values)
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = size_of(self._execute, table, group, values)
+        return known
+
+    def note(self, write: Put | Delete) -> None:
+        """Bring the sizes of an entity's groups up to date, in the transaction that is open."""
+        table = write.table
+        before = write.before if isinstance(write, Put) else write.entity
+        after = write.entity if isinstance(write, Put) else None
+        for group in table.counted:
+            left = None if before is None else table.group_of(group, before)
+            joined = None if after is None else table.group_of(group, after)
+            if left == joined:
+                continue
+            if left is not None:
+                place = _place(table, group, left)
+                if self._execute(_LAST, place).rowcount == 0:
+                    self._execute(_LESS, place)
+                self._follow(place, -1)
+            if joined is not None:
+                place = _place(table, group, joined)
+                self._execute(_MORE, place)
+                self._follow(place, 1)
+
+    def _follow(self, place: tuple[str, str], by: int) -> None:
+        if place in self._known:
+            self._known[place] += by
+
+
 def size_of(execute: Execute, table: Table, group: str, values: Key) -> int:
     """Return the size of a group that is counted."""
     row = execute(_SIZE, _place(table, group, values)).fetchone()
     return 0 if row is None else int(row[0])
-
-
-def note_change(execute: Execute, write: Put | Delete) -> None:
-    """Bring the sizes of an entity's counted groups up to date, in the transaction that is open."""
-    table = write.table
-    before = write.before if isinstance(write, Put) else write.entity
-    after = write.entity if isinstance(write, Put) else None
-    for group in table.counted:
-        left = None if before is None else table.group_of(group, before)
-        joined = None if after is None else table.group_of(group, after)
-        if left == joined:
-            continue
-        if left is not None:
-            place = _place(table, group, left)
-            if execute(_LAST, place).rowcount == 0:
-                execute(_LESS, place)
-        if joined is not None:
-            execute(_MORE, _place(table, group, joined))
 
 
 def _place(table: Table, group: str, values: Key) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from kagimori.rules.integrity.buckets import (
     check_group,
     check_row,
     open_bucket,
-    tally_in,
+    rows_in,
     tally_of,
 )
 from kagimori.rules.integrity.ledger import Ledger, Row
@@ -131,12 +131,10 @@ class Guard:
         space = f"{table.name}/{group}"
 
         def look() -> int:
-            known = tally_in(
-                self.key, self._bucket(space, values, (space, values)), space, name_of(values)
-            )
+            known = rows_in(self._bucket(space, values, (space, values)), name_of(values))
             found = int(self._execute(text, values).fetchone()[0])
-            if found != known.rows:
-                problem = Problem.ADDED if found > known.rows else Problem.MISSING
+            if found != known:
+                problem = Problem.ADDED if found > known else Problem.MISSING
                 raise Altered(space, values, problem)
             return found
 
@@ -237,8 +235,8 @@ class Guard:
         self.ledger = self._new_ledger()
         self._written.clear()
 
-    def current(self, table: Table, key: Key) -> tuple[Mark, Any] | None:
-        """Return the mark and the entity of a row, within the transaction.
+    def current(self, table: Table, key: Key) -> tuple[Mark, bytes] | None:
+        """Return the mark and the body of a row, within the transaction.
 
         Raises:
             Altered: it is not as it was written, or is missing.
@@ -246,18 +244,25 @@ class Guard:
         row = self._execute(self._statements[table.name].select_row, key).fetchone()
         mark = None if row is None else self.mark(table, key, row)
         self.ledger.check(table.name, key, mark)
-        decode = self._statements[table.name].decode
-        return None if mark is None else (mark, decode(row[1]))
+        return None if mark is None else (mark, as_bytes(row[1]))
 
-    def wrote(self, table: Table, before: tuple[Mark, Any] | None, entity: Any) -> None:
-        """Note that a row was written (`entity`) or removed (None), and what was there before."""
+    def wrote(
+        self,
+        table: Table,
+        before: tuple[Mark, Any] | None,
+        after: tuple[bytes, Any] | None,
+    ) -> None:
+        """Note that a row was written: its mark and entity before, its body and entity after.
+
+        None instead: it was not there, or is no longer.
+        """
         old = new = None
         key: Key = ()
         if before is not None:
             mark, was = before
             key, old = table.key_of(was), Row(mark, groups_of(table, was))
-        if entity is not None:
-            body = self._statements[table.name].encode(entity)
+        if after is not None:
+            body, entity = after
             key = table.key_of(entity)
             mark = self.key.mark(table.name, key, entity.version, body)
             new = Row(mark, groups_of(table, entity))
@@ -295,8 +300,12 @@ class Guard:
 
 def groups_of(table: Table, entity: Any) -> dict[str, Key]:
     """Return the values of each guarded group that an entity is in."""
-    found = ((group, table.group_of(group, entity)) for group in table.guarded_groups)
-    return {group: values for group, values in found if None not in values}
+    found: dict[str, Key] = {}
+    for group in table.guarded_groups:
+        values = table.group_of(group, entity)
+        if None not in values:
+            found[group] = values
+    return found
 
 
 def key_in(table: Table, row: Sequence[Any]) -> Key:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kagimori.machinery.store.database import CacheKey, Fact, cache_keys
-from kagimori.machinery.store.group_sizes import note_change, size_of
+from kagimori.machinery.store.group_sizes import Sizes
 from kagimori.machinery.store.guard import Execute, Guard
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.standing import IS_MARKED, UNGUARDED_FACTS
@@ -32,7 +32,15 @@ class RowWriter:
 
     def __init__(self, execute: Execute, statements: Mapping[str, Statements]) -> None:
         self._execute, self._statements = execute, statements
+        self._sizes = Sizes(execute)
+        # The domain keys that this transaction has found not to be closed.
+        self._open_keys: set[str] = set()
         self.guard: Guard | None = None
+
+    def begin(self) -> None:
+        """Begin with nothing read: another transaction begins, or some of this one was undone."""
+        self._sizes.begin()
+        self._open_keys.clear()
 
     def set_fact(self, fact: Fact) -> None:
         """Set a fact of the deployment.
@@ -72,25 +80,33 @@ class RowWriter:
         if isinstance(write, Expect):
             self._expect(write)
             return []
+        if write.table.name == _CLOSED:
+            self._open_keys.clear()
         if write.table.unguarded:
-            self._write(write)
+            self._write(write, self._body_of(write))
         elif self.guard is None:
             self._check_unmarked()
-            self._write(write)
+            self._write(write, self._body_of(write))
         else:
             self._write_marked(self.guard, write)
         if write.table.counted:
-            note_change(self._execute, write)
+            self._sizes.note(write)
         return cache_keys(write)
 
-    def _write(self, write: Put | Delete) -> None:
+    def _body_of(self, write: Put | Delete) -> bytes:
+        """Return the body of the row that is written; empty, if it is removed."""
+        if isinstance(write, Delete):
+            return b""
+        return self._statements[write.table.name].encode(write.entity)
+
+    def _write(self, write: Put | Delete, body: bytes) -> None:
         statements, entity = self._statements[write.table.name], write.entity
         if isinstance(write, Delete):
             made = self._replace(statements, entity, statements.delete, ())
         elif write.before is None:
-            made = self._execute(statements.insert, statements.row(entity)).rowcount == 1
+            made = self._execute(statements.insert, statements.row(entity, body)).rowcount == 1
         else:
-            row = statements.row(entity)
+            row = statements.row(entity, body)
             made = self._replace(statements, write.before, statements.update, row)
         if not made:
             raise StoreConflict(write.table.name)
@@ -98,8 +114,10 @@ class RowWriter:
     def _write_marked(self, guard: Guard, write: Put | Delete) -> None:
         was = write.entity if isinstance(write, Delete) else write.before
         before = None if was is None else (self._current(guard, write.table, was), was)
-        self._write(write)
-        guard.wrote(write.table, before, write.entity if isinstance(write, Put) else None)
+        body = self._body_of(write)
+        self._write(write, body)
+        after = (body, write.entity) if isinstance(write, Put) else None
+        guard.wrote(write.table, before, after)
 
     def _current(self, guard: Guard, table: Table, entity: Any) -> Mark:
         """Return the mark of a row that must be this entity.
@@ -109,9 +127,14 @@ class RowWriter:
             Altered: it is not as it was written.
         """
         found = guard.current(table, table.key_of(entity))
-        if found is None or found[1] != entity:
+        if found is None:
             raise StoreConflict(table.name)
-        return found[0]
+        mark, body = found
+        statements = self._statements[table.name]
+        # It may be there as an earlier version of ours wrote it, with other bytes.
+        if body != statements.encode(entity) and statements.decode(body) != entity:
+            raise StoreConflict(table.name)
+        return mark
 
     def _expect(self, write: Expect) -> None:
         if self.guard is not None and not write.table.unguarded:
@@ -152,7 +175,7 @@ class RowWriter:
         """Return how many entities a group has, or more than it may have."""
         table, group = write.table, write.group
         if group in table.counted:
-            return size_of(self._execute, table, group, write.values)
+            return self._sizes.of(table, group, write.values)
         text, parameters = self._statements[table.name].count(write.values, group, write.most)
         return min(write.most + 1, int(self._execute(text, parameters).fetchone()[0]))
 
@@ -174,8 +197,11 @@ class RowWriter:
         before = () if write.before is None else tokens(write.before)
         for token in tokens(write.entity):
             key_id = domain_key_id(token)
-            if token not in before and key_id is not None and self._is_closed(key_id.hex()):
+            if token in before or key_id is None or key_id.hex() in self._open_keys:
+                continue
+            if self._is_closed(key_id.hex()):
                 raise TokenOutdated(f"{write.table.name}: a token of a closed domain key")
+            self._open_keys.add(key_id.hex())
 
     def _is_closed(self, key_id: str) -> bool:
         if self.guard is not None and _CLOSED in self._statements:

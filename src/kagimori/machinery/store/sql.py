@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kagimori.ports import Key, Table
+from kagimori.ports import Key, Table, values_of
 
 
 class Statements:
@@ -26,6 +26,8 @@ class Statements:
         extra = {field for fields in table.groups.values() for field in fields} - set(table.key)
         due = ("due_at",) if table.has_due else ()
         self._columns = (*table.key, *sorted(extra), *due)
+        # Returns the columns by which an entity is found.
+        self.columns: Final = values_of(self._columns)
         self._is_this = " AND ".join(f"{column} = ?" for column in table.key)
         names = ", ".join((*self._columns, "version", "body"))
         marks = ", ".join("?" * (len(self._columns) + 2))
@@ -52,12 +54,10 @@ class Statements:
         columns_text = ", ".join(self._columns)
         self.select_columns = f"SELECT {columns_text} FROM {table.name} WHERE {self._is_this}"  # noqa: S608
 
-    def row(self, entity: Any) -> tuple[Any, ...]:
-        return (*self.columns(entity), entity.version, self.encode(entity))
-
-    def columns(self, entity: Any) -> tuple[Any, ...]:
-        """Return the columns by which an entity is found."""
-        return tuple(getattr(entity, column) for column in self._columns)
+    def row(self, entity: Any, body: bytes | None = None) -> tuple[Any, ...]:
+        """Return the values of a row; `body` is the entity encoded, where that is known."""
+        encoded = self.encode(entity) if body is None else body
+        return (*self.columns(entity), entity.version, encoded)
 
     def this(self, entity: Any) -> tuple[Any, ...]:
         return (*self.table.key_of(entity), entity.version)

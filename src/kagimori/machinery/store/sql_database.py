@@ -4,11 +4,12 @@ Commits that wait together are made in one transaction, each in a savepoint of i
 one sync serves them all and one conflict harms nobody else.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
+
+import msgspec
 
 from kagimori.machinery.store.database import CacheKey, Commit, Cursor, Positions
 from kagimori.machinery.store.denial_slots import adopt_denials
@@ -39,6 +40,9 @@ _TRIM: Final = "DELETE FROM changes WHERE stream = ? AND sequence <= ?"
 _ADD_RECORD: Final = (
     "INSERT INTO outbox (event_id, stream, journal_sequence, record) VALUES (?, ?, ?, ?)"
 )
+
+_encode: Final = msgspec.json.Encoder().encode
+_keys_in: Final = msgspec.json.Decoder(list[tuple[Any, ...]]).decode
 
 
 class SqlDatabase(ABC):
@@ -148,7 +152,7 @@ class SqlDatabase(ABC):
             rows = self._execute(_CHANGED, (stream, since, sequence)).fetchall()
             if len(rows) != sequence - since:  # a sequence has no gap: the oldest are not kept
                 return newest, None
-            found += [tuple(key) for (keys,) in rows for key in json.loads(keys)]
+            found += [key for (keys,) in rows for key in _keys_in(keys)]
         return newest, found
 
     def outbox(self) -> list[tuple[str, str, int, bytes]]:
@@ -200,6 +204,7 @@ class SqlDatabase(ABC):
         guard = self._guard
         self._begin()
         try:
+            self._rows.begin()
             if guard is not None:
                 guard.begin()
                 if marks:
@@ -270,7 +275,7 @@ class SqlDatabase(ABC):
                 self._rows.set_fact(fact)
             keys = [key for write in commit.writes for key in self._rows.apply(write)]
             keys += commit.further_keys
-            encoded = json.dumps(keys).encode()
+            encoded = _encode(keys)
             self._execute(_ADD_CHANGE, (self._stream, sequence, commit.event_id, encoded))
             self._execute(
                 _ADD_RECORD,
@@ -286,6 +291,7 @@ class SqlDatabase(ABC):
             commit.failure = StoreConflict(str(conflict))
         if commit.failure is not None:
             self._execute("ROLLBACK TO SAVEPOINT one")
+            self._rows.begin()
         self._execute("RELEASE SAVEPOINT one")
         if self._guard is not None:
             self._guard.settle(kept=commit.failure is None)
@@ -298,8 +304,11 @@ def _is_guarded(table: Table, group: str) -> bool:
 
 def destroys(commits: Sequence[Commit]) -> bool:
     """Return whether something must not be found on the disk after these commits."""
-    writes = (write for commit in commits for write in commit.writes)
-    return any(isinstance(write, Put | Delete) and write.destroys for write in writes)
+    for commit in commits:
+        for write in commit.writes:
+            if isinstance(write, Put | Delete) and write.destroys:
+                return True
+    return False
 
 
 def _raise_failure(commits: Sequence[Commit]) -> None:

@@ -37,6 +37,8 @@ class Watches:
 
     def touch(self, name: Key) -> None:
         """Note a change of the thing with this cache key."""
+        if not self._watching:
+            return
         for watch in self._watching.get(name, ()):
             watch.is_overtaken = True
 

@@ -130,6 +130,12 @@ def check_group(key: IntegrityKey, bucket: Bucket, space: str, values: Key, foun
     raise Altered(space, values, Problem.ADDED if found.rows > known.rows else Problem.MISSING)
 
 
+def rows_in(bucket: Bucket, name: str) -> int:
+    """Return the number of rows in a group as its bucket has it."""
+    entry = bucket.entries.get(name, b"")
+    return int.from_bytes(entry[_NONCE_BYTES : _NONCE_BYTES + _COUNT_BYTES])
+
+
 def tally_in(key: IntegrityKey, bucket: Bucket, space: str, name: str) -> Tally:
     """Return the tally of a group as its bucket has it."""
     entry = bucket.entries.get(name)

@@ -16,6 +16,7 @@ from kagimori.rules.integrity.buckets import (
     check_row,
     close_bucket,
     open_bucket,
+    rows_in,
     tally_entry,
     tally_in,
 )
@@ -76,10 +77,13 @@ class Ledger:
         for group in {**old, **new}:
             space = f"{table}/{group}"
             was, will_be = old.get(group), new.get(group)
+            if was == will_be and before and after and was is not None:
+                self._tally(space, was, left=before.mark, joined=after.mark)
+                continue
             if before and was is not None:
-                self._tally(space, was, before.mark, -1)
+                self._tally(space, was, left=before.mark)
             if after and will_be is not None:
-                self._tally(space, will_be, after.mark, 1)
+                self._tally(space, will_be, joined=after.mark)
 
     def count(self, table: str, group: str, values: Key) -> int:
         """Return how many rows a group has, with what was changed here.
@@ -89,7 +93,7 @@ class Ledger:
         """
         space, name = f"{table}/{group}", name_of(values)
         bucket = self._bucket(self._place(space, name), (space, values))
-        return tally_in(self._key, bucket, space, name).rows
+        return rows_in(bucket, name)
 
     def touch(self, space: str, name: str) -> None:
         """Have the version of a bucket grow, whatever else is changed.
@@ -131,11 +135,17 @@ class Ledger:
         opened = self._opened[place]
         return opened.version + 1
 
-    def _tally(self, space: str, values: Key, mark: Mark, sign: int) -> None:
+    def _tally(
+        self, space: str, values: Key, *, left: Mark | None = None, joined: Mark | None = None
+    ) -> None:
         name, about = name_of(values), (space, values)
         place = self._place(space, name)
         bucket = self._bucket(place, about)
-        tally = tally_in(self._key, bucket, space, name).with_row(mark, sign)
+        tally = tally_in(self._key, bucket, space, name)
+        if left is not None:
+            tally = tally.with_row(left, -1)
+        if joined is not None:
+            tally = tally.with_row(joined, 1)
         if tally.rows < 0 or (tally.rows == 0 and tally.total):
             raise Altered(*about, Problem.CHANGED)
         # The version after this transaction, which no other sum of the group was stored with.

@@ -139,6 +139,7 @@ class Path:
                     marks.append(("hsm", perf_counter()))
                     if isinstance(reply, Failed):
                         raise operation.refusal(request, facts, reply.failure)
+                    progress.done = command, reply
                 outcome = operation.finish(request, facts, reply)
                 try:
                     if outcome.writes:  # who has to wait needs no record yet

@@ -12,6 +12,7 @@ from kagimori.deployment.folder import Unusable
 from kagimori.deployment.running import root_access_key, running_server
 from kagimori.deployment.trust_files import TRUST_STORE_PASSWORD, trust_files_in
 from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_explained, server_for
+from kagimori_cli.node_table import print_nodes
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json
 from kagimori_client.connection import Endpoint, Unreachable
@@ -30,6 +31,7 @@ _MEMBERS: Final = {
     "operator_account_id": "OperatorAccountId",
     "domain_keys": "DomainKeys",
     "rewrapping": "Rewrapping",
+    "nodes": "Nodes",
 }
 
 
@@ -91,8 +93,11 @@ def status(
     if output is Output.JSON:
         print_json(found)
     else:
+        nodes = found.pop("nodes", ())
         for name, value in found.items():
             typer.echo(f"{name:19} {_flat(value)}")
+        if nodes:
+            print_nodes(nodes)
     if found["status"] != "ready":
         raise typer.Exit(1)
 

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from kagimori_cli.admin import EndpointUrl, Folder, plain_members, refusals_explained, server_for
-from kagimori_cli.table import print_table
+from kagimori_cli.node_table import print_nodes
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json
-from kagimori_cli.times import shown
 from kagimori_client.admin import AdminClient
 
 node = typer.Typer(help="Nodes of the deployment.", no_args_is_help=True, add_completion=False)
@@ -24,8 +23,7 @@ def list_nodes(
     if output is Output.JSON:
         print_json([plain_members(one) for one in nodes])
         return
-    headings = ("node", "", "state", "address", "version", "schema", "heartbeat")
-    print_table(headings, [_row(one) for one in nodes], right=("schema",))
+    print_nodes([plain_members(one) for one in nodes])
 
 
 @node.command(epilog="Example: kagimori node remove abcdefghij --data ./kagimori-data")
@@ -39,19 +37,6 @@ def remove(
     with refusals_explained():
         server.call("RemoveNode", NodeId=node_id)
     typer.echo(f"{node_id} is removed.")
-
-
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    beat = one.get("HeartbeatAt")
-    return (
-        one["NodeId"],
-        "*" if one["HoldsLease"] else "",
-        one["State"].lower(),
-        one.get("Address", ""),
-        one.get("Version", ""),
-        str(one.get("SchemaVersion", "")),
-        "" if beat is None else shown(beat),
-    )
 
 
 def _served(data: Any, endpoint: str | None) -> AdminClient:

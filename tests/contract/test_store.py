@@ -8,7 +8,7 @@ import sqlite3
 import psycopg
 import pytest
 
-from kagimori.entities.tables import ALIASES, GRANTS, KMS_KEYS, TABLES
+from kagimori.entities.tables import ALIASES, GRANTS, KEY_USAGES, KMS_KEYS, TABLES
 from kagimori.machinery.store import migrations, sqlite
 from kagimori.machinery.store.change_signal import ChangeSignal
 from kagimori.machinery.store.engines import engine_of
@@ -17,6 +17,7 @@ from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.ports import Delete, Expect, ExpectAtMost, Put, StoreConflict, StoreFailed
 from kagimori.rules.entity import changed
 from kagimori.rules.keys.stored_grant import StoredGrant
+from kagimori.rules.keys.usage_record import KeyUsageRecord
 from kit.nouns import OWNER, alias, kms_key
 from kit.stores import fill
 from waiting import future_of, look
@@ -423,3 +424,33 @@ def test_the_schema_in_postgresql_refuses_to_go_back(databases):
                 engine_of(url).open("", ())
             connection.execute("DELETE FROM schema_versions WHERE number = 999")
         engine_of(url).open("", ()).close()
+
+
+@on_loop
+async def test_of_what_several_workers_note_the_newest_stays(store, opened):
+    other = opened("w1")
+
+    def used(operation, at):
+        return KeyUsageRecord(
+            account_id="1",
+            region="r",
+            key_id="k",
+            operation=operation,
+            at=at,
+            event_id="e",
+            request_id="q",
+            version=round(at * 1000),
+        )
+
+    try:
+        for noting, use in ((store, used("Sign", 5.0)), (other, used("Verify", 4.0))):
+            noting.note(KEY_USAGES, (use,))
+            while noting._busy:
+                await asyncio.sleep(0)
+        assert await future_of(store.read_all(KEY_USAGES)) == [used("Sign", 5.0)]
+        other.note(KEY_USAGES, (used("Verify", 6.0),))
+        while other._busy:
+            await asyncio.sleep(0)
+        assert await future_of(store.read_all(KEY_USAGES)) == [used("Verify", 6.0)]
+    finally:
+        other.close()

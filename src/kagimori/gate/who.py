@@ -159,5 +159,6 @@ class Who:
                 at=now,
                 region=scope.region,
                 service=scope.service,
+                version=round(now * 1000),
             )
         )

@@ -109,6 +109,7 @@ class AdminPages:
             "alarms": [*report.alarms(), *_alarms_of(domains), *_altered_in(snapshots)],
             "domain_keys": domains.get("keys", {}),
             "rewrapping": {name: domains[name] for name in _REWRAPPING if name in domains},
+            "nodes": [node for snapshot in snapshots for node in snapshot["nodes"]],
             "records": sum(snapshot["records_synced"] for snapshot in snapshots),
             "pid": os.getpid(),
         }

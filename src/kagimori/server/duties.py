@@ -13,6 +13,7 @@ from kagimori.deployment.folder import Layout
 from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.ports import Archive, KeyHolder
+from kagimori.rules.nodes.node import NodeReport
 from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.fenced import FencedStore
 from kagimori.server.lease_keeper import LeaseKeeper, first_beat
@@ -38,6 +39,7 @@ class Duties:
         draw: Callable[[], str],
         telemetry: Telemetry,
         is_sealed: Callable[[], bool],
+        troubles: Callable[[], list[str]],
     ) -> None:
         self._is_sealed, self._store = is_sealed, store
         view, account_id, region = store.view, config.operator_account_id, config.regions[0]
@@ -115,7 +117,18 @@ class Duties:
             settings=config.settings.nodes,
             account_id=account_id,
             region=region,
+            report=lambda: NodeReport(
+                workers=len(config.streams),
+                troubles=tuple(troubles()),
+                domains=self.domain_keeper.snapshot(),
+            ),
         )
+
+    def domains(self) -> dict[str, Any]:
+        """Return how far domain keys are, as the node reports it that keeps them."""
+        leader = self.lease_keeper.leader
+        reported = None if leader is None else leader.domains
+        return reported or self.domain_keeper.snapshot()
 
     def rounds(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return the rounds that one worker of a node takes.

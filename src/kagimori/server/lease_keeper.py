@@ -9,14 +9,14 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from kagimori.entities.node_tables import HEARTBEATS, LEASES
 from kagimori.machinery.store.copies import newest_schema
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.ports import Expect, Put, Store, StoreConflict, Write
 from kagimori.rules.entity import changed
-from kagimori.rules.nodes.node import NOBODY, TIME, Heartbeat, Lease
+from kagimori.rules.nodes.node import NOBODY, TIME, Heartbeat, Lease, NodeReport
 from kagimori.rules.nodes.watch import Watch
 from kagimori.rules.records.service_event import journal_event
 from kagimori.server.rounds import TURN_SECONDS, Rounds
@@ -44,12 +44,19 @@ class LeaseKeeper(Rounds):
         region: str,
         account_id: str,
         monotonic: Callable[[], float] = time.monotonic,
+        report: Callable[[], NodeReport] = NodeReport,
     ) -> None:
-        """Keep the heartbeat `beat`; `able` says whether this node could do what time asks for."""
+        """Keep the heartbeat `beat`; `able` says whether this node could do what time asks for.
+
+        `report` is what the node says of itself with each beat.
+        """
         super().__init__("lease", telemetry)
         self._beat, self._store, self._keeper, self._able = beat, store, keeper, able
         self._now, self._draw, self._monotonic = now, draw, monotonic
         self._settings, self._region, self._account_id = settings, region, account_id
+        self._report = report
+        self._beats: Mapping[str, Heartbeat] = {}
+        self._holder = NOBODY
         self._beat_at: float | None = None
         self.watch = Watch(GAP_TURNS * max(TURN_SECONDS, settings.heartbeat_seconds))
 
@@ -58,10 +65,12 @@ class LeaseKeeper(Rounds):
         at = self._monotonic()
         if self._beat_at is None or at - self._beat_at >= self._settings.heartbeat_seconds:
             self._beat_at = at
-            self._beat = changed(self._beat, at=round(self._now(), 3))
+            self._beat = changed(self._beat, at=round(self._now(), 3), report=self._report())
             self._store.note(HEARTBEATS, (self._beat,))
-        beats = await self._beats()
+        found = await self._store.read_all(HEARTBEATS)
+        beats = self._beats = {beat.node_id: beat for beat in found}
         leases = {lease.name: lease for lease in await self._store.read_all(LEASES)}
+        self._holder = leases[TIME].holder if TIME in leases else NOBODY
         self.watch.look({node: beat.version for node, beat in beats.items()}, at)
         with contextlib.suppress(StoreConflict):  # another was faster, or the holder lives
             await self._settle(leases.get(TIME), beats)
@@ -71,6 +80,32 @@ class LeaseKeeper(Rounds):
         """Give the lease back, if this node has it and others live, and take it no more."""
         self._able = lambda: False
         await self.turn()
+
+    @property
+    def leader(self) -> NodeReport | None:
+        """The newest report of the node that has the lease, if that is another one."""
+        beat = self._beats.get(self._holder)
+        return None if beat is None or beat.node_id == self._beat.node_id else beat.report
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the nodes as this one has seen them last, in the members of ListNodes."""
+        return [self._shown(beat) for _, beat in sorted(self._beats.items())]
+
+    def _shown(self, beat: Heartbeat) -> dict[str, Any]:
+        still = self.watch.still_seconds(beat.node_id)
+        return {
+            "node_id": beat.node_id,
+            "state": "SILENT" if still >= self._settings.lease_seconds else "LIVE",
+            "holds_lease": beat.node_id == self._holder,
+            "address": beat.address,
+            "version": beat.software,
+            "schema_version": beat.schema,
+            "started_at": beat.started_at,
+            "heartbeat_at": beat.at,
+            "heartbeat_age_seconds": round(still, 1),
+            "workers": beat.report.workers,
+            "troubles": list(beat.report.troubles),
+        }
 
     async def _settle(self, lease: Lease | None, beats: Mapping[str, Heartbeat]) -> None:
         mine = self._beat.node_id
@@ -104,9 +139,6 @@ class LeaseKeeper(Rounds):
         )
         writes = (*further, Put(LEASES, successor, lease))
         await self._keeper.keep(writes, record.event_id, record.line)
-
-    async def _beats(self) -> dict[str, Heartbeat]:
-        return {beat.node_id: beat for beat in await self._store.read_all(HEARTBEATS)}
 
     def _others(self) -> frozenset[str]:
         living = self.watch.beating(self._settings.lease_seconds)

@@ -134,6 +134,7 @@ class Parts:
             draw=draw,
             telemetry=self.telemetry,
             is_sealed=lambda: self.hsm.sealed,
+            troubles=self.troubles,
         )
         self.lookup = AuditLookup(data / "audit")
         self.inspector = TrailInspector(data, config.settings.nodes.lease_seconds)

@@ -111,7 +111,8 @@ class Worker:
             "altered": list(self._parts.store_guard.alarms),
             "confined": self._confinement.keeps_the_seal_hidden,
             "journal_sequence": self._parts.journal.end.sequence,
-            "domains": self._parts.duties.domain_keeper.snapshot() if self._config.timer else None,
+            "domains": self._parts.duties.domains() if self._config.timer else None,
+            "nodes": self._parts.duties.lease_keeper.nodes() if self._config.timer else [],
         }
 
     async def _journal_outbox(self) -> None:

@@ -82,8 +82,14 @@ class TrailInspector:
 
     def server_status(self, asker: Asker) -> dict[str, Any]:
         """Return the members of GetStatus. Raises as `search`."""
-        found: dict[str, Any] = self._result(self._quick, asker, lambda: server_status(self._data))
+        found: dict[str, Any] = self._result(self._quick, asker, self._status)
         return found
+
+    def _status(self) -> dict[str, Any]:
+        nodes: list[dict[str, Any]] = []
+        with contextlib.suppress(Unusable):  # the state of the server is shown all the same
+            nodes = nodes_of(self._data, self._lease_seconds)
+        return {**server_status(self._data), "Nodes": nodes}
 
     def nodes(self, asker: Asker) -> list[dict[str, Any]]:
         """Return the nodes in the members of ListNodes. Raises as `search`."""

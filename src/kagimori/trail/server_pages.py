@@ -4,6 +4,7 @@ import http
 import http.client
 import json
 import urllib.parse
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kagimori.deployment.folder import Layout
 from kagimori.rules.refusal import ServiceUnavailableException
+
+# Members of ListNodes that a server has observed, by the node's id.
+Observed = Mapping[str, Mapping[str, Any]]
 
 SECONDS_MAX: Final = 10.0
 _SILENT: Final = "The supervisor does not answer."
@@ -48,6 +52,21 @@ def server_status(data: Path) -> dict[str, Any]:
         "ProcessId": found["pid"],
         "DomainKeys": found["domain_keys"],
         "Rewrapping": {_REWRAPPING[name]: value for name, value in found["rewrapping"].items()},
+    }
+
+
+def observed_nodes(data: Path) -> Observed:
+    """Return the state of each node as the running server has observed it; empty without one."""
+    try:
+        nodes = json.loads(_page(data, "/status"))["nodes"]
+    except ServiceUnavailableException:
+        return {}
+    return {
+        one["node_id"]: {
+            "State": one["state"],
+            "HeartbeatAgeSeconds": one["heartbeat_age_seconds"],
+        }
+        for one in nodes
     }
 
 

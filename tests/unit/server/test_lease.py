@@ -15,7 +15,7 @@ from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.pending import Pending, start
 from kagimori.ports import Put, StoreConflict, StoreFailed
-from kagimori.rules.nodes.node import NOBODY, TIME, Heartbeat
+from kagimori.rules.nodes.node import NOBODY, TIME, Heartbeat, NodeReport
 from kagimori.rules.quotas.account_quotas import AccountQuotas
 from kagimori.server.fenced import FencedStore
 from kagimori.server.lease_keeper import LeaseKeeper
@@ -35,7 +35,7 @@ class Node:
     """One node: its store, its keeper of the lease, its fence, and its clocks."""
 
     def __init__(self, folder, name, slot):
-        self.name, self.records, self.able, self.drawn = name, [], True, 0
+        self.name, self.records, self.able, self.drawn, self.troubles = name, [], True, 0, ()
         self.wall, self.elapsed = 1_800_000_000.0, 0.0
         self.store = WorkerStore(
             folder / "kagimori.db",
@@ -57,6 +57,7 @@ class Node:
             region="us-east-1",
             account_id="111122223333",
             monotonic=lambda: self.elapsed,
+            report=lambda: NodeReport(workers=2, troubles=self.troubles, domains={"keys": name}),
         )
 
     def draw(self):
@@ -255,5 +256,26 @@ def test_a_heartbeat_after_the_last_look_keeps_the_lease(tmp_path):
         await other.live(2)
         assert await one.holds()
         assert not await other.holds()
+
+    lived(tmp_path, story, "one", "other")
+
+
+def test_each_node_shows_all_and_what_the_holder_reports(tmp_path):
+    async def story(one, other):
+        await together(3, one, other)
+        other.troubles = ("journal",)
+        await together(2, one, other)
+        for node in (one, other):
+            first, second = node.keeper.nodes()
+            assert (first["node_id"], first["holds_lease"], first["troubles"]) == ("one", True, [])
+            assert (second["node_id"], second["workers"]) == ("other", 2)
+            assert (second["holds_lease"], second["troubles"]) == (False, ["journal"])
+            assert (first["state"], second["state"]) == ("LIVE", "LIVE")
+        assert one.keeper.leader is None  # it knows better itself
+        assert other.keeper.leader.domains == {"keys": "one"}
+        await other.live(LEASE_SECONDS)
+        (silent, _) = other.keeper.nodes()
+        assert silent["state"] == "SILENT"
+        assert silent["heartbeat_age_seconds"] >= LEASE_SECONDS
 
     lived(tmp_path, story, "one", "other")

@@ -163,7 +163,7 @@ def _days_without_use(values: ValuesOfRequest) -> Given:
         return None
     name = (key.account_id, key.region, key.key_id)
     written = asked.view.whole.page(KEY_USAGES, name, None, 1)
-    usage = asked.usages.newest(name) or (written[0] if written else None)
+    usage = asked.usages.newest(name, written[0] if written else None)
     since = max(key.created_at, asked.settings.tracking_started_at) if usage is None else usage.at
     return str(int((asked.now - since) // 86_400))
 

@@ -38,6 +38,8 @@ class Statements:
         self.insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
         key = ", ".join(table.key)
         self.keep = f"{self.insert} ON CONFLICT ({key}) DO UPDATE SET {newer}"
+        if table.is_noted:  # several workers note the same: the newest stays
+            self.keep += f" WHERE {table.name}.version <= excluded.version"
         self.update = f"UPDATE {table.name} SET {sets} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.delete = f"DELETE FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608
         self.expect = f"SELECT body FROM {table.name} WHERE {self._is_this} AND version = ?"  # noqa: S608

@@ -18,5 +18,5 @@ def check_unused(asked: Asked, kms_key: KmsKey) -> None:
         return
     name = (kms_key.account_id, kms_key.region, kms_key.key_id)
     written = asked.view.page(KEY_USAGES, name, None, 1)  # a page: never from memory
-    usage = asked.usages.newest(name) or (written[0] if written else None)
+    usage = asked.usages.newest(name, written[0] if written else None)
     check_guard(guard, kms_key, usage, operation=asked.call.operation, now=asked.now)

@@ -24,7 +24,7 @@ class GetKeyLastUsage(AboutKey[LastUsage, None]):
         kms_key = facts.kms_key
         key = (kms_key.account_id, kms_key.region, kms_key.key_id)
         written = asked.view.page(KEY_USAGES, key, None, 1)  # a page: never from memory
-        usage = asked.usages.newest(key) or (written[0] if written else None)
+        usage = asked.usages.newest(key, written[0] if written else None)
         if usage is not None and usage.at < kms_key.created_at:
             usage = None  # of a replica that was here before this one
         return LastUsage(facts.needs, kms_key=kms_key, usage=usage)

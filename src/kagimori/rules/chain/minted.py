@@ -15,8 +15,9 @@ from kagimori.rules.chain.chain import START, BrokenLine, Link, follow
 from kagimori.rules.chain.findings import FINDINGS_MAX, Finding
 
 PLACE: Final = "hsm"
-# What a record that gives credentials out has in it; others need no closer look.
-MARKS: Final = (b'"credentials":{', b'"accessKey":{')
+# What a record has in it that gives credentials out, or says that they were given to nobody; others
+# need no closer look.
+MARKS: Final = (b'"credentials":{', b'"accessKey":{', b'"withheldAccessKeyId":')
 
 
 class Minted(Struct, frozen=True, rename="camel"):
@@ -39,8 +40,13 @@ class _Elements(Struct, frozen=True, rename="camel"):
     access_key: _Id = _Id()
 
 
+class _Additional(Struct, frozen=True, rename="camel"):
+    withheld_access_key_id: str = ""
+
+
 class _Record(Struct, frozen=True, rename="camel"):
     response_elements: _Elements | None = None
+    additional_event_data: _Additional | None = None
 
 
 class _Line(Struct, frozen=True):
@@ -66,15 +72,17 @@ def read_minted(lines: Iterable[bytes]) -> tuple[list[Minted], list[Finding]]:
 
 
 def given_out(line: bytes) -> str | None:
-    """Return the access key that a line of an audit journal gives out; None if it gives none."""
+    """Return the access key that a line of an audit journal gives out or withholds; or None."""
     if not any(mark in line for mark in MARKS):
         return None
     try:
-        elements = _decode_line(line).record.response_elements
+        record = _decode_line(line).record
     except msgspec.MsgspecError:
         return None  # no answer with credentials, whatever it is
+    elements = record.response_elements
     if elements is None:
-        return None
+        additional = record.additional_event_data
+        return None if additional is None else additional.withheld_access_key_id or None
     return elements.credentials.access_key_id or elements.access_key.access_key_id or None
 
 

@@ -45,7 +45,7 @@ class AccessKeyUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     region: str
     service: str
-    version: int = 1
+    version: int = 1  # grows with `at`: of what several workers note, the newest use stays
 
 
 class AccountAlias(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,7 +5,7 @@ or is removed. A heartbeat changes every second and needs no record. The lease c
 another node takes it, so its version is the number that fences off whoever held it before.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -22,6 +22,17 @@ class Node(Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 1
 
 
+class NodeReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A node's report of itself with each heartbeat, by which every node can show all of them.
+
+    `domains` is how far domain keys are, of the node that keeps them.
+    """
+
+    workers: int = 0
+    troubles: tuple[str, ...] = ()
+    domains: dict[str, Any] | None = None
+
+
 class Heartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A node's heartbeat, and what the node says of itself; `version` counts the beats.
 
@@ -34,6 +45,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: str = ""
     software: str = ""
     schema: int = 0
+    report: NodeReport = NodeReport()
     version: int = 1
 
 

@@ -39,6 +39,9 @@ def record_of(progress: Progress, ending: Ending, event_id: str, now: float) -> 
     failure, elements, additional = b"", b"null", b""
     if isinstance(ending, Refusal):
         failure, resources = _failure(progress, ending)
+        if progress.withheld:
+            withheld = {"withheldAccessKeyId": progress.withheld}
+            additional = b',"additionalEventData":' + _encode(withheld)
     else:
         if ending.response_elements is not None:
             elements = _encode(shown(ending.response_elements))

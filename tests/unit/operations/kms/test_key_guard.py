@@ -137,7 +137,7 @@ def test_a_use_that_is_not_written_yet_counts(trial, key_id):
     note_uses(
         usages, asked, (Need("kms:Encrypt", kms_key),), "0" * 8 + "-0000-4000-8000-" + "0" * 12
     )
-    noted = usages.newest((ACCOUNT, REGION, key_id))
+    noted = usages.newest((ACCOUNT, REGION, key_id), None)
     assert noted.used_by == f"arn:aws:iam::{ACCOUNT}:root"
     assert noted.at == trial.now
 
@@ -150,7 +150,7 @@ def test_of_another_accounts_principal_the_account_alone_is_shown(trial, key_id)
     note_uses(
         usages, asked, (Need("kms:Encrypt", kms_key),), "0" * 8 + "-0000-4000-8000-" + "0" * 12
     )
-    assert usages.newest((ACCOUNT, REGION, key_id)).used_by == f"account {OTHER}"
+    assert usages.newest((ACCOUNT, REGION, key_id), None).used_by == f"account {OTHER}"
 
 
 def test_each_account_has_a_guard_of_its_own(trial):

@@ -5,6 +5,7 @@ from itertools import product
 import msgspec
 import pytest
 
+from kagimori.rules.chain.minted import given_out
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.caller import root_caller, service_caller
 from kagimori.rules.records import record
@@ -16,6 +17,7 @@ from kagimori.rules.records.times import iso_time
 from kagimori.rules.records.user_identity import unknown_identity, user_identity
 from kagimori.rules.refusal import AccessDeniedException, DisabledException
 from kagimori.rules.request import Call, RawRequest, TlsDetails
+from kagimori_boundary.replies import Failed, Failure, NewSession
 
 EVENT_ID = "00000000-0000-4000-8000-{:012d}"
 OWN, OTHER, NOW = "111122223333", "444455556666", 1_800_000_000.25
@@ -142,3 +144,26 @@ def test_a_record_is_what_its_members_make(monkeypatch, kept_max, tls):
         at = NOW + number
         made = record_of(progress, ending, EVENT_ID.format(number), at)
         assert made == by_hand(progress, ending, EVENT_ID.format(number), at)
+
+
+def test_a_refusal_names_what_the_hsm_made_and_nobody_was_given():
+    command = msgspec.defstruct("Asked", [("access_key_id", str)])("ASIAONE")
+    progress = Progress(
+        raw=RawRequest("request-1", b"POST", b"/", (), b"", "192.0.2.1"),
+        headers={},
+        service="sts",
+        name="GetSessionToken",
+        region="us-east-1",
+        access_key_id="AKIAONE",
+        caller=CALLERS[1],
+    )
+    for reply, withheld in (
+        (NewSession("s", b"t"), "ASIAONE"),
+        (Failed(Failure.NOT_OPERATIONAL), None),
+    ):
+        progress.done = (command, reply)
+        line = record_of(progress, AccessDeniedException("no"), EVENT_ID.format(1), NOW)
+        assert given_out(b'{"record":%b}' % line) == withheld
+    progress.done = (command, NewSession("s", b"t"))
+    line = record_of(progress, Success(), EVENT_ID.format(1), NOW)
+    assert given_out(b'{"record":%b}' % line) is None, "a success says what it gives out"

@@ -17,7 +17,14 @@ from kagimori_cli.root_option import root_of
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 from kagimori_cli.times import shown
 
-FromFile = Annotated[Path, typer.Option("--from", metavar="FILE", help="The backup.")]
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="The backup: a file; or a folder or s3://BUCKET/PREFIX, whose newest is taken.",
+    ),
+]
 RootOption = Annotated[
     str,
     typer.Option(
@@ -45,7 +52,8 @@ def make(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|DIR", help="A file, or a folder in which a new file gets a name."
+            metavar="PLACE",
+            help="A file; or a folder or s3://BUCKET/PREFIX, in which a new one gets a name.",
         ),
     ] = None,
     output: OutputOption = Output.TEXT,
@@ -54,21 +62,21 @@ def make(
     if context.invoked_subcommand is not None:
         return
     if data is None or to is None:
-        unreadable("give --data DIR and --to FILE|DIR")
-    if "://" in to:
-        unreadable(f"{to.partition(':')[0]}:// is no place for backups: give a file or a folder")
+        unreadable("give --data DIR and --to PLACE")
+    _check_place(to)
     with refusals_explained():
-        made = back_up(data, Path(to), lambda *asked: _key(data, *asked))
+        made = back_up(data, to, lambda *asked: _key(data, *asked))
     _print_made(made, output)
 
 
 @backup.command(
     epilog="Example: kagimori backup verify --from ./kagimori.backup --root ./seal.key",
 )
-def verify(*, file: FromFile, root: RootOption, output: OutputOption = Output.TEXT) -> None:
+def verify(*, place: From, root: RootOption, output: OutputOption = Output.TEXT) -> None:
     """Prove that a backup works: restore it on trial, and decrypt with it. Exit code 1 if not."""
+    _check_place(place)
     try:
-        proof = prove(file, root_of(root))
+        proof = prove(place, root_of(root))
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
@@ -80,11 +88,12 @@ def verify(*, file: FromFile, root: RootOption, output: OutputOption = Output.TE
 
 
 def restore(
-    *, file: FromFile, data: Data, root: RootOption, output: OutputOption = Output.TEXT
+    *, place: From, data: Data, root: RootOption, output: OutputOption = Output.TEXT
 ) -> None:
     """Restore a backup to a new folder; a seal key goes there, too."""
+    _check_place(place)
     try:
-        restored = restore_to(file, data, root_of(root))
+        restored = restore_to(place, data, root_of(root))
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
@@ -94,6 +103,12 @@ def restore(
         return
     typer.echo(f"{data} is as it was at {shown(restored.made_at)}: what came later is lost.")
     typer.echo(f"Start it:  kagimori serve --data {data}")
+
+
+def _check_place(place: str) -> None:
+    scheme, is_url, _ = place.partition("://")
+    if is_url and scheme != "s3":
+        unreadable(f"{scheme}:// is no place for backups: give a file, a folder or s3://")
 
 
 def _key(data: Path, backup_id: str, key_arn: str | None) -> BackupKey:

@@ -30,10 +30,10 @@ _ASKED: Final = {"passphrase": PASSPHRASE, "shares": QUORUM}
 def decrypt_offline(
     *,
     store: Annotated[
-        Path,
+        str,
         typer.Option(
             metavar="BACKUP",
-            help="A backup; or a copy of the data folder, or of its kagimori.db alone.",
+            help="A backup (a file or s3:// URL); or a copy of the data folder or kagimori.db.",
         ),
     ],
     root: Annotated[
@@ -87,14 +87,14 @@ def decrypt_offline(
 
 
 @contextlib.contextmanager
-def _opened(place: Path, root: str) -> Iterator[Offline]:
+def _opened(place: str, root: str) -> Iterator[Offline]:
     """Yield the store in a backup, or in a copy.
 
     Raises:
         Unusable: it cannot be read, or the root does not open it.
     """
     if not is_backup(place):
-        with offline(place, _root(root)) as opened:
+        with offline(Path(place), _root(root)) as opened:
             yield opened
         return
     of_backup = root_of(root)

@@ -213,9 +213,10 @@ def test_a_disk_that_is_full_gets_no_half_a_deployment(server, folder, root):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("backup", "--to", "x"), "give --data DIR and --to FILE|DIR"),
-        (("backup", "--data", "x"), "give --data DIR and --to FILE|DIR"),
-        (("backup", "--data", "x", "--to", "s3://bucket/x"), "s3:// is no place for backups"),
+        (("backup", "--to", "x"), "give --data DIR and --to PLACE"),
+        (("backup", "--data", "x"), "give --data DIR and --to PLACE"),
+        (("backup", "--data", "x", "--to", "gs://bucket/x"), "gs:// is no place for backups"),
+        (("backup", "verify", "--from", "gs://b", "--root", "x"), "gs:// is no place for backups"),
     ],
 )
 def test_options_that_make_no_sense(arguments, said):

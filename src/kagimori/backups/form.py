@@ -12,7 +12,7 @@ Misuse-Resistance", 2015 (STREAM).
 """
 
 from hashlib import sha256
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -26,6 +26,18 @@ HEADER_BYTES_MAX: Final = 4 * 1024 * 1024
 TAG_BYTES: Final = 16
 _LENGTH_BYTES: Final = 4
 _COUNTER_BYTES: Final = 11
+
+
+class Readable(Protocol):
+    """The source of a backup: gives so many bytes at once, fewer only at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Writable(Protocol):
+    """The target of a backup, which takes its bytes in order."""
+
+    def write(self, data: bytes, /) -> object: ...
 
 
 class BackupRefused(Exception):
@@ -53,7 +65,7 @@ class ReadHeader(Struct, frozen=True):
     bound: bytes
 
 
-def write_header(out: BinaryIO, header: Header) -> bytes:
+def write_header(out: Writable, header: Header) -> bytes:
     """Write the head of a backup; return what its chunks are authenticated with."""
     content = msgspec.msgpack.encode(header)
     head = MAGIC + bytes((VERSION,)) + len(content).to_bytes(_LENGTH_BYTES, "big") + content
@@ -61,7 +73,7 @@ def write_header(out: BinaryIO, header: Header) -> bytes:
     return sha256(head).digest()
 
 
-def read_header(source: BinaryIO) -> ReadHeader:
+def read_header(source: Readable) -> ReadHeader:
     """Return the head of a backup; nothing of it is believed before a chunk was decrypted.
 
     Raises:
@@ -87,7 +99,7 @@ def read_header(source: BinaryIO) -> ReadHeader:
 class Encrypting:
     """Takes bytes as a file does, and writes them encrypted. Nothing is whole before `finish`."""
 
-    def __init__(self, out: BinaryIO, key: bytes, bound: bytes) -> None:
+    def __init__(self, out: Writable, key: bytes, bound: bytes) -> None:
         self._out, self._cipher, self._bound = out, AESGCM(key), bound
         self._buffer = bytearray()
         self._number = 0
@@ -118,7 +130,7 @@ class Decrypting:
         BackupRefused: from `read`; another key, or the chunk was altered, moved or cut off.
     """
 
-    def __init__(self, source: BinaryIO, key: bytes, bound: bytes) -> None:
+    def __init__(self, source: Readable, key: bytes, bound: bytes) -> None:
         self._source, self._cipher, self._bound = source, AESGCM(key), bound
         self._next = source.read(CHUNK_BYTES + TAG_BYTES)
         self._plain = memoryview(b"")

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, cast
 import msgspec
 from msgspec import Struct
 
-from kagimori.backups.form import CHUNK_BYTES, Encrypting, Header, write_header
+from kagimori.backups.form import CHUNK_BYTES, Encrypting, Header, Writable, write_header
 from kagimori.backups.members import (
     MANIFEST,
     STORE,
@@ -26,6 +26,7 @@ from kagimori.backups.members import (
     files_of,
     settled_hsm_journal,
 )
+from kagimori.backups.places import ENDING, Place
 from kagimori.backups.workplace import Workplace, workplace
 from kagimori.deployment.facts import facts_from
 from kagimori.deployment.folder import Layout, Unusable, check_exists, is_locked
@@ -40,7 +41,6 @@ from kagimori.rules.keys.samples import can_make_sample
 from kagimori_boundary.token_form import domain_key_id
 
 ATTEMPTS_MAX: Final = 3
-ENDING: Final = ".backup"
 
 
 class BackupKey(Struct, frozen=True):
@@ -82,8 +82,8 @@ class _ChangedMeanwhile(Exception):
     """Something was gone, or newer than the copy of the store, before it could be taken."""
 
 
-def back_up(data: Path, to: Path, ask_key: AskKey) -> Made:
-    """Write a backup to a file, or to a new file in a folder: whole, or not at all.
+def back_up(data: Path, to: Place, ask_key: AskKey) -> Made:
+    """Write a backup to a file, or to a new one in a folder or a bucket: whole, or not at all.
 
     Raises:
         Unusable: no deployment, nothing can be written there, or something changes all the time.
@@ -125,22 +125,21 @@ def _made(layout: Layout, place: Workplace, ask_key: AskKey) -> Made:
         sealed_domains=copy.sealed_domains,
         wrapped_key=key.wrapped,
     )
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(place.part, flags, 0o600), "wb") as out:
+    plain_bytes = sum(member.size for member in members)
+
+    def write(out: Writable) -> None:
         encrypting = Encrypting(out, key.plain, write_header(out, header))
         _archive(encrypting, manifest, members)
         encrypting.finish()
-        out.flush()
-        os.fsync(out.fileno())
-        size = out.tell()
-    path = place.publish(_name(backup_id, made_at))
+
+    kept = place.keep(_name(backup_id, made_at), plain_bytes, write)
     return Made(
-        path=str(path),
+        path=kept.name,
         backup_id=backup_id,
         made_at=made_at,
         files=sum(not member.is_folder for member in members),
-        plain_bytes=sum(member.size for member in members),
-        bytes=size,
+        plain_bytes=plain_bytes,
+        bytes=kept.bytes,
         seconds=round(time.monotonic() - began, 3),
     )
 

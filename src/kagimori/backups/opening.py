@@ -21,6 +21,7 @@ from kagimori.backups.form import (
     read_header,
 )
 from kagimori.backups.members import MANIFEST, NAMES, STORE, Manifest
+from kagimori.backups.places import Place, is_in_bucket, opened_backup
 from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.folder import Unusable
 from kagimori.hsm.process import HsmRefused
@@ -40,28 +41,30 @@ class Unpacked(Struct, frozen=True):
     plain_bytes: int
 
 
-def is_backup(file: Path) -> bool:
-    """Return whether a file begins as a backup does."""
+def is_backup(place: Place) -> bool:
+    """Return whether a file begins as a backup does; what is in a bucket is one."""
+    if is_in_bucket(place):
+        return True
     try:
-        with file.open("rb") as source:
+        with Path(place).open("rb") as source:
             return source.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
 
 
 @contextlib.contextmanager
-def unpacked_backup(file: Path, root: Root) -> Iterator[Path]:
+def unpacked_backup(place: Place, root: Root) -> Iterator[Path]:
     """Yield a temporary folder with the files of a backup; it is gone afterwards.
 
     Raises:
         Unusable: no backup, damaged, of a newer version, or not opened by this root.
     """
     with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
-        unpack(file, root, Path(folder), durable=False)
+        unpack(place, root, Path(folder), durable=False)
         yield Path(folder)
 
 
-def unpack(file: Path, root: Root, folder: Path, *, durable: bool) -> Unpacked:
+def unpack(place: Place, root: Root, folder: Path, *, durable: bool) -> Unpacked:
     """Write the files of a backup into a folder; `durable`: they survive a power cut then.
 
     Nothing in there is to be used unless this returns: the end of a backup is authenticated last.
@@ -69,20 +72,20 @@ def unpack(file: Path, root: Root, folder: Path, *, durable: bool) -> Unpacked:
     Raises:
         Unusable: no backup, damaged, of a newer version, not opened by this root, or no room.
     """
-    try:
-        with file.open("rb") as source:
+    with opened_backup(place) as (name, source):
+        try:
             read = read_header(source)
             _check_schema(read.header)
             try:
                 key = _key_of(read.header, root)
             except Unusable as reason:
-                raise Unusable(f"{file}: {reason}") from None
+                raise Unusable(f"{name}: {reason}") from None
             decrypting = Decrypting(source, key, read.bound)
             return _unpacked(read.header, decrypting, folder, durable=durable)
-    except BackupRefused as refused:
-        raise Unusable(f"{file} {refused}") from None
-    except OSError as problem:
-        raise Unusable(f"{problem.filename or folder}: {problem.strerror}") from None
+        except BackupRefused as refused:
+            raise Unusable(f"{name} {refused}") from None
+        except OSError as problem:
+            raise Unusable(f"{problem.filename or folder}: {problem.strerror}") from None
 
 
 def _check_schema(header: Header) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from kagimori.backups.members import Manifest
+from kagimori.backups.places import Place
 from kagimori.backups.restoring import Restored, restore
 from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.opened import Opened, opened
@@ -59,7 +60,7 @@ class Proof(Struct, frozen=True):
     findings: tuple[str, ...]
 
 
-def prove(file: Path, root: Root) -> Proof:
+def prove(place: Place, root: Root) -> Proof:
     """Return whether a backup restores, and what does not work in it.
 
     Raises:
@@ -67,7 +68,7 @@ def prove(file: Path, root: Root) -> Proof:
     """
     with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
         data = Path(folder) / "data"
-        restored = restore(file, data, root, durable=False)
+        restored = restore(place, data, root, durable=False)
         began = time.monotonic()
         with opened(data) as deployment:
             return _proof(deployment, restored, Path(folder), root, began)

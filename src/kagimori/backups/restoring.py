@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from kagimori.backups.members import STORE, Manifest
 from kagimori.backups.opening import Unpacked, unpack
+from kagimori.backups.places import Place
 from kagimori.backups.roots import Root
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.deployment.opened import opened
@@ -40,7 +41,7 @@ class Restored(Struct, frozen=True):
     manifest: Manifest
 
 
-def restore(file: Path, data: Path, root: Root, *, durable: bool = True) -> Restored:
+def restore(place: Place, data: Path, root: Root, *, durable: bool = True) -> Restored:
     """Restore a backup; a root that is a file with a seal key goes with it into `data`.
 
     Raises:
@@ -49,7 +50,7 @@ def restore(file: Path, data: Path, root: Root, *, durable: bool = True) -> Rest
     """
     began = time.monotonic()
     with _staged(data) as staging:
-        unpacked = unpack(file, root, staging, durable=durable)
+        unpacked = unpack(place, root, staging, durable=durable)
         layout = Layout(staging)
         if isinstance(root, Path):
             write_private(layout.seal_key, _read_root(root))

@@ -1,7 +1,8 @@
 """The place where a backup is written: a folder beside it, until it is whole and has its name.
 
 The folder is its owner's alone. One backup is written at a time; what a killed one left behind is
-cleared away by the next.
+cleared away by the next. A backup in a bucket is written there as it comes: it is no object until
+its last part is there.
 """
 
 import contextlib
@@ -9,19 +10,51 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from kagimori.backups.form import MAGIC
+from msgspec import Struct
+
+from kagimori.backups.form import MAGIC, Writable
+from kagimori.backups.places import Place, bucket_of, is_in_bucket
 from kagimori.deployment.folder import Unusable
 from kagimori.machinery.files import sync_folder
+from kagimori.trail.bucket_calls import BucketCalls
+from kagimori.trail.bucket_objects import write_object
+from kagimori.trail.receiving import NotTaken
 
 _ENDING: Final = ".making"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Workplace:
+class Kept(Struct, frozen=True):
+    """A backup that is whole: its full name, and its length."""
+
+    name: str
+    bytes: int
+
+
+class Workplace(Protocol):
+    """The place of a backup that is being made. `store` is the file for the copy of the store."""
+
+    store: Path
+
+    def clear(self) -> None:
+        """Remove the leftovers of an attempt, or of a backup that was killed."""
+        ...
+
+    def keep(self, name: str, expected_bytes: int, write: Callable[[Writable], None]) -> Kept:
+        """Have a backup written, whole and durable, or not at all; `name` is for a folder.
+
+        Raises:
+            OSError, Unusable: it cannot be written. Whatever `write` raises.
+        """
+        ...
+
+
+class Files:
     """The files of a backup that is being made. `to` is a file, or a folder that gets one."""
 
     def __init__(self, folder: Path, to: Path) -> None:
@@ -29,32 +62,66 @@ class Workplace:
         self.store, self.part = folder / "store.db", folder / "part"
 
     def clear(self) -> None:
-        """Remove all files, of this backup or of one that was killed."""
         for file in self.part.parent.iterdir():
             file.unlink()
 
+    def keep(self, name: str, expected_bytes: int, write: Callable[[Writable], None]) -> Kept:
+        del expected_bytes  # files grow as they are written
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(self.part, flags, 0o600), "wb") as out:
+            write(out)
+            out.flush()
+            os.fsync(out.fileno())
+            size = out.tell()
+        return Kept(str(self.publish(name)), size)
+
     def publish(self, name: str) -> Path:
-        """Give the backup its name, durably; `name` is for a folder. Return where it is."""
+        """Give the backup its name, durably. Return where it is."""
         target = self._to / name if self._to.is_dir() else self._to
         self.part.replace(target)
         sync_folder(target.parent)
         return target
 
 
+class _InBucket:
+    """A backup that goes into a bucket; only the copy of the store is here meanwhile."""
+
+    def __init__(self, folder: Path, calls: BucketCalls, name: str) -> None:
+        self.store = folder / "store.db"
+        self._calls, self._name = calls, name
+
+    def clear(self) -> None:
+        self.store.unlink(missing_ok=True)
+
+    def keep(self, name: str, expected_bytes: int, write: Callable[[Writable], None]) -> Kept:
+        name = self._name or name
+        try:
+            size = write_object(self._calls, name, expected_bytes, write)
+        except NotTaken as reason:
+            raise Unusable(f"no backup was made: {reason}") from None
+        return Kept(f"{self._calls}{name}", size)
+
+
 @contextlib.contextmanager
-def workplace(to: Path, data: Path) -> Iterator[Workplace]:
-    """Yield the place for a backup of `data` at `to`; it is gone afterwards, whatever happens.
+def workplace(place: Place, data: Path) -> Iterator[Workplace]:
+    """Yield the place for a backup of `data`; what is only for the work is gone afterwards.
 
     Raises:
         Unusable: nothing can be written there, or a backup is being written there.
     """
+    if is_in_bucket(place):
+        calls, name = bucket_of(place)
+        with tempfile.TemporaryDirectory(prefix="kagimori-") as beside:
+            yield _InBucket(Path(beside), calls, name)
+        return
+    to = Path(place)
     _check_target(to, data)
     folder = to / f".kagimori-backup{_ENDING}" if to.is_dir() else _beside(to)
     lock = _locked(folder, to)
     try:
-        place = Workplace(folder, to)
-        place.clear()
-        yield place
+        files = Files(folder, to)
+        files.clear()
+        yield files
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)

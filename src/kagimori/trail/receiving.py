@@ -81,12 +81,12 @@ class ReceivingCommand:
             raise NotTaken(f"{self._words[0]} ended with {done.returncode}")
 
 
-def _connection_to(receiver: Receiver) -> HTTPConnection:
+def connection_to(receiver: Receiver, seconds: float = SECONDS_MAX) -> HTTPConnection:
     """Return a connection; over TLS to whom the system's roots, or SSL_CERT_FILE's, vouch for."""
     if not receiver.secure:
-        return HTTPConnection(receiver.host, receiver.port, timeout=SECONDS_MAX)
+        return HTTPConnection(receiver.host, receiver.port, timeout=seconds)
     context = ssl.create_default_context()
-    return HTTPSConnection(receiver.host, receiver.port, timeout=SECONDS_MAX, context=context)
+    return HTTPSConnection(receiver.host, receiver.port, timeout=seconds, context=context)
 
 
 def exchange(
@@ -97,7 +97,7 @@ def exchange(
     Raises:
         NotTaken: not reached in time, or not answered with a status of success.
     """
-    connection = _connection_to(receiver)
+    connection = connection_to(receiver)
     try:
         connection.request(method, target, body, headers)
         answer = connection.getresponse()

@@ -176,7 +176,8 @@ def test_a_root_that_is_none_opens_nothing(kept, tmp_path, content):
 def test_a_root_or_a_backup_that_is_not_there(kept, root, tmp_path):
     refused("No such file", kept, tmp_path / "nothing", tmp_path)
     refused("No such file", tmp_path / "nothing", root, tmp_path)
-    refused("Is a directory", tmp_path, root, tmp_path)
+    (tmp_path / "none").mkdir()
+    refused("holds no backup", tmp_path / "none", root, tmp_path)
 
 
 def test_another_file_is_no_backup(place, root, tmp_path):

@@ -1,4 +1,4 @@
-"""An S3-compatible bucket for digests and log files, and Object Lock on its objects.
+"""An S3-compatible bucket for digests, log files and backups, and Object Lock on its objects.
 
 Source: Amazon S3 API reference, PutObject; S3 User Guide, "Locking objects with Object Lock".
 """
@@ -56,10 +56,12 @@ def read_bucket(place: str, environment: Mapping[str, str]) -> Bucket:
     return Bucket(bucket, prefix, receiver, base, region, credentials)
 
 
-def put_headers(body: bytes, now: float, lock_days: float) -> dict[str, str]:
+def put_headers(
+    body: bytes, now: float, lock_days: float, content_type: str = "application/json"
+) -> dict[str, str]:
     """Return the headers of an object: its checksum, and until when nobody may change it."""
     headers = {
-        "content-type": "application/json",
+        "content-type": content_type,
         "x-amz-checksum-sha256": base64.b64encode(sha256(body).digest()).decode(),
     }
     if lock_days:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final
 import typer
 from msgspec.structs import asdict
 
+from kagimori.backups.drilling import Drill
+from kagimori.backups.drilling import drill as drill_with
 from kagimori.backups.making import BackupKey, Made, back_up
 from kagimori.backups.own_hsm import own_backup_key
 from kagimori.backups.proving import Proof, prove
@@ -14,6 +16,7 @@ from kagimori.backups.restoring import restore as restore_to
 from kagimori.deployment.folder import Unusable
 from kagimori_cli.admin import refusals_explained, server_for
 from kagimori_cli.root_option import root_of
+from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 from kagimori_cli.times import shown
 
@@ -87,6 +90,34 @@ def verify(*, place: From, root: RootOption, output: OutputOption = Output.TEXT)
         raise typer.Exit(1)
 
 
+@backup.command(
+    epilog="Example: kagimori backup drill --data ./kagimori-data --root ./seal.key",
+)
+def drill(
+    *,
+    data: Data,
+    root: RootOption,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="Where the backup is to stay; by default nowhere."),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make a backup, restore it on trial, use it; measure recovery point and time."""
+    if to is not None:
+        _check_place(to)
+    with refusals_explained():
+        found = drill_with(data, root_of(root), lambda *asked: _key(data, *asked), to)
+    if output is Output.JSON:
+        members = asdict(found)
+        members["made"], members["proof"] = asdict(found.made), asdict(found.proof)
+        print_json(members)
+    else:
+        _print_drill(found)
+    if not found.works:
+        raise typer.Exit(1)
+
+
 def restore(
     *, place: From, data: Data, root: RootOption, output: OutputOption = Output.TEXT
 ) -> None:
@@ -97,11 +128,16 @@ def restore(
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:
-        members = asdict(restored)
+        members = asdict(restored) | {"shipped": asdict(restored.shipped)}
         del members["manifest"]
         print_json(members)
         return
     typer.echo(f"{data} is as it was at {shown(restored.made_at)}: what came later is lost.")
+    if restored.shipped.records and restored.newest_record_at is not None:
+        until = shown(restored.newest_record_at)
+        typer.echo(f"{restored.shipped.records} shipped records: the trail goes to {until}.")
+    for finding in restored.shipped.findings:
+        typer.echo(f"trail: {finding}")
     typer.echo(f"Start it:  kagimori serve --data {data}")
 
 
@@ -145,8 +181,34 @@ def _print_proof(proof: Proof) -> None:
     }
     for name, value in lines.items():
         typer.echo(f"{name:15} {value}")
+    if proof.record_age_seconds is not None and proof.shipped_records:
+        shipped = (
+            f"{proof.shipped_records} records, the newest {proof.record_age_seconds:.0f} s ago"
+        )
+        typer.echo(f"{'shipped trail':15} {shipped}")
+    _print_findings(proof)
+    typer.echo("the backup works" if proof.works else "THE BACKUP DOES NOT WORK AS IT SHOULD")
+
+
+def _print_drill(found: Drill) -> None:
+    newest = found.record_age_seconds
+    age = "no record" if newest is None else f"newest record {newest:.1f} s ago"
+    rows = [
+        ("recovery point", f"state {found.change_age_seconds:.1f} s ago"),
+        ("", f"{age}, {found.records_missing} records missing"),
+        ("recovery time", f"{found.recovery_seconds:.1f} s"),
+        *((f"  {name}", f"{seconds:.2f} s") for name, seconds in found.stages.items()),
+        ("backup", f"{found.back_up_mb_per_second:.0f} MB/s of {found.plain_bytes / _MEGA:.1f} MB"),
+        ("restore", f"{found.restore_mb_per_second:.0f} MB/s"),
+        ("known text", found.proof.sample),
+    ]
+    print_table(("measured", "result"), rows)
+    _print_findings(found.proof)
+    typer.echo("the drill succeeded" if found.works else "THE DRILL FAILED")
+
+
+def _print_findings(proof: Proof) -> None:
     for refused in proof.refused:
         typer.echo(f"does not open: {refused}")
     for finding in proof.findings:
         typer.echo(f"trail: {finding}")
-    typer.echo("the backup works" if proof.works else "THE BACKUP DOES NOT WORK AS IT SHOULD")

@@ -375,12 +375,12 @@ def test_retention_removes_what_is_old_delivered_and_signed(audit):
     place = {"file": trails.file_name(33), "offset": 0, "sequence": 40, "line_hash": ""}
     state = {"places": {"w0": place}, "told": {}}
     (audit / "notices-webhook.json").write_text(json.dumps(state))
-    not_counted = new_beginnings(audit, ours.newest, old, ["webhook"], counted_up_to(audit))
+    not_counted = new_beginnings(audit, ours.newest, old, ["webhook"], [counted_up_to(audit)])
     assert not_counted == {}
     meter = Meter(audit)
     meter.follow(audit / "w0", 40)
     meter.close()
-    begins = new_beginnings(audit, ours.newest, old, ["webhook"], counted_up_to(audit))
+    begins = new_beginnings(audit, ours.newest, old, ["webhook"], [counted_up_to(audit)])
     assert begins["w0"][0] == 17
     ours.make(begins)
     assert verify(audit).intact, "signed, but not yet removed"

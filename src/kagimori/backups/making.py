@@ -1,7 +1,8 @@
 """Makes a backup of a deployment, while it is served or not.
 
-Order: the HSM's journal, then the store, then the audit journals. So every change in the copy of
-the store has its record in the backup, and every credential that the HSM made.
+Order: the HSM's journal, then the store, the meter, then the audit journals. So every change in the
+copy of the store has its record in the backup, every credential that the HSM made, and all that was
+counted.
 """
 
 import importlib.metadata
@@ -30,6 +31,7 @@ from kagimori.backups.places import ENDING, Place
 from kagimori.backups.workplace import Workplace, workplace
 from kagimori.deployment.facts import facts_from
 from kagimori.deployment.folder import Layout, Unusable, check_exists, is_locked
+from kagimori.deployment.shipping_key import shipping_key
 from kagimori.deployment.stored_keys import all_keys
 from kagimori.entities.tables import DOMAINS, TABLES
 from kagimori.machinery.chance import new_uuid
@@ -38,6 +40,8 @@ from kagimori.machinery.store.copies import copy_store, newest_schema
 from kagimori.rules.keys.domains import ALL, Domains
 from kagimori.rules.keys.kms_key import KmsKey
 from kagimori.rules.keys.samples import can_make_sample
+from kagimori.trail.meter import METER_NAME
+from kagimori.trail.meter_copies import copy_meter
 from kagimori_boundary.token_form import domain_key_id
 
 ATTEMPTS_MAX: Final = 3
@@ -115,8 +119,13 @@ def _made(layout: Layout, place: Workplace, ask_key: AskKey) -> Made:
     arn = None if copy.sample_key is None else copy.sample_key.arn
     key = ask_key(backup_id, arn)
     _check_opens(copy, key)
-    members = [Member(STORE, place.store, place.store.stat().st_size), *first, *_listed(layout)]
-    manifest = Manifest(backup_id, made_at, arn, _material_of(copy.sample_key), key.sample)
+    members = [Member(STORE, place.store, place.store.stat().st_size), *first]
+    members += _counted(layout, place)
+    members += _listed(layout)
+    manifest = Manifest(
+        *(backup_id, made_at, arn, _material_of(copy.sample_key), key.sample),
+        shipping_key=_shipping_key(layout),
+    )
     header = Header(
         backup_id=backup_id,
         made_at=made_at,
@@ -201,6 +210,24 @@ def _listed(layout: Layout) -> list[Member]:
         return files_of(layout)
     except FileNotFoundError:  # retention has just removed it
         raise _ChangedMeanwhile from None
+
+
+def _counted(layout: Layout, place: Workplace) -> list[Member]:
+    """Copy the meter before the journals are listed: they hold all that it has counted."""
+    copy = place.store.with_name(METER_NAME)
+    if not copy_meter(layout.audit, copy):
+        return []
+    return [Member(f"{layout.audit.name}/{METER_NAME}", copy, copy.stat().st_size)]
+
+
+def _shipping_key(layout: Layout) -> bytes:
+    """Return the key of shipped journals; none if there is none and nobody may write it here."""
+    try:
+        return shipping_key(layout)
+    except Unusable:
+        if layout.shipping_key.exists():
+            raise
+        return b""
 
 
 def _opened(member: Member) -> BinaryIO:

@@ -43,13 +43,20 @@ class Member(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True):
-    """Facts inside a backup. The sample is a known text, encrypted with `sample_key_arn`."""
+    """Facts inside a backup. The sample is a known text, encrypted with `sample_key_arn`.
+
+    `shipping_key` opens the journals that are shipped beside it.
+    """
 
     backup_id: str
     made_at: float
     sample_key_arn: str | None
     sample_material_id: str | None
     sample: bytes
+    shipping_key: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Manifest(backup_id={self.backup_id!r})"
 
 
 class _Made(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from kagimori.backups.members import Manifest
 from kagimori.backups.places import Place
-from kagimori.backups.restoring import Restored, restore
+from kagimori.backups.restoring import Restored, StopWatch, restore
 from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.opened import Opened, opened
 from kagimori.deployment.stored_keys import keys_named
@@ -40,8 +40,10 @@ DECRYPTED, NO_KEY, NOT_DECRYPTED = "decrypted", "no key", "not decrypted"
 class Proof(Struct, frozen=True):
     """The result of a trial restore.
 
-    `age_seconds` is the recovery point: what was done since the backup is lost. `restore_seconds`
-    and `check_seconds` were measured here; with the start of a server they are the recovery time.
+    `age_seconds` is the recovery point: changes since the backup are lost. `record_age_seconds`
+    is that of the trail, which is later if journals were shipped. `restore_seconds` and
+    `check_seconds` were measured here, and in which stages; with the start of a server they are
+    the recovery time. `streams` has the newest record of each.
     """
 
     works: bool
@@ -58,6 +60,10 @@ class Proof(Struct, frozen=True):
     sample_key: str | None
     records: int
     findings: tuple[str, ...]
+    record_age_seconds: float | None
+    shipped_records: int
+    stages: dict[str, float]
+    streams: dict[str, int]
 
 
 def prove(place: Place, root: Root) -> Proof:
@@ -69,30 +75,39 @@ def prove(place: Place, root: Root) -> Proof:
     with tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
         data = Path(folder) / "data"
         restored = restore(place, data, root, durable=False)
-        began = time.monotonic()
         with opened(data) as deployment:
-            return _proof(deployment, restored, Path(folder), root, began)
+            return _proof(deployment, restored, Path(folder), root)
 
 
-def _proof(deployment: Opened, restored: Restored, folder: Path, root: Root, began: float) -> Proof:
+def _proof(deployment: Opened, restored: Restored, folder: Path, root: Root) -> Proof:
+    watch = StopWatch()
     manifest, socket_path = restored.manifest, folder / "hsm.sock"
     with open_hsm(socket_path, deployment.facts.sealed_domains, root):
+        watch.stage("hsm")
         user = HsmUser(socket_path)
         try:
             tokens, refused = _open_all(deployment.store, user)
+            watch.stage("tokens")
             sample = _sample(deployment.store, user, manifest)
+            watch.stage("known text")
         finally:
             user.close()
     layout = deployment.layout
     # A deployment that was never served has no trail yet.
     trail = verify(layout.data, served=False) if layout.audit.is_dir() else None
+    watch.stage("trail")
+    now, newest = time.time(), restored.newest_record_at
+    findings = [
+        f"{found.stream}: {found.message}" for found in (() if trail is None else trail.findings)
+    ]
+    findings += restored.shipped.findings
     return Proof(
-        works=not refused and sample != NOT_DECRYPTED and (trail is None or trail.intact),
+        works=not refused and sample != NOT_DECRYPTED and not findings,
         backup_id=restored.backup_id,
         made_at=restored.made_at,
-        age_seconds=round(time.time() - restored.made_at, 3),
+        age_seconds=round(now - restored.made_at, 3),
         restore_seconds=restored.seconds,
-        check_seconds=round(time.monotonic() - began, 3),
+        check_seconds=watch.total,
         files=restored.files,
         plain_bytes=restored.plain_bytes,
         tokens=tokens,
@@ -100,10 +115,11 @@ def _proof(deployment: Opened, restored: Restored, folder: Path, root: Root, beg
         sample=sample,
         sample_key=manifest.sample_key_arn,
         records=0 if trail is None else trail.records,
-        findings=tuple(
-            f"{found.stream}: {found.message}"
-            for found in (() if trail is None else trail.findings)
-        ),
+        findings=tuple(findings),
+        record_age_seconds=None if newest is None else round(max(0.0, now - newest), 3),
+        shipped_records=restored.shipped.records,
+        stages=restored.stages | watch.stages,
+        streams={} if trail is None else {one.stream: one.newest.sequence for one in trail.streams},
     )
 
 

@@ -15,22 +15,29 @@ from typing import Final
 
 from msgspec import Struct
 
+from kagimori.backups.journals import TakenIn, newest_record_at_end, take_in
 from kagimori.backups.members import STORE, Manifest
 from kagimori.backups.opening import Unpacked, unpack
 from kagimori.backups.places import Place
 from kagimori.backups.roots import Root
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.deployment.opened import opened
+from kagimori.deployment.stored_keys import all_keys
 from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.files import sync_folder
 from kagimori.rules.records.service_event import backup_event
+from kagimori.trail.meter_copies import settle_meter
+from kagimori.trail.streams import registered_as_found
 
 STAGING: Final = ".restoring"
 _ROOT_BYTES_MAX: Final = 1024
 
 
 class Restored(Struct, frozen=True):
-    """A restored deployment. `made_at` is the moment to which everything is back."""
+    """A restored deployment. `made_at` is the moment to which its state is back.
+
+    The trail goes further if journals were shipped: `newest_record_at` is the time of its end.
+    """
 
     data: str
     backup_id: str
@@ -39,6 +46,27 @@ class Restored(Struct, frozen=True):
     plain_bytes: int
     seconds: float
     manifest: Manifest
+    shipped: TakenIn
+    newest_record_at: float | None
+    stages: dict[str, float]
+
+
+class StopWatch:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self._began = self._at = time.monotonic()
+        self.stages: dict[str, float] = {}
+
+    def stage(self, name: str) -> None:
+        """End a stage, which began with the end of the one before."""
+        now = time.monotonic()
+        self.stages[name], self._at = round(now - self._at, 3), now
+
+    @property
+    def total(self) -> float:
+        """Seconds from the beginning to the end of the last stage."""
+        return round(self._at - self._began, 3)
 
 
 def restore(place: Place, data: Path, root: Root, *, durable: bool = True) -> Restored:
@@ -48,10 +76,14 @@ def restore(place: Place, data: Path, root: Root, *, durable: bool = True) -> Re
         Unusable: the place is not empty, or no backup, damaged, of a newer version, or not opened
             by this root; nothing is left behind.
     """
-    began = time.monotonic()
+    watch = StopWatch()
     with _staged(data) as staging:
         unpacked = unpack(place, root, staging, durable=durable)
+        watch.stage("unpack")
         layout = Layout(staging)
+        shipped = take_in(place, unpacked.manifest.shipping_key, layout)
+        newest_record_at = newest_record_at_end(layout.audit)
+        watch.stage("journals")
         if isinstance(root, Path):
             write_private(layout.seal_key, _read_root(root))
         _record(staging, unpacked)
@@ -60,14 +92,18 @@ def restore(place: Place, data: Path, root: Root, *, durable: bool = True) -> Re
             for folder in (staging, *(one for one in staging.rglob("*") if one.is_dir())):
                 sync_folder(folder)
         _move_up(staging, data)
+        watch.stage("settle")
     return Restored(
         data=str(data),
         backup_id=unpacked.header.backup_id,
         made_at=unpacked.header.made_at,
         files=unpacked.files,
         plain_bytes=unpacked.plain_bytes,
-        seconds=round(time.monotonic() - began, 3),
+        seconds=watch.total,
         manifest=unpacked.manifest,
+        shipped=shipped,
+        newest_record_at=newest_record_at,
+        stages=watch.stages,
     )
 
 
@@ -129,15 +165,16 @@ def _read_root(root: Path) -> bytes:
 
 
 def _record(staging: Path, unpacked: Unpacked) -> None:
-    """Bring the store to the newest schema, and have the restore recorded in it.
+    """Bring the store to the newest schema, make the trail fit it, and have the restore recorded.
 
     Raises:
         Unusable: the store is damaged.
     """
     with opened(staging) as deployment:
+        now = round(time.time(), 3)
         record = backup_event(
             event_id=new_uuid(),
-            now=round(time.time(), 3),
+            now=now,
             name="RestoreBackup",
             account_id=deployment.facts.operator_account_id,
             region=deployment.facts.home_region,
@@ -146,7 +183,11 @@ def _record(staging: Path, unpacked: Unpacked) -> None:
                 "backupTime": unpacked.header.made_at,
             },
         )
-        deployment.store.commit((), record)
+        deployment.store.commit(registered_as_found(deployment), record)
+        if deployment.layout.audit.is_dir():
+            made_at = unpacked.header.made_at
+            keys = all_keys(deployment.store)
+            settle_meter(deployment.layout.audit, keys, since=made_at, at=now)
 
 
 def _move_up(staging: Path, data: Path) -> None:

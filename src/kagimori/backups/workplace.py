@@ -37,7 +37,10 @@ class Kept(Struct, frozen=True):
 
 
 class Workplace(Protocol):
-    """The place of a backup that is being made. `store` is the file for the copy of the store."""
+    """The place of a backup that is being made; `store` is the file for the copy of the store.
+
+    Other copies go beside that.
+    """
 
     store: Path
 
@@ -91,7 +94,8 @@ class _InBucket:
         self._calls, self._name = calls, name
 
     def clear(self) -> None:
-        self.store.unlink(missing_ok=True)
+        for file in self.store.parent.iterdir():
+            file.unlink()
 
     def keep(self, name: str, expected_bytes: int, write: Callable[[Writable], None]) -> Kept:
         name = self._name or name

@@ -5,6 +5,7 @@ store-url           where the store is, if it is elsewhere
 seal.key            the seal key, hex; what opens the sealed domains (keep a copy elsewhere)
 seal-*.key          further seal keys, each for a seal of its own
 witness             the newest versions of the store's marks that this node has seen (a sparse file)
+shipping.key        the key of what is shipped beside backups; each backup holds it
 node-id             the id of this node, in the names of what it writes
 audit/STREAM/       the audit journals
 hsm/                the HSM's own journal (what credentials it made), and the custodian key
@@ -95,6 +96,11 @@ class Layout(Struct, frozen=True):
     @property
     def node_id(self) -> Path:
         return self.data / "node-id"
+
+    @property
+    def shipping_key(self) -> Path:
+        """The file with the key of the journals that are shipped beside backups."""
+        return self.data / "shipping.key"
 
     @property
     def hsm_journal(self) -> Path:

@@ -4,14 +4,9 @@ It lies in the data folder and not in the store, which several nodes may share. 
 none (of an older version, or a restored backup) gets one when something is to be written.
 """
 
-import contextlib
-import os
-import tempfile
-from pathlib import Path
-
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.machinery.chance import new_node_id
-from kagimori.machinery.files import sync_folder
+from kagimori.machinery.files import write_once
 from kagimori.rules.chain.stream_names import NODE_ID_CHARACTERS, NODE_ID_LETTERS, is_node_id
 
 
@@ -23,7 +18,7 @@ def node_id(layout: Layout) -> str:
     """
     try:
         if not layout.node_id.exists():
-            _make(layout)
+            write_once(layout.node_id, new_node_id().encode() + b"\n")
         with layout.node_id.open("rb") as file:
             content = file.read(NODE_ID_CHARACTERS + 2)
     except OSError as problem:
@@ -35,18 +30,3 @@ def node_id(layout: Layout) -> str:
             f"{NODE_ID_LETTERS}: restore it, or remove it, and the next start makes another"
         )
     return found
-
-
-def _make(layout: Layout) -> None:
-    """Write a new id, whole or not at all; of two that do at once, the first one stays."""
-    file, beside = tempfile.mkstemp(prefix=f"{layout.node_id.name}.", dir=layout.data)
-    try:
-        with os.fdopen(file, "wb") as out:
-            out.write(new_node_id().encode() + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(beside, layout.node_id)
-    finally:
-        Path(beside).unlink(missing_ok=True)
-    sync_folder(layout.data)

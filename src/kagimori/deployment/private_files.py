@@ -36,6 +36,7 @@ def check_private_files(layout: Layout, settings: Settings) -> list[str]:
 
 def _exposed(layout: Layout, settings: Settings) -> Iterator[str]:
     ours = [*layout.seal_keys, layout.credentials, layout.store_url, layout.tls / "server.key"]
+    ours.append(layout.shipping_key)
     if _mode(layout.data) & _READERS:  # tools that restore it do not keep its mode
         ours += [layout.database, layout.store_url]
     pins = [token.pin_file for token in settings.tokens.values()]

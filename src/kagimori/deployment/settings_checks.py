@@ -64,8 +64,9 @@ def _check_audit(audit: AuditOptions, environment: Mapping[str, str]) -> None:
             _check_url("--notify-url", audit.notify_url, audit.webhook_secret)
         if audit.checkpoints is not None:
             _check_place("--checkpoint", audit.checkpoints, audit.webhook_secret, environment)
-        if audit.deliver is not None and _URL in audit.deliver:
-            read_bucket(audit.deliver, environment)
+        for place in (audit.deliver, audit.ship):
+            if place is not None and _URL in place:
+                read_bucket(place, environment)
     except BadReceiver as why:
         raise Unusable(str(why)) from None
     if audit.checkpoint_lock_days and not (audit.checkpoints or "").startswith(SCHEME):

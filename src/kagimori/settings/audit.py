@@ -43,6 +43,18 @@ class AuditOptions(Section, frozen=True):
     deliver_minutes: Annotated[
         float, About("Between deliveries of log files.", least=0.01, flag="--deliver-minutes")
     ] = 5.0
+    ship: Annotated[
+        str | None,
+        About(
+            "For the journals, encrypted, beside the backups: a folder or s3:// URL.",
+            flag="--ship",
+            metavar="PLACE",
+            is_path=True,
+        ),
+    ] = None
+    ship_seconds: Annotated[
+        float, About("Between shipments of new records.", least=0.1, flag="--ship-seconds")
+    ] = 10.0
     retain_days: Annotated[
         float | None,
         About(

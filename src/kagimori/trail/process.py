@@ -16,6 +16,7 @@ from typing import Any, Final
 from kagimori.deployment.audit_key import AuditKey, stored_audit_key
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.opened import new_store, opened
+from kagimori.deployment.shipping_key import shipping_key
 from kagimori.machinery.control import Answer, Question, Talk
 from kagimori.machinery.logs import Log
 from kagimori.machinery.store.admin import AdminStore, StoreUnusable
@@ -36,6 +37,8 @@ from kagimori.trail.options import FINISH_SECONDS, TrailConfig
 from kagimori.trail.receiving import ReceivingCommand, Webhook, secret_in
 from kagimori.trail.retention import DAY_SECONDS, Proposals, RetentionFollower
 from kagimori.trail.sharing import MirrorFollower, SharingFollower, taken_elsewhere
+from kagimori.trail.shelves import shelf_at
+from kagimori.trail.shipping import ShippingFollower
 from kagimori.trail.signer import Signer
 from kagimori.trail.source import Source
 
@@ -129,10 +132,18 @@ class TrailProcess:
             )
         if options.deliver is not None:
             yield self._once("delivery", source.audit / STATE_NAME, self._delivery)
+        if options.ship is not None:
+            yield self._shipping(options.ship)
         if options.retain_days is not None and options.digest_minutes > 0:
             names = tuple(receiver.name for receiver in receivers)
             days = options.retain_days
-            yield RetentionFollower(source, days=days, receivers=names, proposals=proposals)
+            yield RetentionFollower(
+                source,
+                days=days,
+                receivers=names,
+                proposals=proposals,
+                ships=options.ship is not None,
+            )
         yield from receivers
 
     def _once(self, name: str, file: Path, make: Callable[[], Follower]) -> Follower:
@@ -152,6 +163,17 @@ class TrailProcess:
             minutes=self._options.deliver_minutes,
             digest_minutes=self._options.digest_minutes,
             trouble=self._reporting("delivery"),
+        )
+
+    def _shipping(self, place: str) -> ShippingFollower:
+        """Return the follower that ships the streams as this node has them, other nodes' too."""
+        return ShippingFollower(
+            self._source,
+            place=place,
+            shelf=lambda: shelf_at(place, os.environ),
+            key=lambda: shipping_key(self._layout),
+            seconds=self._options.ship_seconds,
+            draw=os.urandom,
         )
 
     def _receivers(self) -> Iterator[Follower]:

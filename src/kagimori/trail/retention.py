@@ -1,4 +1,4 @@
-"""Retires journal files that are old, delivered, notified of, counted, and covered by a digest.
+"""Retires journal files that are old, delivered, shipped, counted, and covered by a digest.
 
 A digest first says where the journal begins from now on; only then are the files before removed,
 so that a trail is never shorter than what was signed of it.
@@ -20,6 +20,7 @@ from kagimori.trail.files import first_sequence_of, journal_files
 from kagimori.trail.meter import counted_up_to
 from kagimori.trail.notices import notified_up_to
 from kagimori.trail.reader import stream_folders
+from kagimori.trail.shipping import shipped_up_to
 from kagimori.trail.source import Source
 
 Beginnings = dict[str, tuple[int, str]]
@@ -51,10 +52,16 @@ class RetentionFollower:
     name = "retention"
 
     def __init__(
-        self, source: Source, *, days: float, receivers: Sequence[str], proposals: Proposals
+        self,
+        source: Source,
+        *,
+        days: float,
+        receivers: Sequence[str],
+        proposals: Proposals,
+        ships: bool = False,
     ) -> None:
         self._source, self._seconds = source, days * DAY_SECONDS
-        self._receivers, self._proposals = receivers, proposals
+        self._receivers, self._proposals, self._ships = receivers, proposals, ships
         self._newest: tuple[Path, Digest] | None = None
         self._now = Clock().steady(lambda _seconds: None)
 
@@ -70,7 +77,8 @@ class RetentionFollower:
             }
             remove_before(audit, begins)
             older_than = self._now() - self._seconds
-            new = new_beginnings(audit, newest, older_than, self._receivers, counted_up_to(audit))
+            done = [counted_up_to(audit), *([shipped_up_to(audit)] if self._ships else [])]
+            new = new_beginnings(audit, newest, older_than, self._receivers, done)
             self._proposals.put({name: new[name] for name in new if name in known})
         return TURN_SECONDS
 
@@ -98,12 +106,12 @@ def new_beginnings(
     newest: Digest | None,
     older_than: float,
     receivers: Sequence[str] = (),
-    counted: Mapping[str, int] | None = None,
+    done_up_to: Sequence[Mapping[str, int]] = (),
 ) -> Beginnings:
     """Return where each stream may begin: the first sequence to stay, and what it follows.
 
     `receivers` are the names of those who must have been notified of a record before it goes;
-    `counted` is how far streams were counted, if what was not may not go.
+    `done_up_to` is how far streams were counted and shipped, if what was not may not go.
 
     Raises:
         OSError, ValueError: a journal cannot be read.
@@ -114,8 +122,7 @@ def new_beginnings(
     signed = {end.stream: end.newest_sequence for end in newest.streams}
     delivered = {stream: place.sequence for stream, place in read_state(audit).places.items()}
     others: list[Mapping[str, int]] = [notified_up_to(audit, name) for name in receivers]
-    if counted is not None:
-        others.append(counted)
+    others += done_up_to
     for folder in stream_folders(audit):
         settled = min(done.get(folder.name, 0) for done in (signed, delivered, *others))
         for file in journal_files(folder)[1:]:

@@ -101,6 +101,21 @@ def register_node(deployment: Opened, workers: int, *, signs: bool) -> Registere
     raise Unusable("the streams cannot be registered: others do all the time")
 
 
+def registered_as_found(deployment: Opened) -> list[Fact]:
+    """Return the fact by which streams are known that a restored trail brought, if there are any.
+
+    Raises:
+        StoreUnusable, OSError: the store or the audit folder cannot be read.
+    """
+    before = deployment.store.facts().get(FACT)
+    known, audit = _decode(before), deployment.layout.audit
+    if known is None or not audit.is_dir():
+        return []
+    found = [folder.name for folder in stream_folders(audit) if any(folder.glob("*.jsonl"))]
+    registered = dict.fromkeys(found, False) | known
+    return [] if registered == known else [Fact(FACT, json.dumps(registered), before)]
+
+
 def close_stream(deployment: Opened, stream: str, reason: str) -> None:
     """Note, and record, that nothing is added to a stream any more.
 

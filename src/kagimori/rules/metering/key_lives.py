@@ -26,6 +26,7 @@ MADE, ROTATED, SCHEDULED, CANCELLED, DELETED = (
     "cancelled",
     "deleted",
 )
+LOST: Final = "lost"  # made after the backup that was restored
 _KINDS: Final = {
     "CreateKey": MADE,
     "ReplicateKey": MADE,
@@ -118,26 +119,28 @@ def change_of(entry: Entry, record: bytes) -> KeyChange | None:
     return KeyChange(kind, account_id, region, name, at, details.event_id)
 
 
-def life_of(arn: str, changes: Iterable[KeyChange]) -> KeyLife | None:
+def life_of(arn: str, changes: Sequence[KeyChange]) -> KeyLife | None:
     """Return the life of a key by its changes, in any order; None if it was never made."""
     made: int | None = None
     deleted: int | None = None
     rotated: list[int] = []
-    schedules: list[tuple[int, int]] = []
     for change in changes:
         if change.kind == MADE:
             made = change.at
         elif change.kind == ROTATED:
             rotated.append(change.at)
-        elif change.kind == DELETED:
+        elif change.kind in (DELETED, LOST):
             deleted = change.at
-        else:
-            schedules.append((change.at, 1 if change.kind == SCHEDULED else -1))
     if made is None:
         return None
-    pending = _pending_since(schedules)
+    pending = _pending_since(_schedules(changes))
     gone = deleted if pending is None else pending
     return KeyLife(arn, made, tuple(sorted(max(made, at) for at in rotated)), gone)
+
+
+def is_pending(changes: Iterable[KeyChange]) -> bool:
+    """Return whether a key waits for its deletion after these changes."""
+    return _pending_since(_schedules(changes)) is not None
 
 
 def version_hours(life: KeyLife, begin: int, end: int) -> list[int]:
@@ -148,6 +151,11 @@ def version_hours(life: KeyLife, begin: int, end: int) -> list[int]:
     last = end if life.gone_at is None else min(end, -(-life.gone_at // HOUR_SECONDS))
     since = (at // HOUR_SECONDS for at in (life.made_at, *life.rotated_at))
     return [max(0, last - max(begin, hour)) for hour in since]
+
+
+def _schedules(changes: Iterable[KeyChange]) -> list[tuple[int, int]]:
+    steps = {SCHEDULED: 1, CANCELLED: -1}
+    return [(one.at, steps[one.kind]) for one in changes if one.kind in steps]
 
 
 def _pending_since(schedules: Sequence[tuple[int, int]]) -> int | None:

@@ -14,8 +14,10 @@ from kagimori.backups.own_hsm import own_backup_key
 from kagimori.backups.proving import Proof, prove
 from kagimori.backups.restoring import restore as restore_to
 from kagimori.deployment.folder import Unusable
+from kagimori.deployment.store_place import store_url
 from kagimori_cli.admin import refusals_explained, server_for
 from kagimori_cli.root_option import root_of
+from kagimori_cli.store import PasswordFile
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Data, Output, OutputOption, give_up, print_json, unreadable
 from kagimori_cli.times import shown
@@ -119,12 +121,25 @@ def drill(
 
 
 def restore(
-    *, place: From, data: Data, root: RootOption, output: OutputOption = Output.TEXT
+    *,
+    place: From,
+    data: Data,
+    root: RootOption,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An empty database for the store, postgresql://...; by default a file.",
+        ),
+    ] = None,
+    store_password_file: PasswordFile = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Restore a backup to a new folder; a seal key goes there, too."""
     _check_place(place)
     try:
-        restored = restore_to(place, data, root_of(root))
+        url = None if store is None else store_url(store, store_password_file)
+        restored = restore_to(place, data, root_of(root), store=url)
     except Unusable as reason:
         give_up(str(reason))
     if output is Output.JSON:

@@ -120,6 +120,6 @@ def _time_at_end(folder: Path) -> float | None:
             start = max(0, end.offset - LINE_BYTES_MAX)
             content.seek(start)
             line = content.read(end.offset - start)[:-1].rpartition(b"\n")[2]
-        return float(epoch_of(decode_entry(record_in(line, end.sequence)).event_time))
+        return epoch_of(decode_entry(record_in(line, end.sequence)).event_time)
     except (TrailBroken, ValueError):
         return None

@@ -17,17 +17,15 @@ from msgspec import Struct
 
 from kagimori.backups.journals import TakenIn, newest_record_at_end, take_in
 from kagimori.backups.members import STORE, Manifest
-from kagimori.backups.opening import Unpacked, unpack
+from kagimori.backups.opening import unpack
 from kagimori.backups.places import Place
 from kagimori.backups.roots import Root
+from kagimori.backups.settling import settle
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.deployment.opened import opened
-from kagimori.deployment.stored_keys import all_keys
-from kagimori.machinery.chance import new_uuid
 from kagimori.machinery.files import sync_folder
-from kagimori.rules.records.service_event import backup_event
-from kagimori.trail.meter_copies import settle_meter
-from kagimori.trail.streams import registered_as_found
+from kagimori.machinery.store.admin import StoreUnusable
+from kagimori.machinery.store.copies import copy_between
 
 STAGING: Final = ".restoring"
 _ROOT_BYTES_MAX: Final = 1024
@@ -69,12 +67,16 @@ class StopWatch:
         return round(self._at - self._began, 3)
 
 
-def restore(place: Place, data: Path, root: Root, *, durable: bool = True) -> Restored:
+def restore(
+    place: Place, data: Path, root: Root, *, durable: bool = True, store: str | None = None
+) -> Restored:
     """Restore a backup; a root that is a file with a seal key goes with it into `data`.
 
+    `store` is the whole URL of an empty database for the store, if that is not to be in `data`.
+
     Raises:
-        Unusable: the place is not empty, or no backup, damaged, of a newer version, or not opened
-            by this root; nothing is left behind.
+        Unusable: the database or the place is not empty, or no backup, damaged, of a newer
+            version, or not opened by this root; nothing is left behind.
     """
     watch = StopWatch()
     with _staged(data) as staging:
@@ -86,12 +88,14 @@ def restore(place: Place, data: Path, root: Root, *, durable: bool = True) -> Re
         watch.stage("journals")
         if isinstance(root, Path):
             write_private(layout.seal_key, _read_root(root))
-        _record(staging, unpacked)
+        with opened(staging) as deployment:
+            settle(deployment, unpacked)
+        last = STORE if store is None else _move_store(layout, store)
         shutil.rmtree(layout.run, ignore_errors=True)
         if durable:
             for folder in (staging, *(one for one in staging.rglob("*") if one.is_dir())):
                 sync_folder(folder)
-        _move_up(staging, data)
+        _move_up(staging, data, last)
         watch.stage("settle")
     return Restored(
         data=str(data),
@@ -148,7 +152,7 @@ def _written(data: Path) -> Iterator[None]:
 def _is_free(data: Path) -> bool:
     """Return whether a folder is empty, or holds the leftovers of a restore that was killed."""
     names = {one.name for one in data.iterdir()}
-    return not names or (STAGING in names and STORE not in names)
+    return not names or (STAGING in names and not Layout(data).is_deployment)
 
 
 def _clear(data: Path) -> None:
@@ -164,36 +168,26 @@ def _read_root(root: Path) -> bytes:
         return file.read(_ROOT_BYTES_MAX)
 
 
-def _record(staging: Path, unpacked: Unpacked) -> None:
-    """Bring the store to the newest schema, make the trail fit it, and have the restore recorded.
+def _move_store(layout: Layout, store: str) -> str:
+    """Copy the store into an empty database; return the name of the file that names it.
 
     Raises:
-        Unusable: the store is damaged.
+        Unusable: the database cannot be used, or is not empty; nothing is in it then.
     """
-    with opened(staging) as deployment:
-        now = round(time.time(), 3)
-        record = backup_event(
-            event_id=new_uuid(),
-            now=now,
-            name="RestoreBackup",
-            account_id=deployment.facts.operator_account_id,
-            region=deployment.facts.home_region,
-            details={
-                "backupId": unpacked.header.backup_id,
-                "backupTime": unpacked.header.made_at,
-            },
-        )
-        deployment.store.commit(registered_as_found(deployment), record)
-        if deployment.layout.audit.is_dir():
-            made_at = unpacked.header.made_at
-            keys = all_keys(deployment.store)
-            settle_meter(deployment.layout.audit, keys, since=made_at, at=now)
+    try:
+        copy_between(layout.database, store)
+    except StoreUnusable as reason:
+        raise Unusable(f"{reason}: give an empty database") from None
+    for file in layout.data.glob(f"{STORE}*"):
+        file.unlink()
+    write_private(layout.store_url, store.encode() + b"\n")
+    return layout.store_url.name
 
 
-def _move_up(staging: Path, data: Path) -> None:
-    """Move everything to its place, the store last: with it there is a deployment."""
-    store = staging / STORE
-    for one in [*(one for one in staging.iterdir() if one.name != STORE), store]:
+def _move_up(staging: Path, data: Path, last: str) -> None:
+    """Move everything to its place, the store or its URL last: with it there is a deployment."""
+    store = staging / last
+    for one in [*(one for one in staging.iterdir() if one.name != last), store]:
         one.rename(data / one.name)
     staging.rmdir()
     sync_folder(data)

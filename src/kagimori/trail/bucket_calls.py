@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from kagimori.rules.folding import fold
 from kagimori.rules.records.bucket import Bucket
 from kagimori.rules.sigv4.sign import signed_headers
 from kagimori.trail.receiving import NotTaken, connection_to
@@ -86,7 +87,7 @@ class BucketCalls:
             with self.open(method, name, query, body, headers) as answer:
                 content = self._whole(answer)
                 # S3 may answer 200 before it knows, and say in the body that it failed.
-                if content.lstrip().startswith(b"<?xml") and b"<Error>" in content[:1024]:
+                if content.lstrip(b" \r\n").startswith(b"<?xml") and b"<Error>" in content[:1024]:
                     raise self._refused(500, content)
                 return BucketAnswer(_lower(answer), content)
 
@@ -180,4 +181,4 @@ class BucketCalls:
 
 
 def _lower(answer: HTTPResponse) -> dict[str, str]:
-    return {name.lower(): value for name, value in answer.getheaders()}
+    return {fold(name): value for name, value in answer.getheaders()}

@@ -5,6 +5,7 @@ follows the trail, and so would charge for keys that are gone, and not for those
 """
 
 import contextlib
+import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -78,7 +79,7 @@ def settle_meter(audit: Path, keys: Iterable[KmsKey], *, since: float, at: float
                 meter.add_older_keys(found)
         with contextlib.closing(sqlite3.connect(audit / METER_NAME)) as connection, connection:
             for key, changes in list(_changes_by_key(connection)):
-                settling = _Settling(connection, key, changes, int(at))
+                settling = _Settling(connection, key, changes, math.floor(at))
                 settling.settle(stored.get(key), since)
     except MeterUnusable:
         return

@@ -7,7 +7,7 @@ a change without one cannot be written down.
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -277,6 +277,29 @@ class AdminStore:
         """
         with _explained(self._engine):
             return self._database.outbox_streams()
+
+    def outbox(self) -> list[tuple[str, str]]:
+        """Return the event id and the stream of each record on its way into a journal.
+
+        Raises:
+            StoreUnusable: the store cannot be read.
+        """
+        with _explained(self._engine):
+            return [(event_id, stream) for event_id, stream, _, _ in self._database.outbox()]
+
+    def adopt_outbox(self, stream: str, journalled: Collection[str]) -> None:
+        """Forget records that are in a journal; all others are on their way to this stream.
+
+        Raises:
+            StoreUnusable: the store cannot be written; nothing was changed.
+        """
+        with _explained(self._engine), self._database.transaction():
+            for event_id in journalled:
+                self._database.run("DELETE FROM outbox WHERE event_id = ?", (event_id,))
+            self._database.run(
+                "UPDATE outbox SET stream = ?, journal_sequence = -1 WHERE stream <> ?",
+                (stream, stream),
+            )
 
     def _signal_change(self) -> None:
         if self._signal is None:

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from kagimori.rules.chain.stream_names import is_stream_name
-from kagimori.rules.nodes.shared_trail import TrailBlock, key_of
+from kagimori.rules.nodes.shared_trail import SEQUENCE_DIGITS, TrailBlock, key_of
+from kagimori.rules.numbers import whole
 
 MAGIC: Final = b"kagimori journal\n"
 NONCE_BYTES: Final = 12
@@ -53,7 +54,8 @@ def part_of(name: str, key: bytes) -> ShippedPart | None:
     found = _NAME.fullmatch(name.removeprefix(folder_of(key)))
     if found is None or not is_stream_name(found[1]):
         return None
-    return ShippedPart(found[1], int(found[2]), int(found[3]), name)
+    first, last = (whole(text, digits_max=SEQUENCE_DIGITS) for text in found.groups()[1:])
+    return None if first is None or last is None else ShippedPart(found[1], first, last, name)
 
 
 def sealed(key: bytes, block: TrailBlock, nonce: bytes) -> bytes:

@@ -408,3 +408,6 @@ class Inspector(Protocol):
 
     def metrics_summary(self, asker: Asker) -> Mapping[str, Any]:
         """Return the server's counters, in the members of GetMetricsSummary."""
+
+    def hsm_status(self, asker: Asker) -> Mapping[str, Any]:
+        """Return how the HSM is, in the members of GetHsmStatus."""

@@ -163,6 +163,7 @@ OPERATORS_ALONE = {
     "GetMetricsSummary": {},
     "GetDomainStatus": {},
     "GetStatus": {},
+    "GetHsmStatus": {},
     "ListAccounts": {},
     "ListServiceKeys": {},
     "RewrapTokens": {},
@@ -337,6 +338,7 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.test_key_policy(KeyId=key["Arn"], Policy=policy)
     client.get_status()
     client.get_metrics_summary()
+    client.get_hsm_status()
     client.get_audit_status()
     client.rotate_domain_key()
     client.rewrap_tokens()
@@ -656,6 +658,10 @@ def test_the_server_tells_how_it_is(server):
     counted = admin(server).get_metrics_summary()
     assert "GetStatus" in {one["Operation"] for one in counted["Requests"]}
     assert "whole" in {one["Stage"] for one in counted["Stages"]}
+    module = admin(server).get_hsm_status()
+    assert module["State"] == "OPERATIONAL"
+    assert "Reason" not in module
+    assert len(module["SelfTests"]) > 10
     trail = admin(server).get_audit_status()
     assert {serving.stream(server.data, "admin").name} <= {one["Name"] for one in trail["Streams"]}
 

@@ -27,7 +27,7 @@ from kagimori.trail.meter_reader import read_usage
 from kagimori.trail.node_pages import nodes_of
 from kagimori.trail.policy_replay import replay
 from kagimori.trail.reading import prove_unused
-from kagimori.trail.server_pages import metrics_summary, server_status
+from kagimori.trail.server_pages import hsm_status, metrics_summary, server_status
 from kagimori.trail.twin import replay_requests
 from kagimori.trail.verification import audit_status
 
@@ -103,6 +103,11 @@ class TrailInspector:
         found: dict[str, Any] = self._result(
             self._quick, asker, lambda: metrics_summary(self._data)
         )
+        return found
+
+    def hsm_status(self, asker: Asker) -> dict[str, Any]:
+        """Return the members of GetHsmStatus. Raises as `search`."""
+        found: dict[str, Any] = self._result(self._quick, asker, lambda: hsm_status(self._data))
         return found
 
     def usage(self, asker: Asker, query: UsageQuery) -> UsagePage:

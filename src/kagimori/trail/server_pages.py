@@ -99,7 +99,27 @@ def metrics_summary(data: Path) -> dict[str, Any]:
     return {**members, "Stages": list(stages.values())}
 
 
-def _page(data: Path, path: str) -> bytes:
+def hsm_status(data: Path) -> dict[str, Any]:
+    """Return the members of GetHsmStatus; in the error state too.
+
+    Raises:
+        ServiceUnavailableException: the supervisor does not answer.
+    """
+    found = json.loads(_page(data, "/hsm", may_be_unwell=True))
+    tests = [{"Name": one["name"], "Source": one["source"]} for one in found.get("tests", ())]
+    members = {
+        "State": found["state"],
+        "Reason": found["reason"] or None,
+        "TestedAt": found.get("tested_at"),
+        "TestSeconds": found.get("test_seconds"),
+        "SelfTests": tests,
+        "MemoryLocked": found.get("memory_locked"),
+        "Sandbox": found.get("sandbox"),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _page(data: Path, path: str, *, may_be_unwell: bool = False) -> bytes:
     try:
         running = json.loads(Layout(data).running.read_bytes())
         place = urllib.parse.urlsplit(running["admin_url"])
@@ -114,6 +134,7 @@ def _page(data: Path, path: str) -> bytes:
         raise ServiceUnavailableException(_SILENT) from None
     finally:
         connection.close()
-    if answer.status != http.HTTPStatus.OK:
+    unwell = may_be_unwell and answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE
+    if answer.status != http.HTTPStatus.OK and not (unwell and content):
         raise ServiceUnavailableException(_SILENT)
     return content

@@ -44,7 +44,8 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
-                    headers[name] = value
+                    # A picture has a policy of its own.
+                    headers.setdefault(name, value)
                 headers.setdefault("cache-control", _NOT_KEPT)
             await send(message)
 

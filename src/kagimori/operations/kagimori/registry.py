@@ -34,7 +34,12 @@ from kagimori.operations.kagimori.service_keys import (
     DeleteServiceKey,
     ListServiceKeys,
 )
-from kagimori.operations.kagimori.status import GetAuditStatus, GetMetricsSummary, GetStatus
+from kagimori.operations.kagimori.status import (
+    GetAuditStatus,
+    GetHsmStatus,
+    GetMetricsSummary,
+    GetStatus,
+)
 from kagimori.operations.kagimori.twin import ReplayQuotas
 from kagimori.operations.kagimori.usage import GetUsage
 from kagimori.operations.operation import AnyOperation
@@ -54,6 +59,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         GetAuditStatus(inspector),
         GetDenial(),
         GetDomainStatus(inspector),
+        GetHsmStatus(inspector),
         GetKeyGuard(),
         GetMetricsSummary(inspector),
         GetStatus(inspector),

@@ -44,6 +44,19 @@ class GetMetricsSummary(Inspecting[SupervisorStatus]):
         return Outcome(dict(facts.members or {}))
 
 
+class GetHsmStatus(Inspecting[SupervisorStatus]):
+    def look_up(self, asked: Asked) -> SupervisorStatus:
+        check_operator(asked, "kagimori:GetHsmStatus")
+        return SupervisorStatus((Need("kagimori:GetHsmStatus"),))
+
+    def read(self, asked: Asked, facts: SupervisorStatus) -> SupervisorStatus:
+        found = self.inspector.hsm_status(asker(asked))
+        return SupervisorStatus(facts.needs, members=found)
+
+    def finish(self, asked: Request, facts: SupervisorStatus, reply: None) -> Outcome:
+        return Outcome(dict(facts.members or {}))
+
+
 class FoundStatus(Facts):
     status: AuditStatus | None = None
 

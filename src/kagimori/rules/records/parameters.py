@@ -135,6 +135,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "GetUsage": "Month GroupBy AccountId MaxResults NextToken",
         "ListAccounts": "MaxResults NextToken",
         "ListApprovals": "MaxResults NextToken",
+        "GetHsmStatus": "",
         "ListNodes": "",
         "ListOperators": "",
         "ListQuotas": "AccountId",

@@ -23,6 +23,7 @@ FOR_OPERATORS = [
     ("ListServiceKeys", {}),
     ("DeleteServiceKey", {"AccessKeyId": "AKIAGATEWAYSERVICE01"}),
     ("GetStatus", {}),
+    ("GetHsmStatus", {}),
     ("GetMetricsSummary", {}),
     ("GetAuditStatus", {}),
 ]

@@ -6,6 +6,7 @@ a record in costs little more than decoding it, and the index is a small part of
 One thread writes it; workers read.
 """
 
+import contextlib
 import sqlite3
 from hashlib import blake2b
 from pathlib import Path
@@ -57,7 +58,10 @@ class AuditIndex:
         self._audit = audit
         self._path = audit / INDEX_NAME
         self._connection = self._open()
-        self._inode = self._path.stat().st_ino
+        with contextlib.ExitStack() as unless_opened:
+            unless_opened.callback(self._connection.close)
+            self._inode = self._path.stat().st_ino
+            unless_opened.pop_all()
         self._tails: dict[str, StreamTail] = {}
         self._known: dict[tuple[object, ...], tuple[bytes, ...]] = {}
         self._hour, self._of_hour = -1, set[bytes]()  # what the table has of the newest hour
@@ -247,7 +251,10 @@ def remove_index(audit: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    path.chmod(0o600)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    with contextlib.ExitStack() as unless_opened:
+        unless_opened.callback(connection.close)
+        path.chmod(0o600)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        unless_opened.pop_all()
     return connection

@@ -77,7 +77,10 @@ class Meter:
         self._source = source or Source(audit)
         self._path = audit / METER_NAME
         self._connection = self._open()
-        self._inode = self._path.stat().st_ino
+        with contextlib.ExitStack() as unless_opened:
+            unless_opened.callback(self._connection.close)
+            self._inode = self._path.stat().st_ino
+            unless_opened.pop_all()
         self._tails: dict[str, StreamTail] = {}
 
     @property

@@ -101,10 +101,13 @@ class MeterReader:
                 raise Unusable("nothing was counted yet")
             uri = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2)
-            # Workers may write nothing aside (server/confinement.py).
-            self._connection.execute("PRAGMA temp_store = MEMORY")
-            self._connection.create_function("arn_of", 3, key_arn, deterministic=True)
-            self._connection.execute("BEGIN")
+            with contextlib.ExitStack() as unless_opened:
+                unless_opened.callback(self._connection.close)
+                # Workers may write nothing aside (server/confinement.py).
+                self._connection.execute("PRAGMA temp_store = MEMORY")
+                self._connection.create_function("arn_of", 3, key_arn, deterministic=True)
+                self._connection.execute("BEGIN")
+                unless_opened.pop_all()
         except sqlite3.Error as problem:
             raise Unusable(f"{METER_NAME} cannot be read: {problem}") from None
 

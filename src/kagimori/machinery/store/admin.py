@@ -64,8 +64,11 @@ def open_store(
         raise StoreUnusable(str(reason)) from None
     with _explained(engine):
         database = engine.open(writer or "", tables, read_only=writer is None)
-        if writer is not None:
-            database.take_stream()
+        with contextlib.ExitStack() as unless_opened:
+            unless_opened.callback(database.close)
+            if writer is not None:
+                database.take_stream()
+            unless_opened.pop_all()
     return AdminStore(engine, database, tables, signal=signal)
 
 

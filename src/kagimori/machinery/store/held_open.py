@@ -1,5 +1,6 @@
 """The store's files, kept in being: while somebody has it open, SQLite takes none of them away."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from kagimori.machinery.store.engines import files_to_connect, is_server
@@ -20,5 +21,8 @@ class HeldOpen:
             return
         database = Path(place)
         self._connection = connect(database)
-        self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        with ExitStack() as unless_held:
+            unless_held.callback(self._connection.close)
+            self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            unless_held.pop_all()
         self.files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,22 +26,28 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
-    if not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # What is deleted is overwritten: a destroyed key's token must not linger in free pages.
-        connection.execute("PRAGMA secure_delete = ON")
-    # INVARIANT(acknowledged-is-durable): each commit is on disk before it is acknowledged.
-    connection.execute("PRAGMA synchronous = FULL")
-    # No file outside the folder: workers may write nowhere else (server/confinement.py), and what
-    # SQLite puts aside while it writes would be refused there.
-    connection.execute("PRAGMA temp_store = MEMORY")
+    with ExitStack() as unless_opened:
+        unless_opened.callback(connection.close)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # What is deleted is overwritten: a destroyed key's token must not linger in free pages.
+            connection.execute("PRAGMA secure_delete = ON")
+        # INVARIANT(acknowledged-is-durable): each commit is on disk before it is acknowledged.
+        connection.execute("PRAGMA synchronous = FULL")
+        # No file outside the folder: workers may write nowhere else (server/confinement.py), and
+        # what SQLite puts aside while it writes would be refused there.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        unless_opened.pop_all()
     return connection
 
 
 def open_database(path: Path) -> sqlite3.Connection:
     """Return a writing connection to a database of the newest schema."""
     connection = connect(path)
-    migrate(connection)
+    with ExitStack() as unless_opened:
+        unless_opened.callback(connection.close)
+        migrate(connection)
+        unless_opened.pop_all()
     return connection
 
 
@@ -130,9 +137,11 @@ class SqliteEngine:
 
     def _read_only(self) -> sqlite3.Connection:
         connection = connect(self._path, read_only=True)
-        if is_current(connection):
-            return connection
-        connection.close()
+        with ExitStack() as unless_current:
+            unless_current.callback(connection.close)
+            if is_current(connection):
+                unless_current.pop_all()
+                return connection
         open_database(self._path).close()
         return connect(self._path, read_only=True)
 

@@ -1,6 +1,7 @@
 """A read-only snapshot of the store, for use without a server."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ class StillView:
         """
         self._source = open_store(place, tables)
         # One transaction for all reads: what a server changes meanwhile is not seen.
-        self._source.hold_still()
+        with ExitStack() as unless_held:
+            unless_held.callback(self._source.close)
+            self._source.hold_still()
+            unless_held.pop_all()
         self._entities: dict[tuple[str, Key], Any] = {}
         self._groups: dict[tuple[str, Key], tuple[Any, ...]] = {}
 

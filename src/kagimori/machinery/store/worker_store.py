@@ -1,6 +1,7 @@
 """The store port over a database: memory in front, one thread to read, one to write."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -39,13 +40,17 @@ class WorkerStore(Arming):
         # Whether others than this node's workers may change it, of which memory learns later.
         self.is_shared = is_server(place)
         engine = engine_of(place)
-        self._writer = engine.open(stream, tables)
-        # Before the outbox is read: afterwards nothing can come into it but by us.
-        self._writer.take_stream()
-        self._reader = engine.open(stream, tables)
+        with contextlib.ExitStack() as unless_opened:
+            self._writer = engine.open(stream, tables)
+            unless_opened.callback(self._writer.close)
+            # Before the outbox is read: afterwards nothing can come into it but by us.
+            self._writer.take_stream()
+            self._reader = engine.open(stream, tables)
+            unless_opened.callback(self._reader.close)
+            self._positions = self._reader.positions()
+            unless_opened.pop_all()
         self._writing, self._reading = WorkerThread("store-write"), WorkerThread("store-read")
         self._signal, self._seen = signal, b""
-        self._positions = self._reader.positions()
         # The cache keys of others that were dropped since the commits that are on their way began;
         # None: all.
         self._dropped: set[CacheKey] | None = set()

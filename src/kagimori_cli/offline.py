@@ -12,19 +12,15 @@ from typing import Annotated, Any, Final
 import typer
 from msgspec.structs import asdict
 
-from kagimori.backups import roots as backup_roots
 from kagimori.backups.opening import is_backup, unpacked_backup
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Offline, OpenableKey, Plain, Sealed, offline
-from kagimori.deployment.offline_roots import Root
-from kagimori_cli.root_option import root_of
-from kagimori_cli.seal_input import FILE, PASSPHRASE, QUORUM, read_secret
+from kagimori_cli.root_option import is_asked_for, root_of
 from kagimori_cli.table import print_table
 from kagimori_cli.terminal import Output, OutputOption, give_up, print_json, unreadable
 
 # The longest ciphertext that Decrypt takes has 6,144 bytes; this is its base64 with room.
 CIPHERTEXT_BYTES_MAX: Final = 16 * 1024
-_ASKED: Final = {"passphrase": PASSPHRASE, "shares": QUORUM}
 
 
 def decrypt_offline(
@@ -72,7 +68,7 @@ def decrypt_offline(
     """Decrypt with a copy of a store and a root, without a server; print the plaintext as it is."""
     if list_keys == (ciphertext is not None):
         unreadable("give --ciphertext FILE, or --list")
-    if root in _ASKED and ciphertext == "-" and not sys.stdin.isatty():
+    if is_asked_for(root) and ciphertext == "-" and not sys.stdin.isatty():
         unreadable(f"the input cannot be both the ciphertext and the {root}")
     try:
         if list_keys:
@@ -94,29 +90,12 @@ def _opened(place: str, root: str) -> Iterator[Offline]:
         Unusable: it cannot be read, or the root does not open it.
     """
     if not is_backup(place):
-        with offline(Path(place), _root(root)) as opened:
+        with offline(Path(place), root_of(root)) as opened:
             yield opened
         return
-    of_backup = root_of(root)
-    with (
-        unpacked_backup(place, of_backup) as folder,
-        offline(folder, _given_again(of_backup)) as opened,
-    ):
+    given = root_of(root)
+    with unpacked_backup(place, given) as folder, offline(folder, given) as opened:
         yield opened
-
-
-def _root(text: str) -> Root:
-    if text in _ASKED:
-        return Root(_ASKED[text], give=read_secret)
-    return Root(FILE, (Path(text),))
-
-
-def _given_again(root: backup_roots.Root) -> Root:
-    """Return the root that opened a backup, for the store in it: nobody is asked twice."""
-    if isinstance(root, Path):
-        return Root(FILE, (root,))
-    secrets = root.secrets()
-    return Root(root.kind, give=lambda _: next(secrets))
 
 
 def _print_plaintext(opened: Offline, sealed: Sealed, output: Output) -> None:

@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from kagimori.backups.roots import People, Root
+from kagimori.deployment.roots import People, Root
 from kagimori_cli.seal_input import PASSPHRASE, QUORUM, read_secret
 
-_PEOPLE: Final = {
-    "passphrase": (PASSPHRASE, "passphrase: "),
-    "shares": (QUORUM, "one share: "),
-}
+_PEOPLE: Final = {"passphrase": PASSPHRASE, "shares": QUORUM}
 
 
 def root_of(text: str) -> Root:
@@ -17,5 +14,9 @@ def root_of(text: str) -> Root:
     word, _, seal_id = text.partition(":")
     if word not in _PEOPLE:
         return Path(text)
-    kind, prompt = _PEOPLE[word]
-    return People(kind, seal_id, lambda: read_secret(prompt))
+    return People(_PEOPLE[word], seal_id, read_secret)
+
+
+def is_asked_for(text: str) -> bool:
+    """Return whether people type the root that is named so."""
+    return text.partition(":")[0] in _PEOPLE

@@ -11,7 +11,7 @@ import backups
 import second_hsm
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Sealed, offline
-from kagimori.deployment.offline_roots import Root
+from kagimori.deployment.roots import People
 
 KINDS = {
     "symmetric, no context",
@@ -41,7 +41,7 @@ def backup(request, tmp_path):
 def test_every_ciphertext_opens_and_the_backup_stays_as_it_was(backup):
     assert {one.kind for one in backup.ciphertexts} >= KINDS
     before = backups.files_of(backup.store)
-    with offline(backup.store, Root("file", [backup.root])) as opened:
+    with offline(backup.store, backup.root) as opened:
         for one in backup.ciphertexts:
             named = Sealed(one.blob, one.context, one.key, one.algorithm)
             assert opened.decrypt(named).plaintext == one.plaintext, one.kind
@@ -62,8 +62,8 @@ def giving(*secrets):
 def test_people_open_it_as_well(backup):
     if backup.passphrase is None:
         pytest.skip("this version had no seals for people")
-    roots = [Root("passphrase", give=giving(backup.passphrase))]
-    roots += [Root("quorum", give=giving(*pair)) for pair in combinations(backup.shares, 2)]
+    roots = [People("passphrase", "", giving(backup.passphrase))]
+    roots += [People("quorum", "", giving(*pair)) for pair in combinations(backup.shares, 2)]
     one = backup.of("re-encrypted")
     for root in roots:
         with offline(backup.store, root) as opened:
@@ -71,7 +71,7 @@ def test_people_open_it_as_well(backup):
 
 
 def test_no_ciphertext_opens_when_something_is_another(backup):
-    with offline(backup.store, Root("file", [backup.root])) as opened:
+    with offline(backup.store, backup.root) as opened:
         for one in backup.ciphertexts:
             flipped = one.blob[:-1] + bytes((one.blob[-1] ^ 1,))
             spoilt = [Sealed(flipped, one.context, one.key)]

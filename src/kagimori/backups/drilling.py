@@ -9,8 +9,8 @@ from msgspec import Struct
 from kagimori.backups.making import AskKey, Made, back_up
 from kagimori.backups.places import Place
 from kagimori.backups.proving import Proof, prove
-from kagimori.backups.roots import Root
 from kagimori.deployment.folder import Layout
+from kagimori.deployment.roots import Root
 from kagimori.trail.reader import newest_sequence_of, stream_folders
 
 _MEGA = 1_000_000

@@ -22,8 +22,8 @@ from kagimori.backups.form import (
 )
 from kagimori.backups.members import MANIFEST, NAMES, STORE, Manifest
 from kagimori.backups.places import Place, is_in_bucket, opened_backup
-from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.folder import Unusable
+from kagimori.deployment.roots import Root, open_hsm
 from kagimori.hsm.process import HsmRefused
 from kagimori.machinery.store.copies import newest_schema
 from kagimori_boundary.commands import OpenBackupKey

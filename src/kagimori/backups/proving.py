@@ -14,8 +14,8 @@ from msgspec import Struct
 from kagimori.backups.members import Manifest
 from kagimori.backups.places import Place
 from kagimori.backups.restoring import Restored, StopWatch, restore
-from kagimori.backups.roots import Root, open_hsm
 from kagimori.deployment.opened import Opened, opened
+from kagimori.deployment.roots import Root, open_hsm
 from kagimori.deployment.stored_keys import keys_named
 from kagimori.entities.identity_tables import USERS
 from kagimori.entities.stored_tokens import TOKEN_KINDS

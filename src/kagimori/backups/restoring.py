@@ -19,10 +19,10 @@ from kagimori.backups.journals import TakenIn, newest_record_at_end, take_in
 from kagimori.backups.members import STORE, Manifest
 from kagimori.backups.opening import unpack
 from kagimori.backups.places import Place
-from kagimori.backups.roots import Root
 from kagimori.backups.settling import settle
 from kagimori.deployment.folder import Layout, Unusable, write_private
 from kagimori.deployment.opened import opened
+from kagimori.deployment.roots import Root
 from kagimori.machinery.files import sync_folder
 from kagimori.machinery.store.admin import StoreUnusable
 from kagimori.machinery.store.copies import copy_between

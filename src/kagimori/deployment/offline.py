@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from kagimori.deployment.facts import Facts, facts_from
 from kagimori.deployment.folder import Unusable
-from kagimori.deployment.offline_roots import Root, open_domains
+from kagimori.deployment.roots import Root, open_hsm
 from kagimori.deployment.store_copy import copied_store
 from kagimori.deployment.stored_keys import alias_names, all_keys, keys_named, keys_of_material
-from kagimori.hsm.process import HsmProcess, HsmRefused
+from kagimori.hsm.process import HsmRefused
 from kagimori.hsm.user import HsmUser
 from kagimori.machinery.store.admin import AdminStore
 from kagimori.rules.keys.kms_key import SYMMETRIC_DEFAULT, KmsKey
@@ -180,32 +180,20 @@ def offline(place: Path, root: Root) -> Iterator[Offline]:
         Unusable: a store that cannot be read, or a root that does not open it; also for what the
             block itself comes to.
     """
-    for file in root.files:
-        if not file.exists() or file.is_dir():
-            raise Unusable(f"there is no file {file}")
     with copied_store(place) as store, tempfile.TemporaryDirectory(prefix="kagimori-") as folder:
         facts = facts_from(store, place)
         socket_path = Path(folder) / "hsm.sock"
-        try:
-            hsm = _started(socket_path, root)
+        with contextlib.ExitStack() as stack:
             try:
-                open_domains(hsm, facts.sealed_domains, root)
+                stack.enter_context(open_hsm(socket_path, facts.sealed_domains, root))
+            except Unusable as reason:
+                raise Unusable(f"{place}: {reason}") from None
+            try:
                 user = HsmUser(socket_path)
-                try:
-                    yield Offline(store, facts, user)
-                finally:
-                    user.close()
-            finally:
-                hsm.end()
-        except HsmRefused as refused:
-            raise Unusable(f"{place} does not open with {root}: {refused}") from None
-
-
-def _started(socket_path: Path, root: Root) -> HsmProcess:
-    try:
-        return HsmProcess(socket_path, root.files)
-    except OSError as problem:
-        raise Unusable(f"cannot start an HSM with {root}: {problem.strerror}") from None
+                stack.callback(user.close)
+                yield Offline(store, facts, user)
+            except HsmRefused as refused:
+                raise Unusable(f"{place}: {refused}") from None
 
 
 def _opening(token: bytes, algorithm: str, sealed: Sealed) -> Command:

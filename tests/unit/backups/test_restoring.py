@@ -19,10 +19,10 @@ from kagimori.backups.opening import unpacked_backup
 from kagimori.backups.own_hsm import own_backup_key
 from kagimori.backups.proving import NO_KEY, prove
 from kagimori.backups.restoring import restore
-from kagimori.backups.roots import People, open_hsm
 from kagimori.deployment.folder import Layout, Unusable
 from kagimori.deployment.init import FirstSeal, initialise
 from kagimori.deployment.opened import opened
+from kagimori.deployment.roots import People, open_hsm
 from kagimori.machinery.store.copies import newest_schema
 from kagimori_boundary.commands import CreateBackupKey
 
@@ -372,7 +372,7 @@ def kept_by_people(folder, kind, parameters, secret=b""):
 
     def ask(backup_id, _):
         given = iter([secret] if secret else [share.encode() for share in shares])
-        root = People(kind, "", lambda: next(given))
+        root = People(kind, "", lambda _: next(given))
         with open_hsm(folder / "hsm.sock", sealed_domains, root) as hsm:
             made = hsm.ask(CreateBackupKey(backup_id))
         return making.BackupKey(made.backup_key, made.wrapped_key, made.sample)
@@ -385,18 +385,18 @@ def test_a_passphrase_opens_a_backup(tmp_path):
     right = b"correct horse battery"
     file, _ = kept_by_people(tmp_path, "passphrase", {}, right)
     asked = []
-    root = People("passphrase", "", lambda: asked.append(1) or right)
+    root = People("passphrase", "", lambda _: asked.append(1) or right)
     assert prove(file, root).works
     assert len(asked) == 1  # remembered for the trial
     restore(file, tmp_path / "new", root)
     assert not (tmp_path / "new" / "seal.key").exists()
     with opened(tmp_path / "new", read_only=True):
         pass
-    wrong = People("passphrase", "", lambda: b"another horse battery")
+    wrong = People("passphrase", "", lambda _: b"another horse battery")
     for root, match in (
         (wrong, "does not open"),
-        (People("quorum", "", lambda: b""), "no seal for these shares"),
-        (People("passphrase", "0" * 12, lambda: right), "no seal for this passphrase"),
+        (People("quorum", "", lambda _: b""), "no seal for these shares"),
+        (People("passphrase", "0" * 12, lambda _: right), "no seal for this passphrase"),
     ):
         with pytest.raises(Unusable, match=match):
             restore(file, tmp_path / "never", root)
@@ -409,6 +409,6 @@ def test_a_passphrase_opens_a_backup(tmp_path):
 def test_enough_shares_open_a_backup(tmp_path):
     file, shares = kept_by_people(tmp_path, "quorum", {"threshold": 2, "shares": 3})
     given = iter([shares[2].encode(), shares[0].encode()])
-    root = People("quorum", "", lambda: next(given))
+    root = People("quorum", "", lambda _: next(given))
     assert restore(file, tmp_path / "new", root).backup_id
     assert next(given, None) is None

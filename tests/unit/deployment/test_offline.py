@@ -11,7 +11,7 @@ import pytest
 import backups
 from kagimori.deployment.folder import Unusable
 from kagimori.deployment.offline import Sealed, offline
-from kagimori.deployment.offline_roots import Root
+from kagimori.deployment.roots import People
 
 UNKNOWN_KEY = "arn:aws:kms:us-east-1:111122223333:key/12345678-90ab-4def-8234-567890abcdef"
 PLAIN = "symmetric, no context"
@@ -29,7 +29,7 @@ def store(backup, tmp_path):
 
 
 def decrypted(backup, kind=PLAIN, store=None, root=None, **sealed):
-    with offline(store or backup.store, Root("file", [root or backup.root])) as opened:
+    with offline(store or backup.store, root or backup.root) as opened:
         return opened.decrypt(Sealed(backup.of(kind).blob, **sealed)).plaintext
 
 
@@ -41,7 +41,7 @@ def refused(words, backup, **options):
 
 def test_keys_by_every_name(backup):
     one = backup.of("of a multi-Region primary")
-    with offline(backup.store, Root("file", [backup.root])) as opened:
+    with offline(backup.store, backup.root) as opened:
         plain = opened.decrypt(Sealed(one.blob, one.context))
         key_id = plain.key_arn.rpartition("/")[2]
         for name in (None, key_id, plain.key_arn, plain.key_arn.replace("us-east", "eu-central")):
@@ -73,7 +73,7 @@ def test_wrong_contexts_keys_and_ciphertexts(backup):
         "": "has no KMS key",
         "alias/first": "another KMS key",
     }
-    with offline(backup.store, Root("file", [backup.root])) as opened:
+    with offline(backup.store, backup.root) as opened:
         for name, words in names.items():
             given = backup.of("re-encrypted").blob if name == "alias/first" else blob
             refusals.append((Sealed(given, {}, name), words))
@@ -125,7 +125,7 @@ def test_a_token_of_another_key_does_not_open(backup, store):
         connection.execute("UPDATE kms_keys SET body = ? WHERE key_id = ?", (changed, mine))
         connection.commit()
     refused("its token was altered", backup, store=store)
-    with offline(store, Root("file", [backup.root])) as opened:
+    with offline(store, backup.root) as opened:
         assert [key.opened for key in opened.openable_keys("alias/first")] == [0]
 
 
@@ -192,7 +192,7 @@ def opened_with(backup, kind, *secrets):
         prompts.append(prompt)
         return left.pop(0)
 
-    with offline(backup.store, Root(kind, give=give)) as opened:
+    with offline(backup.store, People(kind, "", give)) as opened:
         assert opened.decrypt(Sealed(backup.of(PLAIN).blob)).plaintext == backup.of(PLAIN).plaintext
     assert left == []
     return prompts
@@ -223,5 +223,5 @@ def test_wrong_secrets_of_people(backup, kind, secrets, words):
 
 def test_a_store_without_a_seal_of_the_kind(tmp_path):
     older = backups.unpacked(backups.ARCHIVES[0], tmp_path)
-    with pytest.raises(Unusable, match="no seal of this store is of the kind passphrase"):
+    with pytest.raises(Unusable, match="it has no seal for this passphrase"):
         opened_with(older, "passphrase", "correct horse battery staple")

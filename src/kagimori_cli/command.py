@@ -65,6 +65,11 @@ COMMANDS: Final = {
     "quota": ("quotas", "quota", "kagimori quota show --data ./kagimori-data"),
     "usage": ("usage", "usage", "kagimori usage --data ./kagimori-data --by key"),
     "twin": ("twin", "twin", "kagimori twin --since 30d --data ./kagimori-data"),
+    "evidence": (
+        "evidence",
+        "evidence",
+        "kagimori evidence --out ./evidence --data ./kagimori-data",
+    ),
     "guard": ("guard", "guard", "kagimori guard set 30 --data ./kagimori-data"),
     "hsm": ("hsm", "hsm", "kagimori hsm status --data ./kagimori-data"),
     "decrypt-offline": (

@@ -46,7 +46,7 @@ class AdminClient:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.endpoint_url, self.ca_bundle, self.region = endpoint.url, endpoint.ca_bundle, region
-        self._endpoint, self._credentials = endpoint, credentials
+        self.credentials, self._endpoint = credentials, endpoint
         self._seconds, self._now = seconds, now
         self.request_ids: deque[str] = deque(maxlen=_REQUEST_IDS_MAX)
 
@@ -69,7 +69,7 @@ class AdminClient:
         body = json.dumps(given).encode()
         request = Request("POST", self._endpoint.host, "/", headers, body)
         signed = sign(
-            request, self._credentials, region=self.region, service=SERVICE, now=self._now()
+            request, self.credentials, region=self.region, service=SERVICE, now=self._now()
         )
         status, answered, content = self._endpoint.send(
             "POST", "/", signed.headers, body, seconds=self._seconds

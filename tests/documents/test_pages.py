@@ -128,6 +128,7 @@ def test_no_metric_is_documented_that_does_not_exist():
                     "kagimori_cli",
                     "kagimori_client",
                     "kagimori_console",
+                    "kagimori_evidence",
                     "kagimori_opener",
                     "kagimori_sandbox",
                 )

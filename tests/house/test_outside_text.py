@@ -87,7 +87,7 @@ NUMBERS_READ = {
     "kagimori_hsm/memory.py": "the kernel's own file",
 }
 # What only a user's own machine runs, on what that user wrote.
-CLIENTS = ("kagimori_cli/", "kagimori_client/", "kagimori_console/")
+CLIENTS = ("kagimori_cli/", "kagimori_client/", "kagimori_console/", "kagimori_evidence/")
 # What only the operator writes: settings, and what is in the data folder.
 OPERATORS = ("kagimori/deployment/", "kagimori/dev/", "kagimori/settings/")
 STORES = ("kagimori/machinery/store/",)

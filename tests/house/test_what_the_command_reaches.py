@@ -27,7 +27,7 @@ def is_within_reach(module, name):
     if module == "kagimori.trail":
         return name in READERS
     parts = module.split(".")
-    if parts[0] in ("kagimori_cli", "kagimori_client"):
+    if parts[0] in ("kagimori_cli", "kagimori_client", "kagimori_evidence"):
         return True
     return parts[0] == "kagimori" and (
         parts[1] in ROOMS or (parts[1] == "trail" and parts[2] in READERS)

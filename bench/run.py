@@ -30,6 +30,8 @@ from requests_made import LoadMaker
 from servers import Echo, Kagimori, LocalKms, Moto, Server
 from start import seconds_to_ready
 
+import backups
+
 PAGE = Path(__file__).parent.parent / "docs" / "look-up" / "performance.md"
 OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 CONNECTIONS = (1, 16, 64, 256)
@@ -55,6 +57,9 @@ def main() -> None:
         stores_folder = Path(folder) / "stores"
         stores_folder.mkdir()
         stores.write(stores_folder, rounds=rounds, seconds=seconds, page=page)
+        backups_folder = Path(folder) / "backups"
+        backups_folder.mkdir()
+        backups.write(backups_folder, rounds=rounds, page=page)
         with ExitStack() as servers:
             echo = servers.enter_context(Echo())
             kagimori = servers.enter_context(Kagimori(Path(folder) / "served"))

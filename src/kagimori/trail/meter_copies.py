@@ -102,8 +102,8 @@ class _Settling(Struct, frozen=True):
             if life.gone_at is None:
                 self._insert(LOST)
             return
-        self._delete(DELETED)
-        self._delete(LOST)
+        for kind in {change.kind for change in self.changes} & {DELETED, LOST}:
+            self._delete(kind)
         waits = stored.state in _PENDING
         if waits != is_pending(self.changes):
             self._insert(SCHEDULED if waits else CANCELLED)

@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= kagimori-data
 LISTEN ?= 127.0.0.1:8567
+CONSOLE ?= 127.0.0.1:8568
 
 # Each file on one core, in its own order: its server is started once, and a failure comes again.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile -p no:randomly
@@ -19,7 +20,7 @@ run: $(VENV)/.runtime ## Set up, make a deployment in DATA if there is none, and
 	@test -e $(DATA)/kagimori.db || $(BIN)/kagimori init --data $(DATA)
 	@echo "Data:   $(DATA)"
 	@echo "Use it: eval \"\$$($(BIN)/kagimori env --data $(DATA))\"; aws kms list-keys"
-	@exec $(BIN)/kagimori serve --data $(DATA) --listen $(LISTEN)
+	@exec $(BIN)/kagimori serve --data $(DATA) --listen $(LISTEN) --console $(CONSOLE)
 
 test: $(VENV)/.test ## Set up and run the test suite
 	$(PYTEST) $(addprefix --ignore ,$(LONG))

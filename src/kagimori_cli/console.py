@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from kagimori.deployment.folder import Unusable
-from kagimori.deployment.running import root_access_key, running_endpoint
+from kagimori.deployment.running import running_endpoint, running_regions
 from kagimori_cli.terminal import give_up, unreadable
 
+PORT_MAX: Final = 65_535
 WAIT_SECONDS_MAX: Final = 120.0
 _WAIT_SECONDS: Final = 0.1
 
@@ -60,27 +61,33 @@ def console(
     idle_minutes: Annotated[
         int, typer.Option("--idle-minutes", min=1, help="Sign people out who do nothing so long.")
     ] = 60,
+    requests_per_second: Annotated[
+        int, typer.Option("--requests-per-second", min=1, help="The most from one address.")
+    ] = 50,
+    sign_ins_per_minute: Annotated[
+        int, typer.Option("--sign-ins-per-minute", min=1, help="The most tries from one address.")
+    ] = 20,
     beside_server: Annotated[
         bool, typer.Option("--beside-server", hidden=True, help="End when standard input ends.")
     ] = False,
 ) -> None:
     """Serve the web console until SIGTERM or SIGINT."""
     url, bundle = _endpoint(endpoint, data, wait=beside_server)
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
-        unreadable(f"--listen takes HOST:PORT, not {listen!r}")
+    host, port = _place(listen)
     if (tls_cert is None) != (tls_key is None):
         unreadable("--tls-cert and --tls-key go together")
     options: dict[str, Any] = {
         "endpoint_url": url,
         "ca_bundle": bundle,
-        "host": host.strip("[]"),
-        "port": int(port),
+        "host": host,
+        "port": port,
         "regions": region or _regions(data),
         "tls": None if tls_cert is None else [str(tls_cert), str(tls_key)],
         "public_url": public_url,
         "session_key_file": None if session_key_file is None else str(session_key_file),
         "idle_minutes": idle_minutes,
+        "requests_per_second": requests_per_second,
+        "sign_ins_per_minute": sign_ins_per_minute,
         "beside_server": beside_server,
     }
     _become_console(options)
@@ -99,12 +106,34 @@ def _endpoint(endpoint: str | None, data: Path | None, *, wait: bool) -> tuple[s
     return found
 
 
+def start_beside(data: Path, listen: str) -> None:
+    """Start a console that waits for the server of a folder, and ends with this process.
+
+    The process that becomes the server keeps the writing end of a pipe: the console ends when its
+    standard input does, however the server ended.
+    """
+    _place(listen)
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)  # noqa: FBT003 - takes no names
+    program = "from kagimori_cli.command import main; main()"
+    options = ("console", "--data", str(data), "--listen", listen, "--beside-server")
+    subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-P", "-c", program, *options], stdin=reading
+    )
+    os.close(reading)
+
+
+def _place(listen: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT; ends with one line if it is none."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > PORT_MAX:
+        unreadable(f"a console listens at HOST:PORT, not {listen!r}")
+    return host.strip("[]"), int(port)
+
+
 def _regions(data: Path | None) -> list[str]:
-    if data is not None:
-        try:
-            return [root_access_key(data).region]
-        except Unusable:
-            pass
+    if data is not None and (found := running_regions(data)):
+        return list(found)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if region is None:
         unreadable("give --region (or AWS_REGION)")

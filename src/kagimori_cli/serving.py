@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from kagimori.settings.tree import encode_settings
+from kagimori_cli.console import start_beside
 from kagimori_cli.settings_options import Config, Texts, settings_from, with_settings
 from kagimori_cli.terminal import Data, become_server
 
@@ -17,11 +18,22 @@ AcceptRollback = Annotated[
 ]
 
 
+ConsoleAt = Annotated[
+    str | None,
+    typer.Option(
+        "--console",
+        metavar="HOST:PORT",
+        help="Serve the web console there; it ends with the server.",
+    ),
+]
+
+
 @with_settings("serve")
 def serve(
     *,
     data: Data,
     accept_rollback: AcceptRollback = False,
+    console: ConsoleAt = None,
     config: Config = None,
     texts: Texts = None,
     **flags: Any,
@@ -29,6 +41,8 @@ def serve(
     """Serve a deployment until SIGTERM or SIGINT."""
     loaded = settings_from(config=config, data=data, flags=flags, texts=texts)
     accepted = ("accept-rollback",) if accept_rollback else ()
+    if console is not None:
+        start_beside(data, console)
     become_server("kagimori.server.serving", str(data), encode_settings(loaded.settings), *accepted)
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-LISTEN_DEFAULT: Final = "127.0.0.1:8568"
 IDLE_MINUTES_DEFAULT: Final = 60
-SESSION_HOURS_DEFAULT: Final = 12
+REQUESTS_PER_SECOND_DEFAULT: Final = 50
+SIGN_INS_PER_MINUTE_DEFAULT: Final = 20
 REGION_DEFAULT: Final = "eu-central-1"
 
 
@@ -21,8 +21,9 @@ class Tls:
 class Options:
     """The settings of one console.
 
-    `public_url` is the address that browsers use if a proxy with TLS stands before the console.
-    `session_key` seals the session cookies: consoles that stand for one another share it.
+    `public_url` is the address that browsers use if a proxy with TLS stands before the console. The
+    rates are those of one browser's address. `session_key` seals the session cookies: consoles
+    that stand for one another share it.
     """
 
     endpoint_url: str
@@ -33,7 +34,8 @@ class Options:
     tls: Tls | None = None
     public_url: str | None = None
     idle_minutes: int = IDLE_MINUTES_DEFAULT
-    session_hours: int = SESSION_HOURS_DEFAULT
+    requests_per_second: int = REQUESTS_PER_SECOND_DEFAULT
+    sign_ins_per_minute: int = SIGN_INS_PER_MINUTE_DEFAULT
     session_key: bytes = field(default=b"", repr=False)
 
     @property

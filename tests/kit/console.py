@@ -25,6 +25,7 @@ needs_chromium = pytest.mark.skipif(
 def console_of(endpoint_url, *options, region="eu-central-1"):
     """Yield the address of a console of its own for an endpoint."""
     arguments = ["console", "--endpoint", endpoint_url, "--listen", "127.0.0.1:0"]
+    arguments += ["--requests-per-second", "10000", "--sign-ins-per-minute", "10000"]
     process = subprocess.Popen(
         [KAGIMORI, *arguments, "--region", region, *map(str, options)],
         stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Finds the endpoint of a running deployment, and the root access key from its folder."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -51,11 +52,16 @@ def running_endpoint(data: Path) -> tuple[str, str | None] | None:
     return _reachable(running["endpoint_url"]), bundle
 
 
-def running_server(data: Path) -> dict[str, str] | None:
+def running_regions(data: Path) -> tuple[str, ...]:
+    """Return the regions of the running server; none if there is no server."""
+    return tuple((running_server(data) or {}).get("regions", ()))
+
+
+def running_server(data: Path) -> dict[str, Any] | None:
     """Return the facts of the server that uses this folder; None if there is none."""
     layout = Layout(data)
     try:
-        found: dict[str, str] = msgspec.json.decode(layout.running.read_bytes())
+        found: dict[str, Any] = msgspec.json.decode(layout.running.read_bytes())
     except (OSError, ValueError):
         return None
     # A server that was killed leaves its facts behind, but not its lock.

@@ -185,6 +185,7 @@ class Supervisor:
         workers = self._workers.children.items()
         running: dict[str, Any] = {
             "endpoint_url": self._options.url,
+            "regions": list(self._hsm.facts.regions),
             "admin_url": f"http://{host}:{port}",
             "node": self._options.registered.node,
             "pid": os.getpid(),

@@ -27,6 +27,7 @@ from kagimori_console.web.render import Renderer
 from kagimori_console.web.routing import POST, PageRoute
 
 SIGN_IN: Final = "/sign-in"
+BURST_SECONDS: Final = 4
 _SEE_OTHER: Final = 303
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
@@ -43,7 +44,9 @@ class Dispatcher:
         self.endpoint = Endpoint(options.endpoint_url, options.ca_bundle)
         self._renderer = Renderer()
         self._cookies = SessionCookies(options.session_key, secure=options.secure)
-        self._rate = Rate(burst=200, per_second=50)
+        per_second, sign_ins = options.requests_per_second, options.sign_ins_per_minute
+        self._rate = Rate(burst=per_second * BURST_SECONDS, per_second=per_second)
+        self._sign_ins = Rate(burst=sign_ins, per_second=sign_ins / 60)
         self._origin = None if options.public_url is None else _origin(options.public_url)
 
     def endpoint_of(self, route: PageRoute) -> Callable[[Request], Awaitable[Response]]:
@@ -65,6 +68,8 @@ class Dispatcher:
         page = self._page(request, session)
         address = request.client.host if request.client else ""
         wait = self._rate.take(address, page.now)
+        if route.method == POST and route.path.startswith(SIGN_IN):
+            wait = max(wait, self._sign_ins.take(address, page.now))
         if wait:
             answer = page.render("failed.html", status=_TOO_MANY, code=_TOO_MANY)
             answer.headers["retry-after"] = str(max(1, round(wait)))

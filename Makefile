@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= kagimori-data
 LISTEN ?= 127.0.0.1:8567
-CONSOLE ?= 127.0.0.1:8568
+CONSOLE ?= 127.0.0.1:8569
 
 # Each file on one core, in its own order: its server is started once, and a failure comes again.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile -p no:randomly

@@ -52,7 +52,7 @@ def console(
             "--data", metavar="DIR", help="The folder of a deployment that is served here."
         ),
     ] = None,
-    listen: Listen = "127.0.0.1:8568",
+    listen: Listen = "127.0.0.1:8569",
     region: Regions = None,
     tls_cert: TlsCertificate = None,
     tls_key: TlsKey = None,
@@ -124,7 +124,7 @@ def start_beside(data: Path, listen: str) -> None:
 
 
 def _place(listen: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT; ends with one line if it is none."""
+    """Return host and port of HOST:PORT; ends with one line if it has another form."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > PORT_MAX:
         unreadable(f"a console listens at HOST:PORT, not {listen!r}")

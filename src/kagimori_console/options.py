@@ -29,7 +29,7 @@ class Options:
     endpoint_url: str
     ca_bundle: str | None = None
     host: str = "127.0.0.1"
-    port: int = 8568
+    port: int = 8569
     regions: tuple[str, ...] = (REGION_DEFAULT,)
     tls: Tls | None = None
     public_url: str | None = None

@@ -18,8 +18,9 @@ def console(server):
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """A browser for one file: while it is there, no other event loop runs on this thread."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium (Debian package chromium)")
     with browser() as started:

@@ -129,3 +129,38 @@ def test_one_that_starts_takes_the_state_before_anything_else(nodes, tmp_path, l
     later = Node(tmp_path, "later", log)
     assert json.loads(later.file.read_bytes()) == 1
     later.follower.close()
+
+
+def test_two_that_both_believe_they_hold_the_lease_do_not_both_move_the_place(nodes, log):
+    one, other = nodes
+    give_lease(one, 1)
+    one.turn()
+    (paused,) = one.made
+    take = paused.turn
+
+    def turn(*, stopping):  # meanwhile the other one takes the lease and goes on
+        give_lease(other, 2)
+        for _ in range(3):
+            other.turn()
+        return take(stopping=stopping)
+
+    paused.turn = turn
+    one.turn()
+    assert log == [1, 2, 3, 4, 2], "what it was about to send is sent twice"
+    assert paused.closed
+    assert json.loads(one.file.read_bytes()) == 4, "and it goes on from where the other is"
+    one.turn()
+    other.turn()
+    assert log == [1, 2, 3, 4, 2, 5]
+
+
+def test_a_lease_that_went_and_came_back_begins_anew(nodes, log):
+    one, other = nodes
+    give_lease(one, 1)
+    one.turn()
+    give_lease(other, 2)
+    other.turn()
+    give_lease(one, 3)
+    one.turn()
+    assert log == [1, 2, 3]
+    assert [made.closed for made in one.made] == [True, False]

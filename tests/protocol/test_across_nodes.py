@@ -158,7 +158,7 @@ def is_refused(call, name):
     try:
         call()
     except ClientError as refused:
-        return refused.response["Error"]["Code"] == name
+        return refused.response["Error"]["Code"].startswith(name)
     return False
 
 
@@ -216,6 +216,32 @@ def as_root(node, *arguments):
         AWS_SECRET_ACCESS_KEY=node.made["secret_access_key"],
         AWS_REGION=node.made["region"],
     )
+
+
+RATE = 30
+
+
+def test_both_together_admit_the_rate_of_an_account(cluster, one, other):
+    account = cluster.made["account_id"]
+    as_root(one, "quota", "set", "Reads", RATE, "--account", account, "--data", one.data)
+    nodes = [node.client() for node in (one, other) for _ in range(2)]
+    admitted = []
+
+    def ask(kms):
+        while time.monotonic() < until:
+            with contextlib.suppress(ClientError):
+                kms.list_aliases()
+                admitted.append(time.monotonic())
+
+    try:
+        until = time.monotonic() + 8
+        with ThreadPoolExecutor(len(nodes)) as pool:
+            list(pool.map(ask, nodes))
+        settled = [at for at in admitted if at > until - 5]  # what the buckets held is used up
+        assert len(settled) <= 1.1 * 5 * RATE + 2 * RATE, "one of them alone would give as much"
+    finally:
+        as_root(one, "quota", "set", "Reads", 20000, "--account", account, "--data", one.data)
+        eventually(lambda: all(not is_refused(kms.list_aliases, "Throttling") for kms in nodes))
 
 
 # --- what each says of all ------------------------------------------------------------------------

@@ -48,8 +48,8 @@ class AllCounts(Protocol):
     def workers(self) -> int:
         """Return how many share."""
 
-    def of(self, name: str) -> tuple[Counts, Sequence[Counts]] | None:
-        """Return a bucket's counts, own and others'; None if there is no room for more."""
+    def of(self, name: str) -> tuple[Counts, Sequence[Counts], Counts] | None:
+        """Return a bucket's counts, own and others', and this node's share; None without room."""
 
 
 class Quotas:
@@ -160,7 +160,8 @@ class Quotas:
                 return self._bucket(_OTHERS, region, group, None, now)
         counts = None if self._shared is None else self._shared.of("/".join(name))
         if counts is not None:
-            bucket = FairBucket(rate, now, *counts)
+            mine, theirs, share = counts
+            bucket = FairBucket(rate, now, mine, theirs, share=share)
         else:  # unknown to the other workers, it has its part of the rate
             workers = 1 if self._shared is None else self._shared.workers
             bucket = FairBucket(rate, now, part=1.0 / workers)

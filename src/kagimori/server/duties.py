@@ -4,12 +4,14 @@ What one node of the deployment does alone goes through the fenced store, so tha
 changed by a node that does not hold the lease. A seal is kept by the node whose custodians made it.
 """
 
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kagimori.deployment.folder import Layout
+from kagimori.machinery.quota_counts import QuotaCounts
 from kagimori.machinery.store.worker_store import WorkerStore
 from kagimori.machinery.telemetry import Telemetry
 from kagimori.ports import Archive, KeyHolder
@@ -17,6 +19,7 @@ from kagimori.rules.nodes.node import NodeReport
 from kagimori.server.domain_keeper import DomainKeeper
 from kagimori.server.fenced import FencedStore
 from kagimori.server.lease_keeper import LeaseKeeper, first_beat
+from kagimori.server.quota_shares import QuotaShares
 from kagimori.server.seal_keeper import SealKeeper
 from kagimori.server.store_keeper import StoreKeeper
 from kagimori.server.takeover import Takeover
@@ -39,7 +42,9 @@ class Duties:
         draw: Callable[[], str],
         telemetry: Telemetry,
         is_sealed: Callable[[], bool],
+        works: Callable[[], bool],
         troubles: Callable[[], list[str]],
+        counts: QuotaCounts,
     ) -> None:
         self._is_sealed, self._store = is_sealed, store
         view, account_id, region = store.view, config.operator_account_id, config.regions[0]
@@ -106,11 +111,13 @@ class Duties:
             holds=alone.holds,
         )
         self._lease_seconds = config.settings.nodes.lease_seconds
+        shares = QuotaShares(counts)
         self.lease_keeper = LeaseKeeper(
             beat=first_beat(config.node, now()),
             store=store,
             keeper=keeper,
             able=lambda: not is_sealed() and store.is_armed,
+            works=works,
             now=now,
             draw=draw,
             telemetry=telemetry,
@@ -121,7 +128,9 @@ class Duties:
                 workers=len(config.streams),
                 troubles=tuple(troubles()),
                 domains=self.domain_keeper.snapshot(),
+                asked=dict(shares.measure(time.monotonic())) if layout.is_shared else {},
             ),
+            heard=lambda others: shares.hear([one.asked for one in others]),
         )
 
     def domains(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ when it is to stop and others live. Nothing here is a promise: the promise is in
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kagimori.entities.node_tables import HEARTBEATS, LEASES
@@ -27,6 +27,10 @@ from kagimori.trail.keeper import Keeper
 GAP_TURNS: Final = 3  # between two looks; what is longer was a pause of our own
 
 
+def _ignored(reports: Sequence[NodeReport]) -> None:
+    """Do nothing with the reports of other nodes."""
+
+
 class LeaseKeeper(Rounds):
     """Beats once in a while, and sees to it that one node has the lease."""
 
@@ -37,6 +41,7 @@ class LeaseKeeper(Rounds):
         store: Store,
         keeper: Keeper,
         able: Callable[[], bool],
+        works: Callable[[], bool] = lambda: True,
         now: Callable[[], float],
         draw: Callable[[], str],
         telemetry: Telemetry,
@@ -45,16 +50,21 @@ class LeaseKeeper(Rounds):
         account_id: str,
         monotonic: Callable[[], float] = time.monotonic,
         report: Callable[[], NodeReport] = NodeReport,
+        heard: Callable[[Sequence[NodeReport]], None] = _ignored,
     ) -> None:
         """Keep the heartbeat `beat`; `able` says whether this node could do what time asks for.
 
-        `report` is what the node says of itself with each beat.
+        Where `works` does not hold for a lease's length, it cannot either: its HSM does not come
+        back. `report` is what the node says of itself with each beat; `heard` is shown the
+        newest reports of the others that live.
         """
         super().__init__("lease", telemetry)
         self._beat, self._store, self._keeper, self._able = beat, store, keeper, able
         self._now, self._draw, self._monotonic = now, draw, monotonic
         self._settings, self._region, self._account_id = settings, region, account_id
-        self._report = report
+        self._report, self._heard = report, heard
+        self._able = lambda: able() and not self._is_broken()
+        self._works, self._worked_at = works, monotonic()
         self._beats: Mapping[str, Heartbeat] = {}
         self._holder = NOBODY
         self._beat_at: float | None = None
@@ -67,11 +77,14 @@ class LeaseKeeper(Rounds):
             self._beat_at = at
             self._beat = changed(self._beat, at=round(self._now(), 3), report=self._report())
             self._store.note(HEARTBEATS, (self._beat,))
+        if self._works():
+            self._worked_at = at
         found = await self._store.read_all(HEARTBEATS)
         beats = self._beats = {beat.node_id: beat for beat in found}
         leases = {lease.name: lease for lease in await self._store.read_all(LEASES)}
         self._holder = leases[TIME].holder if TIME in leases else NOBODY
         self.watch.look({node: beat.version for node, beat in beats.items()}, at)
+        self._heard([beats[node].report for node in sorted(self._others()) if node in beats])
         with contextlib.suppress(StoreConflict):  # another was faster, or the holder lives
             await self._settle(leases.get(TIME), beats)
         return False
@@ -106,6 +119,9 @@ class LeaseKeeper(Rounds):
             "workers": beat.report.workers,
             "troubles": list(beat.report.troubles),
         }
+
+    def _is_broken(self) -> bool:
+        return self._monotonic() - self._worked_at >= self._settings.lease_seconds
 
     async def _settle(self, lease: Lease | None, beats: Mapping[str, Heartbeat]) -> None:
         mine = self._beat.node_id

@@ -134,7 +134,9 @@ class Parts:
             draw=draw,
             telemetry=self.telemetry,
             is_sealed=lambda: self.hsm.sealed,
+            works=lambda: self.hsm.operational,
             troubles=self.troubles,
+            counts=self._counts,
         )
         self.lookup = AuditLookup(data / "audit")
         self.inspector = TrailInspector(data, config.settings.nodes.lease_seconds)

@@ -1,16 +1,17 @@
 """A worker's process, seen from the supervisor: started, asked, and drained."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kagimori.machinery.control import BadMessage, Question, frame, read_answer
+from kagimori.machinery.control import Answer, BadMessage, Question, frame, read_answer
+from kagimori.machinery.logs import Log
 from kagimori.server.child import Child
 from kagimori.server.metrics import Snapshot
 from kagimori.server.worker_config import WorkerConfig
 
 ANSWER_SECONDS_MAX: Final = 2.0
+ASK_SECONDS: Final = 1.0  # between questions to a worker that starts
 
 
 class WorkerChild(Child):
@@ -23,13 +24,39 @@ class WorkerChild(Child):
         self.is_ready = False
         self.refused: str | None = None
 
-    async def wait_ready(self) -> bool:
-        """Return whether the worker serves; it has ended otherwise."""
+    async def wait_ready(self, silent_seconds: float) -> bool:
+        """Return whether the worker serves; it has ended otherwise.
+
+        One that answers nothing for so long while it starts is ended. One that answers may wait,
+        for its HSM, as long as it takes.
+        """
         self._reader = await self._connect()
-        with contextlib.suppress(OSError, EOFError, BadMessage):
-            self.refused = (await read_answer(self._reader)).refused
+        asking = asyncio.create_task(self._keep_asking())
+        try:
+            answer = await self._next_answer(silent_seconds)
+            while answer.number != 0:
+                answer = await self._next_answer(silent_seconds)
+            self.refused = answer.refused
             self.is_ready = self.refused is None
+        except TimeoutError:
+            self.refused = f"a worker answered nothing for {silent_seconds:g} s while it started"
+            Log().error("trouble", part="worker", why=self.refused)
+            self.process.kill()
+        except (OSError, EOFError, BadMessage):
+            pass
+        finally:
+            asking.cancel()
         return self.is_ready
+
+    async def _next_answer(self, silent_seconds: float) -> Answer:
+        async with asyncio.timeout(silent_seconds):
+            return await read_answer(self._reader)
+
+    async def _keep_asking(self) -> None:
+        while True:
+            self._asked += 1
+            self._say(Question(self._asked, "alive"))
+            await asyncio.sleep(ASK_SECONDS)
 
     async def snapshot(self) -> Snapshot | None:
         """Return the worker's counters; None if it does not answer."""

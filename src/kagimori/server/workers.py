@@ -104,7 +104,7 @@ class Workers:
         inherits = (self._listener.fileno(), self._lock)
         worker = WorkerChild(options.worker_module, config, inherits=inherits)
         self._children[name] = worker
-        return await worker.wait_ready()
+        return await worker.wait_ready(options.settings.serve.start_seconds)
 
     async def _ended(self, name: str) -> None:
         """Return once a worker has ended; end it if its loop stands still."""

@@ -28,6 +28,13 @@ class Serve(Section, frozen=True):
         float,
         About("A worker that answers its supervisor nothing for longer is replaced.", least=1),
     ] = 20.0
+    start_seconds: Annotated[
+        float,
+        About(
+            "A worker that answers its supervisor nothing for longer while it starts is replaced.",
+            least=1,
+        ),
+    ] = 60.0
     check_modes: Annotated[
         bool,
         About(

@@ -232,7 +232,7 @@ def test_a_worker_that_was_killed_goes_on_with_the_counts_it_had(trial, tmp_path
 def test_places_are_the_same_for_all_workers_and_come_to_an_end(tmp_path, monkeypatch):
     monkeypatch.setattr("kagimori.machinery.quota_counts.BUCKETS_MAX", 3)
     one, other = workers(tmp_path, 2)
-    own, (theirs,) = one.of("b")
+    own, (theirs,), _ = one.of("b")
     own[0] = 7.0
     assert theirs[0] == 0.0
     other.of("a")

@@ -36,6 +36,7 @@ class Node:
 
     def __init__(self, folder, name, slot):
         self.name, self.records, self.able, self.drawn, self.troubles = name, [], True, 0, ()
+        self.works = True
         self.wall, self.elapsed = 1_800_000_000.0, 0.0
         self.store = WorkerStore(
             folder / "kagimori.db",
@@ -50,6 +51,7 @@ class Node:
             store=self.store,
             keeper=Keeper(self.store, self, self, telemetry),
             able=lambda: self.able,
+            works=lambda: self.works,
             now=lambda: self.wall,
             draw=self.draw,
             telemetry=telemetry,
@@ -277,5 +279,23 @@ def test_each_node_shows_all_and_what_the_holder_reports(tmp_path):
         (silent, _) = other.keeper.nodes()
         assert silent["state"] == "SILENT"
         assert silent["heartbeat_age_seconds"] >= LEASE_SECONDS
+
+    lived(tmp_path, story, "one", "other")
+
+
+def test_a_node_whose_hsm_does_not_come_back_gives_it_to_another(tmp_path):
+    async def story(one, other):
+        await together(3, one, other)
+        one.works = False
+        await together(LEASE_SECONDS - 3, one, other)
+        assert await one.holds(), "an HSM that is started again is no reason"
+        one.works = True
+        await together(2, one, other)
+        one.works = False
+        await together(LEASE_SECONDS + 2, one, other)
+        assert await other.holds()
+        one.works = True
+        await together(2, one, other)
+        assert await other.holds()
 
     lived(tmp_path, story, "one", "other")

@@ -90,3 +90,49 @@ def test_what_is_no_answer_is_said_to_be_none():
             await read_answer(reader)
 
     asyncio.run(run())
+
+
+def starting(conversation, silent_seconds):
+    """Return whether a worker is found to serve, its process, and its refusal."""
+
+    async def run():
+        ours, theirs = socket.socketpair()
+        worker = worker_over(None, None)
+        worker._socket, worker._writer, worker.is_ready, worker.refused = ours, None, False, None
+        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        far = asyncio.ensure_future(conversation(reader, writer))
+        serves = await worker.wait_ready(silent_seconds)
+        far.cancel()
+        for transport in (writer, worker._writer):
+            transport.close()
+        return serves, worker.process.killed, worker.refused
+
+    return asyncio.run(run())
+
+
+def test_one_that_answers_nothing_while_it_starts_is_ended():
+    async def hangs(reader, writer):
+        await asyncio.sleep(3600)
+
+    serves, killed, refused = starting(hangs, 0.05)
+    assert (serves, killed) == (False, True)
+    assert "while it started" in refused
+
+
+def test_one_that_answers_may_take_long_to_start(monkeypatch):
+    monkeypatch.setattr(worker_child, "ASK_SECONDS", 0.001)
+
+    async def waits(reader, writer):
+        for _ in range(100):
+            question = await read_question(reader)
+            writer.write(frame(Answer(question.number, value=True)))
+        writer.write(frame(Answer(0)))
+
+    assert starting(waits, 20.0) == (True, False, None)
+
+
+def test_one_that_says_why_it_does_not_serve_is_heard():
+    async def refuses(reader, writer):
+        writer.write(frame(Answer(0, refused="the journal is damaged")))
+
+    assert starting(refuses, 20.0) == (False, False, "the journal is damaged")

@@ -21,7 +21,7 @@ from kagimori.machinery.store.engines import UnknownEngine, engine_of
 from kagimori.machinery.store.guard import spaces_of
 from kagimori.machinery.store.migrations import NewerSchema
 from kagimori.machinery.store.witness import Witness, WitnessUnusable
-from kagimori.ports import Key, StoreConflict, StoreFailed, Table, Write
+from kagimori.ports import Delete, Key, Put, StoreConflict, StoreFailed, Table, Write
 from kagimori.rules.integrity.altered import Altered
 from kagimori.rules.integrity.marks import IntegrityKey
 from kagimori.rules.records.service_event import ServiceRecord
@@ -262,6 +262,20 @@ class AdminStore:
             raise ValueError("nothing is noted here that needs a record")
         with _explained(self._engine):
             self._database.commit_all((), (), entities)
+
+    def note_decided(self, writes: Sequence[Write]) -> None:
+        """Write entities that need no record, if what they were decided upon is still so.
+
+        Raises:
+            StoreConflict: it is not; nothing was written.
+            StoreUnusable: the store cannot be written.
+            ValueError: one needs a record.
+        """
+        changed = [write for write in writes if isinstance(write, Put | Delete)]
+        if any(write.table.name not in NOTED for write in changed):
+            raise ValueError("nothing is noted here that needs a record")
+        with _explained(self._engine):
+            self._database.commit_all((), (), decided=writes)
 
     def adopt_denials(self, node: str) -> None:
         """Give all stored denials to the streams of this node, while no worker runs.

@@ -168,14 +168,17 @@ class Database(Protocol):
         probe: bool = False,
         together: bool = False,
         marks: Sequence[str] = (),
+        decided: Sequence[Write] = (),
     ) -> None:
         """Make the commits that do not conflict, in one transaction; mark the others failed.
 
         `probe` writes something even if there is nothing to write, to learn whether it can.
         With `together`, a conflict of one fails all of them, and is raised. The rows of the spaces
-        in `marks` are marked before: those that `standing` found not to be in use.
+        in `marks` are marked before: those that `standing` found not to be in use. `decided` are
+        writes without a record: with them all of it holds, or nothing.
 
         Raises:
+            StoreConflict: what `decided` was decided upon is no longer so; nothing was changed.
             StoreAltered: the store is older than it was, or lost its marks; nothing was changed.
         """
 

@@ -20,7 +20,7 @@ from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.standing import check_standing, mark_all
 from kagimori.machinery.store.sweep import sweep
 from kagimori.machinery.store.witness import Witness
-from kagimori.ports import Delete, Key, Put, StoreAltered, StoreConflict, StoreFailed, Table
+from kagimori.ports import Delete, Key, Put, StoreAltered, StoreConflict, StoreFailed, Table, Write
 from kagimori.rules.integrity.altered import Altered
 from kagimori.rules.integrity.marks import IntegrityKey
 
@@ -200,6 +200,7 @@ class SqlDatabase(ABC):
         probe: bool = False,
         together: bool = False,
         marks: Sequence[str] = (),
+        decided: Sequence[Write] = (),
     ) -> None:
         guard = self._guard
         self._begin()
@@ -211,6 +212,8 @@ class SqlDatabase(ABC):
                     mark_all(guard, self._run, self._statements, marks, self.facts())
                     guard.settle(kept=True)
             self._write(commits, noted, probe=probe)
+            for write in decided:
+                self._rows.apply(write)
             if together:
                 _raise_failure(commits)
             for event_id in released:

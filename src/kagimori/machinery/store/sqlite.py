@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from kagimori.machinery.store.database import Commit, Cursor
 from kagimori.machinery.store.migrations import is_current, migrate
 from kagimori.machinery.store.sql_database import SqlDatabase, destroys
-from kagimori.ports import Table
+from kagimori.ports import Table, Write
 
 BUSY_SECONDS: Final = 5.0
 
@@ -92,8 +92,11 @@ class SqliteDatabase(SqlDatabase):
         probe: bool = False,
         together: bool = False,
         marks: Sequence[str] = (),
+        decided: Sequence[Write] = (),
     ) -> None:
-        super().commit_all(commits, released, noted, probe=probe, together=together, marks=marks)
+        super().commit_all(
+            commits, released, noted, probe=probe, together=together, marks=marks, decided=decided
+        )
         if destroys(commits):
             # The log of old pages is emptied into the database, so that nothing lingers there.
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -25,12 +25,14 @@ class Node(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class NodeReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A node's report of itself with each heartbeat, by which every node can show all of them.
 
-    `domains` is how far domain keys are, of the node that keeps them.
+    `domains` is how far domain keys are, of the node that keeps them. `asked` is how much was asked
+    of it in a second of buckets of quotas, by their names in shared memory.
     """
 
     workers: int = 0
     troubles: tuple[str, ...] = ()
     domains: dict[str, Any] | None = None
+    asked: dict[str, float] = {}
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):

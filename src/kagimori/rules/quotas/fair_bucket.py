@@ -9,7 +9,8 @@ A request may cost more than what is left: the bucket then owes it, and nothing 
 until that is paid back. So dear requests are not refused for ever among many cheap ones.
 
 Each worker has a copy of the bucket. It writes what it admits into counts of its own and reads
-those of the others, so all copies come to the same level without asking one another.
+those of the others, so all copies come to the same level without asking one another. Of several
+nodes each has a share of the rate, which changes with what is asked of each (`node_shares.py`).
 """
 
 from array import array
@@ -30,11 +31,14 @@ _WAITED_SECONDS: Final = 1.0
 _FORGOTTEN_AFTER: Final = 30.0
 _SCALE_MAX: Final = 1e12
 
-# The counts of one worker for one bucket: all it admitted, its level and when, then the cells.
+# The counts of one worker for one bucket: all it admitted, its level and when, all it refused and
+# the rate of all nodes, then the cells.
 TOTAL: Final = 0
 LEVEL: Final = 1
 AT: Final = 2
-FIRST_CELL: Final = 3
+REFUSED: Final = 3
+RATE: Final = 4
+FIRST_CELL: Final = 5
 COUNTS: Final = FIRST_CELL + ROWS * CELLS
 
 Cells = tuple[int, int]
@@ -50,6 +54,10 @@ class Counts(Protocol):
         """Set the number at a place."""
 
 
+# The share of a node that is alone, and its even part.
+WHOLE: Final[Counts] = array("d", [1.0, 1.0])
+
+
 class FairBucket:
     """A worker's copy of a bucket; `own` are its counts, `peers` those of the other workers.
 
@@ -58,7 +66,7 @@ class FairBucket:
 
     __slots__ = (
         "_at", "_capacity", "_level", "_own", "_part", "_peers", "_rate", "_scale", "_seen",
-        "_uses",
+        "_share", "_taken", "_uses", "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -69,11 +77,17 @@ class FairBucket:
         peers: Sequence[Counts] = (),
         *,
         part: float = 1.0,
+        share: Counts = WHOLE,
     ) -> None:
-        """Make a copy that has a `part` of the rate: all of it, if the workers share counts."""
-        self._part = part
-        self._rate, self._capacity = rate * part, capacity_of(rate * part)
+        """Make a copy that has a `part` of the rate: all of it, if the workers share counts.
+
+        The number at the first place of `share` is this node's share, from 0 to 1, at each moment.
+        The next is its even part: the bucket holds no less than that is worth, for whoever comes.
+        """
+        self._part, self._share, self._whole = part, share, rate * part
+        self._take_share()
         self._own: Counts = array("d", bytes(8 * COUNTS)) if own is None else own
+        self._own[RATE] = rate
         self._peers = tuple(peers)
         self._at, self._scale = now, 1.0
         self._uses = array("d", bytes(8 * ROWS * CELLS))
@@ -94,7 +108,8 @@ class FairBucket:
 
     def set_rate(self, rate: float) -> None:
         """Have another rate from now on."""
-        self._rate, self._capacity = rate * self._part, capacity_of(rate * self._part)
+        self._whole, self._own[RATE] = rate * self._part, rate
+        self._take_share()
         self._level = min(self._level, self._capacity)
 
     def take(self, cells: Cells, cost: float, now: float) -> bool:
@@ -102,6 +117,8 @@ class FairBucket:
         own, elapsed = self._own, now - self._at
         if elapsed > 0.0:
             self._at = own[AT] = now
+            if self._share[0] != self._taken:
+                self._take_share()
             self._level = own[LEVEL] = min(self._capacity, self._level + elapsed * self._rate)
             self._scale *= exp(elapsed / USE_SECONDS) if elapsed < _FORGOTTEN_AFTER else _SCALE_MAX
             if self._scale >= _SCALE_MAX:
@@ -118,12 +135,13 @@ class FairBucket:
         one, other = uses[first], uses[second]
         bound = level * scale
         if one > bound and other > bound:
+            own[REFUSED] += cost
             return False
         self._level = own[LEVEL] = level - cost
         uses[first] = one + cost * scale
         uses[second] = other + cost * scale
+        own[TOTAL] += cost
         if peers:  # nobody else reads these
-            own[TOTAL] += cost
             own[FIRST_CELL + first] += cost
             own[FIRST_CELL + second] += cost
         return True
@@ -134,14 +152,20 @@ class FairBucket:
         self._own[LEVEL] = self._level
         for cell in cells:
             self._uses[cell] -= cost * self._scale
+        self._own[TOTAL] -= cost
         if self._peers:
-            self._own[TOTAL] -= cost
             for cell in cells:
                 self._own[FIRST_CELL + cell] -= cost
 
     def is_full(self, now: float) -> bool:
         """Return whether it is as a new one would be."""
         return self._level + (now - self._at) * self._rate >= self._capacity
+
+    def _take_share(self) -> None:
+        """Have the rate that this node's share of it is now."""
+        self._taken = self._share[0]
+        self._rate = self._whole * self._taken
+        self._capacity = capacity_of(self._whole * max(self._taken, self._share[1]))
 
     def _rescale(self) -> None:
         """Begin anew with units of 1; what was used so long ago is next to nothing."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from kagimori.machinery.store.database import Commit, CommitUnknown, Cursor
 from kagimori.machinery.store.postgres.link import Link, PostgresFailed, PostgresLost, TryAgain
 from kagimori.machinery.store.sql_database import SqlDatabase
-from kagimori.ports import StoreConflict, StoreFailed, Table
+from kagimori.ports import StoreConflict, StoreFailed, Table, Write
 
 ATTEMPTS_MAX: Final = 5  # of a group of commits, before each is made alone
 ATTEMPTS_ALONE_MAX: Final = 20
@@ -74,6 +74,7 @@ class PostgresDatabase(SqlDatabase):
         probe: bool = False,
         together: bool = False,
         marks: Sequence[str] = (),
+        decided: Sequence[Write] = (),
     ) -> None:
         self._find_out()
         give_up = time.monotonic() + RECONNECT_SECONDS
@@ -82,7 +83,13 @@ class PostgresDatabase(SqlDatabase):
             _forget_failures(commits)
             try:
                 super().commit_all(
-                    commits, released, noted, probe=probe, together=together, marks=marks
+                    commits,
+                    released,
+                    noted,
+                    probe=probe,
+                    together=together,
+                    marks=marks,
+                    decided=decided,
                 )
             except TryAgain:
                 _pause(attempt)

@@ -187,7 +187,7 @@ OPERATORS_ALONE = {
 def test_every_operation_is_sorted():
     for_all = {
         *("GetDenial", "GetUsage", "ListQuotas", "ProveKeyUnused", "ReplayQuotas"),
-        *("GetKeyGuard", "SearchEvents", "SetKeyGuard", "TestKeyPolicy"),
+        *("GetKeyGuard", "SearchEvents", "SearchKeys", "SetKeyGuard", "TestKeyPolicy"),
     }
     assert set(OPERATORS_ALONE) | for_all == set(describe("kagimori").operations)
 
@@ -688,3 +688,25 @@ def test_bad_input_is_refused_as_aws_refuses_it(server):
         client.delete_service_key(AccessKeyId="no access key at all")
     with refused("InvalidNextTokenException"):
         client.list_accounts(NextToken="x")
+
+
+def test_keys_are_found_by_their_properties_page_by_page(alice, mallory, key):
+    kms = alice.client()
+    tagged = kms.create_key(Tags=[{"TagKey": "team", "TagValue": "search"}])["KeyMetadata"]
+    for number in range(3):
+        kms.create_alias(AliasName=f"alias/search-{number}", TargetKeyId=tagged["KeyId"])
+    (found,) = alice.admin.search_keys(Alias="HERS")["Keys"]
+    assert (found["Arn"], found["Aliases"]) == (key["Arn"], ["alias/hers"])
+    pages = alice.admin.get_paginator("search_keys").paginate(
+        KeyManager="CUSTOMER", TagKey="team", TagValue="search", MaxResults=1
+    )
+    assert [one for page in pages for one in page["Keys"]] == [
+        alice.admin.search_keys(Alias="search-")["Keys"][0]
+    ]
+    everything = alice.admin.search_keys(MaxResults=1000)["Keys"]
+    assert {one["KeyId"] for one in everything} == {
+        one["KeyId"] for one in kms.list_keys(Limit=1000)["Keys"]
+    }
+    assert mallory.admin.search_keys(Alias="hers")["Keys"] == []
+    with refusal("InvalidNextTokenException"):
+        alice.admin.search_keys(NextToken="e30=")

@@ -25,6 +25,7 @@ from kagimori.operations.kagimori.executions import (
 )
 from kagimori.operations.kagimori.key_guards import GetKeyGuard, SetKeyGuard
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
+from kagimori.operations.kagimori.key_search import SearchKeys
 from kagimori.operations.kagimori.nodes import ListNodes, RemoveNode
 from kagimori.operations.kagimori.operators import ListOperators
 from kagimori.operations.kagimori.policy_tests import TestKeyPolicy
@@ -78,6 +79,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         RotateDomainKey(),
         RemoveNode(),
         SearchEvents(inspector),
+        SearchKeys(),
         SetKeyGuard(),
         SetQuota(),
         SignApproval(),

@@ -58,6 +58,7 @@ _SEARCHES: Final[Mapping[tuple[str, str], float]] = {
     ("kagimori", "ProveKeyUnused"): 100.0,
     ("kagimori", "ReplayQuotas"): 100.0,
     ("kagimori", "SearchEvents"): 10.0,
+    ("kagimori", "SearchKeys"): 10.0,
     ("kagimori", "TestKeyPolicy"): 100.0,
 }
 

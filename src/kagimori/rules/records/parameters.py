@@ -150,6 +150,8 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "RemoveNode": "NodeId",
         "SearchEvents": "KeyId Caller EventName FailedOnly StartTime EndTime AccountId Order "
         "StartAtEnd MaxResults NextToken",
+        "SearchKeys": "KeyManager Alias KeyId KeyState KeySpec KeyUsage Origin RegionKind "
+        "CustomKeyStoreId TagKey TagValue MaxResults NextToken",
         "SetKeyGuard": "Days",
         "SetQuota": "AccountId GroupName Value",
         "SignApproval": "RequestId OperatorName Signature",

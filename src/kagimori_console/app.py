@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from kagimori_console.options import Options
-from kagimori_console.pages import costs, health, keys, preferences, sign_in, stories
+from kagimori_console.pages import costs, health, key, keys, preferences, sign_in, stories
 from kagimori_console.web.dispatch import Dispatcher
 from kagimori_console.web.headers import SecurityHeaders
 from kagimori_console.web.render import static_url
@@ -20,6 +20,7 @@ PAGES: tuple[PageRoute, ...] = (
     *sign_in.ROUTES,
     *preferences.ROUTES,
     *keys.ROUTES,
+    *key.ROUTES,
     *health.ROUTES,
     *costs.ROUTES,
     *stories.ROUTES,

@@ -16,6 +16,7 @@ from kagimori_console.sessions.session import Session
 CSRF_FIELD: Final = "csrf"
 FORM_BYTES_MAX: Final = 512 * 1024
 _FIELDS_MAX: Final = 500
+_DIGITS_MAX: Final = 9
 _FORBIDDEN: Final = 403
 _TOO_LARGE: Final = 413
 _UNSUPPORTED: Final = 415
@@ -42,6 +43,12 @@ class Form:
     def every(self, name: str) -> list[str]:
         """Return all values of a field that are not empty."""
         return [value.strip() for key, value in self._fields if key == name and value.strip()]
+
+    def number(self, name: str) -> int | None:
+        """Return a whole number, or None if the field holds none of at most nine digits."""
+        value = self.value(name)
+        fits = value.isascii() and value.isdecimal() and len(value) <= _DIGITS_MAX
+        return int(value) if fits else None
 
     def checked(self, name: str) -> bool:
         """Return whether a box is ticked."""

@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from kagimori_console.api.failures import ApiFailure, ApiRefused
 from kagimori_console.pages.key import tally
-from kagimori_console.pages.key.subject import Subject, listed, load, show, split
+from kagimori_console.pages.key.grants import grants_of
+from kagimori_console.pages.key.subject import Subject, load, show, split
 from kagimori_console.pages.key.trail import Events, events_of
 from kagimori_console.web.page import Page
 from kagimori_console.web.routing import get, post
@@ -93,13 +94,14 @@ async def _asked(page: Page, *, failure: ApiFailure | None = None, problem: str 
         load(page),
         page.api.tried("kms", "GetKeyLastUsage", KeyId=page.path("key_id")),
         page.api.tried("kagimori", "GetKeyGuard"),
-        listed(page, "ListGrants", "Grants", KeyId=page.path("key_id")),
+        grants_of(page),
     )
     found = await events_of(page, subject.reference, _DAYS, events_max=_EVENTS_MAX)
     events, events_failure = split(found)
     last, last_failure = split(used)
     guarded, guard_failure = split(guard)
-    held, grants_failure = split(grants)
+    answered, grants_failure = split(grants)
+    held, grants_more = answered or ([], False)
     uses = _uses(events)
     alias = _of(page, "alias")
     return show(
@@ -122,8 +124,9 @@ async def _asked(page: Page, *, failure: ApiFailure | None = None, problem: str 
         last_failure=last_failure,
         guard_days=(guarded or {}).get("Days"),
         guard_failure=guard_failure,
-        grants=len(held or []),
-        services=sorted({one["GranteeServicePrincipal"] for one in held or [] if _service(one)}),
+        grants=len(held),
+        services=sorted({one["GranteeServicePrincipal"] for one in held if _service(one)}),
+        grants_more=grants_more,
         grants_failure=grants_failure,
     )
 

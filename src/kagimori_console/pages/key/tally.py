@@ -125,6 +125,15 @@ def by_day(pairs: Iterable[tuple[str, Event]], days: list[date]) -> dict[str, li
     return dict(sorted(found.items(), key=lambda one: (-sum(one[1]), one[0])))
 
 
+def bounded(series: dict[str, list[int]], most: int, others: str) -> dict[str, list[int]]:
+    """Return at most so many of the series, and the sum of the others under their name."""
+    found = dict(list(series.items())[:most])
+    rest = list(series.values())[most:]
+    if rest:
+        found[others] = [sum(values) for values in zip(*rest, strict=True)]
+    return found
+
+
 def days_until(now: float, number: int) -> list[date]:
     """Return the last days (UTC), today the last."""
     today = datetime.fromtimestamp(now, UTC).date()

@@ -44,7 +44,12 @@ async def ask_trail(page: Page, operation: str, **members: Any) -> dict[str, Any
 
 
 async def events_of(
-    page: Page, key_id: str, days: int, *, events_max: int = EVENTS_MAX
+    page: Page,
+    key_id: str,
+    days: int,
+    *,
+    events_max: int = EVENTS_MAX,
+    operation: str | None = None,
 ) -> Events | ApiFailure:
     """Return the newest events about a key in the last days, or the failure."""
     members: dict[str, Any] = {
@@ -53,6 +58,8 @@ async def events_of(
         "Order": "NEWEST_FIRST",
         "MaxResults": min(_PAGE_EVENTS, events_max),
     }
+    if operation is not None:
+        members["EventName"] = operation
     found: list[dict[str, Any]] = []
     try:
         for _ in range(_PAGES_MAX):

@@ -10,7 +10,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from kagimori_console.options import Options
-from kagimori_console.pages import costs, health, key, keys, preferences, sign_in, stories
+from kagimori_console.pages import (
+    costs,
+    evidence,
+    health,
+    key,
+    keys,
+    preferences,
+    sign_in,
+    stories,
+)
 from kagimori_console.web.dispatch import Dispatcher
 from kagimori_console.web.headers import SecurityHeaders
 from kagimori_console.web.render import static_url
@@ -23,6 +32,7 @@ PAGES: tuple[PageRoute, ...] = (
     *key.ROUTES,
     *health.ROUTES,
     *costs.ROUTES,
+    *evidence.ROUTES,
     *stories.ROUTES,
 )
 

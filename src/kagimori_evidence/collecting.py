@@ -47,12 +47,14 @@ def report_of(
     regions = list(regions) if server is None else server["regions"]
     keys = yield from key_facts(not_read, now, regions, keys_max=bounds.keys_max)
     identities = yield from identity_facts(not_read, now, users_max=bounds.users_max)
-    administrators = yield from administrator_facts(
-        not_read,
-        [one["arn"] for one in identities["users"] or ()] + (identities["roles"] or []),
-        [one["arn"] for one in keys if one["manager"] == CUSTOMER],
-        identities_max=bounds.identities_max,
-    )
+    administrators = None
+    if identities["users"] is not None and identities["roles"] is not None and keys is not None:
+        administrators = yield from administrator_facts(
+            not_read,
+            [one["arn"] for one in identities["users"]] + identities["roles"],
+            [one["arn"] for one in keys if one["manager"] == CUSTOMER],
+            identities_max=bounds.identities_max,
+        )
     return {
         "form": FORM,
         "version": FORM_VERSION,

@@ -134,12 +134,14 @@ def _user(
 
 def administrator_facts(
     not_read: NotRead, identities: Sequence[str], keys: Sequence[str], *, identities_max: int
-) -> Collecting[dict[str, dict[str, list[str]]]]:
+) -> Collecting[dict[str, dict[str, list[str]]] | None]:
     """Collect who of the account may administer which key, as IAM's simulator decides it.
 
     Returns:
-        For each key the identities that may, and which administrative actions of it.
+        For each key the identities that may, and which administrative actions of it; None if
+        there were questions and the simulator answered none.
     """
+    answered = 0
     found: dict[str, dict[str, list[str]]] = {key: defaultdict(list) for key in keys}
     if len(identities) > identities_max:
         left = len(identities) - identities_max
@@ -167,9 +169,12 @@ def administrator_facts(
             members = not_read.noted(
                 Ask(ask.service, ask.operation, {"of": ask.members["PolicySourceArn"]}), answer
             )
+            answered += members is not None
             for action, key in _allowed(members):
                 if key in found:
                     found[key][ask.members["PolicySourceArn"]].append(action)
+    if asks and not answered:
+        return None
     return {key: {who: sorted(may) for who, may in sorted(of.items())} for key, of in found.items()}
 
 
@@ -190,9 +195,16 @@ def _allowed(members: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return pairs
 
 
-def identity_summary(facts: Mapping[str, Any]) -> dict[str, Any]:
+def identity_summary(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the numbers on MFA and access keys that an auditor asks for first."""
-    users = facts["users"] or ()
+    users = facts["users"]
+    if users is None:
+        return None
+    unread = [
+        one["name"]
+        for one in users
+        if one["password"] is None or one["mfa_devices"] is None or one["access_keys"] is None
+    ]
     with_password = [one for one in users if one["password"] and one["mfa_devices"] is not None]
     keys = [
         (one["name"], key)
@@ -201,7 +213,8 @@ def identity_summary(facts: Mapping[str, Any]) -> dict[str, Any]:
         if key["state"] == "Active"
     ]
     return {
-        "users": None if facts["users"] is None else len(users),
+        "users": len(users),
+        "users_not_read_whole": unread,
         "users_with_password": len(with_password),
         "users_with_password_and_mfa": sum(one["mfa_devices"] > 0 for one in with_password),
         "users_with_password_without_mfa": [

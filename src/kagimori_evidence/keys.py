@@ -17,9 +17,13 @@ _PENDING: Final = ("PendingDeletion", "PendingReplicaDeletion")
 
 def key_facts(
     not_read: NotRead, now: float, regions: Sequence[str], *, keys_max: int
-) -> Collecting[list[dict[str, Any]]]:
-    """Collect the facts of all keys of some regions, at most `keys_max` of each."""
-    found: list[dict[str, Any]] = []
+) -> Collecting[list[dict[str, Any]] | None]:
+    """Collect the facts of all keys of some regions, at most `keys_max` of each.
+
+    Returns:
+        The keys; None if in no region they could be listed.
+    """
+    found: list[dict[str, Any]] | None = None
     for region in regions:
         asks = (
             Ask(KMS, "ListKeys", region=region, every="Keys"),
@@ -30,7 +34,10 @@ def key_facts(
             not_read.noted(ask, answer) for ask, answer in zip(asks, answers, strict=True)
         )
         names = _aliases_by_key([] if aliases is None else aliases["Aliases"])
-        key_ids = [] if listed is None else [one["KeyId"] for one in listed["Keys"]]
+        if listed is None:
+            continue
+        found = found or []
+        key_ids = [one["KeyId"] for one in listed["Keys"]]
         if len(key_ids) > keys_max:
             text = f"{len(key_ids) - keys_max} of {len(key_ids)} keys in {region}"
             not_read.left_out(text, f"This report looks at {keys_max} keys of a region at most.")
@@ -114,6 +121,7 @@ def _key(
         "age_days": days_since(metadata["CreationDate"], now),
         "deletion_at": shown(metadata.get("DeletionDate")),
         "material_expires_at": shown(metadata.get("ValidTo")),
+        "rotates": rotates(metadata),
         "rotation": _rotation(metadata, now, answers) if rotates(metadata) else None,
         "last_use": None
         if usage is None
@@ -153,8 +161,10 @@ def _aliases_by_key(aliases: Iterable[Mapping[str, Any]]) -> dict[str, list[str]
     return found
 
 
-def key_summary(keys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def key_summary(keys: Sequence[Mapping[str, Any]] | None) -> dict[str, Any] | None:
     """Return the numbers that an auditor asks for first; of customer managed keys."""
+    if keys is None:
+        return None
     own = [one for one in keys if one["manager"] == CUSTOMER]
     known = [one["rotation"] for one in own if one["rotation"] is not None]
     ages = [age for one in known if (age := one["newest_material_age_days"]) is not None]
@@ -168,6 +178,9 @@ def key_summary(keys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             one["arn"]
             for one in own
             if one["rotation"] is not None and not one["rotation"]["automatic"]
+        ],
+        "rotation_not_read": [
+            one["arn"] for one in own if one["rotates"] and one["rotation"] is None
         ],
         "oldest_material_age_days": max(ages, default=None),
         "pending_deletion": [one["arn"] for one in own if one["state"] in _PENDING],

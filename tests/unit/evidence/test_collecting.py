@@ -1,6 +1,5 @@
 """Reports put together from made-up answers: facts, numbers, and what could not be read."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -184,7 +183,8 @@ def test_a_part_that_is_refused_is_named_and_no_number_is_made_up():
     assert missing == {"iam:ListUsers", "kagimori:GetAuditStatus", "kms:GetKeyPolicy"}
     assert found["facts"]["audit_trail"] is None
     assert found["facts"]["identities"]["users"] is None
-    assert found["facts"]["identities"]["summary"]["users"] is None
+    assert found["facts"]["identities"]["summary"] is None
+    assert found["facts"]["administrators"] is None
     assert found["facts"]["keys"]["list"][0]["policy_administrators"] is None
 
 
@@ -194,7 +194,37 @@ def test_whoever_may_read_nothing_still_gets_a_report():
     found = report(made)
     assert found["regions"] == ["x"]
     assert len(found["not_read"]) == 14
+    assert found["facts"]["keys"] == {"summary": None, "list": None}
     assert HOSTILE not in as_html(found)
+
+
+@pytest.mark.parametrize(
+    ("operation", "place"),
+    [
+        ("GetKeyRotationStatus", lambda facts: facts["keys"]["summary"]["rotation_not_read"]),
+        (
+            "ListMFADevices bob",
+            lambda facts: facts["identities"]["summary"]["users_not_read_whole"],
+        ),
+        (
+            "GetLoginProfile bob",
+            lambda facts: facts["identities"]["summary"]["users_not_read_whole"],
+        ),
+    ],
+)
+def test_a_number_never_stands_for_what_was_not_read(operation, place):
+    found = report(Made(**{operation: Refused("AccessDenied", "no")}))
+    assert place(found["facts"])
+    assert as_html(found)
+
+
+def test_without_the_simulator_nobody_is_said_to_administer_nothing():
+    denied = Refused("AccessDenied", "no")
+    made = Made(SimulatePrincipalPolicy=denied)
+    del made.answers[f"SimulatePrincipalPolicy {ALICE}"]
+    found = report(made)
+    assert found["facts"]["administrators"] is None
+    assert "none found" not in as_html(found)
 
 
 def test_bounds_are_named_in_the_report():
@@ -222,7 +252,9 @@ def test_asking_together_gives_the_same_report():
         return made(asks)
 
     asking = report_of(NOW.timestamp(), "https://kms.example", ["x"], Bounds())
-    assert asyncio.run(collected_async(asking, answers)) == report()
+    with pytest.raises(StopIteration) as done:
+        collected_async(asking, answers).send(None)  # it waits for nothing
+    assert done.value.value == report()
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,10 @@ class DomainWorld:
         name = f"alice{self.made}"
         user = User(account_id=ACCOUNT, name=name, unique_id=f"AIDA{self.made}", created_at=1.0)
         secret = self.operator(commands.CreateSecret(ACCOUNT, name, ROOT_HOLDER))
-        password = self.worker(commands.HashPassword(ACCOUNT, user.unique_id, "correct horse"))
+        proof = commands.AccessKeyProof(ACCOUNT, name, ROOT_HOLDER, secret.sealed_secret)
+        password = self.worker(
+            commands.HashPassword(ACCOUNT, user.unique_id, "correct horse", proof=proof)
+        )
         device = MfaDevice(account_id=ACCOUNT, name=name, created_at=1.0, sealed_seed=b"")
         seed = self.worker(commands.CreateMfaSeed(device.serial_number)).sealed_seed
         audit = self.operator(commands.CreateAuditKey())

@@ -223,6 +223,7 @@ class Path:
         progress.resources = facts.resources
         if facts.identified is not None:
             progress.caller = asked.caller = facts.identified
+        progress.claimed = facts.claimed
         if self.quotas is not None:
             self.quotas.admit(progress, facts.needs, asked.now)
         try:
@@ -265,6 +266,7 @@ class Path:
         answer = self.wire.refuse(received, refusal)
         now, address = self.now(), progress.raw.source_ip
         # Anybody can cause refusals of callers not identified: one record counts those left out.
-        if progress.caller or self.strangers.admits(address, refusal.code, now):
+        is_owed = progress.caller is not None or progress.withheld
+        if is_owed or self.strangers.admits(address, refusal.code, now):
             await self.archive.append(record_of(progress, refusal, self.draw(), now))
         return answer

@@ -52,6 +52,9 @@ class Failure(IntEnum):
     TOO_OFTEN = 22
     NOT_APPROVED = 60  # too few operators signed it, or it is over, ended, or of elsewhere
     TOO_EARLY = 61  # operators can refuse it still
+    SIGN_IN_FAILED = 120  # password, code or token
+    MFA_REQUIRED = 121  # the password is right, and the holder has a device
+    PASSWORD_CHANGE_REQUIRED = 122  # password and code are right
     TOKEN_AWAY = 90  # the PKCS#11 token cannot be used now
     KEY_NOT_IN_TOKEN = 91
 
@@ -248,6 +251,23 @@ class NewBackupKey(Struct, frozen=True, array_like=True, tag=100):
         return "NewBackupKey()"
 
 
+class SignedIn(Struct, frozen=True, array_like=True, tag=120):
+    """The session of a sign-in; `device` is the place of the code that was taken, if one was.
+
+    `sealed_password` is there if it was changed. `known_device` is for the device to keep.
+    """
+
+    secret_access_key: str
+    session_token: bytes
+    taken: TakenCode | None
+    device: int
+    sealed_password: bytes
+    known_device: bytes
+
+    def __repr__(self) -> str:
+        return "SignedIn()"
+
+
 Reply = (
     Greeting
     | SealedDomains
@@ -275,4 +295,5 @@ Reply = (
     | SealEvents
     | SealChange
     | NewBackupKey
+    | SignedIn
 )

@@ -106,9 +106,17 @@ class Connection(asyncio.Protocol):
             return None
         work = partial(self._perform, self._role, command)
         queue = self._uses if lane is Lane.BESIDE else self._slow_lane
-        if queue.submit(command.payer, work, partial(self._send, correlation_id)):
+        send = self._send_slowly_minted if command.is_minting else self._send
+        if queue.submit(command.payer, work, partial(send, correlation_id)):
             return None
         return Failed(Failure.BUSY)
+
+    def _send_slowly_minted(self, correlation_id: int, reply: Reply) -> None:
+        """Answer once the journal holds the credentials that were made on a thread."""
+        if reply.__class__ is Failed:
+            self._send(correlation_id, reply)
+        else:
+            self._journal.when_written(partial(self._send_minted, correlation_id, reply))
 
     def _promoted(self, command: Command) -> Reply:
         """Let a worker's connection that shows the custodian key be a custodian's."""

@@ -8,6 +8,7 @@ line before it. `kagimori audit verify` compares it with what the workers record
 import asyncio
 import os
 import re
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from hashlib import sha256
@@ -29,23 +30,27 @@ class JournalBroken(Exception):
 class Journal:
     """Lines wait in memory until they are written together; without a descriptor they are dropped.
 
-    `add` and `take` are the loop's, `write` is the journal thread's.
+    `add` is the loop's and the slow lane's, `take` the loop's, `write` the journal thread's.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
         self._waiting: list[bytes] = []
+        self._adding = threading.Lock()
         self._sequence, self._line_hash, self._size = 0, _GENESIS, 0
         if descriptor is not None:
             self._find_end(descriptor)
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Have an entry written next."""
-        self._waiting.append(msgspec.json.encode(entry))
+        encoded = msgspec.json.encode(entry)
+        with self._adding:
+            self._waiting.append(encoded)
 
     def take(self) -> list[bytes]:
         """Return the entries that are to be written, which are nobody else's then."""
-        entries, self._waiting = self._waiting, []
+        with self._adding:
+            entries, self._waiting = self._waiting, []
         return entries
 
     def write(self, entries: list[bytes]) -> None:

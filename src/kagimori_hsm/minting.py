@@ -11,7 +11,7 @@ GetFederationToken: DurationSeconds; IAM User Guide, "Compare AWS STS credential
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from kagimori_boundary.commands import CreateSecretOnBehalf, CreateSession
+from kagimori_boundary.commands import CreateSecretOnBehalf, CreateSession, SignIn
 from kagimori_boundary.commands.identity import (
     FEDERATED,
     NO_ACCOUNT,
@@ -30,6 +30,7 @@ ROLE_SECONDS_MAX: Final = 12 * HOUR
 CHAINED_SECONDS_MAX: Final = HOUR
 USER_SECONDS_MAX: Final = 36 * HOUR
 ROOT_SECONDS_MAX: Final = HOUR
+SIGNED_IN_SECONDS_MAX: Final = 12 * HOUR  # the root user's as well, as in AWS's console
 # How far a signature's time may be from ours, and a minute for the way to here.
 CLOCK_SECONDS: Final = 6 * MINUTE
 # A presigned request may be used for seven days; Query services alone take one.
@@ -68,6 +69,40 @@ def check_session(command: CreateSession, asker: Asker | None, now: float | None
         raise Refused(Reason.FORBIDDEN)
     longest = _longest_seconds(command, asker)
     if not SESSION_SECONDS_MIN <= command.expires_at - command.issued_at <= longest:
+        raise Refused(Reason.FORBIDDEN)
+
+
+def check_sign_in(command: SignIn, now: float | None) -> None:
+    """Check the times of the session of a sign-in. Without `now` no clock is asked (for `dev`).
+
+    Raises:
+        Refused: FORBIDDEN.
+    """
+    if now is not None and abs(command.issued_at - now) > CLOCK_SECONDS:
+        raise Refused(Reason.FORBIDDEN)
+    seconds = command.expires_at - command.issued_at
+    if not SESSION_SECONDS_MIN <= seconds <= SIGNED_IN_SECONDS_MAX:
+        raise Refused(Reason.FORBIDDEN)
+
+
+def check_own(asker: Asker, account_id: str, principal_id: str) -> None:
+    """Check that who asks is this principal.
+
+    Raises:
+        Refused: FORBIDDEN.
+    """
+    if asker.account_id != account_id or not asker.may_be(principal_id):
+        raise Refused(Reason.FORBIDDEN)
+
+
+def check_password_setter(asker: Asker, account_id: str, user_id: str) -> None:
+    """Check that who asks may set this password, as far as is known here.
+
+    Raises:
+        Refused: FORBIDDEN: another account's, or the root user's for somebody else.
+    """
+    of_root = user_id == ROOT_HOLDER
+    if asker.account_id != account_id or (of_root and not asker.is_root):
         raise Refused(Reason.FORBIDDEN)
 
 

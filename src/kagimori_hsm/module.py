@@ -41,6 +41,7 @@ from kagimori_hsm.commands.key_stores import KeyStoreCommands
 from kagimori_hsm.commands.mfa import MfaCommands
 from kagimori_hsm.commands.passwords import Passwords
 from kagimori_hsm.commands.seals import SealCommands
+from kagimori_hsm.commands.sign_in import SignInCommands
 from kagimori_hsm.commands.use import UseCommands
 from kagimori_hsm.engines.software import BackingKeys
 from kagimori_hsm.journal import Journal
@@ -95,6 +96,7 @@ class Module:
         self._seals = SealCommands(self._rings, self._roots, self._opened, world)
         mfa = MfaCommands(self._rings, world)
         identity = IdentityCommands(self._rings, mfa, journal or Journal(), world)
+        passwords = Passwords(self._rings, identity.asker, world)
         functions: dict[type[HsmCommand], Function] = {
             commands.Hello: self._hello,
             commands.Unseal: self._unseal,
@@ -102,7 +104,7 @@ class Module:
             commands.AdoptDomains: self._adopt_domains,
             commands.AdmitFollower: self._admit_follower,
             commands.Zeroize: self._zeroize,
-            commands.HashPassword: Passwords(self._rings).hash,
+            commands.HashPassword: passwords.hash,
             **self._health.functions(),
             **self._audit.functions(),
             **UseCommands(self._keys).functions(),
@@ -111,6 +113,7 @@ class Module:
             **IntegrityCommands(self._rings).functions(),
             **BackupCommands(self._rings, self._keys).functions(),
             **mfa.functions(),
+            **SignInCommands(self._rings, identity, mfa, passwords, world).functions(),
             **KeyStoreCommands(self._rings, world).functions(),
             **self._seals.functions(),
             **DomainCommands(self._rings, self._keys, self._roots, world).functions(),

@@ -27,6 +27,10 @@ class Bucket:
         self._left -= 1.0
         return True
 
+    def give_back(self) -> None:
+        """Undo a take."""
+        self._left = min(self._burst, self._left + 1.0)
+
 
 class Rate:
     """A bucket for each who asks, and one for all of them together."""

@@ -26,6 +26,9 @@ class Reason(StrEnum):
     TOO_OFTEN = "too often"
     NOT_APPROVED = "not approved"
     TOO_EARLY = "too early"
+    SIGN_IN_FAILED = "sign-in failed"
+    MFA_REQUIRED = "code required"
+    PASSWORD_CHANGE_REQUIRED = "password change required"  # noqa: S105
     TOKEN_AWAY = "token away"  # noqa: S105
     KEY_NOT_IN_TOKEN = "key not in token"  # noqa: S105
 

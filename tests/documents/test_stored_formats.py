@@ -343,15 +343,18 @@ def test_seeds_of_mfa_devices(pair):
 def test_passwords(pair):
     named = (ACCOUNT, "AIDA1234567890123456")
     binding = second_hsm.password_binding(*named)
-    made = pair.worker(commands.HashPassword(*named, "first"))
+    root = (ACCOUNT, "AKIAIOSFODNN7EXAMPLE", "root")
+    secret = pair.operator(commands.CreateSecret(*root))
+    proof = commands.AccessKeyProof(*root, secret.sealed_secret)
+    made = pair.worker(commands.HashPassword(*named, "first", proof=proof))
     salt, kept = second_hsm.unpacked(pair.ring.unwrap(made.value, binding))
     assert kept == [second_hsm.password_hash("first", salt)]
     salt = os.urandom(16)
     form = second_hsm.packed([salt, [second_hsm.password_hash("ours", salt)]])
     ours = pair.ring.wrap(form, binding)
-    changed = pair.worker(commands.HashPassword(*named, "next", ours, "ours"))
+    changed = pair.worker(commands.HashPassword(*named, "next", ours, "ours", proof=proof))
     assert isinstance(changed, Bytes)
-    wrong = pair.worker(commands.HashPassword(*named, "next", ours, "theirs"))
+    wrong = pair.worker(commands.HashPassword(*named, "next", ours, "theirs", proof=proof))
     assert wrong == Failed(Failure.INCORRECT_PASSWORD)
 
 

@@ -12,6 +12,7 @@ from kagimori.rules.identity.managed_policy import Attachment, ManagedPolicy
 from kagimori.rules.identity.mfa_device import MfaDevice
 from kagimori.rules.identity.oidc_provider import OidcProvider
 from kagimori.rules.identity.role import Role
+from kagimori.rules.identity.sign_in_token import SignInToken
 from kagimori.rules.identity.user import User
 
 _NAMED: Final = ("account_id", "folded")
@@ -93,6 +94,13 @@ OIDC_PROVIDERS: Final = Table(
     counted=_COUNTED,
     unguarded_groups=_LISTS,
 )
+SIGN_IN_TOKENS: Final = Table(
+    "sign_in_tokens",
+    SignInToken,
+    ("account_id", "holder"),
+    {"by_hash": ("token_hash",)},
+    makes_callers=False,
+)
 
 IDENTITY_TABLES: Final = (
     ACCOUNTS,
@@ -110,4 +118,5 @@ IDENTITY_TABLES: Final = (
     PASSWORD_POLICIES,
     MFA_DEVICES,
     OIDC_PROVIDERS,
+    SIGN_IN_TOKENS,
 )

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from kagimori.rules.entity import changed
 from kagimori.rules.identity.account import AccessKey
 from kagimori.rules.identity.login_profile import LoginProfile
-from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.identity.mfa_device import ROOT_USER, MfaDevice
 from kagimori.rules.key_stores.key_store import CustomKeyStore
 from kagimori.rules.keys.audit_key import StoredAuditKey
 from kagimori.rules.keys.kms_key import CLOUDHSM, KmsKey
@@ -25,6 +25,7 @@ from kagimori_boundary.commands import (
     StoredToken,
     StoreSecretToken,
 )
+from kagimori_boundary.commands.identity import ROOT_HOLDER
 from kagimori_boundary.commands.key_stores import PASSWORD, PROXY
 
 
@@ -77,7 +78,8 @@ def _access_key_presented(key: AccessKey, _: Any) -> Sequence[StoredToken]:
 def _password_presented(
     profile: LoginProfile, user_id: Callable[[LoginProfile], str]
 ) -> Sequence[StoredToken]:
-    return (PasswordToken(profile.account_id, user_id(profile), profile.sealed_password),)
+    whose = ROOT_HOLDER if profile.member == ROOT_USER else user_id(profile)
+    return (PasswordToken(profile.account_id, whose, profile.sealed_password),)
 
 
 def _store_presented(store: CustomKeyStore, _: Any) -> Sequence[StoredToken]:

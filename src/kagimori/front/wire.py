@@ -16,6 +16,8 @@ from kagimori.rules.sigv4.presigned import SIGNATURE, read_presigned
 # What needs no signature: the token in such a request is all its authentication. With SAML it is
 # refused as what is not offered, and not for the lack of a signature.
 UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+# Likewise of services that speak JSON: the password, or the token in its place.
+UNSIGNED_JSON: Final = (("kagimori", "SignIn"),)
 
 
 class Wire:
@@ -29,6 +31,12 @@ class Wire:
             if model.target_prefix
             for name in _names(model.target_prefix)
         }
+        self._unsigned_actions = frozenset(
+            f"{name}.{operation}".encode()
+            for service, operation in UNSIGNED_JSON
+            if service in self._models
+            for name in _names(self._models[service].target_prefix or "")
+        )
         self._targets: dict[bytes, Target] = {}
 
     def model(self, service: str) -> ServiceModel:
@@ -51,6 +59,9 @@ class Wire:
                 unsigned = self._unsigned(raw)
                 if unsigned is not None:
                     return Received(raw, headers, unsigned.model.service, form, None, unsigned)
+            elif authorization is None and action in self._unsigned_actions:
+                named = self._targets.get(action) or self._json_target(action)
+                return Received(raw, headers, named.model.service, form, None, named)
             if claim is None:
                 claim = read_claim(authorization)
             if action is not None:

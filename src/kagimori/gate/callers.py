@@ -8,13 +8,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kagimori.entities.identity_tables import ROLES, USERS
+from kagimori.entities.identity_tables import ACCOUNTS, ROLES, USERS
 from kagimori.gate.gathering import Holder, gathered
 from kagimori.gate.identities import managed_policy
 from kagimori.ports import View
 from kagimori.rules.authorization.authorize import IdentityRules
 from kagimori.rules.folding import fold
-from kagimori.rules.identity.account import AccessKey
+from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.identity.aws_managed import administrator_access
 from kagimori.rules.identity.caller import (
     Caller,
@@ -82,7 +82,8 @@ class Callers:
     def of_session(self, access_key_id: str, session: SessionClaims) -> Caller | None:
         """Return whose session it is, judged by what the user or role may now.
 
-        None if there is no such user or role any more, or only a namesake.
+        None if there is no such user or role any more, or only a namesake, or if its sessions were
+        ended since.
 
         Raises:
             Absent: not in memory yet.
@@ -96,9 +97,15 @@ class Callers:
                 bearer = next(iter(self._view.group(table, "by_id", (session.unique_id,))), None)
             if bearer is None:
                 return None
+        # The root user's generation is with the account.
+        of: User | Role | Account | None = bearer
+        if of is None:
+            of = self._view.one(ACCOUNTS, (session.account_id,))
+        if of is not None and session.generation < of.session_generation:
+            return None
         managed = [managed_policy(self._view, arn) for arn in session.policy_arns]
         holders = () if bearer is None else gathered(self._view, bearer)
-        made_of = (session, *managed, *_entities(holders))
+        made_of = (session, of, *managed, *_entities(holders))
         known = self._kept(access_key_id, made_of)
         if known is not None:
             return known

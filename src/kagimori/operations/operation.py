@@ -23,6 +23,7 @@ from kagimori.rules.authorization.authorize import Allowed
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.key_stores.asks import StoreAsk
 from kagimori.rules.key_stores.causes import Cause, refusal_of_use
+from kagimori.rules.records.claimed import Claimed
 from kagimori.rules.refusal import Refusal
 from kagimori_boundary.commands import Command
 from kagimori_boundary.replies import Failure
@@ -31,12 +32,14 @@ from kagimori_boundary.replies import Failure
 class Facts(Struct, gc=False):
     """The entities that `look_up` found. Operations that find more add their own fields.
 
-    `identified` is whose request it turns out to be, where its content proves so and no signature.
+    `identified` is whose request it turns out to be, where its content proves so and no signature;
+    `claimed` is who signs in, of whom nothing is proved.
     `outside` is where custom key stores hold keys of the command.
     """
 
     needs: tuple[Need, ...] = ()
     identified: Caller | None = None
+    claimed: Claimed | None = None
     outside: Outside | None = None
 
     @property

@@ -70,6 +70,7 @@ from kagimori_boundary.commands.key_stores import (
     OpenStorePassword,
     SealStoreSecret,
 )
+from kagimori_boundary.commands.passwords import CreateSignInToken, HashPassword, SignIn
 from kagimori_boundary.commands.seals import (
     AddSeal,
     AdmitCustodians,
@@ -84,7 +85,6 @@ from kagimori_boundary.commands.seals import (
 )
 from kagimori_boundary.commands.sign_in import (
     CreateMfaSeed,
-    HashPassword,
     OneCode,
     TakeCodes,
 )
@@ -140,6 +140,8 @@ Command = (
     | SealClaims
     | OpenClaims
     | HashPassword
+    | SignIn
+    | CreateSignInToken
     | CreateMfaSeed
     | TakeCodes
     | CreateAuditKey
@@ -199,6 +201,7 @@ __all__ = [
     "CreateSecret",
     "CreateSecretOnBehalf",
     "CreateSession",
+    "CreateSignInToken",
     "Decapsulate",
     "Decrypt",
     "DeriveIntegrityKey",
@@ -252,6 +255,7 @@ __all__ = [
     "SessionProof",
     "Sign",
     "SignDigest",
+    "SignIn",
     "StoreMaterial",
     "StoreSecretToken",
     "StoredToken",

@@ -1,6 +1,4 @@
-"""Commands about passwords and virtual MFA devices."""
-
-from typing import ClassVar
+"""Commands about virtual MFA devices."""
 
 from msgspec import Struct
 
@@ -20,23 +18,6 @@ class OneCode(Struct, frozen=True, array_like=True):
     after: int
     drift: int
     now: float
-
-
-class HashPassword(HsmCommand, frozen=True, tag=31):
-    """Hash a new password of a user; answers the hash sealed with the newest before it.
-
-    `sealed_before` is what was answered for the password before (empty for the first), `current`
-    that password where it must be known to be changed. The new one must be none of `remembered`.
-    """
-
-    is_slow: ClassVar[bool] = True
-
-    account_id: str
-    user_id: str
-    password: str
-    sealed_before: bytes = b""
-    current: str | None = None
-    remembered: int = 0
 
 
 class CreateMfaSeed(HsmCommand, frozen=True, tag=32):

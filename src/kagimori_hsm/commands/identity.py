@@ -158,7 +158,11 @@ class IdentityCommands:
         if asker is None and not self._web_identities.allows(command.account_id):
             raise Refused(Reason.TOO_OFTEN)
         taken = None if command.code is None else self._mfa.take(command.code)
-        asked_by = asker.access_key_id if asker is not None else ""
+        made = self.mint(command, asker.access_key_id if asker is not None else "")
+        return msgspec.structs.replace(made, taken=taken)
+
+    def mint(self, command: commands.CreateSession, asked_by: str) -> NewSession:
+        """Return a session that may be, which is in the journal before the answer leaves."""
         session = _Session(
             _drawn_secret(),
             command.kind,
@@ -185,7 +189,7 @@ class IdentityCommands:
         sealed = self._rings.identity().wrap(
             msgspec.msgpack.encode(session), _session_binding(command.access_key_id)
         )
-        return NewSession(session.secret, sealed, taken)
+        return NewSession(session.secret, sealed)
 
     def _open_session(self, command: commands.OpenSession) -> Reply:
         check_scope_date(command.date, command.service, self._world.now())

@@ -7,7 +7,8 @@ started is not known, so a device that is not known counts as one that was guess
 
 import base64
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from kagimori_boundary.commands import CreateMfaSeed, OneCode, TakeCodes
@@ -35,6 +36,7 @@ class MfaCommands:
         # Wrong codes in a row, and the step of the last one, by serial number: of devices that were
         # made, or whose codes came, since this process started.
         self._wrong: dict[str, tuple[int, int]] = {}
+        self._taking = threading.Lock()  # sign-ins are on threads of their own
 
     def functions(self) -> dict[type, Callable[[Any], Reply]]:
         return {CreateMfaSeed: self._create_seed, TakeCodes: self._take_two}
@@ -45,25 +47,54 @@ class MfaCommands:
         Raises:
             Refused: it is not, or too many were not.
         """
+        return self.take_one((code,))[1]
+
+    def take_one(self, codes: Sequence[OneCode]) -> tuple[int, TakenCode]:
+        """Return the place of the first device whose code is right, and its step.
+
+        A code that fits one device of a holder is no wrong one of the others.
+
+        Raises:
+            Refused: there is none, or too many were wrong.
+        """
+        with self._taking:
+            for place, code in enumerate(codes):
+                taken = self._fitting(code)
+                if taken is not None:
+                    self._note(code.serial_number, 0, self._step_of(code))
+                    return place, taken
+            for code in codes:
+                if not self._is_slowed_down(code.serial_number, self._step_of(code)):
+                    self._note_wrong(code.serial_number, self._step_of(code))
+        raise Refused(Reason.INVALID_CODE)
+
+    def _step_of(self, code: OneCode) -> int:
+        return step_at(self._world.moment(code.now))
+
+    def _fitting(self, code: OneCode) -> TakenCode | None:
+        """Return the step of a code that is right; None if it is not, or is not listened to now."""
         seed = self._seed(code.serial_number, code.sealed_seed)
-        step = step_at(self._world.moment(code.now))
+        step = self._step_of(code)
         if self._is_slowed_down(code.serial_number, step):
-            raise Refused(Reason.INVALID_CODE)
+            return None
         for offset in _NEAR:
             candidate = step + code.drift + offset
             if candidate > code.after and is_code(seed, candidate, code.code):
-                self._note(code.serial_number, 0, step)
                 return TakenCode(candidate, code.drift + offset)
-        self._note_wrong(code.serial_number, step)
-        raise Refused(Reason.INVALID_CODE)
+        return None
 
     def _create_seed(self, command: CreateMfaSeed) -> Reply:
         seed = os.urandom(_SEED_BYTES)
         sealed = self._rings.identity().wrap(seed, seed_binding(command.serial_number))
-        self._note(command.serial_number, 0, 0)
+        with self._taking:
+            self._note(command.serial_number, 0, 0)
         return NewSeed(base64.b32encode(seed).decode(), sealed)
 
     def _take_two(self, command: TakeCodes) -> Reply:
+        with self._taking:
+            return self._two_taken(command)
+
+    def _two_taken(self, command: TakeCodes) -> TakenCode:
         seed = self._seed(command.serial_number, command.sealed_seed)
         now = step_at(self._world.moment(command.now))
         if self._is_slowed_down(command.serial_number, now):

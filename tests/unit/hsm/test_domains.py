@@ -80,7 +80,8 @@ class Hsm:
         new = self.worker(commands.GenerateKey(ACCOUNT, REGION, "k", *kind))
         bound = BoundToken(ACCOUNT, REGION, "k", *kind, new.material_id, new.key_token)
         secret = self.operator(commands.CreateSecret(ACCOUNT, "AKIA", ROOT_HOLDER))
-        password = self.worker(commands.HashPassword(ACCOUNT, "AIDA", "correct horse"))
+        proof = commands.AccessKeyProof(ACCOUNT, "AKIA", ROOT_HOLDER, secret.sealed_secret)
+        password = self.worker(commands.HashPassword(ACCOUNT, "AIDA", "correct horse", proof=proof))
         seed = self.worker(commands.CreateMfaSeed(SERIAL))
         audit = self.operator(commands.CreateAuditKey())
         return [

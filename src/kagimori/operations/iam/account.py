@@ -8,6 +8,7 @@ from kagimori.entities.identity_tables import (
     ACCOUNT_ALIASES,
     GROUPS,
     INSTANCE_PROFILES,
+    LOGIN_PROFILES,
     MANAGED_POLICIES,
     MFA_DEVICES,
     OIDC_PROVIDERS,
@@ -55,7 +56,6 @@ _QUOTAS: Final = {
     "ServerCertificatesQuota": 0,
     "SigningCertificatesPerUserQuota": 0,
     "AccountSigningCertificatesPresent": 0,
-    "AccountPasswordPresent": 0,
     "GlobalEndpointTokenVersion": 2,
 }
 
@@ -76,6 +76,7 @@ class GetAccountSummary(IamOperation[Answered, None]):
 
         devices, policies = listed(MFA_DEVICES), listed(MANAGED_POLICIES)
         root_keys = asked.view.group(ACCESS_KEYS, "by_owner", (account_id, ""))
+        root_password = asked.view.one(LOGIN_PROFILES, (account_id, ROOT_USER))
         versions = sum(len(policy.versions) for policy in policies)
         numbers = {
             "Users": len(listed(USERS)),
@@ -90,6 +91,7 @@ class GetAccountSummary(IamOperation[Answered, None]):
             "AccountMFAEnabled": int(any(device.holder == ROOT_USER for device in devices)),
             "MFADevicesInUse": sum(bool(device.holder) for device in devices),
             "AccountAccessKeysPresent": int(bool(root_keys)),
+            "AccountPasswordPresent": int(root_password is not None),
         }
         return Answered(facts.needs, answer={"SummaryMap": {**numbers, **_QUOTAS}})
 

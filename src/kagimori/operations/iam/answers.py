@@ -10,6 +10,7 @@ from kagimori.rules.identity.account import AccessKey, Account
 from kagimori.rules.identity.bearer import Bearer
 from kagimori.rules.identity.group import Group
 from kagimori.rules.identity.instance_profile import InstanceProfile
+from kagimori.rules.identity.login_profile import LoginProfile
 from kagimori.rules.identity.managed_policy import ManagedPolicy, PolicyVersion
 from kagimori.rules.identity.role import Role
 from kagimori.rules.identity.user import User
@@ -24,21 +25,32 @@ def shown_tags(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def shown_user(user: User, *, whole: bool = True) -> dict[str, Any]:
+def shown_user(
+    user: User, profile: LoginProfile | None = None, *, whole: bool = True
+) -> dict[str, Any]:
     """Return a user; listings leave out tags and boundary."""
-    shown = {
+    shown: dict[str, Any] = {
         "Path": user.path,
         "UserName": user.name,
         "UserId": user.unique_id,
         "Arn": user.arn,
         "CreateDate": user.created_at,
+        **_last_used(profile),
     }
     return {**shown, **(_more(user) if whole else {})}
 
 
-def shown_root(account: Account, arn: str) -> dict[str, Any]:
+def shown_root(account: Account, arn: str, profile: LoginProfile | None = None) -> dict[str, Any]:
     """Return an account's root user, as GetUser shows it."""
-    return {"UserId": account.account_id, "Arn": arn, "CreateDate": account.created_at}
+    shown = {"UserId": account.account_id, "Arn": arn, "CreateDate": account.created_at}
+    return {**shown, **_last_used(profile)}
+
+
+def _last_used(profile: LoginProfile | None) -> dict[str, float]:
+    """Return when somebody last signed in with the password; nothing if nobody has."""
+    if profile is None or profile.last_used_at is None:
+        return {}
+    return {"PasswordLastUsed": profile.last_used_at}
 
 
 def shown_group(group: Group) -> dict[str, Any]:

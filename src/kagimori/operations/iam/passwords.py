@@ -64,7 +64,9 @@ def _present(facts: WithProfile) -> LoginProfile:
     return facts.profile
 
 
-def _hash(facts: WithProfile, password: str, current: str | None = None) -> HashPassword:
+def _hash(
+    asked: Request, facts: WithProfile, password: str, current: str | None = None
+) -> HashPassword:
     """Return the command that hashes a new password.
 
     Raises:
@@ -79,6 +81,7 @@ def _hash(facts: WithProfile, password: str, current: str | None = None) -> Hash
         b"" if profile is None else profile.sealed_password,
         current,
         0 if policy is None else policy.remembered,
+        asked.caller.proof,
     )
 
 
@@ -100,7 +103,7 @@ class CreateLoginProfile(_OnLoginProfile[Bytes]):
             raise EntityAlreadyExists(f"Login Profile for user {name} already exists.")
         if asked.call.input.Password is None:
             raise ValidationError("Must specify a password.")
-        return _hash(facts, asked.call.input.Password)
+        return _hash(asked, facts, asked.call.input.Password)
 
     def finish(self, asked: Request, facts: WithProfile, reply: Bytes) -> Outcome:
         user = facts.entity
@@ -131,7 +134,7 @@ class UpdateLoginProfile(_OnLoginProfile[Bytes | None]):
     def ask(self, asked: Request, allowed: Allowed, facts: WithProfile) -> Command | None:
         _present(facts)
         password = asked.call.input.Password
-        return None if password is None else _hash(facts, password)
+        return None if password is None else _hash(asked, facts, password)
 
     def finish(self, asked: Request, facts: WithProfile, reply: Bytes | None) -> Outcome:
         profile, reset = _present(facts), asked.call.input.PasswordResetRequired
@@ -166,7 +169,7 @@ class ChangePassword(IamOperation[WithProfile, Bytes]):
     def ask(self, asked: Request, allowed: Allowed, facts: WithProfile) -> Command | None:
         given = asked.call.input
         _present(facts)
-        return _hash(facts, given.NewPassword, given.OldPassword)
+        return _hash(asked, facts, given.NewPassword, given.OldPassword)
 
     def finish(self, asked: Request, facts: WithProfile, reply: Bytes) -> Outcome:
         profile = _present(facts)

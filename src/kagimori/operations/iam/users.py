@@ -12,6 +12,7 @@ from kagimori.entities.identity_tables import (
     LOGIN_PROFILES,
     MEMBERSHIPS,
     MFA_DEVICES,
+    SIGN_IN_TOKENS,
     USERS,
 )
 from kagimori.gate.asked import Asked, Request
@@ -31,8 +32,9 @@ from kagimori.rules.identity.bearer import identity_arn
 from kagimori.rules.identity.group import Membership
 from kagimori.rules.identity.login_profile import LoginProfile
 from kagimori.rules.identity.managed_policy import Attachment
-from kagimori.rules.identity.mfa_device import MfaDevice
+from kagimori.rules.identity.mfa_device import ROOT_USER, MfaDevice
 from kagimori.rules.identity.refusals import DeleteConflict, EntityAlreadyExists
+from kagimori.rules.identity.sign_in_token import SignInToken
 from kagimori.rules.identity.user import User
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori_boundary.commands import Command
@@ -53,25 +55,36 @@ class CreateUser(CreateIdentity[User, NewIdentity]):
         return shown_user(entity)
 
 
-class GetUser(AboutNamed[User, On[User | Account], None]):
+class Shown(On[User | Account]):
+    """A user or the root user, with the password that it may have."""
+
+    profile: LoginProfile | None = None
+
+
+class GetUser(AboutNamed[User, Shown, None]):
     """The root user, when it names nobody, is shown itself."""
 
     read_only = True
     kind = USER
     is_self_default = True
 
-    def look_up(self, asked: Asked) -> On[User | Account] | Withheld:
+    def look_up(self, asked: Asked) -> Shown | Withheld:
         if asked.call.input.UserName is not None or not is_root(asked):
-            return self.found(asked, On)
+            return self.found(asked, Shown)
         account: Account = asked.view.one(ACCOUNTS, (asked.caller.account_id,))
-        root: On[User | Account] = On((self.need(asked.caller.principal.arn),), entity=account)
-        return root
+        return Shown((self.need(asked.caller.principal.arn),), entity=account)
 
-    def finish(self, asked: Request, facts: On[User | Account], reply: None) -> Outcome:
+    def read(self, asked: Asked, facts: Shown) -> Shown:
         entity = facts.entity
+        member = entity.folded if isinstance(entity, User) else ROOT_USER
+        profile = asked.view.one(LOGIN_PROFILES, (entity.account_id, member))
+        return replace(facts, profile=profile)
+
+    def finish(self, asked: Request, facts: Shown, reply: None) -> Outcome:
+        entity, profile = facts.entity, facts.profile
         if isinstance(entity, User):
-            return Outcome({"User": shown_user(entity)})
-        return Outcome({"User": shown_root(entity, asked.caller.principal.arn)})
+            return Outcome({"User": shown_user(entity, profile)})
+        return Outcome({"User": shown_root(entity, asked.caller.principal.arn, profile)})
 
 
 class ListUsers(ListIdentities[User]):
@@ -89,6 +102,7 @@ class WithBelongings(On[User]):
     uses: Sequence[Attachment] = ()
     login_profile: LoginProfile | None = None
     mfa_devices: Sequence[MfaDevice] = ()
+    sign_in_token: SignInToken | None = None
     is_taken: bool = False
 
 
@@ -102,6 +116,7 @@ def _with_belongings(view: View, facts: WithBelongings) -> WithBelongings:
         uses=uses_of(view, user),
         login_profile=view.one(LOGIN_PROFILES, folded),
         mfa_devices=view.group(MFA_DEVICES, "by_holder", folded),
+        sign_in_token=view.one(SIGN_IN_TOKENS, (user.account_id, user.unique_id)),
     )
 
 
@@ -202,7 +217,9 @@ class DeleteUser(AboutNamed[User, WithBelongings, None]):
     def finish(self, asked: Request, facts: WithBelongings, reply: None) -> Outcome:
         # Only the boundary's record is left.
         uses = [Delete(ATTACHMENTS, use) for use in facts.uses]
-        return Outcome(writes=(Delete(USERS, facts.entity), *uses))
+        token = facts.sign_in_token
+        tokens = () if token is None else (Delete(SIGN_IN_TOKENS, token),)
+        return Outcome(writes=(Delete(USERS, facts.entity), *uses, *tokens))
 
 
 def is_root(asked: Request) -> bool:

@@ -15,5 +15,17 @@ class NotApprovedException(Refusal):
     """The request cannot be performed, or signed: not yet, or no longer."""
 
 
+class SignInFailedException(Refusal):
+    """Nobody signs in with this; it does not say what is wrong."""
+
+
+class MfaRequiredException(Refusal):
+    """The password is right, and the holder has an MFA device."""
+
+
+class PasswordChangeRequiredException(Refusal):
+    """Password and code are right, and the password must be changed."""
+
+
 class InvalidApprovalException(Refusal):
     """A signature that counts for nothing."""

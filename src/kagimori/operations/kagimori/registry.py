@@ -35,6 +35,9 @@ from kagimori.operations.kagimori.service_keys import (
     DeleteServiceKey,
     ListServiceKeys,
 )
+from kagimori.operations.kagimori.sign_in import SignIn
+from kagimori.operations.kagimori.sign_in_means import CreateSignInToken, SetRootPassword
+from kagimori.operations.kagimori.sign_out import SignOutEverywhere
 from kagimori.operations.kagimori.status import (
     GetAuditStatus,
     GetHsmStatus,
@@ -53,6 +56,7 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         CreateAccount(),
         CreateBackupKey(),
         CreateServiceKey(),
+        CreateSignInToken(),
         DeleteServiceKey(),
         DestroyDomainKeys(),
         ExecuteApproval(),
@@ -82,7 +86,10 @@ def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
         SearchKeys(),
         SetKeyGuard(),
         SetQuota(),
+        SetRootPassword(),
         SignApproval(),
+        SignIn(),
+        SignOutEverywhere(),
         TestKeyPolicy(inspector),
         ZeroizeHsm(),
     )

@@ -85,6 +85,7 @@ def role_claims(
         source_identity=facts.source_identity,
         provider=provider,
         subject=subject,
+        generation=role.session_generation,
         issued_at=0.0,
         expires_at=0.0,
     )

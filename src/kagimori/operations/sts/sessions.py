@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kagimori.entities.identity_tables import ACCOUNTS, USERS
 from kagimori.gate.asked import Asked, Need, Request
 from kagimori.operations.operation import Outcome
 from kagimori.operations.sts.credentials import (
@@ -19,6 +20,8 @@ from kagimori.operations.sts.credentials import (
     shown_credentials,
     writes_of,
 )
+from kagimori.rules.folding import fold
+from kagimori.rules.identity.account import Account
 from kagimori.rules.identity.caller import Caller, federated_arn
 from kagimori.rules.identity.session import FEDERATED, ROOT, USER, SessionClaims
 from kagimori.rules.identity.session_request import (
@@ -30,6 +33,7 @@ from kagimori.rules.identity.session_request import (
     read_session_tags,
     user_session_seconds,
 )
+from kagimori.rules.identity.user import User
 from kagimori.rules.policy.principal import PrincipalKind
 from kagimori_boundary.replies import NewSession
 
@@ -49,6 +53,7 @@ class GetSessionToken(IssueCredentials[Issue]):
             account_id=caller.account_id,
             name=caller.user_name or "",
             unique_id="" if is_root else caller.user_id,
+            generation=_generation(asked),
             mfa_at=None if facts.device is None else asked.now,
             issued_at=0.0,
             expires_at=0.0,
@@ -95,6 +100,7 @@ class GetFederationToken(IssueCredentials[Federated]):
             account_id=caller.account_id,
             name=caller.user_name or "",
             unique_id="" if is_root else caller.user_id,
+            generation=_generation(asked),
             session_name=given.Name,
             policies=facts.narrowing.texts,
             policy_arns=facts.narrowing.arns,
@@ -117,6 +123,17 @@ class GetFederationToken(IssueCredentials[Federated]):
         # Also where there is nothing to pack, unlike the answers of AssumeRole.
         answer["PackedPolicySize"] = facts.packed or 0
         return Outcome(answer, response_elements=shown_credentials(answer))
+
+
+def _generation(asked: Asked) -> int:
+    """Return the generation of the caller's sessions that begin now."""
+    caller = asked.caller
+    bearer: Account | User | None
+    if caller.user_name is None:
+        bearer = asked.view.one(ACCOUNTS, (caller.account_id,))
+    else:
+        bearer = asked.view.one(USERS, (caller.account_id, fold(caller.user_name)))
+    return 0 if bearer is None else bearer.session_generation
 
 
 def _is_root(caller: Caller) -> bool:

@@ -15,9 +15,10 @@ from kagimori.rules.chain.chain import START, BrokenLine, Link, follow
 from kagimori.rules.chain.findings import FINDINGS_MAX, Finding
 
 PLACE: Final = "hsm"
+_SIGNED_IN: Final = b'"responseElements":{"ConsoleLogin":"Success"}'
 # What a record has in it that gives credentials out, or says that they were given to nobody; others
 # need no closer look.
-MARKS: Final = (b'"credentials":{', b'"accessKey":{', b'"withheldAccessKeyId":')
+MARKS: Final = (b'"credentials":{', b'"accessKey":{', b'"withheldAccessKeyId":', _SIGNED_IN)
 
 
 class Minted(Struct, frozen=True, rename="camel"):
@@ -47,6 +48,7 @@ class _Additional(Struct, frozen=True, rename="camel"):
 class _Record(Struct, frozen=True, rename="camel"):
     response_elements: _Elements | None = None
     additional_event_data: _Additional | None = None
+    user_identity: _Id = _Id()
 
 
 class _Line(Struct, frozen=True):
@@ -79,11 +81,14 @@ def given_out(line: bytes) -> str | None:
         record = _decode_line(line).record
     except msgspec.MsgspecError:
         return None  # no answer with credentials, whatever it is
-    elements = record.response_elements
-    if elements is None:
-        additional = record.additional_event_data
-        return None if additional is None else additional.withheld_access_key_id or None
-    return elements.credentials.access_key_id or elements.access_key.access_key_id or None
+    if _SIGNED_IN in line:
+        return record.user_identity.access_key_id or None
+    elements, additional = record.response_elements, record.additional_event_data
+    if elements is not None:
+        given = elements.credentials.access_key_id or elements.access_key.access_key_id
+        if given:
+            return given
+    return None if additional is None else additional.withheld_access_key_id or None
 
 
 def unrecorded(

@@ -4,10 +4,14 @@ from msgspec import Struct
 
 
 class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Twelve digits, and when they were given out (seconds since the epoch)."""
+    """Twelve digits, and when they were given out (seconds since the epoch).
+
+    Sessions of the root user of an earlier `session_generation` are over.
+    """
 
     account_id: str
     created_at: float
+    session_generation: int = 0
     version: int = 1
 
 

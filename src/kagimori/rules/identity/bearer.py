@@ -19,7 +19,8 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """An identity with policies: a user, a group or a role.
 
     `inline_policies` are texts by name, `attached` the ARNs of managed policies in the order of
-    attachment. Times are seconds since the epoch.
+    attachment. Times are seconds since the epoch. Sessions of an earlier `session_generation` are
+    over.
     """
 
     noun: ClassVar[str] = ""
@@ -37,6 +38,7 @@ class Bearer(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     boundary: str | None = None
     tags: dict[str, str] = {}
     partition: str = AWS
+    session_generation: int = 0
     version: int = 1
 
     @cached_property

@@ -13,12 +13,14 @@ from kagimori.rules.identity.refusals import PasswordPolicyViolation
 
 SYMBOLS: Final = "!@#$%^&*()_+-=[]{}|'"
 LENGTH_MIN_DEFAULT: Final = 8
+_DAY: Final = 86_400
 
 
 class LoginProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A user's password: hashed, and the hash (with those before it) sealed by the HSM.
 
-    `member` is the user's folded name; `changed_at` is seconds since the epoch.
+    `member` is the user's folded name, or `ROOT_USER`. Times are seconds since the epoch;
+    `last_used_at` is when somebody last signed in with it.
     """
 
     account_id: str
@@ -27,6 +29,7 @@ class LoginProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     changed_at: float
     sealed_password: bytes
     reset_required: bool = False
+    last_used_at: float | None = None
     version: int = 1
 
 
@@ -44,6 +47,13 @@ class PasswordPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     remembered: int = 0
     hard_expiry: bool = False
     version: int = 1
+
+
+def is_too_old(profile: LoginProfile, policy: PasswordPolicy | None, now: float) -> bool:
+    """Return whether a password is older than the account's policy lets it be."""
+    if policy is None or not policy.max_age_days:
+        return False
+    return now - profile.changed_at >= policy.max_age_days * _DAY
 
 
 def check_password(password: str, policy: PasswordPolicy | None, user_name: str) -> None:

@@ -31,6 +31,8 @@ class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     `name` and `unique_id` are the user's or role's (empty for the root user); `session_name` is
     the role session's or federated user's. `policies` are the texts of inline session policies,
     `policy_arns` managed ones; `mfa_at` is when a code of an MFA device was given, if one was.
+    `generation` is the bearer's when it was made: a later one ends it. `is_sign_in` says that it
+    began with a sign-in, and not with an access key.
     """
 
     kind: str
@@ -49,6 +51,8 @@ class SessionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=
     source_identity: str | None = None
     provider: str | None = None
     subject: str | None = None
+    generation: int = 0
+    is_sign_in: bool = False
     token: bytes = b""  # the sealed token itself, once it was opened; never sealed again
 
     @property

@@ -1,6 +1,7 @@
 """Operations that some kinds of credentials cannot call, whatever policies allow.
 
-Source: STS API Reference, GetSessionToken and GetFederationToken. For services:
+Source: STS API Reference, GetSessionToken and GetFederationToken. Who has signed in may call IAM
+also without an MFA device, as in AWS's console. For services:
 docs/understand/acting-for-another.md.
 """
 
@@ -37,7 +38,8 @@ def check_session_limits(caller: Caller, service: str, operation: str) -> None:
         if session.kind != ROLE and operation not in allowed:
             raise AccessDeniedException(f"Cannot call {operation} with session credentials")
     elif service == "iam" and (
-        session.kind == FEDERATED or (session.kind != ROLE and session.mfa_at is None)
+        session.kind == FEDERATED
+        or (session.kind != ROLE and session.mfa_at is None and not session.is_sign_in)
     ):
         raise UnrecognizedClientException("The security token included in the request is invalid.")
 

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from kagimori.rules.identity.caller import Caller
+from kagimori.rules.records.claimed import Claimed
 from kagimori.rules.refusal import Refusal
 from kagimori.rules.request import Call, RawRequest
-from kagimori_boundary.replies import NewSecret, NewSession
+from kagimori_boundary.replies import NewSecret, NewSession, SignedIn
 
 # Account and ARN of each resource of a request.
 Resources = tuple[tuple[str, str], ...]
@@ -17,6 +18,7 @@ Resources = tuple[tuple[str, str], ...]
 class Progress(Struct, gc=False):
     """One request on its way; `access_key_id` is claimed until there is a caller.
 
+    `claimed` is who signs in, of whom nothing is proved.
     `counted` are the key specs with which it was counted against a quota; None: not yet.
     `done` is what the HSM has done for it: the command and the reply.
     """
@@ -32,13 +34,14 @@ class Progress(Struct, gc=False):
     call: Call | None = None
     resources: Resources = ()
     counted: str | None = None
+    claimed: Claimed | None = None
     done: tuple[object, object] = (None, None)
 
     @property
     def withheld(self) -> str:
         """The access key of credentials that the HSM made, of a request that is refused."""
         command, reply = self.done
-        made = isinstance(reply, NewSecret | NewSession)
+        made = isinstance(reply, NewSecret | NewSession | SignedIn)
         return getattr(command, "access_key_id", "") if made else ""
 
 

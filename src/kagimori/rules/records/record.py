@@ -11,6 +11,7 @@ import msgspec
 
 from kagimori.rules.identity.caller import Caller
 from kagimori.rules.identity.service import service_principal
+from kagimori.rules.records.console_login import console_login
 from kagimori.rules.records.copies import shared_event_id
 from kagimori.rules.records.parameters import request_parameters
 from kagimori.rules.records.progress import Ending, Progress
@@ -34,6 +35,8 @@ def record_of(progress: Progress, ending: Ending, event_id: str, now: float) -> 
 
     INVARIANT(no-secret-in-sight): members are taken from a list of what may be shown.
     """
+    if progress.claimed is not None:
+        return console_login(progress, progress.claimed, ending, event_id, now)
     raw, call = progress.raw, progress.call
     resources: Sequence[tuple[str, str]] = progress.resources
     failure, elements, additional = b"", b"null", b""

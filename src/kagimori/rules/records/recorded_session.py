@@ -19,6 +19,8 @@ from kagimori.rules.partitions import AWS
 
 # In an order in which a session is made before those that are made with it.
 MAKERS: Final = ("AssumeRoleWithWebIdentity", "AssumeRole", "GetFederationToken")
+# What was recorded did happen, also if the bearer's sessions were ended later.
+ANY_GENERATION: Final = 2**63
 SESSION_SECONDS_MAX: Final = 129_600
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -94,6 +96,7 @@ def recorded(
     attributes = context.get("attributes") or {}
     issued_at = float(timegm(strptime(attributes.get("creationDate", ""), _TIME)))
     session = SessionClaims(
+        generation=ANY_GENERATION,
         kind=ROOT,
         partition=_partition(identity),
         account_id=account_id,

@@ -45,7 +45,7 @@ class Strangers:
 
     def admits(self, address: str, error_code: str, now: float) -> bool:
         """Return whether a refusal is to be recorded; one that is not is counted."""
-        name = _network_of(address)
+        name = network_of(address)
         bucket = self._by_address.get(name)
         if bucket is None:
             bucket = self._new_bucket(name, now)
@@ -93,7 +93,7 @@ class Strangers:
         }
 
 
-def _network_of(address: str) -> str:
+def network_of(address: str) -> str:
     """Return an address, or of IPv6 the network that one subscriber has."""
     if ":" not in address:
         return address

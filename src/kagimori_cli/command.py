@@ -36,6 +36,11 @@ COMMANDS: Final = {
     ),
     "dev": ("serving", "dev", "kagimori dev --listen 127.0.0.1:0"),
     "env": ("facts", "env", 'eval "$(kagimori env --data ./kagimori-data)"; aws kms list-keys'),
+    "sign-in-link": (
+        "sign_in_link",
+        "sign_in_link",
+        "kagimori sign-in-link --console http://127.0.0.1:8568 --data ./kagimori-data",
+    ),
     "status": ("facts", "status", "kagimori status --data ./kagimori-data --output json"),
     "metrics": ("facts", "metrics", "kagimori metrics --data ./kagimori-data"),
     "model-path": (

@@ -188,6 +188,7 @@ def test_every_operation_is_sorted():
     for_all = {
         *("GetDenial", "GetUsage", "ListQuotas", "ProveKeyUnused", "ReplayQuotas"),
         *("GetKeyGuard", "SearchEvents", "SearchKeys", "SetKeyGuard", "TestKeyPolicy"),
+        *("CreateSignInToken", "SetRootPassword", "SignIn", "SignOutEverywhere"),
     }
     assert set(OPERATORS_ALONE) | for_all == set(describe("kagimori").operations)
 
@@ -355,6 +356,10 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.set_key_guard()
     decide(client, key["Arn"], policy)
     client.list_nodes()
+    token = client.create_sign_in_token()["SignInToken"]
+    client.sign_in(SignInToken=token)
+    client.set_root_password(Password="root-Horse-battery-3")
+    client.sign_out_everywhere()
     # Nothing is answered after the one; the other needs a second node (test_nodes.py).
     assert answered == set(describe("kagimori").operations) - {"ZeroizeHsm", "RemoveNode"}
 

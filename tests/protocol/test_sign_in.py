@@ -2,6 +2,9 @@
 
 import json
 import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -42,10 +45,15 @@ def stranger(own_server):
 
 @pytest.fixture(scope="module")
 def alice(iam):
-    user = iam.create_user(UserName="alice")["User"]
-    iam.create_login_profile(UserName="alice", Password=GOOD)
+    return with_password(iam, "alice")
+
+
+def with_password(iam, name):
+    """Make a user who may do everything; return it as IAM shows it."""
+    user = iam.create_user(UserName=name)["User"]
+    iam.create_login_profile(UserName=name, Password=GOOD)
     policy = json.dumps({"Version": "2012-10-17", "Statement": [ANY]})
-    iam.put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=policy)
+    iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
     return user
 
 
@@ -79,26 +87,27 @@ def refusal_of(client, code, **given):
     return failure.value.response
 
 
-def test_a_user_signs_in_and_may_what_the_user_may(own_server, stranger, iam, alice):
+def test_a_user_signs_in_and_may_what_the_user_may(own_server, stranger, iam):
     account = own_server.account
-    assert "PasswordLastUsed" not in iam.get_user(UserName="alice")["User"]
-    answer = stranger.sign_in(AccountId=account, UserName="alice", Password=GOOD)
-    assert (answer["Arn"], answer["UserId"]) == (alice["Arn"], alice["UserId"])
+    carol = with_password(iam, "carol")
+    assert "PasswordLastUsed" not in iam.get_user(UserName="carol")["User"]
+    answer = stranger.sign_in(AccountId=account, UserName="carol", Password=GOOD)
+    assert (answer["Arn"], answer["UserId"]) == (carol["Arn"], carol["UserId"])
     assert (answer["AccountId"], answer["MfaAuthenticated"]) == (account, False)
     left = answer["Credentials"]["Expiration"].timestamp() - time.time()
     assert 43_100 < left <= 43_200
-    assert as_signed_in(own_server, answer, "sts").get_caller_identity()["Arn"] == alice["Arn"]
+    assert as_signed_in(own_server, answer, "sts").get_caller_identity()["Arn"] == carol["Arn"]
     # As in AWS's console, and unlike what GetSessionToken gives without MFA.
     seen = as_signed_in(own_server, answer, "iam").get_user()["User"]
     assert abs(seen["PasswordLastUsed"].timestamp() - time.time()) < 60
     record = record_of(own_server, answer)
     assert record["userIdentity"] == {
         "type": "IAMUser",
-        "principalId": alice["UserId"],
-        "arn": alice["Arn"],
+        "principalId": carol["UserId"],
+        "arn": carol["Arn"],
         "accountId": account,
         "accessKeyId": answer["Credentials"]["AccessKeyId"],
-        "userName": "alice",
+        "userName": "carol",
     }
     assert {name: record[name] for name in record.keys() - {"userIdentity"}} == {
         "eventVersion": "1.11",
@@ -280,3 +289,75 @@ def test_sign_out_ends_every_session(own_server, stranger, admin, alice):
 def test_everything_that_the_hsm_made_stands_in_the_trail(own_server, alice):
     verified = serving.run("audit", "verify", "--data", own_server.data)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_two_at_once_with_one_token_sign_in_once(own_server, stranger, admin):
+    token = admin.create_sign_in_token()["SignInToken"]
+
+    def attempt(_):
+        try:
+            return stranger.sign_in(SignInToken=token)["AccountId"]
+        except ClientError as refusal:
+            return refusal.response["Error"]["Code"]
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(attempt, range(4)))
+    assert answers == [own_server.account, *["SignInFailedException"] * 3]
+
+
+def test_the_command_prints_a_link_that_signs_in(own_server, stranger):
+    link = serving.run(
+        "sign-in-link", "--console", "http://localhost:8568/", "--data", own_server.data, check=True
+    ).stdout.strip()
+    address, _, token = link.partition("#token=")
+    assert address == "http://localhost:8568/sign-in"
+    assert stranger.sign_in(SignInToken=token)["AccountId"] == own_server.account
+    for wrong in ("localhost", "javascript:alert(1)", "http://x/#y"):
+        refused_link = serving.run("sign-in-link", "--console", wrong, "--data", own_server.data)
+        assert refused_link.returncode == 2
+        assert len(refused_link.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"Password": "x" * 129},
+        {"Password": ""},
+        {"UserName": "a b"},
+        {"UserName": "../../x"},
+        {"UserName": "x" * 65},
+        {"AccountId": "' OR 1=1"},
+        {"MfaCode": "12345"},
+        {"MfaCode": "\N{ARABIC-INDIC DIGIT ONE}" * 6},
+        {"DurationSeconds": 899},
+        {"DurationSeconds": 43_201},
+        {"SignInToken": "t"},
+    ],
+)
+def test_hostile_members_are_refused_without_what_is_secret(own_server, members):
+    given = {"AccountId": own_server.account, "UserName": "alice", "Password": "S3cret-words"}
+    body = json.dumps({**given, **members}).encode()
+    answer = sent(own_server, body)
+    assert answer["__type"] == "ValidationException", answer
+    assert "S3cret-words" not in json.dumps(answer)
+    assert members.get("Password", "S3cret-words") == "" or "x" * 129 not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"Password": 1}', b'{"Password": "\\ud800"}', b"\xff" * 100]
+)
+def test_a_body_that_is_none_is_refused(own_server, body):
+    assert sent(own_server, body)["__type"] in ("SerializationException", "ValidationException")
+
+
+def sent(server, body):
+    """Return the members of the answer to a SignIn that is sent as it is, without a signature."""
+    headers = {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "Kagimori_20261101.SignIn",
+    }
+    request = urllib.request.Request(server.url, body, headers)
+    with pytest.raises(urllib.error.HTTPError) as failure:
+        urllib.request.urlopen(request, timeout=20)
+    assert failure.value.code == 400
+    return json.loads(failure.value.read())

@@ -15,7 +15,7 @@ _MORE: Final = (
     "INSERT INTO group_sizes (name, held_by, members) VALUES (?, ?, 1) "
     "ON CONFLICT (name, held_by) DO UPDATE SET members = group_sizes.members + 1"
 )
-_LAST: Final = "DELETE FROM group_sizes WHERE name = ? AND held_by = ? AND members <= 1"
+_NONE: Final = "DELETE FROM group_sizes WHERE name = ? AND held_by = ? AND members <= 0"
 _LESS: Final = "UPDATE group_sizes SET members = members - 1 WHERE name = ? AND held_by = ?"
 
 Execute = Callable[..., Any]
@@ -24,8 +24,8 @@ Execute = Callable[..., Any]
 class Sizes:
     """The sizes of counted groups within a transaction: each is read once, and then followed."""
 
-    def __init__(self, execute: Execute) -> None:
-        self._execute = execute
+    def __init__(self, execute: Execute, outdated: Callable[[str, tuple[str, str]], None]) -> None:
+        self._execute, self._outdated = execute, outdated
         self._known: dict[tuple[str, str], int] = {}
 
     def begin(self) -> None:
@@ -52,8 +52,8 @@ class Sizes:
                 continue
             if left is not None:
                 place = _place(table, group, left)
-                if self._execute(_LAST, place).rowcount == 0:
-                    self._execute(_LESS, place)
+                self._execute(_LESS, place)
+                self._execute(_NONE, place)
                 self._follow(place, -1)
             if joined is not None:
                 place = _place(table, group, joined)
@@ -63,6 +63,13 @@ class Sizes:
     def _follow(self, place: tuple[str, str], by: int) -> None:
         if place in self._known:
             self._known[place] += by
+        else:
+            self._outdated(_SIZE, place)
+
+
+def size_read(table: Table, group: str, values: Key) -> tuple[str, tuple[str, str]]:
+    """Return the statement that reads the size of a group, and its parameters."""
+    return _SIZE, _place(table, group, values)
 
 
 def size_of(execute: Execute, table: Table, group: str, values: Key) -> int:

@@ -38,6 +38,8 @@ STORE_BUCKET: Final = (
 
 T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Any]
+# The text of a statement, and its parameters.
+Statement = tuple[str, tuple[Any, ...]]
 
 
 def spaces_of(tables: Iterable[Table]) -> list[str]:
@@ -57,8 +59,10 @@ class Guard:
         key: IntegrityKey,
         witness: Witness,
         execute: Execute,
+        execute_all: Callable[[str, Sequence[Sequence[Any]]], None],
         statements: Mapping[str, Statements],
     ) -> None:
+        self._run_all = execute_all
         self.key: Final = key
         self.witness: Final = witness
         self._execute, self._statements = execute, statements
@@ -170,6 +174,14 @@ class Guard:
 
     def fact_mark(self, name: str, value: Any) -> Mark:
         return self.key.mark(FACTS, (name,), 0, as_bytes(value))
+
+    def bucket_read(self, space: str, values: Key) -> Statement:
+        """Return the statement that reads the bucket of a key, or of a group."""
+        return _LOAD, Place(space, self.key.bucket_of(space, name_of(values)))
+
+    def writer_read(self, stream: str) -> Statement:
+        """Return the statement that reads a writer's own bucket."""
+        return self.bucket_read(WRITERS, (stream,))
 
     def stored_bucket(self, place: Place) -> StoredBucket | None:
         """Return a bucket as it is stored."""
@@ -284,9 +296,11 @@ class Guard:
         """Write the buckets of the transaction; that of the writer grows, whatever it wrote."""
         self.ledger.touch(WRITERS, stream)
         self.ledger.keep()
+        rows = []
         for place, bucket in self.ledger.closed():
-            self._execute(STORE_BUCKET, (*place, *bucket))
+            rows.append((*place, *bucket))
             self._written.append((place, bucket.version))
+        self._run_all(STORE_BUCKET, rows)
 
     def committed(self) -> None:
         """Have the witness see what is committed now."""

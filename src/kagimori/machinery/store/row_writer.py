@@ -1,17 +1,19 @@
 """Writes one row at a time within a transaction: as it was decided, or not at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from kagimori.machinery.store.database import CacheKey, Fact, cache_keys
 from kagimori.machinery.store.group_sizes import Sizes
-from kagimori.machinery.store.guard import Execute, Guard
+from kagimori.machinery.store.guard import Execute, Guard, Statement
+from kagimori.machinery.store.reads_ahead import CLOSED, reads_of
 from kagimori.machinery.store.sql import Statements
 from kagimori.machinery.store.standing import IS_MARKED, UNGUARDED_FACTS
 from kagimori.ports import (
     Delete,
     Expect,
     ExpectAtMost,
+    Key,
     Put,
     StoreConflict,
     StoreFailed,
@@ -23,16 +25,22 @@ from kagimori.rules.integrity.altered import Altered, Problem
 from kagimori.rules.integrity.marks import Mark
 from kagimori_boundary.token_form import domain_key_id
 
-_CLOSED: Final = "closed_domain_keys"
-_IS_CLOSED: Final = f"SELECT 1 FROM {_CLOSED} WHERE key_id = ?"  # noqa: S608
+_ISCLOSED: Final = f"SELECT 1 FROM {CLOSED} WHERE key_id = ?"  # noqa: S608
 
 
 class RowWriter:
     """Applies writes by one connection; with a guard, each is checked and marked."""
 
-    def __init__(self, execute: Execute, statements: Mapping[str, Statements]) -> None:
+    def __init__(
+        self,
+        execute: Execute,
+        statements: Mapping[str, Statements],
+        outdated: Callable[[str, Key], None],
+    ) -> None:
+        """Make one; `outdated` is called with each statement that finds a written row."""
         self._execute, self._statements = execute, statements
-        self._sizes = Sizes(execute)
+        self._outdated = outdated
+        self._sizes = Sizes(execute, outdated)
         # The domain keys that this transaction has found not to be closed.
         self._open_keys: set[str] = set()
         self.guard: Guard | None = None
@@ -41,6 +49,16 @@ class RowWriter:
         """Begin with nothing read: another transaction begins, or some of this one was undone."""
         self._sizes.begin()
         self._open_keys.clear()
+
+    def expect(self, writes: Sequence[Write]) -> None:
+        """Read the sizes that a commit depends on, before it changes them."""
+        for write in writes:
+            if isinstance(write, ExpectAtMost) and write.group in write.table.counted:
+                self._sizes.of(write.table, write.group, write.values)
+
+    def reads_of(self, writes: Sequence[Write]) -> Iterator[Statement]:
+        """Yield the statements that will be asked for these writes, and find a row or none."""
+        return reads_of(writes, self._statements, self.guard)
 
     def set_fact(self, fact: Fact) -> None:
         """Set a fact of the deployment.
@@ -80,7 +98,7 @@ class RowWriter:
         if isinstance(write, Expect):
             self._expect(write)
             return []
-        if write.table.name == _CLOSED:
+        if write.table.name == CLOSED:
             self._open_keys.clear()
         if write.table.unguarded:
             self._write(write, self._body_of(write))
@@ -101,21 +119,34 @@ class RowWriter:
 
     def _write(self, write: Put | Delete, body: bytes) -> None:
         statements, entity = self._statements[write.table.name], write.entity
+        if isinstance(write, Put) and write.before is None:
+            self._execute(statements.insert, statements.row(entity, body))
+            return
         if isinstance(write, Delete):
             made = self._replace(statements, entity, statements.delete, ())
-        elif write.before is None:
-            made = self._execute(statements.insert, statements.row(entity, body)).rowcount == 1
         else:
             row = statements.row(entity, body)
             made = self._replace(statements, write.before, statements.update, row)
         if not made:
             raise StoreConflict(write.table.name)
 
+    def _overwrite(self, write: Put | Delete, body: bytes) -> None:
+        """Write over a row that this transaction has found to be as the write expects it."""
+        statements, entity = self._statements[write.table.name], write.entity
+        if isinstance(write, Delete):
+            self._execute(statements.delete, statements.this(entity))
+        else:
+            row = statements.row(entity, body)
+            self._execute(statements.update, (*row, *statements.this(write.before)))
+
     def _write_marked(self, guard: Guard, write: Put | Delete) -> None:
         was = write.entity if isinstance(write, Delete) else write.before
         before = None if was is None else (self._current(guard, write.table, was), was)
         body = self._body_of(write)
-        self._write(write, body)
+        (self._write if before is None else self._overwrite)(write, body)
+        self._outdated(
+            self._statements[write.table.name].select_row, write.table.key_of(write.entity)
+        )
         after = (body, write.entity) if isinstance(write, Put) else None
         guard.wrote(write.table, before, after)
 
@@ -204,7 +235,7 @@ class RowWriter:
             self._open_keys.add(key_id.hex())
 
     def _is_closed(self, key_id: str) -> bool:
-        if self.guard is not None and _CLOSED in self._statements:
-            table = self._statements[_CLOSED].table
+        if self.guard is not None and CLOSED in self._statements:
+            table = self._statements[CLOSED].table
             return self.guard.current(table, (key_id,)) is not None
-        return self._execute(_IS_CLOSED, (key_id,)).fetchone() is not None
+        return self._execute(_ISCLOSED, (key_id,)).fetchone() is not None

@@ -4,25 +4,20 @@ Commits that wait together are made in one transaction, each in a savepoint of i
 one sync serves them all and one conflict harms nobody else.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 
-from kagimori.machinery.store.database import CacheKey, Commit, Cursor, Positions
+from kagimori.machinery.store.database import Commit, Cursor
 from kagimori.machinery.store.denial_slots import adopt_denials
-from kagimori.machinery.store.group_sizes import size_of
-from kagimori.machinery.store.guard import Guard, key_in
-from kagimori.machinery.store.row_writer import RowWriter
-from kagimori.machinery.store.sql import Statements
-from kagimori.machinery.store.standing import check_standing, mark_all
-from kagimori.machinery.store.sweep import sweep
-from kagimori.machinery.store.witness import Witness
-from kagimori.ports import Delete, Key, Put, StoreAltered, StoreConflict, StoreFailed, Table, Write
+from kagimori.machinery.store.guard import Statement
+from kagimori.machinery.store.sql_reader import SqlReader
+from kagimori.machinery.store.standing import mark_all
+from kagimori.ports import Delete, Put, StoreAltered, StoreConflict, StoreFailed, Table, Write
 from kagimori.rules.integrity.altered import Altered
-from kagimori.rules.integrity.marks import IntegrityKey
 
 CHANGES_KEPT: Final = 10_000  # of each stream
 _TRIMS: Final = 16  # so many while that many are added
@@ -30,9 +25,6 @@ _TRIMS: Final = 16  # so many while that many are added
 _NEWEST: Final = "SELECT newest FROM feeds WHERE stream = ?"
 _NEW_FEED: Final = "INSERT INTO feeds (stream, newest) VALUES (?, ?)"
 _FEED: Final = "UPDATE feeds SET newest = ? WHERE stream = ?"
-_CHANGED: Final = (
-    "SELECT cache_keys FROM changes WHERE stream = ? AND sequence > ? AND sequence <= ?"
-)
 _ADD_CHANGE: Final = (
     "INSERT INTO changes (stream, sequence, event_id, cache_keys) VALUES (?, ?, ?, ?)"
 )
@@ -40,42 +32,20 @@ _TRIM: Final = "DELETE FROM changes WHERE stream = ? AND sequence <= ?"
 _ADD_RECORD: Final = (
     "INSERT INTO outbox (event_id, stream, journal_sequence, record) VALUES (?, ?, ?, ?)"
 )
+_RELEASE: Final = "DELETE FROM outbox WHERE event_id = ?"
 
 _encode: Final = msgspec.json.Encoder().encode
-_keys_in: Final = msgspec.json.Decoder(list[tuple[Any, ...]]).decode
 
 
-class SqlDatabase(ABC):
+class SqlDatabase(SqlReader):
     """SQL over one connection; every method blocks, and belongs on a thread."""
-
-    errors: tuple[type[Exception], ...]
-    # What a statement raises for something that is there already: it is a conflict.
-    conflicts: ClassVar[tuple[type[Exception], ...]]
-
-    def __init__(
-        self,
-        stream: str,
-        tables: Sequence[Table],
-        *,
-        contains: str = "instr(body, ?)",
-        names_index: bool = True,
-    ) -> None:
-        self._stream = stream
-        self.late: list[Commit] = []
-        self._statements = {
-            table.name: Statements(table, contains=contains, names_index=names_index)
-            for table in tables
-        }
-        self._rows = RowWriter(self._run, self._statements)
-        self._guard: Guard | None = None
-
-    @abstractmethod
-    def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
-        """Run one statement; `?` marks the parameters in every engine."""
 
     @abstractmethod
     def _begin(self) -> None:
         """Begin a transaction that writes."""
+
+    def _read_ahead(self, commits: Sequence[Commit]) -> None:
+        """Begin to read what the commits will ask for, if that saves time."""
 
     def _commit(self) -> None:
         """Commit the transaction; what it wrote is durable afterwards."""
@@ -84,112 +54,6 @@ class SqlDatabase(ABC):
     @abstractmethod
     def _roll_back(self) -> None:
         """End the transaction, if one is open, without a change."""
-
-    # --- reading ------------------------------------------------------------------------------
-
-    def one(self, table: Table, key: Key) -> Any:
-        if self._guard is not None and not table.unguarded:
-            return self._guard.one(table, key)
-        statements = self._statements[table.name]
-        row = self._execute(statements.select, key).fetchone()
-        return None if row is None else statements.decode(row[0])
-
-    def page(
-        self, table: Table, prefix: Key, after: Key | None, limit: int | None, group: str | None
-    ) -> list[Any]:
-        text, parameters = self._statements[table.name].page(prefix, after, limit, group)
-        guard, is_whole = self._guard, after is None and limit is None
-        if guard is not None and is_whole and group and _is_guarded(table, group):
-            return guard.group(table, group, prefix, text, parameters)
-        return self._whole_rows(table, text, parameters)
-
-    def count(self, table: Table, group: str, values: Key) -> int:
-        if group in table.counted:
-            return size_of(self._execute, table, group, values)
-        text, parameters = self._statements[table.name].count(values, group)
-        if self._guard is not None and _is_guarded(table, group):
-            return self._guard.count(table, group, values, text)
-        return int(self._execute(text, parameters).fetchone()[0])
-
-    def newest_version(self, table: Table, beginning: str) -> int:
-        text = self._statements[table.name].newest
-        bounds = (beginning, beginning + chr(0x10FFFF))
-        return int(self._execute(text, bounds).fetchone()[0] or 0)
-
-    def due(self, table: Table, now: float, limit: int) -> list[Any]:
-        return self._whole_rows(table, self._statements[table.name].due, (now, limit))
-
-    def _whole_rows(self, table: Table, text: str, parameters: Sequence[Any]) -> list[Any]:
-        if self._guard is not None and not table.unguarded:
-            return self._guard.rows(table, text, parameters)
-        decode = self._statements[table.name].decode
-        return [decode(row[-1]) for row in self._execute(text, parameters)]
-
-    def search(
-        self, table: Table, texts: Sequence[bytes], after: Key | None, rows: int
-    ) -> tuple[list[Any], Key | None]:
-        statements = self._statements[table.name]
-        text, parameters = statements.search(texts, after, rows)
-        seen = self._execute(text, parameters).fetchall()
-        matching = [row for row in seen if row[-1] is not None]
-        if self._guard is not None and not table.unguarded:
-            found = [self.one(table, key_in(table, row)) for row in matching]
-            found = [entity for entity in found if entity is not None]
-        else:
-            found = [statements.decode(row[-1]) for row in matching]
-        return found, tuple(seen[-1][:-1]) if len(seen) == rows else None
-
-    def positions(self) -> Positions:
-        return dict(self._execute("SELECT stream, newest FROM feeds").fetchall())
-
-    def changes_since(self, positions: Positions) -> tuple[Positions, list[CacheKey] | None]:
-        newest = self.positions()
-        found: list[CacheKey] = []
-        for stream, sequence in newest.items():
-            since = positions.get(stream, 0)
-            if stream == self._stream or sequence <= since:
-                continue
-            rows = self._execute(_CHANGED, (stream, since, sequence)).fetchall()
-            if len(rows) != sequence - since:  # a sequence has no gap: the oldest are not kept
-                return newest, None
-            found += [key for (keys,) in rows for key in _keys_in(keys)]
-        return newest, found
-
-    def outbox(self) -> list[tuple[str, str, int, bytes]]:
-        return self._execute(
-            "SELECT event_id, stream, journal_sequence, record FROM outbox "
-            "ORDER BY journal_sequence"
-        ).fetchall()
-
-    def outbox_streams(self) -> set[str]:
-        return {name for (name,) in self._execute("SELECT stream FROM outbox")}
-
-    def facts(self) -> dict[str, str]:
-        return dict(self._execute("SELECT name, value FROM deployment").fetchall())
-
-    # --- integrity ----------------------------------------------------------------------------
-
-    def arm(self, key: IntegrityKey, witness: Witness) -> None:
-        self._guard = self._rows.guard = Guard(key, witness, self._run, self._statements)
-
-    def standing(self) -> list[str]:
-        if self._guard is None:
-            return []
-        tables = [statements.table for statements in self._statements.values()]
-        return check_standing(self._guard, tables, self.facts())
-
-    def others_version(self) -> int | None:
-        return None
-
-    def sweep(self) -> Iterator[list[Altered]]:
-        if self._guard is None:
-            return iter(())
-        return sweep(self._guard, self._run, self._statements)
-
-    def _run(self, text: str, parameters: Sequence[Any] = ()) -> Any:
-        return self._execute(text, parameters)
-
-    # --- writing ------------------------------------------------------------------------------
 
     def commit_all(
         self,
@@ -205,6 +69,7 @@ class SqlDatabase(ABC):
         guard = self._guard
         self._begin()
         try:
+            self._read_ahead(commits)
             self._rows.begin()
             if guard is not None:
                 guard.begin()
@@ -216,8 +81,7 @@ class SqlDatabase(ABC):
                 self._rows.apply(write)
             if together:
                 _raise_failure(commits)
-            for event_id in released:
-                self._execute("DELETE FROM outbox WHERE event_id = ?", (event_id,))
+            self._run_all(_RELEASE, [(event_id,) for event_id in released])
             if guard is not None:
                 guard.finish(self._stream)
             self._commit()
@@ -252,8 +116,13 @@ class SqlDatabase(ABC):
     ) -> None:
         if commits or probe:
             before = newest = self._newest()
+            made: list[tuple[Commit, bytes]] = []
             for commit in commits:
-                newest += self._in_savepoint(commit, newest + 1)
+                keys = self._in_savepoint(commit)
+                if keys is not None:
+                    made.append((commit, keys))
+            self._keep_records(made, newest)
+            newest += len(made)
             self._execute(_FEED, (newest, self._stream))
             step = max(1, CHANGES_KEPT // _TRIMS)
             if newest // step != before // step:
@@ -262,28 +131,45 @@ class SqlDatabase(ABC):
             statements = self._statements[table.name]
             self._execute(statements.keep, statements.row(entity))
 
+    def newest_read(self) -> Statement:
+        """Return the statement that reads how far our stream is."""
+        return _NEWEST, (self._stream,)
+
     def _newest(self) -> int:
         """Return the newest sequence of our stream, which has a feed from then on."""
-        row = self._execute(_NEWEST, (self._stream,)).fetchone()
+        row = self._run(_NEWEST, (self._stream,)).fetchone()
         if row is None:
             self._execute(_NEW_FEED, (self._stream, 0))
             return 0
         return int(row[0])
 
-    def _in_savepoint(self, commit: Commit, sequence: int) -> bool:
-        """Make one commit, or mark it failed; return whether it was made."""
+    def _keep_records(self, made: Sequence[tuple[Commit, bytes]], newest: int) -> None:
+        """Add commits to the change feed, and their records to the outbox."""
+        stream = self._stream
+        changes = [
+            (stream, newest + number, commit.event_id, keys)
+            for number, (commit, keys) in enumerate(made, 1)
+        ]
+        records = [
+            (commit.event_id, stream, commit.journal_sequence, commit.record) for commit, _ in made
+        ]
+        self._run_all(_ADD_CHANGE, changes)
+        self._run_all(_ADD_RECORD, records)
+
+    def _in_savepoint(self, commit: Commit) -> bytes | None:
+        """Make the changes of one commit; return the cache keys that it makes stale, encoded.
+
+        None if it was not made: it is marked failed then.
+        """
+        encoded = None
         self._execute("SAVEPOINT one")
         try:
             for fact in commit.facts:
                 self._rows.set_fact(fact)
+            self._rows.expect(commit.writes)
             keys = [key for write in commit.writes for key in self._rows.apply(write)]
             keys += commit.further_keys
             encoded = _encode(keys)
-            self._execute(_ADD_CHANGE, (self._stream, sequence, commit.event_id, encoded))
-            self._execute(
-                _ADD_RECORD,
-                (commit.event_id, self._stream, commit.journal_sequence, commit.record),
-            )
         except Altered as altered:
             commit.failure = StoreAltered(altered)
         except (StoreConflict, StoreFailed) as failure:
@@ -298,11 +184,7 @@ class SqlDatabase(ABC):
         self._execute("RELEASE SAVEPOINT one")
         if self._guard is not None:
             self._guard.settle(kept=commit.failure is None)
-        return commit.failure is None
-
-
-def _is_guarded(table: Table, group: str) -> bool:
-    return not table.unguarded and group in table.guarded_groups
+        return encoded
 
 
 def destroys(commits: Sequence[Commit]) -> bool:

@@ -110,6 +110,12 @@ class SqliteDatabase(SqlDatabase):
     def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(text, rows)
 
+    def _outdated(self, text: str, parameters: Sequence[Any]) -> None:
+        """Do nothing: no statement is asked before its time."""
+
+    def _run_all(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(text, rows)
+
     def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
         return self._connection.execute(text, parameters)
 

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kagimori.machinery.store.database import Commit, CommitUnknown, Cursor
-from kagimori.machinery.store.postgres.link import Link, PostgresFailed, PostgresLost, TryAgain
+from kagimori.machinery.store.guard import Statement
+from kagimori.machinery.store.postgres.link import (
+    Link,
+    NotTogether,
+    PostgresFailed,
+    PostgresLost,
+    TryAgain,
+)
+from kagimori.machinery.store.postgres.sent import ReadAhead, Sent
 from kagimori.machinery.store.sql_database import SqlDatabase
 from kagimori.ports import StoreConflict, StoreFailed, Table, Write
 
@@ -42,6 +50,10 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, link: Link, stream: str, tables: Sequence[Table]) -> None:
         super().__init__(stream, tables, contains="position(? IN body) > 0", names_index=False)
         self._link = link
+        # Whether a transaction waits for a result only where it needs it, and what it has asked for
+        # before it needs it.
+        self._sends_together = False
+        self._ahead: dict[Statement, ReadAhead] = {}
         # Commits of which nobody knows whether they were made, in the order in which they were.
         self._unknown: list[Commit] = []
 
@@ -79,8 +91,10 @@ class PostgresDatabase(SqlDatabase):
         self._find_out()
         give_up = time.monotonic() + RECONNECT_SECONDS
         alone = len(commits) <= 1 or together
+        sends_together = not marks
         for attempt in range(ATTEMPTS_ALONE_MAX if alone else ATTEMPTS_MAX):
             _forget_failures(commits)
+            self._sends_together = sends_together
             try:
                 super().commit_all(
                     commits,
@@ -91,6 +105,8 @@ class PostgresDatabase(SqlDatabase):
                     marks=marks,
                     decided=decided,
                 )
+            except NotTogether:  # in the next attempt it is seen which commit it is
+                sends_together = False
             except TryAgain:
                 _pause(attempt)
             except PostgresLost:  # before anything was committed
@@ -102,6 +118,8 @@ class PostgresDatabase(SqlDatabase):
                     return
             else:
                 return
+            finally:
+                self._sends_together = False
         if alone:
             _give_up(commits, together=together)
         else:
@@ -182,14 +200,48 @@ class PostgresDatabase(SqlDatabase):
         self._link.run_many(text, rows)
 
     def _execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
-        return self._link.run(text, parameters)
+        cursor = self._link.run(text, parameters)
+        return Sent(self._link, cursor) if self._link.is_together else cursor
+
+    def _run(self, text: str, parameters: Sequence[Any] = ()) -> Any:
+        ahead = self._ahead.get((text, tuple(parameters))) if self._ahead else None
+        return self._execute(text, parameters) if ahead is None else ahead
+
+    def _run_all(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        for row in rows:
+            self._link.run(text, row)
+
+    def _outdated(self, text: str, parameters: Sequence[Any]) -> None:
+        self._ahead.pop((text, tuple(parameters)), None)
+
+    def _read_ahead(self, commits: Sequence[Commit]) -> None:
+        """Send all statements together that read, so that they take one trip to the server."""
+        if not self._link.is_together or not commits:
+            return
+        self._send_ahead(self.newest_read())
+        for commit in commits:
+            for statement in self._rows.reads_of(commit.writes):
+                self._send_ahead(statement)
+        if self._guard is not None:
+            self._send_ahead(self._guard.writer_read(self._stream))
+
+    def _send_ahead(self, statement: Statement) -> None:
+        text, parameters = statement
+        if statement not in self._ahead:
+            cursor = self._link.run(text, parameters)
+            self._ahead[statement] = ReadAhead(Sent(self._link, cursor))
 
     def _begin(self) -> None:
+        self._ahead.clear()
+        if self._sends_together:
+            self._link.begin_together()
         self._execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
         self._link.in_transaction = True
 
     def _commit(self) -> None:
         self._execute(_UNLIMITED)
+        self._ahead.clear()
+        self._link.end_together()
         self._commit_now()
 
     def _commit_now(self) -> None:
@@ -202,6 +254,8 @@ class PostgresDatabase(SqlDatabase):
         self._link.in_transaction = False
 
     def _roll_back(self) -> None:
+        self._ahead.clear()
+        self._link.drop_together()
         if not self._link.in_transaction:
             return
         try:

@@ -40,6 +40,10 @@ class PostgresLost(PostgresFailed):
     """There is no connection (any more)."""
 
 
+class NotTogether(Exception):
+    """One of several statements that were sent together failed: each must be waited for."""
+
+
 class TryAgain(Exception):
     """The transaction met another one, and was undone: the same may succeed now."""
 
@@ -67,6 +71,7 @@ class Link:
         self.in_transaction = False
         self._listens_on: BoundedConnection | None = None
         self._can_listen = True
+        self._together: contextlib.ExitStack | None = None
 
     def run(self, text: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
         """Run a statement; outside a transaction, again on a new connection if one was lost.
@@ -85,6 +90,49 @@ class Link:
             if self.in_transaction or not was_connected:
                 raise
         return self._run(text, parameters)
+
+    @property
+    def is_together(self) -> bool:
+        """True while statements are sent without waiting for each."""
+        return self._together is not None
+
+    def begin_together(self) -> None:
+        """Send statements from now on without waiting, until a result is needed.
+
+        What fails meanwhile is a `NotTogether`, unless it is `TryAgain` or `PostgresLost`.
+        """
+        connection = self._connected()
+        if psycopg.Pipeline.is_supported():
+            together = contextlib.ExitStack()
+            together.enter_context(connection.pipeline())
+            self._together = together
+
+    def end_together(self) -> None:
+        """Wait until all that was sent is done.
+
+        Raises: as `run`, or NotTogether.
+        """
+        together, self._together = self._together, None
+        if together is not None and self._connection is not None:
+            with self._explained_together(self._connection):
+                together.close()
+
+    def drop_together(self) -> None:
+        """Go back to waiting for each statement, whatever became of those that were sent."""
+        together, self._together = self._together, None
+        if together is not None:
+            with contextlib.suppress(psycopg.Error):
+                together.close()
+
+    def wait_for(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
+        """Wait until a statement that was sent is done.
+
+        Raises: as `run`, or NotTogether.
+        """
+        connection = self._connected()
+        with self._explained_together(connection):
+            if connection._pipeline is not None:  # noqa: SLF001 - as its cursors do
+                cursor._fetch_pipeline()  # noqa: SLF001 - what each of its fetches does first
 
     def run_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement of a transaction for each row, without waiting for each.
@@ -134,12 +182,24 @@ class Link:
 
     def _run(self, text: str, parameters: Sequence[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
         connection = self._connected()
-        with self._explained(connection):
+        explained = self._explained_together if self.is_together else self._explained
+        with explained(connection):
             done = connection.execute(_marked(text), parameters)
         if text == "COMMIT" and done.statusmessage != text:  # it may say that it rolled back
             self.in_transaction = False
             raise TryAgain
         return done
+
+    @contextlib.contextmanager
+    def _explained_together(self, connection: BoundedConnection) -> Iterator[None]:
+        """Turn errors of the driver into ours, where it is not known whose they are."""
+        try:
+            with self._explained(connection):
+                yield
+        except PostgresLost:
+            raise
+        except (PostgresFailed, StoreConflict, StoreFailed):
+            raise NotTogether from None
 
     @contextlib.contextmanager
     def _explained(self, connection: BoundedConnection) -> Iterator[None]:

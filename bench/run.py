@@ -19,6 +19,7 @@ import authorization
 import hsm
 import key_in_token
 import stores
+import workers
 from bare import bare_microseconds
 from beside import Beside, KeysImported, KeysMade
 from key_uses import USES, KeyUseLoads, bare_microseconds_of
@@ -60,6 +61,9 @@ def main() -> None:
         backups_folder = Path(folder) / "backups"
         backups_folder.mkdir()
         backups.write(backups_folder, rounds=rounds, page=page)
+        workers_folder = Path(folder) / "workers"
+        workers_folder.mkdir()
+        workers.write(workers_folder, rounds=rounds, seconds=seconds, page=page)
         with ExitStack() as servers:
             echo = servers.enter_context(Echo())
             kagimori = servers.enter_context(Kagimori(Path(folder) / "served"))

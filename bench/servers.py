@@ -59,15 +59,23 @@ class Kagimori(Server):
     checks_policies = True
 
     def __init__(
-        self, data: Path, init_options: tuple[str, ...] = (), options: tuple[str, ...] = ()
+        self,
+        data: Path,
+        init_options: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
+        *,
+        made: dict[str, str] | None = None,
     ) -> None:
+        """Start the server of a new deployment, or of the one that was `made` there before."""
         command = str(Path(sys.executable).with_name("kagimori"))
-        made = subprocess.run(
-            [command, "init", "--data", str(data), *init_options, "--output", "json"],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        self._made = json.loads(made.stdout)
-        self.account_id = str(self._made["account_id"])
+        if made is None:
+            done = subprocess.run(
+                [command, "init", "--data", str(data), *init_options, "--output", "json"],
+                check=True, capture_output=True, text=True,
+            )  # fmt: skip
+            made = json.loads(done.stdout)
+        self.made: dict[str, str] = made
+        self.account_id = self.made["account_id"]
         self._data = data
         began = time.perf_counter()
         super().__init__(
@@ -88,7 +96,7 @@ class Kagimori(Server):
         return Processes(self.pids())
 
     def signer(self) -> Signer:
-        made = self._made
+        made = self.made
         return Signer(self.url, made["access_key_id"], made["secret_access_key"], made["region"])
 
 

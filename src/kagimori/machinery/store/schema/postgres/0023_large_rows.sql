@@ -1,0 +1,2 @@
+-- usable from 20
+-- Nothing to do: rows lie in the order in which they come.

@@ -11,6 +11,8 @@ from starlette.staticfiles import StaticFiles
 
 from kagimori_console.options import Options
 from kagimori_console.pages import (
+    access,
+    audit,
     costs,
     evidence,
     health,
@@ -33,6 +35,8 @@ PAGES: tuple[PageRoute, ...] = (
     *health.ROUTES,
     *costs.ROUTES,
     *evidence.ROUTES,
+    *access.ROUTES,
+    *audit.ROUTES,
     *stories.ROUTES,
 )
 

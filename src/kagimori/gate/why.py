@@ -74,6 +74,7 @@ def denial_of(asked: Asked, needs: Iterable[Need]) -> Denial | None:
             matched=[one for evaluated, policy in policies for one in _denying(evaluated, policy)],
             conditions=_conditions(question, [policy for _, policy in policies]),
             suggestion="; and ".join(advice.needed),
+            lacking=[side.value for side in advice.lacking],
             alternatives=[*advice.near, *_near_grants(grants)],
         )
     return None

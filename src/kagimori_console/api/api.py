@@ -41,7 +41,7 @@ class Endpoint:
         )
 
     async def send(
-        self, headers: dict[str, str], content: bytes
+        self, headers: dict[str, str], content: bytes, *, seconds: float = SECONDS_MAX
     ) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers (names in lower case) and body of the answer.
 
@@ -49,7 +49,7 @@ class Endpoint:
             ApiAway: there was none.
         """
         try:
-            answer = await self._client.post("/", headers=headers, content=content)
+            answer = await self._client.post("/", headers=headers, content=content, timeout=seconds)
         except httpx.HTTPError as problem:
             raise ApiAway(f"the service cannot be reached: {problem}") from None
         found = {name.lower(): value for name, value in answer.headers.items()}
@@ -70,12 +70,16 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Api:
-    """The services in one region, called with credentials; without any, calls are not signed."""
+    """The services in one region, called with credentials; without any, calls are not signed.
+
+    An answer must come within `seconds`.
+    """
 
     endpoint: Endpoint
     credentials: Credentials | None
     region: str
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    seconds: float = SECONDS_MAX
 
     async def call(self, service: str, operation: str, **members: Any) -> dict[str, Any]:
         """Return the members of an answer; members that are None are not sent.
@@ -95,7 +99,8 @@ class Api:
                 service=call.signed_as,
                 now=self.now(),
             ).headers
-        return wire.decode(call, *await self.endpoint.send(headers, call.body))
+        answer = await self.endpoint.send(headers, call.body, seconds=self.seconds)
+        return wire.decode(call, *answer)
 
     async def kms(self, operation: str, **members: Any) -> dict[str, Any]:
         """Call KMS; see `call`."""

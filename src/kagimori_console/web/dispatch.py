@@ -65,6 +65,8 @@ class Dispatcher:
 
     async def _answer(self, route: PageRoute, request: Request) -> Response:
         session = self._session(request)
+        if not route.background:
+            session = session.seen(self._now())
         page = self._page(request, session)
         address = request.client.host if request.client else ""
         wait = self._rate.take(address, page.now)
@@ -84,10 +86,11 @@ class Dispatcher:
             answer = page.render("away.html", status=_UNAVAILABLE)
             answer.headers["retry-after"] = "5"
         except ApiRefused as refused:
-            if refused.signed_out and session.person is not None:
+            if refused.signed_out and session.person is not None and await _is_over(page):
                 return self._to_sign_in(page)
             answer = page.render("refused.html", status=_status(refused), failure=refused)
-        self._cookies.write(answer, page.session, request.cookies)
+        if not route.background:
+            self._cookies.write(answer, page.session, request.cookies)
         return answer
 
     def _to_sign_in(self, page: Page) -> Response:
@@ -109,7 +112,7 @@ class Dispatcher:
             return self._new_session(self.options.regions[0])
         if not still_valid(found, now, idle_seconds=self.options.idle_minutes * 60.0):
             return self._new_session(found.region)
-        return without_ended_role(found, now).seen(now)
+        return without_ended_role(found, now)
 
     def _new_session(self, region: str) -> Session:
         region = region if region in self.options.regions else self.options.regions[0]
@@ -131,6 +134,15 @@ class Dispatcher:
             theme=theme if theme in THEMES else THEMES[0],
             now=self._now(),
         )
+
+
+async def _is_over(page: Page) -> bool:
+    """Return whether the credentials are no longer taken at all, and not by one service alone.
+
+    IAM takes none of GetSessionToken without an MFA code.
+    """
+    found = await page.api.tried("sts", "GetCallerIdentity")
+    return isinstance(found, ApiRefused) and found.signed_out
 
 
 def _status(refused: ApiRefused) -> int:

@@ -5,6 +5,7 @@ A page shows them as images, in which no script runs; they have none anyway.
 Source: SVG 2, section 2.2.1, secure static mode.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
@@ -13,6 +14,10 @@ import pygal
 from pygal.graph.graph import Graph
 from pygal.style import Style
 from starlette.responses import Response
+
+# pygal's importer of plugins has an older form, of which Python complains at each import that
+# follows; no plugin is used.
+sys.meta_path[:] = [one for one in sys.meta_path if type(one).__module__ != "pygal"]
 
 LABEL_LENGTH_MAX: Final = 48
 SERIES_MAX: Final = 8

@@ -11,17 +11,28 @@ POST: Final = "POST"
 
 @dataclass(frozen=True)
 class PageRoute:
-    """A path and the function that answers it; `open` pages need nobody to be signed in."""
+    """A path and the function that answers it; `open` pages need nobody to be signed in.
+
+    What scripts ask for again and again is `background`: it does not keep an idle session alive,
+    and changes no session, so that a late answer cannot bring back one that was signed out.
+    """
 
     method: str
     path: str
     handler: Handler
     open: bool = False
+    background: bool = False
 
 
-def get(path: str, handler: Handler, *, open: bool = False) -> PageRoute:  # noqa: A002
+def get(
+    path: str,
+    handler: Handler,
+    *,
+    open: bool = False,  # noqa: A002
+    background: bool = False,
+) -> PageRoute:
     """Return the route of a page that is shown."""
-    return PageRoute(GET, path, handler, open)
+    return PageRoute(GET, path, handler, open, background)
 
 
 def post(path: str, handler: Handler, *, open: bool = False) -> PageRoute:  # noqa: A002

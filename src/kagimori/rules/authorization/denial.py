@@ -18,8 +18,9 @@ class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `slot` is its place among the last of its stream, `version` its number among all of them.
     `owner` is the account of the resource, the caller's (`account_id`) where that has none;
     `matched` are the Deny statements that applied, `conditions` the values of the keys that
-    policies asked about. `suggestion` is all that would have to change, `alternatives` what fell
-    short by one thing.
+    policies asked about. `suggestion` is all that would have to change, `lacking` the kinds of
+    policies (as `Side` names them) that would need a statement, `alternatives` what fell short by
+    one thing.
     """
 
     slot: str = ""
@@ -38,6 +39,7 @@ class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True):
     matched: list[dict[str, Any]] = []
     conditions: dict[str, list[str]] = {}
     suggestion: str
+    lacking: list[str] = []
     alternatives: list[str] = []
     version: int = 1
 

@@ -37,6 +37,7 @@ def visible_to(denial: Denial, account_id: str | None) -> Denial | None:
         explicit=any(_is_of_resource(one) == owns for one in denial.matched),
         conditions={},
         suggestion="",
+        lacking=[],
         alternatives=[],
     )
 

@@ -65,10 +65,14 @@ class Considered(Struct, frozen=True):
 
 
 class Advice(Struct, frozen=True):
-    """`needed`: all of it together allows the request. `near`: what is but one step away."""
+    """`needed`: all of it together allows the request. `near`: what is but one step away.
+
+    `lacking` are the sides on which an Allow is needed.
+    """
 
     needed: tuple[str, ...]
     near: tuple[str, ...]
+    lacking: tuple[Side, ...] = ()
 
 
 def smallest_change(decision: Decision, considered: Considered) -> Advice:
@@ -89,7 +93,7 @@ def smallest_change(decision: Decision, considered: Considered) -> Advice:
         return Advice((f"ask from the key's own account: {action} works nowhere else",), ())
     lacking = tuple(_lacking(decision.principal, considered, is_foreign=is_foreign))
     wanted = [_wanted(side, decision) for side in lacking]
-    return Advice((*denies, *wanted), tuple(_near(considered.policies, lacking)))
+    return Advice((*denies, *wanted), tuple(_near(considered.policies, lacking)), lacking)
 
 
 def _lacking(principal: Principal, considered: Considered, *, is_foreign: bool) -> Iterator[Side]:

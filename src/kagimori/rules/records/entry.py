@@ -71,6 +71,7 @@ class Entry(Struct, frozen=True, gc=False, rename="camel"):
     resources: Sequence[Resource] | None = None
     request_parameters: Parameters | None = None
     event_type: str = ""
+    request_id: str = field(name="requestID", default="")
 
     @property
     def other_region(self) -> str:

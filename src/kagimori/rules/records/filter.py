@@ -1,4 +1,4 @@
-"""A filter of records by key, caller, event and time."""
+"""A filter of records by what they hold: key, caller, event, result, ids and time."""
 
 from msgspec import Struct
 
@@ -9,7 +9,8 @@ from kagimori.rules.records.times import epoch_of
 class RecordFilter(Struct, frozen=True):
     """A filter; None matches all. Times are seconds since the epoch, `until` is excluded.
 
-    `key` is an id or ARN; `who` a user name, session name, ARN, principal id or access key id.
+    `key` is the id or ARN of a resource; `who` a user name, session name, ARN, principal id or
+    access key id; `source` and `error` are a service and an error code as records name them.
     """
 
     key: str | None = None
@@ -18,10 +19,17 @@ class RecordFilter(Struct, frozen=True):
     since: float | None = None
     until: float | None = None
     failed: bool = False
+    source: str | None = None
+    error: str | None = None
+    read_only: bool | None = None
+    request_id: str | None = None
+    event_id: str | None = None
 
     def needles(self) -> tuple[bytes, ...]:
         """Return the texts that a line must contain to be worth decoding."""
-        texts = (self.key, self.who if self.who != "root" else None, self.event)
+        who = self.who if self.who != "root" else None
+        given = (self.source, self.error, self.request_id, self.event_id)
+        texts = (self.key, who, self.event, *given)
         wanted = [text.encode() for text in texts if text is not None and text.isascii()]
         return (*wanted, b'"errorCode":') if self.failed else tuple(wanted)
 
@@ -39,7 +47,16 @@ class RecordFilter(Struct, frozen=True):
         return entry if self._names_match(entry) else None
 
     def _names_match(self, entry: Entry) -> bool:
-        if self.event is not None and entry.event_name != self.event:
+        named = (
+            (self.event, entry.event_name),
+            (self.source, entry.event_source),
+            (self.error, entry.error_code),
+            (self.request_id, entry.request_id),
+            (self.event_id, entry.event_id),
+        )
+        if any(wanted is not None and wanted != found for wanted, found in named):
+            return False
+        if self.read_only is not None and entry.read_only is not self.read_only:
             return False
         if self.failed and entry.error_code is None:
             return False

@@ -149,10 +149,10 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "RewrapTokens": "",
         "RotateDomainKey": "DomainName",
         "RemoveNode": "NodeId",
-        "SearchEvents": "KeyId Caller EventName FailedOnly StartTime EndTime AccountId Order "
-        "StartAtEnd MaxResults NextToken",
         "SearchKeys": "KeyManager Alias KeyId KeyState KeySpec KeyUsage Origin RegionKind "
         "CustomKeyStoreId TagKey TagValue MaxResults NextToken",
+        "SearchEvents": "KeyId Caller EventName FailedOnly EventSource ErrorCode ReadOnly "
+        "RequestId EventId StartTime EndTime AccountId Order StartAtEnd MaxResults NextToken",
         "SetKeyGuard": "Days",
         "SetQuota": "AccountId GroupName Value",
         "SetRootPassword": "",

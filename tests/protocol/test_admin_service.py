@@ -356,6 +356,7 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     client.set_key_guard()
     decide(client, key["Arn"], policy)
     client.list_nodes()
+    client.search_keys()
     token = client.create_sign_in_token()["SignInToken"]
     client.sign_in(SignInToken=token)
     client.set_root_password(Password="root-Horse-battery-3")

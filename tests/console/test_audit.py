@@ -50,6 +50,11 @@ def test_events_are_searched_looked_at_and_explained(server, root):
     root.check_accessible()
     root.take_picture("why")
 
+    statement = '{"Sid": "Offered", "Effect": "Allow", "Action": "kms:DisableKey"}'
+    page = root.go(f"/keys/{key_id}/policy?add={statement}")
+    assert "Offered" in page.input_value("#policy")
+    assert "Enable IAM User Permissions" in page.input_value("#policy")
+
     for query in (f"resource={key_id}", "name=CreateKey&kind=changes", "failed=yes"):
         page = root.go(f"/audit/events?{query}")
         assert page.locator("tbody a").count() > 0, query

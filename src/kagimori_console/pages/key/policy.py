@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from kagimori_console.api.failures import ApiFailure, ApiRefused
+from kagimori_console.pages.access.documents import with_statement
 from kagimori_console.pages.key import policy_text
 from kagimori_console.pages.key.policy_form import (
     Row,
@@ -28,11 +29,12 @@ _DAY_SECONDS: Final = 86_400
 
 
 async def policy(page: Page) -> Response:
-    """Show the policy to be edited."""
+    """Show the policy to be edited, with a statement that the page of a denial offers."""
     subject = await load(page)
     found, read_failure = split(await _present(page))
     view = "form" if page.query("view") == "form" else "json"
-    return _edited(page, subject, found or "", view, read_failure=read_failure)
+    text = with_statement(found or "", page.query("add"))
+    return _edited(page, subject, text, view, read_failure=read_failure)
 
 
 async def change(page: Page) -> Response:

@@ -20,7 +20,7 @@ run: $(VENV)/.runtime ## Set up, make a deployment in DATA if there is none, and
 	@test -e $(DATA)/kagimori.db || $(BIN)/kagimori init --data $(DATA)
 	@echo "Data:   $(DATA)"
 	@echo "Use it: eval \"\$$($(BIN)/kagimori env --data $(DATA))\"; aws kms list-keys"
-	@exec $(BIN)/kagimori serve --data $(DATA) --listen $(LISTEN) --console $(CONSOLE)
+	@exec $(BIN)/kagimori serve --data $(DATA) --listen $(LISTEN) --console $(CONSOLE) --sign-in-link
 
 test: $(VENV)/.test ## Set up and run the test suite
 	$(PYTEST) $(addprefix --ignore ,$(LONG))

@@ -11,8 +11,10 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from kagimori.deployment.running import running_endpoint, running_regions
+from kagimori_cli.admin import refusals_explained, served
 from kagimori_cli.terminal import give_up, unreadable
 
+LINK_TOKEN: Final = "KAGIMORI_SIGN_IN_TOKEN"  # noqa: S105 - a name
 PORT_MAX: Final = 65_535
 WAIT_SECONDS_MAX: Final = 120.0
 _WAIT_SECONDS: Final = 0.1
@@ -67,6 +69,10 @@ def console(
     sign_ins_per_minute: Annotated[
         int, typer.Option("--sign-ins-per-minute", min=1, help="The most tries from one address.")
     ] = 20,
+    sign_in_link: Annotated[
+        bool,
+        typer.Option("--sign-in-link", help="Print a link that signs root in once; with --data."),
+    ] = False,
     beside_server: Annotated[
         bool, typer.Option("--beside-server", hidden=True, help="End when standard input ends.")
     ] = False,
@@ -90,7 +96,7 @@ def console(
         "sign_ins_per_minute": sign_ins_per_minute,
         "beside_server": beside_server,
     }
-    _become_console(options)
+    _become_console(options, _link_token(data) if sign_in_link else None)
 
 
 def _endpoint(endpoint: str | None, data: Path | None, *, wait: bool) -> tuple[str, str | None]:
@@ -106,8 +112,10 @@ def _endpoint(endpoint: str | None, data: Path | None, *, wait: bool) -> tuple[s
     return found
 
 
-def start_beside(data: Path, listen: str) -> None:
+def start_beside(data: Path, listen: str, *, link: bool) -> None:
     """Start a console that waits for the server of a folder, and ends with this process.
+
+    With `link` it prints a link that signs the folder's root user in once.
 
     The process that becomes the server keeps the writing end of a pipe: the console ends when its
     standard input does, however the server ended.
@@ -116,7 +124,15 @@ def start_beside(data: Path, listen: str) -> None:
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)  # noqa: FBT003 - takes no names
     program = "from kagimori_cli.command import main; main()"
-    options = ("console", "--data", str(data), "--listen", listen, "--beside-server")
+    options: tuple[str, ...] = (
+        "console",
+        "--data",
+        str(data),
+        "--listen",
+        listen,
+        "--beside-server",
+    )
+    options += ("--sign-in-link",) if link else ()
     subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-P", "-c", program, *options], stdin=reading
     )
@@ -140,7 +156,20 @@ def _regions(data: Path | None) -> list[str]:
     return [region]
 
 
-def _become_console(options: dict[str, Any]) -> NoReturn:
+def _link_token(data: Path | None) -> str:
+    """Return a token that signs the folder's root user in once; ends with one line if it can't."""
+    if data is None:
+        unreadable("--sign-in-link needs --data DIR")
+    with refusals_explained():
+        answer = served(data, None).call("CreateSignInToken")
+    return str(answer["SignInToken"])
+
+
+def _become_console(options: dict[str, Any], token: str | None) -> NoReturn:
+    """Hand this process over to the console; the token goes where other people cannot read it."""
     sys.stdout.flush()
+    environment = {name: value for name, value in os.environ.items() if name != LINK_TOKEN}
+    if token is not None:
+        environment[LINK_TOKEN] = token
     arguments = [sys.executable, "-P", "-m", "kagimori_console", json.dumps(options)]
-    os.execv(sys.executable, arguments)  # noqa: S606 - hands this process over
+    os.execve(sys.executable, arguments, environment)  # noqa: S606 - hands this process over

@@ -28,12 +28,19 @@ ConsoleAt = Annotated[
 ]
 
 
+SignInLink = Annotated[
+    bool,
+    typer.Option("--sign-in-link", help="Print a link that signs root in at the console once."),
+]
+
+
 @with_settings("serve")
 def serve(
     *,
     data: Data,
     accept_rollback: AcceptRollback = False,
     console: ConsoleAt = None,
+    sign_in_link: SignInLink = False,
     config: Config = None,
     texts: Texts = None,
     **flags: Any,
@@ -42,7 +49,7 @@ def serve(
     loaded = settings_from(config=config, data=data, flags=flags, texts=texts)
     accepted = ("accept-rollback",) if accept_rollback else ()
     if console is not None:
-        start_beside(data, console)
+        start_beside(data, console, link=sign_in_link)
     become_server("kagimori.server.serving", str(data), encode_settings(loaded.settings), *accepted)
 
 

@@ -7,11 +7,14 @@ import sys
 import threading
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kagimori_console.options import Options, Tls
 from kagimori_console.serving import serve
 from kagimori_console.sessions.cookies import new_key
+
+# Given in the environment, which only its owner may read; the command line is for all to see.
+LINK_TOKEN: Final = "KAGIMORI_SIGN_IN_TOKEN"  # noqa: S105 - a name
 
 
 def main() -> int:
@@ -22,7 +25,7 @@ def main() -> int:
         options = _options(given)
         if beside_server:
             threading.Thread(target=_end_with_server, daemon=True).start()
-        serve(options)
+        serve(options, link_token=os.environ.pop(LINK_TOKEN, None))
     except (OSError, ValueError) as problem:
         print(f"kagimori: {problem}", file=sys.stderr)  # noqa: T201
         return 1

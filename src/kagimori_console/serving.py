@@ -9,11 +9,12 @@ from kagimori_console.app import make_app
 from kagimori_console.options import Options
 
 READY: Final = "kagimori console at "
+LINK: Final = "sign root in once, within ten minutes: "
 _BACKLOG: Final = 128
 _STOP_SECONDS: Final = 5
 
 
-def serve(options: Options) -> None:
+def serve(options: Options, *, link_token: str | None = None) -> None:
     """Serve a console; its address is printed when it can be reached.
 
     Raises:
@@ -27,7 +28,10 @@ def serve(options: Options) -> None:
         port = listener.getsockname()[1]
         name = f"[{options.host}]" if ":" in options.host else options.host
         scheme = "http" if options.tls is None else "https"
-        print(f"{READY}{options.public_url or f'{scheme}://{name}:{port}'}", flush=True)  # noqa: T201
+        url = options.public_url or f"{scheme}://{name}:{port}"
+        print(f"{READY}{url}", flush=True)  # noqa: T201
+        if link_token is not None:
+            print(f"{LINK}{url}/sign-in#token={link_token}", flush=True)  # noqa: T201
         settings = uvicorn.Config(
             make_app(options),
             access_log=False,

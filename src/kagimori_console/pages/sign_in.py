@@ -17,6 +17,8 @@ from kagimori_console.web.routing import get, post
 
 _MFA_WANTED: Final = "MfaRequiredException"
 _CHANGE_WANTED: Final = "PasswordChangeRequiredException"
+DEVICE_COOKIE: Final = "device"
+_DEVICE_SECONDS: Final = 180 * 86_400
 _FORM: Final = "sign_in.html"
 
 
@@ -138,6 +140,7 @@ async def _attempted(page: Page, attempt: Attempt, *, new_password: str | None =
             Password=attempt.password,
             MfaCode=attempt.mfa_code,
             NewPassword=new_password,
+            DeviceToken=page.request.cookies.get(DEVICE_COOKIE),
         )
     except ApiRefused as refused:
         if refused.code == _MFA_WANTED:
@@ -148,7 +151,19 @@ async def _attempted(page: Page, attempt: Attempt, *, new_password: str | None =
             message = "" if new_password is None else refused.message
             return page.render("new_password.html", next=going_on, message=message)
         return _failed(page, attempt, refused)
-    return _signed_in(page, _answered(found))
+    answer = _signed_in(page, _answered(found))
+    if found.get("DeviceToken"):
+        # It opens nothing: the service counts this device's wrong passwords by themselves.
+        answer.set_cookie(
+            DEVICE_COOKIE,
+            found["DeviceToken"],
+            max_age=_DEVICE_SECONDS,
+            path="/sign-in",
+            secure=page.options.secure,
+            httponly=True,
+            samesite="strict",
+        )
+    return answer
 
 
 def _failed(page: Page, attempt: Attempt, failure: ApiFailure) -> Response:

@@ -55,8 +55,8 @@ async def by_new_password(page: Page) -> Response:
         return page.redirect("/sign-in")
     password = page.form.exact("new-password")
     if password != page.form.exact("again"):
-        message = page.text("The two passwords are not the same.")
-        return page.render("new_password.html", next=page.form.value("next"), message=message)
+        problem = page.text("The two passwords are not the same.")
+        return page.render("new_password.html", next=page.form.value("next"), problem=problem)
     return await _attempted(page, attempt, new_password=password)
 
 
@@ -148,8 +148,8 @@ async def _attempted(page: Page, attempt: Attempt, *, new_password: str | None =
             return page.render("mfa_code.html", next=going_on)
         if refused.code == _CHANGE_WANTED or new_password is not None:
             page.session = replace(page.session, attempt=attempt)
-            message = "" if new_password is None else refused.message
-            return page.render("new_password.html", next=going_on, message=message)
+            problem = "" if new_password is None else refused.message
+            return page.render("new_password.html", next=going_on, problem=problem)
         return _failed(page, attempt, refused)
     answer = _signed_in(page, _answered(found))
     if found.get("DeviceToken"):

@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "sign-in-link": (
         "sign_in_link",
         "sign_in_link",
-        "kagimori sign-in-link --console http://127.0.0.1:8568 --data ./kagimori-data",
+        "kagimori sign-in-link --console http://127.0.0.1:8569 --data ./kagimori-data",
     ),
     "status": ("facts", "status", "kagimori status --data ./kagimori-data --output json"),
     "metrics": ("facts", "metrics", "kagimori metrics --data ./kagimori-data"),

@@ -28,7 +28,7 @@ def sign_in_link(
     AWS credentials. The token stands behind the "#", which browsers send to nobody.
     """
     if not _CONSOLE.fullmatch(console):
-        complain(f"{console} is no address of a console, such as http://127.0.0.1:8568")
+        complain(f"{console} is no address of a console, such as http://127.0.0.1:8569")
         raise typer.Exit(EXIT_UNREADABLE)
     server = served(data, endpoint)
     with refusals_explained():

@@ -42,7 +42,7 @@ def test_a_wrong_access_key_is_refused_in_the_services_words(stranger):
     page.fill("#secret", "wrong")
     page.click("main button.primary")
     page.wait_for_selector(".message.bad")
-    assert "InvalidClientTokenId" in page.inner_text(".message.bad")
+    assert "UnrecognizedClientException" in page.inner_text(".message.bad")
     assert "wrong" not in page.content().partition("message bad")[2]
 
 

@@ -61,17 +61,19 @@ async def by_new_password(page: Page) -> Response:
 
 
 async def by_access_key(page: Page) -> Response:
-    """Sign in with an access key: the session gets temporary credentials in its place."""
+    """Sign in with an access key, which is used once and not kept.
+
+    It asks for a token that signs its owner in: a session of GetSessionToken could not call IAM.
+    """
     key_id, secret = page.form.value("access-key-id"), page.form.exact("secret").strip()
     api = Api(page.endpoint, Credentials(key_id, secret), page.session.region)
-    code, serial = page.form.optional("code"), page.form.optional("device")
+    code = page.form.optional("code")
     try:
-        identity = await api.sts("GetCallerIdentity")
-        found = await api.sts("GetSessionToken", TokenCode=code, SerialNumber=serial)
+        token = (await api.admin("CreateSignInToken"))["SignInToken"]
+        found = await _open(page).admin("SignIn", SignInToken=token, MfaCode=code)
     except ApiRefused as refused:
         return page.render_refused(_FORM, refused, way="key", next=page.form.value("next"))
-    person = _person(found["Credentials"], identity["Arn"], mfa=code is not None)
-    return _signed_in(page, person)
+    return _signed_in(page, _answered(found))
 
 
 async def by_link(page: Page) -> Response:

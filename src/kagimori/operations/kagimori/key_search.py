@@ -18,6 +18,7 @@ from kagimori.operations.operation import Facts, Operation, Outcome
 from kagimori.operations.pages import marker_of, start_of
 from kagimori.operations.together import together
 from kagimori.ports import Key
+from kagimori.rules.folding import fold
 from kagimori.rules.keys.key_search import KeyFilter, region_kind
 from kagimori.rules.keys.kms_key import Alias, KmsKey
 from kagimori.rules.policy.steps import REQUEST_STEPS_MAX
@@ -53,7 +54,7 @@ class SearchKeys(Operation[FoundKeys, None]):
         if asked.call.input.Alias is None:
             places, is_end = _by_id(asked, wanted)
         elif may_list_aliases:
-            places, is_end = _by_alias(asked, asked.call.input.Alias.casefold())
+            places, is_end = _by_alias(asked, fold(asked.call.input.Alias))
         else:
             return facts
         shown, last = _shown(asked, places, wanted, with_aliases=may_list_aliases)
@@ -101,12 +102,12 @@ def _by_alias(asked: Asked, text: str) -> tuple[list[_Place], bool]:
         ALIASES, _owner(asked), _after(asked), LOOKED_AT_MAX + 1
     )
     looked_at, is_end = aliases[:LOOKED_AT_MAX], len(aliases) <= LOOKED_AT_MAX
-    fitting = [one for one in looked_at if text in one.alias_name.casefold()]
+    fitting = [one for one in looked_at if text in fold(one.alias_name)]
     groups = together(partial(_aliases_of, asked, one.target_key_id) for one in fitting)
     first = [
         alias
         for alias, names in zip(fitting, groups, strict=True)
-        if alias.alias_name == next((n for n in names if text in n.casefold()), None)
+        if alias.alias_name == next((n for n in names if text in fold(n)), None)
     ]
     owner = _owner(asked)
     keys = together(partial(key_across, asked, *owner, one.target_key_id) for one in first)

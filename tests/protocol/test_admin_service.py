@@ -189,6 +189,7 @@ def test_every_operation_is_sorted():
         *("GetDenial", "GetUsage", "ListQuotas", "ProveKeyUnused", "ReplayQuotas"),
         *("GetKeyGuard", "SearchEvents", "SearchKeys", "SetKeyGuard", "TestKeyPolicy"),
         *("CreateSignInToken", "SetRootPassword", "SignIn", "SignOutEverywhere"),
+        *("CheckKeyPolicy",),
     }
     assert set(OPERATORS_ALONE) | for_all == set(describe("kagimori").operations)
 
@@ -357,6 +358,7 @@ def test_every_answer_is_as_the_model_says(server, alice, key, denial):
     decide(client, key["Arn"], policy)
     client.list_nodes()
     client.search_keys()
+    client.check_key_policy(Policy=policy)
     token = client.create_sign_in_token()["SignInToken"]
     client.sign_in(SignInToken=token)
     client.set_root_password(Password="root-Horse-battery-3")

@@ -24,6 +24,7 @@ from kagimori.operations.kagimori.executions import (
     ZeroizeHsm,
 )
 from kagimori.operations.kagimori.key_guards import GetKeyGuard, SetKeyGuard
+from kagimori.operations.kagimori.key_policy_check import CheckKeyPolicy
 from kagimori.operations.kagimori.key_proofs import ProveKeyUnused
 from kagimori.operations.kagimori.key_search import SearchKeys
 from kagimori.operations.kagimori.nodes import ListNodes, RemoveNode
@@ -53,6 +54,7 @@ from kagimori.ports import Inspector
 def _operations(inspector: Inspector | None) -> tuple[AnyOperation, ...]:
     return (
         AddOperators(),
+        CheckKeyPolicy(),
         CreateAccount(),
         CreateBackupKey(),
         CreateServiceKey(),

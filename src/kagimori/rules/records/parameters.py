@@ -119,6 +119,7 @@ SHOWN: Final[dict[str, tuple[str, ...]]] = {
         "LookupEvents": "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
         "ListPublicKeys": "StartTime EndTime NextToken",
         "AddOperators": "Operators Quorum",
+        "CheckKeyPolicy": "Policy",
         "CreateAccount": "",
         "CreateBackupKey": "BackupId KeyId",
         "CreateServiceKey": "Service",

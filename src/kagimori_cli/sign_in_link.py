@@ -8,7 +8,7 @@ import typer
 from kagimori_cli.admin import EndpointUrl, Folder, refusals_explained, served
 from kagimori_cli.terminal import EXIT_UNREADABLE, Output, OutputOption, complain, print_json
 
-_CONSOLE: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
+_CONSOLE: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", re.ASCII)
 
 Console = Annotated[
     str, typer.Option("--console", metavar="URL", help="The console's address.", show_default=False)

@@ -61,14 +61,17 @@ def test_no_commit_without_a_record(store):
         "hold_still",
         "is_unmarked",
         "one",
+        "outbox",
         "outbox_streams",
         "page",
         "standing",
     }
     assert set(writing) - reading == {
         "adopt_denials",
+        "adopt_outbox",  # records themselves, after a restore
         "commit",
         "commit_together",
+        "note_decided",  # as `note`, if nobody else has written meanwhile
         "note",  # of what nodes say of themselves, and of copies of records
     }
 

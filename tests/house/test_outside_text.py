@@ -48,6 +48,7 @@ NUMBERS_READ = {
     "kagimori/machinery/addresses.py": "an address, as a number",
     "kagimori/machinery/http_answer.py": "bytes that _STATUS, _NUMBER and _CHUNK fit",
     "kagimori/machinery/once.py": "numbers",
+    "kagimori/machinery/quota_counts.py": "memory that workers share",
     "kagimori/machinery/store/memory.py": "our own store",
     "kagimori/operations/cloudtrail/events.py": "numbers",
     "kagimori/operations/iam/account.py": "a truth value",

@@ -39,6 +39,13 @@ class BucketRefused(NotTaken):
         self.status, self.code = status, code
 
 
+_TEXTS: Final = {
+    "Key": re.compile(r"<Key>([^<]*)</Key>"),
+    "IsTruncated": re.compile(r"<IsTruncated>([^<]*)</IsTruncated>"),
+    "UploadId": re.compile(r"<UploadId>([^<]*)</UploadId>"),
+}
+
+
 class BucketAnswer(Struct, frozen=True):
     """An answer of success; names of headers are in lower case."""
 
@@ -46,8 +53,8 @@ class BucketAnswer(Struct, frozen=True):
     body: bytes
 
     def texts(self, element: str) -> list[str]:
-        """Return the texts of all XML elements of a name, which have no elements in them."""
-        found = re.findall(rf"<{element}>([^<]*)</{element}>", self.body.decode(errors="replace"))
+        """Return the texts of all XML elements of a name (of `_TEXTS`); they have no elements."""
+        found = _TEXTS[element].findall(self.body.decode(errors="replace"))
         return [html.unescape(one) for one in found]
 
 

@@ -31,7 +31,7 @@ def url(database):
 
 @pytest.fixture
 def data(tmp_path):
-    initialise(tmp_path / "data", "111122223333")
+    initialise(tmp_path / "data", account_id="111122223333")
     return tmp_path / "data"
 
 

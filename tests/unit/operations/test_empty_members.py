@@ -40,6 +40,7 @@ ELSEWHERE = {
     ("CreateOpenIDConnectProvider", ("ContextProvider", "KeyDefinitionList")),
     ("CreateOpenIDConnectProvider", ("ContextProvider", "SubjectTypeValue")),
     ("AssumeRoleWithWebIdentity", ("PolicyArns",)),
+    ("SearchKeys", ("TagValue",)),
 }
 WALKED = sorted((service, name) for service, name in OPERATIONS if service in MODELS)
 

@@ -95,7 +95,8 @@ def test_a_row_that_was_altered_on_the_way_is_noticed(data, url, database):
     name = url.partition("?")[0].rpartition("/")[2]
     with contextlib.closing(database.connect(name)) as connection:
         connection.execute(
-            "UPDATE accounts SET body = replace(body, '\"created_at\":', '\"created_at\":1')"
+            "UPDATE accounts SET body = convert_to("
+            "replace(convert_from(body, 'UTF8'), '\"created_at\":', '\"created_at\":1'), 'UTF8')"
         )
     store_moves.use(data, url)
     with pytest.raises(Unusable, match="accounts"):

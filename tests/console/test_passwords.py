@@ -106,3 +106,44 @@ def test_signing_out_everywhere_ends_the_other_browser(server, chromium, console
         one.page.click("text=Sign out everywhere")
         one.page.wait_for_selector("text=You are signed out.")
         assert "/sign-in" in other.go("/keys").url
+
+
+def test_a_user_changes_the_own_password(server, stranger):
+    name = user_with_password(server, "erin-with-a-new-password")
+    server.client("iam").attach_user_policy(
+        UserName=name, PolicyArn="arn:aws:iam::aws:policy/IAMUserChangePassword"
+    )
+    typed(stranger, server, name).wait_for_selector("nav.side")
+    page = stranger.go("/me")
+    stranger.check_accessible()
+    page.goto("/me/password")
+    page.fill("#old", "wrong-Password-7")
+    page.fill("#new", NEW_PASSWORD)
+    page.fill("#again", NEW_PASSWORD)
+    page.click("main button.primary, main button.danger")
+    page.wait_for_selector(".message.bad")
+    page.fill("#old", PASSWORD)
+    page.fill("#new", NEW_PASSWORD)
+    page.fill("#again", NEW_PASSWORD)
+    page.click("main button.primary, main button.danger")
+    page.wait_for_selector("text=Your password was changed.")
+    page.click("summary:has-text('@')")
+    page.click("text=Sign out >> nth=0")
+    typed(stranger, server, name).wait_for_selector(".message.bad")
+    typed(stranger, server, name, NEW_PASSWORD).wait_for_selector("nav.side")
+
+
+def test_root_sets_a_password_and_signs_in_by_it(server, root, chromium, console):
+    page = root.go("/me")
+    root.check_accessible()
+    page.goto("/me/password")
+    page.fill("#new", PASSWORD)
+    page.fill("#again", PASSWORD)
+    page.click("main button.primary, main button.danger")
+    page.wait_for_selector("text=Your password was changed.")
+    with visitor(chromium, console) as made:
+        page = made.go("/sign-in?way=root")
+        page.fill("#account", server.account)
+        page.fill("#password", PASSWORD)
+        page.click("main button.primary")
+        page.wait_for_selector("summary:has-text('root @')")

@@ -86,7 +86,7 @@ class Dispatcher:
             answer = page.render("away.html", status=_UNAVAILABLE)
             answer.headers["retry-after"] = "5"
         except ApiRefused as refused:
-            if refused.signed_out and session.person is not None and await _is_over(page):
+            if refused.signed_out and session.person is not None:
                 return self._to_sign_in(page)
             answer = page.render("refused.html", status=_status(refused), failure=refused)
         if not route.background:
@@ -134,15 +134,6 @@ class Dispatcher:
             theme=theme if theme in THEMES else THEMES[0],
             now=self._now(),
         )
-
-
-async def _is_over(page: Page) -> bool:
-    """Return whether the credentials are no longer taken at all, and not by one service alone.
-
-    IAM takes none of GetSessionToken without an MFA code.
-    """
-    found = await page.api.tried("sts", "GetCallerIdentity")
-    return isinstance(found, ApiRefused) and found.signed_out
 
 
 def _status(refused: ApiRefused) -> int:

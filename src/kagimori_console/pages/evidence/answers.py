@@ -14,7 +14,6 @@ from kagimori_evidence.deployment import ADMIN
 _TOGETHER: Final = 12
 _BUSY: Final = frozenset({"Throttling", "ThrottlingException"})
 _TRIES: Final = 5
-_WHO_ASKS: Final = "sts"
 _PAUSE_SECONDS: Final = 0.2
 
 
@@ -45,8 +44,7 @@ class Answers:
                 try:
                     return await _asked(api, ask)
                 except ApiRefused as refused:
-                    # IAM answers so to temporary credentials without MFA; STS does to nobody.
-                    if refused.signed_out and ask.service == _WHO_ASKS:
+                    if refused.signed_out:
                         raise
                     if refused.code not in _BUSY or tried == _TRIES:
                         return Refused(refused.code, refused.message)

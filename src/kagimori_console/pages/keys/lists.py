@@ -59,42 +59,36 @@ async def _list(page: Page, manager: str) -> Response:
     )
 
 
-async def _by_id(page: Page, view: ListView, manager: str) -> dict[str, Any]:
-    """Return one page of keys as they come; the search goes on until it is full."""
+async def _found(
+    page: Page, view: ListView, manager: str, *, most: int, token: str | None = None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return up to `most` keys that fit, and where the search would go on."""
     keys: list[dict[str, Any]] = []
-    token = view.after or None
     for _ in range(_CALLS_MAX):
         answer = await page.api.admin(
             "SearchKeys",
             KeyManager=manager,
-            MaxResults=PAGE_SIZE - len(keys),
+            MaxResults=most - len(keys),
             NextToken=token,
             **view.members,
         )
         keys += answer["Keys"]
         token = answer.get("NextToken")
-        if token is None or len(keys) >= PAGE_SIZE:
+        if token is None or len(keys) >= most:
             break
+    return keys, token
+
+
+async def _by_id(page: Page, view: ListView, manager: str) -> dict[str, Any]:
+    """Return one page of keys as they come."""
+    keys, token = await _found(page, view, manager, most=PAGE_SIZE, token=view.after or None)
     following = None if token is None else view.going_on(token)
     return {"keys": keys, "following": following, "count": None, "pages": 1, "is_cut": False}
 
 
 async def _sorted(page: Page, view: ListView, manager: str) -> dict[str, Any]:
     """Return one page of all keys that fit, in an order; of very many only the first by id."""
-    keys: list[dict[str, Any]] = []
-    token: str | None = None
-    for _ in range(_CALLS_MAX):
-        answer = await page.api.admin(
-            "SearchKeys",
-            KeyManager=manager,
-            MaxResults=SORTED_MAX - len(keys),
-            NextToken=token,
-            **view.members,
-        )
-        keys += answer["Keys"]
-        token = answer.get("NextToken")
-        if token is None or len(keys) >= SORTED_MAX:
-            break
+    keys, token = await _found(page, view, manager, most=SORTED_MAX)
     pages = max(1, -(-len(keys) // PAGE_SIZE))
     number = min(view.number, pages)
     shown = view.in_order(keys)[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]

@@ -1,9 +1,14 @@
 """One measurement: a load against a server, with the CPU of the server and of others beside it."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
 from load import Load, run_load
 from machine import busy_seconds
-from report import Figures
+from report import Figures, median
 from servers import Server
+
+Name = TypeVar("Name")
 
 
 def measure(
@@ -25,3 +30,28 @@ def measure(
         cpu_us=cpu_seconds * 1e6 / max(1, result.requests),
         others_cores=max(0.0, others_seconds / result.seconds),
     )
+
+
+def measure_in_turn(
+    servers: Mapping[Name, tuple[Server, Callable[[str], Load]]],
+    operations: Sequence[str],
+    connections: Sequence[int],
+    *,
+    rounds: int,
+    seconds: int,
+    once: Sequence[str] = (),
+) -> dict[tuple[str, int, Name], Figures]:
+    """Measure servers that run beside each other, one after the other, so that all see one machine.
+
+    Each comes with what makes its loads; the requests of operations named in `once` hold once.
+    Returns the medians by operation, connections and server.
+    """
+    found: dict[tuple[str, int, Name], list[Figures]] = {}
+    for _ in range(rounds):
+        for operation in operations:
+            for number in connections:
+                for name, (server, load) in servers.items():
+                    warm_up = operation not in once
+                    figures = measure(server, load(operation), number, seconds, warm_up=warm_up)
+                    found.setdefault((operation, number, name), []).append(figures)
+    return {place: median(figures) for place, figures in found.items()}

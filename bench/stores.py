@@ -19,8 +19,8 @@ from pathlib import Path
 
 from load import Load
 from machine import described
-from measure import measure
-from report import Figures, median, put_between
+from measure import measure_in_turn
+from report import Figures, put_between
 from requests_made import LoadMaker, ask
 from servers import Kagimori
 
@@ -96,23 +96,19 @@ def write(folder: Path, *, rounds: int, seconds: int, page: Path | None) -> None
     if not FOLDERS:
         print("The stores were not measured beside: PostgreSQL is not installed.")
         return
-    found: dict[tuple[str, int, str], list[Figures]] = {}
     with (
         postgres() as url,
         Kagimori(folder / "sqlite", options=NO_QUOTAS) as in_file,
         Kagimori(folder / "postgres", ("--store", url), NO_QUOTAS) as in_server,
     ):
-        servers = {"SQLite": in_file, "PostgreSQL": in_server}
-        changes = {name: Changes(server) for name, server in servers.items()}
-        for _ in range(rounds):
-            for operation in OPERATIONS:
-                for connections in CONNECTIONS:
-                    for name, server in servers.items():
-                        load = changes[name].load(operation)
-                        once = operation == "CreateAlias"
-                        figures = measure(server, load, connections, seconds, warm_up=not once)
-                        found.setdefault((operation, connections, name), []).append(figures)
-    text = _table({place: median(figures) for place, figures in found.items()})
+        servers = {
+            "SQLite": (in_file, Changes(in_file).load),
+            "PostgreSQL": (in_server, Changes(in_server).load),
+        }
+        found = measure_in_turn(
+            servers, OPERATIONS, CONNECTIONS, rounds=rounds, seconds=seconds, once=("CreateAlias",)
+        )
+    text = _table(found)
     print(text)
     if page is not None:
         put_between(page, BEGIN, END, text)

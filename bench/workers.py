@@ -6,10 +6,9 @@ Both servers run beside each other and are measured in turn, so that both see th
 import tempfile
 from pathlib import Path
 
-from load import Load
 from machine import described
-from measure import measure
-from report import Figures, median, put_between
+from measure import measure_in_turn
+from report import Figures, put_between
 from requests_made import LoadMaker
 from servers import Kagimori
 from stores import NO_QUOTAS
@@ -24,20 +23,13 @@ CONNECTIONS = (16, 64)
 
 def write(folder: Path, *, rounds: int, seconds: int, page: Path | None) -> None:
     """Measure, print, and write the table into the page, if one is given."""
-    found: dict[tuple[str, int, int], list[Figures]] = {}
     with (
         Kagimori(folder / "one", options=(*NO_QUOTAS, "--workers", "1")) as one,
         Kagimori(folder / "two", options=(*NO_QUOTAS, "--workers", "2")) as two,
     ):
-        makers = {1: LoadMaker(one), 2: LoadMaker(two)}
-        for _ in range(rounds):
-            for operation in OPERATIONS:
-                for connections in CONNECTIONS:
-                    for workers, server in ((1, one), (2, two)):
-                        load: Load = makers[workers].load(operation)
-                        figures = measure(server, load, connections, seconds)
-                        found.setdefault((operation, connections, workers), []).append(figures)
-    text = _table({place: median(figures) for place, figures in found.items()})
+        servers = {1: (one, LoadMaker(one).load), 2: (two, LoadMaker(two).load)}
+        found = measure_in_turn(servers, OPERATIONS, CONNECTIONS, rounds=rounds, seconds=seconds)
+    text = _table(found)
     print(text)
     if page is not None:
         put_between(page, BEGIN, END, text)

@@ -11,27 +11,13 @@ from starlette.responses import Response
 
 from kagimori_console.api.failures import ApiFailure, ApiRefused
 from kagimori_console.pages.access.statements import Statements
+from kagimori_console.pages.key_actions import CRYPTOGRAPHIC
 from kagimori_console.web.page import Page
 from kagimori_console.web.routing import get
 
 # The actions on one key, in the groups in which people think of them.
 ACTIONS: Final = {
-    "use": (
-        "Encrypt",
-        "Decrypt",
-        "ReEncryptFrom",
-        "ReEncryptTo",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "Sign",
-        "Verify",
-        "GenerateMac",
-        "VerifyMac",
-        "DeriveSharedSecret",
-        "GetPublicKey",
-    ),
+    "use": CRYPTOGRAPHIC,
     "look": (
         "DescribeKey",
         "GetKeyPolicy",

@@ -9,30 +9,11 @@ from kagimori_console.pages.key import tally
 from kagimori_console.pages.key.grant_tree import issuers_of, tree_of
 from kagimori_console.pages.key.subject import load, show, split
 from kagimori_console.pages.key.trail import events_of
+from kagimori_console.pages.key_actions import CRYPTOGRAPHIC
 from kagimori_console.web.page import Page
 from kagimori_console.web.routing import get, post
 
-OPERATIONS: Final = (
-    "Encrypt",
-    "Decrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "ReEncryptFrom",
-    "ReEncryptTo",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "Sign",
-    "Verify",
-    "GenerateMac",
-    "VerifyMac",
-    "DeriveSharedSecret",
-    "Encapsulate",
-    "Decapsulate",
-    "GetPublicKey",
-    "DescribeKey",
-    "CreateGrant",
-    "RetireGrant",
-)
+OPERATIONS: Final = (*CRYPTOGRAPHIC, "DescribeKey", "CreateGrant", "RetireGrant")
 _PAGE: Final = 100
 _PAGES_MAX: Final = 10
 _TRAIL_DAYS: Final = 3650

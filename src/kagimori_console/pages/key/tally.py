@@ -8,24 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-USES: Final = frozenset(
-    {
-        "Decapsulate",
-        "Decrypt",
-        "DeriveSharedSecret",
-        "Encapsulate",
-        "Encrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateMac",
-        "ReEncrypt",
-        "Sign",
-        "Verify",
-        "VerifyMac",
-    }
-)
+from kagimori_console.pages.key_actions import CRYPTOGRAPHIC
+
+# Events name the operation, permissions its two sides; a public key is no use of the material.
+USES: Final = frozenset({*CRYPTOGRAPHIC, "ReEncrypt"}) - {
+    "ReEncryptFrom",
+    "ReEncryptTo",
+    "GetPublicKey",
+}
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 UNKNOWN: Final = "-"
 

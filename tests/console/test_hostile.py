@@ -16,7 +16,7 @@ GETS = [route for route in PAGES if route.method == "GET"]
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
-    "{{7*7}}",
+    "{{7919*7907}}",
     "%00",
     "..%2f..%2fetc%2fpasswd",
     "é" * 300,
@@ -114,7 +114,7 @@ def test_hostile_text_in_an_address_is_shown_as_text(signed_in, route):
         assert status < 500, (value, content[:2000])
         assert "<script>alert" not in content
         assert "<img src=x" not in content
-        assert ">49<" not in content
+        assert str(7919 * 7907) not in content
         assert headers["content-security-policy"].startswith("default-src 'none'")
         assert headers["x-content-type-options"] == "nosniff"
 

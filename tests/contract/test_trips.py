@@ -8,7 +8,7 @@ from kagimori.entities.tables import GRANTS, KMS_KEYS, TABLES
 from kagimori.machinery.store.database import Commit
 from kagimori.machinery.store.engines import engine_of
 from kagimori.machinery.store.guard import spaces_of
-from kagimori.machinery.store.postgres.link import Link
+from kagimori.machinery.store.postgres.link import Link, NotTogether
 from kagimori.machinery.store.witness import Witness
 from kagimori.ports import Expect, ExpectAtMost, Put
 from kagimori.rules.entity import changed
@@ -132,3 +132,23 @@ def test_what_a_commit_changed_the_next_one_of_the_group_finds_changed(database)
         grant_on(one, 2),
     )
     assert [failure is None for failure in failures] == [True, False, False, True]
+
+
+def test_what_a_failed_transaction_had_prepared_is_prepared_anew(database):
+    """The server skips what was sent after a failure; the driver believes that it was prepared."""
+    asked = "SELECT 1 FROM feeds WHERE stream = ?"
+    for _ in range(2):
+        database._begin()
+        database._roll_back()
+    for _ in range(5):  # the driver prepares it when it comes next
+        assert database._execute(asked, ("w0",)).fetchone() == (1,)
+    database._sends_together = True
+    database._begin()
+    with pytest.raises(NotTogether):
+        # It fails once the next statement is on its way.
+        database._execute("SELECT 1 / length(pg_sleep(0.05)::text)")
+        database._execute(asked, ("w0",))
+        database._commit()
+    database._roll_back()
+    database._sends_together = False
+    assert database._execute(asked, ("w0",)).fetchone() == (1,)

@@ -120,8 +120,8 @@ def test_a_wrong_root(backup, sealed_file, tmp_path):
         root = tmp_path / "root"
         root.write_bytes(content)
         refused(decrypt(backup, "--ciphertext", file, root=root), "does not open", str(root))
-    refused(decrypt(backup, "--ciphertext", file, root=tmp_path / "none"), "there is no file")
-    refused(decrypt(backup, "--ciphertext", file, root=tmp_path), "there is no file")
+    refused(decrypt(backup, "--ciphertext", file, root=tmp_path / "none"), "No such file")
+    refused(decrypt(backup, "--ciphertext", file, root=tmp_path), "Is a directory")
 
 
 @pytest.mark.parametrize(

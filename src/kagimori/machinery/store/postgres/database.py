@@ -256,6 +256,7 @@ class PostgresDatabase(SqlDatabase):
     def _roll_back(self) -> None:
         self._ahead.clear()
         self._link.drop_together()
+        self._link.forget_prepared()
         if not self._link.in_transaction:
             return
         try:

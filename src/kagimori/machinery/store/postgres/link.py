@@ -124,6 +124,14 @@ class Link:
             with contextlib.suppress(psycopg.Error):
                 together.close()
 
+    def forget_prepared(self) -> None:
+        """Have statements prepared anew, after a transaction that failed.
+
+        Of those that were sent together and never run the driver believes that they are prepared.
+        """
+        if self._connection is not None:
+            self._connection._prepared.clear()  # noqa: SLF001 - as it does for a first ROLLBACK
+
     def wait_for(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
         """Wait until a statement that was sent is done.
 
